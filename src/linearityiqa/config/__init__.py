@@ -1,0 +1,33 @@
+"""The one tree of options: command line, configuration file, and the record inside every model file."""
+
+from linearityiqa.config.data import AugmentationConfig, DataConfig, TransformConfig
+from linearityiqa.config.loss import LossConfig, LossType
+from linearityiqa.config.model import ModelConfig, PoolMethod
+from linearityiqa.config.naming import result_options, run_folder, run_name
+from linearityiqa.config.optimiser import Criterion, OptimiserConfig
+from linearityiqa.config.run import DeviceConfig, RunConfig, TrainConfig
+from linearityiqa.config.score import ScoreConfig, SplitName, TestConfig
+from linearityiqa.config.tree import from_dict, to_dict
+
+__all__ = [
+    "AugmentationConfig",
+    "Criterion",
+    "DataConfig",
+    "DeviceConfig",
+    "LossConfig",
+    "LossType",
+    "ModelConfig",
+    "OptimiserConfig",
+    "PoolMethod",
+    "RunConfig",
+    "ScoreConfig",
+    "SplitName",
+    "TestConfig",
+    "TrainConfig",
+    "TransformConfig",
+    "from_dict",
+    "result_options",
+    "run_folder",
+    "run_name",
+    "to_dict",
+]

@@ -1,0 +1,93 @@
+"""Options of the database, of the transform shared by training and scoring, and of augmentation."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from linearityiqa.config.checks import require_options
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which images and opinion scores, and how they are split."""
+
+    dataset: Annotated[str, tyro.conf.arg(aliases=["-ds"])] = "KonIQ-10k"
+    """KonIQ-10k, CLIVE, or the path of a CSV file (image_name, mos[, mos_std][, split][, reference])."""
+    image_dir: Path | None = None
+    """Folder that the image names are relative to; by default beside the labels."""
+    exp_id: Annotated[int, tyro.conf.arg(aliases=["-eid"])] = 0
+    """Number of the random split."""
+    train_ratio: Annotated[float, tyro.conf.arg(aliases=["-tr"])] = 0.6
+    """Share of the references in the training set, where the database has no split of its own."""
+    train_and_val_ratio: Annotated[float, tyro.conf.arg(aliases=["-tvr"])] = 0.8
+    """Share of the references in the training and validation sets together."""
+    exif_rotation: bool = False
+    """Apply the EXIF orientation of database images (scoring always does; off matches the paper)."""
+
+    def __post_init__(self) -> None:
+        require_options(
+            (bool(self.dataset), "dataset must name a database or a CSV file"),
+            (self.exp_id >= 0, f"exp_id must be >= 0, got {self.exp_id}"),
+            (
+                0 <= self.train_ratio <= self.train_and_val_ratio <= 1,
+                "train_ratio and train_and_val_ratio must satisfy 0 <= train_ratio <= train_and_val_ratio <= 1, "
+                f"got {self.train_ratio} and {self.train_and_val_ratio}",
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformConfig:
+    """What is done to every decoded image before the network sees it, in training and in scoring alike."""
+
+    resize: Annotated[bool, tyro.conf.arg(aliases=["-rs"])] = False
+    """Resize every image (PIL bilinear); without it images keep their size."""
+    resize_size_h: Annotated[int, tyro.conf.arg(aliases=["-rs_h"])] = 498
+    """Height after resizing, in pixels."""
+    resize_size_w: Annotated[int, tyro.conf.arg(aliases=["-rs_w"])] = 664
+    """Width after resizing, in pixels."""
+
+    def __post_init__(self) -> None:
+        require_options(
+            (1 <= self.resize_size_h <= 16384, f"resize_size_h must lie in 1..16384, got {self.resize_size_h}"),
+            (1 <= self.resize_size_w <= 16384, f"resize_size_w must lie in 1..16384, got {self.resize_size_w}"),
+        )
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) after the transform, or None where images keep their own."""
+        return (self.resize_size_h, self.resize_size_w) if self.resize else None
+
+    def effective(self) -> "TransformConfig":
+        """The same transform with every option that it ignores at its default."""
+        return self if self.resize else TransformConfig()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentationConfig:
+    """Random changes of training images: rotation, horizontal flip, crop."""
+
+    augmentation: Annotated[bool, tyro.conf.arg(aliases=["-augment"])] = False
+    """Augment the training images."""
+    angle: Annotated[float, tyro.conf.arg(aliases=["-ag"])] = 2.0
+    """Rotate by a uniform angle of at most so many degrees."""
+    crop_size_h: Annotated[int, tyro.conf.arg(aliases=["-cs_h"])] = 498
+    """Height of the random crop, in pixels."""
+    crop_size_w: Annotated[int, tyro.conf.arg(aliases=["-cs_w"])] = 498
+    """Width of the random crop, in pixels."""
+    hflip_p: Annotated[float, tyro.conf.arg(aliases=["-hp"])] = 0.5
+    """Probability of a horizontal flip."""
+
+    def __post_init__(self) -> None:
+        require_options(
+            (0 <= self.angle <= 180, f"angle must lie in 0..180 degrees, got {self.angle}"),
+            (self.crop_size_h >= 1, f"crop_size_h must be >= 1, got {self.crop_size_h}"),
+            (self.crop_size_w >= 1, f"crop_size_w must be >= 1, got {self.crop_size_w}"),
+            (0 <= self.hflip_p <= 1, f"hflip_p must lie in 0..1, got {self.hflip_p}"),
+        )
+
+    def effective(self) -> "AugmentationConfig":
+        """The same augmentation with every option that it ignores at its default."""
+        return self if self.augmentation else AugmentationConfig()

@@ -1,0 +1,95 @@
+"""Options of the optimisation: everything of the recipe that is neither loss, network nor data."""
+
+from dataclasses import dataclass, replace
+from math import log
+from typing import Annotated, Literal, get_args
+
+import tyro
+
+from linearityiqa.config.checks import require_choice, require_options
+
+OptimizerName = Literal["adam", "sgd", "adadelta"]
+OptLevel = Literal["O0", "O1", "O2", "O3"]
+AmpDtype = Literal["auto", "bfloat16", "float16"]
+Criterion = Literal["SROCC", "PLCC", "RMSE"]
+LabelScale = Literal["given", "standard"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimiserConfig:
+    """How the network is optimised; the defaults are the paper's recipe."""
+
+    seed: int = 19920517
+    """Seed of the split, the initial weights, the order of the images and their augmentation."""
+    weights: str = "imagenet"
+    """Initial weights of the backbone: imagenet, none, or the path of a state dict."""
+    optimizer: OptimizerName = "adam"
+    """Optimiser."""
+    learning_rate: Annotated[float, tyro.conf.arg(aliases=["-lr"])] = 1e-4
+    """Learning rate of the heads."""
+    ft_lr_ratio: Annotated[float, tyro.conf.arg(aliases=["-flr"])] = 0.1
+    """Learning rate of the backbone over that of the heads; 0 freezes the backbone's parameters."""
+    batch_size: Annotated[int, tyro.conf.arg(aliases=["-bs"])] = 8
+    """Images a batch."""
+    accumulation_steps: Annotated[int, tyro.conf.arg(aliases=["-accum"])] = 1
+    """Batches whose gradients are averaged before each step."""
+    epochs: Annotated[int, tyro.conf.arg(aliases=["-e"])] = 30
+    """Passes over the training set."""
+    weight_decay: Annotated[float, tyro.conf.arg(aliases=["-wd"])] = 0.0
+    """Weight decay (L2)."""
+    lr_decay: Annotated[float, tyro.conf.arg(aliases=["-lrd"])] = 0.1
+    """Factor of each decay of the learning rate; 1 never decays."""
+    overall_lr_decay: Annotated[float, tyro.conf.arg(aliases=["-olrd"])] = 0.01
+    """Product of all decays over the run."""
+    opt_level: Annotated[OptLevel, tyro.conf.arg(aliases=["-optl"])] = "O1"
+    """O0 is float32; the others are automatic mixed precision where the device has it."""
+    amp_dtype: AmpDtype = "auto"
+    """Type of mixed precision; naming one forces autocast on a CPU too."""
+    freeze_bn: bool = False
+    """Keep the batch-norm statistics of the backbone as they are."""
+    label_scale: LabelScale = "given"
+    """Scale of the MOS that the loss sees: as given (the paper), or standardised on the training set."""
+    val_criterion: Annotated[Criterion, tyro.conf.arg(aliases=["-valc"])] = "SROCC"
+    """What chooses the best epoch on the validation set."""
+    randomness: Annotated[bool, tyro.conf.arg(aliases=["-rn"])] = False
+    """Allow nondeterministic algorithms."""
+
+    def __post_init__(self) -> None:
+        require_choice("optimizer", self.optimizer, get_args(OptimizerName))
+        require_choice("opt_level", self.opt_level, get_args(OptLevel))
+        require_choice("amp_dtype", self.amp_dtype, get_args(AmpDtype))
+        require_choice("val_criterion", self.val_criterion, get_args(Criterion))
+        require_choice("label_scale", self.label_scale, get_args(LabelScale))
+        require_options(
+            (0 <= self.seed < 2**63, f"seed must lie in 0..2**63-1, got {self.seed}"),
+            (bool(self.weights), "weights must be imagenet, none or a file"),
+            (self.learning_rate > 0, f"learning_rate must be > 0, got {self.learning_rate}"),
+            (self.ft_lr_ratio >= 0, f"ft_lr_ratio must be >= 0, got {self.ft_lr_ratio}"),
+            (self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}"),
+            (self.accumulation_steps >= 1, f"accumulation_steps must be >= 1, got {self.accumulation_steps}"),
+            (self.epochs >= 1, f"epochs must be >= 1, got {self.epochs}"),
+            (self.weight_decay >= 0, f"weight_decay must be >= 0, got {self.weight_decay}"),
+            (0 < self.lr_decay <= 1, f"lr_decay must lie in (0, 1], got {self.lr_decay}"),
+            (0 < self.overall_lr_decay <= 1, f"overall_lr_decay must lie in (0, 1], got {self.overall_lr_decay}"),
+        )
+
+    @property
+    def lr_decay_epochs(self) -> int | None:
+        """Epochs between two decays of the learning rate, or None where it never decays.
+
+        >>> OptimiserConfig().lr_decay_epochs, OptimiserConfig(epochs=2).lr_decay_epochs
+        (10, None)
+        """
+        if self.lr_decay == 1 or self.epochs < 3:
+            return None
+        return max(1, int(self.epochs / (1 + log(self.overall_lr_decay) / log(self.lr_decay))))
+
+    def effective(self) -> "OptimiserConfig":
+        """The same recipe with every option that it ignores at its default."""
+        decays = self.lr_decay_epochs is not None
+        return replace(
+            self,
+            lr_decay=self.lr_decay if decays else 0.1,
+            overall_lr_decay=self.overall_lr_decay if decays else 0.01,
+            amp_dtype="auto" if self.opt_level == "O0" else self.amp_dtype,
+        )

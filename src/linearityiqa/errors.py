@@ -1,0 +1,45 @@
+"""The few exceptions a user meets. Each message says what, where and the remedy."""
+
+
+class LinearityIQAError(Exception):
+    """A failure the user can understand and mend; the command line prints it as one sentence (exit status 1)."""
+
+    exit_status = 1
+
+
+class ConfigError(LinearityIQAError, ValueError):
+    """An option, or a combination of options, that cannot mean anything (exit status 2)."""
+
+    exit_status = 2
+
+
+class MissingExtraError(LinearityIQAError, ImportError):
+    """A module that belongs to an extra which is not installed."""
+
+
+class DataError(LinearityIQAError):
+    """A database, table or label file that is missing, malformed or too small."""
+
+
+class UnreadableImageError(DataError):
+    """An image file that cannot be decoded, or that must not be (decompression bomb, animation)."""
+
+
+class ImageTooSmallError(DataError, ValueError):
+    """An image on which the network's pooling windows do not fit."""
+
+
+class ModelFileError(LinearityIQAError):
+    """A model file that is missing, damaged, unsafe or of another architecture."""
+
+
+class TrainingError(LinearityIQAError):
+    """A run that cannot go on: a loss that is not finite, a run folder of another configuration."""
+
+
+class Interrupted(LinearityIQAError):  # noqa: N818 - an event, not a fault
+    """The run was asked to stop and has saved its state; `exit_status` is 128 + the signal's number."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_status = 128 + signal_number

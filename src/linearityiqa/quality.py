@@ -1,0 +1,56 @@
+"""The three outputs of the network, and the scale they are mapped to."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+from linearityiqa.errors import DataError
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+class QualityScores(NamedTuple, Generic[T]):
+    """One value for each head: of stage 3, of stage 4, and of both stages fused (the quality that is reported).
+
+    >>> QualityScores(1, 2, 3).map(lambda value: 10 * value).fused
+    30
+    """
+
+    stage3: T
+    stage4: T
+    fused: T
+
+    def map(self, function: Callable[[T], S]) -> "QualityScores[S]":
+        """`function` of each head's value."""
+        return QualityScores(function(self.stage3), function(self.stage4), function(self.fused))
+
+
+HEADS = QualityScores._fields
+"""Names of the heads, in the order of `QualityScores`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityScale:
+    """Range and direction of a database's subjective scores.
+
+    `low` and `high` bound the scale; scores are always stored with higher meaning better: a reader inverts
+    difference scores and says so in `note`.
+    """
+
+    low: float
+    high: float
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise DataError(f"a quality scale needs low < high, got {self.low}..{self.high}")
+
+    def contains(self, score: float) -> bool:
+        """Whether `score` lies on the scale."""
+        return self.low <= score <= self.high
+
+    def __str__(self) -> str:
+        note = f"; {self.note}" if self.note else ""
+        return f"{self.low:g}..{self.high:g}, higher is better{note}"
