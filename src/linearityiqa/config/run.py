@@ -82,7 +82,7 @@ class TrainConfig:
                     self.augmentation.crop_size_h <= self.transform.resize_size_h
                     and self.augmentation.crop_size_w <= self.transform.resize_size_w
                 ),
-                f"the crop ({self.augmentation.crop_size_h} x {self.augmentation.crop_size_w}) must fit into the resized "
-                f"image ({self.transform.resize_size_h} x {self.transform.resize_size_w})",
+                f"the crop ({self.augmentation.crop_size_h} x {self.augmentation.crop_size_w}) must fit into the "
+                f"resized image ({self.transform.resize_size_h} x {self.transform.resize_size_w})",
             ),
         )

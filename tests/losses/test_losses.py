@@ -1,0 +1,143 @@
+"""Identities that the losses obey, with independent references from scipy and numpy."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from linearityiqa.config import LossConfig
+from linearityiqa.errors import ConfigError
+from linearityiqa.losses import (
+    NormInNormLoss,
+    QualityLoss,
+    head_loss,
+    linearity_loss,
+    mean_norm_loss,
+    min_max_norm_loss,
+    monotonicity_loss,
+    norm_in_norm_loss,
+    scaling_loss,
+)
+from linearityiqa.quality import QualityScores
+
+NORMALISED = [norm_in_norm_loss, linearity_loss, min_max_norm_loss, mean_norm_loss, scaling_loss]
+numbers = st.floats(-100, 100, allow_nan=False, width=32)
+
+
+def random_batch(n: int = 16, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(seed)
+    mos = rng.uniform(1, 100, n)
+    return torch.tensor(0.1 * mos + rng.standard_normal(n)), torch.tensor(mos)
+
+
+def test_p2_q2_is_half_of_one_minus_plcc() -> None:
+    scores, mos = random_batch()
+    expected = (1 - scipy.stats.pearsonr(scores, mos).statistic) / 2
+    assert norm_in_norm_loss(scores, mos, p=2, q=2).item() == pytest.approx(expected, abs=1e-7)
+
+
+def test_linearity_is_half_of_one_minus_plcc() -> None:
+    scores, mos = random_batch()
+    expected = (1 - scipy.stats.pearsonr(scores, mos).statistic) / 2
+    assert linearity_loss(scores, mos).item() == pytest.approx(expected, abs=1e-7)
+
+
+def test_rescaled_variant_of_p2_q2_is_a_quarter_of_one_minus_plcc_squared() -> None:
+    # ||rho u - v||^2 = 1 - rho^2 for unit vectors, and s^2 = 4
+    scores, mos = random_batch()
+    rho = scipy.stats.pearsonr(scores, mos).statistic
+    loss = norm_in_norm_loss(scores, mos, p=2, q=2, alpha=(0, 1))
+    assert loss.item() == pytest.approx((1 - rho**2) / 4, abs=1e-7)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(numbers, numbers), min_size=2, max_size=20), st.sampled_from([0.5, 1.0, 1.5, 2.0, 3.0]))
+def test_norm_in_norm_lies_in_unit_interval_and_gradient_is_finite(pairs: list, p: float) -> None:
+    scores = torch.tensor([pair[0] for pair in pairs], dtype=torch.float64, requires_grad=True)
+    mos = torch.tensor([pair[1] for pair in pairs], dtype=torch.float64)
+    for q in (1.0, 2.0):
+        loss = norm_in_norm_loss(scores, mos, p=p, q=q)
+        assert -1e-9 <= loss.item() <= 1 + 1e-6
+        (gradient,) = torch.autograd.grad(loss, scores)
+        assert torch.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("loss", [norm_in_norm_loss, linearity_loss, min_max_norm_loss, mean_norm_loss])
+def test_invariant_to_positive_linear_maps_of_either_side(loss) -> None:
+    scores, mos = random_batch()
+    expected = loss(scores, mos).item()
+    assert loss(3 * scores + 7, mos).item() == pytest.approx(expected, abs=1e-6)
+    assert loss(scores, 0.2 * mos - 5).item() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("loss", NORMALISED)
+def test_column_vectors_give_the_value_of_flat_ones(loss) -> None:
+    scores, mos = random_batch()
+    assert loss(scores[:, None], mos).item() == loss(scores, mos).item()
+
+
+@pytest.mark.parametrize("loss", [*NORMALISED, monotonicity_loss])
+def test_single_image_gives_zero_with_a_graph(loss) -> None:
+    scores = torch.tensor([3.0], requires_grad=True)
+    value = loss(scores, torch.tensor([40.0]))
+    value.backward()
+    assert value.item() == 0
+    assert scores.grad.item() == 0
+
+
+@pytest.mark.parametrize("loss", NORMALISED)
+def test_constant_scores_give_finite_gradients(loss) -> None:
+    scores = torch.full((4,), 0.3, requires_grad=True)
+    for alpha in ((1, 0), (0, 1)):
+        (gradient,) = torch.autograd.grad(loss(scores, torch.tensor([1.0, 2.0, 3.0, 4.0]), alpha=alpha), scores)
+        assert torch.isfinite(gradient).all()
+
+
+def test_detach_leaves_the_value_and_changes_the_gradient() -> None:
+    scores, mos = random_batch()
+    scores.requires_grad_()
+    whole, stopped = norm_in_norm_loss(scores, mos), norm_in_norm_loss(scores, mos, detach=True)
+    assert whole.item() == stopped.item()
+    assert not torch.allclose(*torch.autograd.grad(whole, scores), *torch.autograd.grad(stopped, scores))
+
+
+def test_monotonicity_counts_violated_pairs() -> None:
+    # one pair in the wrong order by 1, counted from both sides: 2 * 1 / (3 * 2) / (1 + 1)
+    value = monotonicity_loss(torch.tensor([1.0, 2.0, 5.0]), torch.tensor([2.0, 1.0, 3.0]))
+    assert value.item() == pytest.approx(1 / 6)
+
+
+def test_quality_loss_is_the_beta_weighted_sum_of_head_losses() -> None:
+    _, mos = random_batch()
+    heads = QualityScores(*(random_batch(seed=seed)[0] for seed in (1, 2, 3)))
+    config = LossConfig(loss_type="mse", beta=(0.2, 0.3, 1.5))
+    expected = sum(weight * ((head - mos) ** 2).mean().item() for weight, head in zip(config.beta, heads, strict=True))
+    assert QualityLoss(config)(heads, mos).item() == pytest.approx(expected)
+
+
+def test_module_equals_function() -> None:
+    scores, mos = random_batch()
+    assert NormInNormLoss(2, 1)(scores, mos).item() == norm_in_norm_loss(scores, mos, p=2, q=1).item()
+
+
+def test_head_without_weight_is_not_evaluated() -> None:
+    scores, mos = random_batch()
+    poisoned = torch.full_like(scores, math.nan)
+    loss = QualityLoss(LossConfig(beta=(0, 0, 1)))(QualityScores(poisoned, poisoned, scores), mos)
+    assert torch.isfinite(loss)
+
+
+@pytest.mark.parametrize("shapes", [((4,), (5,)), ((4, 2), (4,)), ((4,), (1, 4)), ((0,), (0,)), ((), ())])
+def test_other_shapes_are_refused(shapes) -> None:
+    with pytest.raises(ConfigError, match=r"shape|same images"):
+        head_loss(LossConfig(), torch.zeros(shapes[0]), torch.zeros(shapes[1]))
+
+
+@pytest.mark.parametrize("wrong", [{"p": 0}, {"q": -1}, {"alpha": (0, 0)}, {"alpha": (-1, 2)}])
+def test_parameters_without_meaning_are_refused(wrong) -> None:
+    with pytest.raises(ConfigError):
+        norm_in_norm_loss(*random_batch(), **wrong)
