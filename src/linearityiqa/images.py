@@ -91,14 +91,37 @@ def decode(
             raise UnreadableImageError(f"{name} is empty (0 bytes). Copy the file again.")
         opened = _open(io.BytesIO(content), name, max_pixels)
         notes = _single_picture(opened, name)
-        opened.load()
-        image, conversions = _to_rgb(opened, name)
-        notes += conversions
+        image, conversions = to_rgb(opened, name=name, exif_rotation=exif_rotation, max_pixels=max_pixels)
+        return DecodedImage(image, (*notes, *conversions))
+
+
+def to_rgb(
+    image: Image.Image,
+    *,
+    name: str = "the image",
+    exif_rotation: bool = False,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> DecodedImage:
+    """Bring a Pillow image to 8-bit RGB, as `decode` does with a file's; of an animation, the frame it stands at.
+
+    Args:
+        image: any Pillow image, loaded or not.
+        name: how messages call it.
+        exif_rotation: turn it upright by its EXIF orientation; damaged EXIF is ignored, with a note.
+        max_pixels: refuse larger images.
+
+    Raises:
+        UnreadableImageError: the image is truncated, too large, or of samples without a defined white.
+    """
+    with _explained(name):
+        _check_pixels(image, name, max_pixels)
+        image.load()
+        upright, notes = _convert(image, name)
         if exif_rotation:
-            orientation, remarks = _orientation(opened)
-            image = image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+            orientation, remarks = _orientation(image)
+            upright = upright.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else upright
             notes += remarks
-        return DecodedImage(image, tuple(notes))
+        return DecodedImage(upright, tuple(notes))
 
 
 def image_size(path: Path, *, exif_rotation: bool = False, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[int, int]:
@@ -243,15 +266,19 @@ def _open(stream: IO[bytes], name: str, max_pixels: int) -> ImageFile.ImageFile:
             image = factory(stream, "")
         except (SyntaxError, IndexError, TypeError, struct.error):  # Pillow's ways to say that it is another format
             continue
-        pixels = image.width * image.height
-        if pixels > max_pixels:
-            size = f"{image.width} x {image.height} pixels are {pixels / 1e6:.1f} megapixels"
-            raise _too_large(name, f"{size}, more than the {max_pixels / 1e6:g} allowed")
+        _check_pixels(image, name, max_pixels)
         return image
     raise UnreadableImageError(
         f"{name} is not an image, or damaged at its start; known formats: {', '.join(_FORMATS)}. "
         "Convert it, copy it again, or leave it out."
     )
+
+
+def _check_pixels(image: Image.Image, name: str, max_pixels: int) -> None:
+    pixels = image.width * image.height
+    if pixels > max_pixels:
+        size = f"{image.width} x {image.height} pixels are {pixels / 1e6:.1f} megapixels"
+        raise _too_large(name, f"{size}, more than the {max_pixels / 1e6:g} allowed")
 
 
 def _single_picture(image: ImageFile.ImageFile, name: str) -> list[str]:
@@ -265,10 +292,10 @@ def _single_picture(image: ImageFile.ImageFile, name: str) -> list[str]:
     )
 
 
-def _to_rgb(image: ImageFile.ImageFile, name: str) -> tuple[Image.Image, list[str]]:
+def _convert(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
     """A loaded image in 8-bit RGB, and notes on what that lost."""
     notes = []
-    plain: Image.Image = image
+    plain = image
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
         plain = _reduced_to_8_bits(image)
         notes.append("16-bit reduced to 8-bit")
@@ -289,7 +316,7 @@ def _to_rgb(image: ImageFile.ImageFile, name: str) -> tuple[Image.Image, list[st
     return plain if plain.mode == "RGB" and image.format != "MPO" else plain.convert("RGB"), notes
 
 
-def _reduced_to_8_bits(image: ImageFile.ImageFile) -> Image.Image:
+def _reduced_to_8_bits(image: Image.Image) -> Image.Image:
     """Grey of more than 8 bits, scaled so that white becomes 255 (Pillow's conversion clips instead)."""
     tags = getattr(image, "tag_v2", {})
     white = 2 ** int(tags.get(ExifTags.Base.BitsPerSample, (16,))[0]) - 1
@@ -299,7 +326,7 @@ def _reduced_to_8_bits(image: ImageFile.ImageFile) -> Image.Image:
     return Image.fromarray(levels[np.clip(np.asarray(image), 0, 65535)])
 
 
-def _orientation(image: ImageFile.ImageFile) -> tuple[int, list[str]]:
+def _orientation(image: Image.Image) -> tuple[int, list[str]]:
     """EXIF orientation 1..8, and notes on it."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
