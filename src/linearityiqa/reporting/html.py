@@ -1,0 +1,202 @@
+"""One self-contained HTML report: text, tables and figures in a single file that needs no network and no script."""
+
+import base64
+import html
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from linearityiqa.files import write_text
+from linearityiqa.reporting.tables import Table
+
+_STYLE = """\
+:root { color-scheme: light dark; --ink: #1b1f24; --paper: #ffffff; --soft: #59636e; --line: #d1d9e0; --shade: #f6f8fa;
+  --link: #0550ae; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --paper: #0d1117; --soft: #9da7b1; --line: #3d444d;
+  --shade: #161b22; --link: #79b8ff; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 62rem; padding: 1.5rem 1.25rem 4rem; color: var(--ink); background: var(--paper);
+  font: 1rem/1.55 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
+h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .5rem; }
+h2 { font-size: 1.35rem; margin: 2.5rem 0 .75rem; padding-bottom: .25rem; border-bottom: 1px solid var(--line); }
+h3 { font-size: 1.1rem; margin: 1.75rem 0 .5rem; }
+p, li { max-width: 46rem; }
+a { color: var(--link); }
+.lead { font-size: 1.1rem; color: var(--soft); margin-top: 0; }
+.notice { border-left: .25rem solid #bf8700; background: var(--shade); padding: .6rem .9rem; }
+nav ul { columns: 15rem; padding-left: 1.2rem; }
+figure { margin: 1.25rem 0; overflow-x: auto; }
+figure img { display: block; max-width: 100%; height: auto; background: #ffffff; border: 1px solid var(--line);
+  border-radius: .4rem; padding: .5rem; }
+figcaption, caption { color: var(--soft); font-size: .92rem; text-align: left; padding: .4rem 0; }
+.scroll { overflow-x: auto; margin: 1rem 0; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
+th, td { padding: .3rem .75rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
+thead th { border-bottom: 2px solid var(--soft); background: var(--shade); }
+tbody th { font-weight: 500; }
+.number { text-align: right; white-space: nowrap; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.25rem; }
+dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
+pre { background: var(--shade); border: 1px solid var(--line); border-radius: .4rem; padding: .75rem; overflow-x: auto;
+  font-size: .85rem; }
+details summary { cursor: pointer; }
+@media (max-width: 40rem) { figure img { max-width: 36rem; } }
+@media print { body { max-width: none; padding: 0; } figure, table { break-inside: avoid; } }
+"""
+
+
+@dataclass
+class HtmlReport:
+    """A page that is put together block by block and written once.
+
+    All text is escaped; nothing passes as markup.
+
+    Attributes:
+        title: title of the page and its first heading.
+        lead: one or two sentences under it.
+        language: language of the text, as in HTML's `lang`.
+    """
+
+    title: str
+    lead: str = ""
+    language: str = "en"
+    _blocks: list[str] = field(default_factory=list, repr=False)
+    _sections: list[tuple[str, str]] = field(default_factory=list, repr=False)
+
+    def section(self, heading: str) -> None:
+        """Open a section: a heading, listed in the table of contents."""
+        anchor = self._anchor(heading)
+        self._sections.append((anchor, heading))
+        self._blocks.append(f'<h2 id="{anchor}">{_text(heading)}</h2>')
+
+    def subsection(self, heading: str) -> None:
+        """A heading inside a section."""
+        self._blocks.append(f"<h3>{_text(heading)}</h3>")
+
+    def paragraph(self, text: str) -> None:
+        """A paragraph of plain text."""
+        self._blocks.append(f"<p>{_text(text)}</p>")
+
+    def notice(self, text: str) -> None:
+        """A paragraph that must not be missed: what failed or is missing."""
+        self._blocks.append(f'<p class="notice">{_text(text)}</p>')
+
+    def bullets(self, texts: Sequence[str]) -> None:
+        """A list; nothing for no texts."""
+        if texts:
+            items = "\n".join(f"<li>{_text(text)}</li>" for text in texts)
+            self._blocks.append(f"<ul>\n{items}\n</ul>")
+
+    def facts(self, facts: Mapping[str, object]) -> None:
+        """Names and their values, e.g. the environment of a run."""
+        pairs = "\n".join(f"<dt>{_text(name)}</dt><dd>{_text(str(value))}</dd>" for name, value in facts.items())
+        self._blocks.append(f"<dl>\n{pairs}\n</dl>")
+
+    def code(self, text: str, *, label: str = "Command") -> None:
+        """Text in a fixed-width font, kept as it stands; `label` names it for screen readers."""
+        self._blocks.append(
+            f'<pre tabindex="0" role="region" aria-label="{_text(label)}"><code>{_text(text)}</code></pre>'
+        )
+
+    def table(self, table: Table) -> None:
+        """A table with its title as caption; its first column names the rows."""
+        right = table.numeric_columns()
+        classes = [' class="number"' if number else "" for number in right]
+        head = "".join(
+            f'<th scope="col"{css}>{_text(name)}</th>' for name, css in zip(table.columns, classes, strict=True)
+        )
+        body = "\n".join(_table_row(row, classes) for row in table.text_rows())
+        self._blocks.append(
+            f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(table.title)}"><table>\n'
+            f"<caption>{_text(table.title)}</caption>\n<thead><tr>{head}</tr></thead>\n"
+            f"<tbody>\n{body}\n</tbody>\n</table></div>"
+        )
+
+    def figure(self, image: bytes, *, alt: str, caption: str = "", width: int | None = None) -> None:
+        """A picture inside the page.
+
+        Args:
+            image: content of a PNG, JPEG or SVG file.
+            alt: what the picture shows, in words, for those who cannot see it.
+            caption: what stands below it.
+            width: its width on a wide screen, in CSS pixels; by default half of a PNG's own, which is made for print.
+
+        Raises:
+            ValueError: the bytes are none of the three formats, or `alt` is empty.
+        """
+        if not alt.strip():
+            raise ValueError("a figure of a report needs an alternative text")
+        kind = _media_type(image)
+        size = _png_size(image)
+        attributes = ""
+        if size is not None:
+            shown = width or size[0] // 2
+            attributes = f' width="{shown}" height="{round(shown * size[1] / size[0])}"'
+        elif width:
+            attributes = f' width="{width}"'
+        data = base64.b64encode(image).decode("ascii")
+        below = f"\n<figcaption>{_text(caption)}</figcaption>" if caption else ""
+        self._blocks.append(
+            f'<figure>\n<img src="data:{kind};base64,{data}" alt="{_text(alt)}"{attributes}>{below}\n</figure>'
+        )
+
+    def to_html(self) -> str:
+        """The whole page."""
+        lead = f'\n<p class="lead">{_text(self.lead)}</p>' if self.lead else ""
+        links = "\n".join(f'<li><a href="#{anchor}">{_text(heading)}</a></li>' for anchor, heading in self._sections)
+        contents = f'\n<nav aria-label="Contents">\n<ul>\n{links}\n</ul>\n</nav>' if len(self._sections) > 2 else ""
+        blocks = "\n".join(self._blocks)
+        return (
+            f'<!DOCTYPE html>\n<html lang="{_text(self.language)}">\n<head>\n<meta charset="utf-8">\n'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            # the page asks for nothing from outside, and says so to the browser
+            '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
+            "style-src 'unsafe-inline'\">\n"
+            f"<title>{_text(self.title)}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>\n"
+            f"<header>\n<h1>{_text(self.title)}</h1>{lead}\n</header>{contents}\n<main>\n{blocks}\n</main>\n"
+            "</body>\n</html>\n"
+        )
+
+    def write(self, path: Path) -> None:
+        """Write the page, whole or not at all.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        write_text(path, self.to_html())
+
+    def _anchor(self, heading: str) -> str:
+        words = re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-") or "section"
+        taken = {anchor for anchor, _ in self._sections}
+        return words if words not in taken else f"{words}-{len(taken) + 1}"
+
+
+def _text(text: str) -> str:
+    """Escaped text, without the control characters that HTML forbids."""
+    return html.escape(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text))
+
+
+def _table_row(cells: Sequence[str], classes: Sequence[str]) -> str:
+    first = f'<th scope="row"{classes[0]}>{_text(cells[0])}</th>'
+    rest = "".join(f"<td{css}>{_text(cell)}</td>" for cell, css in zip(cells[1:], classes[1:], strict=True))
+    return f"<tr>{first}{rest}</tr>"
+
+
+def _media_type(image: bytes) -> str:
+    if image.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if image.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if b"<svg" in image[:2000]:
+        return "image/svg+xml"
+    raise ValueError("a figure of a report must be a PNG, a JPEG or an SVG file")
+
+
+def _png_size(image: bytes) -> tuple[int, int] | None:
+    """(width, height) in pixels of a PNG; None for the other formats."""
+    if not image.startswith(b"\x89PNG") or len(image) < 24:
+        return None
+    width, height = struct.unpack(">II", image[16:24])
+    return width, height

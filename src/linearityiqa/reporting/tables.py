@@ -1,0 +1,130 @@
+"""One table, written as Markdown, LaTeX, CSV or aligned text."""
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Cell = str | int | float | None
+
+_LATEX = str.maketrans(
+    {
+        "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
+        "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "\n": " ",
+        "–": "--", "±": r"$\pm$", "−": "$-$", "×": r"$\times$",
+    }
+)  # fmt: skip
+_MARKDOWN = str.maketrans(
+    {"|": r"\|", "\n": " ", "*": r"\*", "_": r"\_", "`": r"\`", "<": "&lt;", "&": "&amp;", "[": r"\[", "\\": r"\\"}
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under named columns.
+
+    Attributes:
+        title: one line that says what the table shows.
+        columns: names of the columns.
+        rows: cells of each row; None is an empty cell.
+        decimals: digits after the point of the fractional numbers (CSV keeps all of them).
+
+    Raises:
+        ValueError: a row with more or fewer cells than there are columns.
+
+    >>> print(Table("Agreement", ["loss", "SROCC"], [["mae", 0.9], ["norm-in-norm", 0.93712]]).to_text())
+    Agreement
+    <BLANKLINE>
+    loss           SROCC
+    ------------  ------
+    mae           0.9000
+    norm-in-norm  0.9371
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    decimals: int = 4
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"table {self.title!r}: a row of {len(row)} cells under {len(self.columns)} columns")
+
+    def text_rows(self) -> list[list[str]]:
+        """Every cell as a reader sees it."""
+        return [[format_cell(cell, self.decimals) for cell in row] for row in self.rows]
+
+    def numeric_columns(self) -> list[bool]:
+        """For each column, whether its cells are numbers (or empty), which stand at the right."""
+        return [
+            all(not isinstance(row[column], str) for row in self.rows) and bool(self.rows)
+            for column in range(len(self.columns))
+        ]
+
+    def to_text(self) -> str:
+        """Aligned columns for a terminal."""
+        cells = [list(self.columns), *self.text_rows()]
+        widths = [max(len(row[column]) for row in cells) for column in range(len(self.columns))]
+        right = self.numeric_columns()
+        lines = [
+            "  ".join(
+                text.rjust(width) if number else text.ljust(width)
+                for text, width, number in zip(row, widths, right, strict=True)
+            ).rstrip()
+            for row in cells
+        ]
+        return "\n".join([self.title, "", lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+    def to_markdown(self) -> str:
+        """A table of GitHub's Markdown under a bold title."""
+        rules = ["---:" if number else "---" for number in self.numeric_columns()]
+        rows = [[text.translate(_MARKDOWN) for text in row] for row in (self.columns, *self.text_rows())]
+        lines = ["| " + " | ".join(row) + " |" for row in (rows[0], rules, *rows[1:])]
+        return "\n".join([f"**{self.title.translate(_MARKDOWN)}**", "", *lines, ""])
+
+    def to_latex(self) -> str:
+        r"""A `table` environment with the rules of the package booktabs (``\usepackage{booktabs}``)."""
+        alignment = "".join("r" if number else "l" for number in self.numeric_columns())
+        rows = [
+            " & ".join(text.translate(_LATEX) for text in row) + r" \\" for row in (self.columns, *self.text_rows())
+        ]
+        return "\n".join(
+            [
+                r"\begin{table}",
+                r"\centering",
+                rf"\caption{{{self.title.translate(_LATEX)}}}",
+                rf"\begin{{tabular}}{{{alignment}}}",
+                r"\toprule",
+                rows[0],
+                r"\midrule",
+                *rows[1:],
+                r"\bottomrule",
+                r"\end{tabular}",
+                r"\end{table}",
+                "",
+            ]
+        )
+
+    def to_csv(self) -> str:
+        """Comma-separated values with all digits of each number."""
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(self.columns)
+        writer.writerows(["" if cell is None else cell for cell in row] for row in self.rows)
+        return stream.getvalue()
+
+
+def format_cell(cell: Cell, decimals: int = 4) -> str:
+    """A cell as text.
+
+    >>> [format_cell(cell) for cell in ("a", 3, 0.5, float("nan"), None)]
+    ['a', '3', '0.5000', 'nan', '–']
+    """
+    if cell is None:
+        return "–"
+    if isinstance(cell, float):
+        return f"{cell:.{decimals}f}" if math.isfinite(cell) else str(cell)
+    return str(cell)

@@ -1,0 +1,119 @@
+"""Oracle: Python's HTML parser reads back the text, the structure and the embedded bytes."""
+
+import base64
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linearityiqa.reporting import HtmlReport, Table, convergence, figure_bytes
+
+VOID = {"meta", "img", "link", "br"}
+
+
+class Reader(HTMLParser):
+    """Collects elements and text; fails on a closing tag that closes nothing."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.elements, self.texts = [], [], []
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    def all(self, name):
+        return [attributes for tag, attributes in self.elements if tag == name]
+
+
+def full_report():
+    report = HtmlReport("Title & more", "A <lead>.")
+    for heading in ("Runs", "Runs", "Übersicht!"):
+        report.section(heading)
+    report.subsection("part")
+    report.paragraph("5 < 6")
+    report.notice("one run failed")
+    report.bullets(["a", "b"])
+    report.facts({"device": "cpu", "n": 3})
+    report.code("linearityiqa demo\n")
+    report.table(Table("Agreement", ["loss", "SROCC"], [["mae", 0.9], ["mse", None]]))
+    return report
+
+
+def test_page_is_well_formed_and_self_contained():
+    image = figure_bytes(convergence({"a": {"SROCC": [0.5]}}, metrics=("SROCC",)), dpi=40)
+    report = full_report()
+    report.figure(image, alt="a curve", caption="Figure 1")
+    page = report.to_html()
+    reader = Reader(page)
+    assert page.startswith("<!DOCTYPE html>")
+    assert reader.all("html")[0]["lang"] == "en"
+    assert not reader.all("script")
+    assert not reader.all("link")
+    (picture,) = reader.all("img")
+    kind, data = picture["src"].split(",")
+    assert kind == "data:image/png;base64"
+    assert base64.b64decode(data) == image
+    assert picture["alt"] == "a curve"
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_headings_have_unique_anchors_and_the_contents_link_to_them():
+    reader = Reader(full_report().to_html())
+    anchors = [heading["id"] for heading in reader.all("h2")]
+    assert len(set(anchors)) == 3
+    assert [link["href"] for link in reader.all("a")] == [f"#{anchor}" for anchor in anchors]
+
+
+def test_tables_have_caption_and_scopes():
+    reader = Reader(full_report().to_html())
+    scopes = [cell["scope"] for cell in reader.all("th")]
+    assert scopes == ["col", "col", "row", "row"]
+    assert "Agreement" in reader.texts
+    assert "0.9000" in reader.texts
+
+
+@given(st.text())
+def test_any_text_is_shown_and_never_markup(text):
+    report = HtmlReport(text or "t")
+    report.paragraph(text)
+    report.code(text, label=text)
+    report.bullets([text])
+    report.facts({text: text})
+    report.table(Table(text, [text], [[text]]))
+    reader = Reader(report.to_html())
+    allowed = {"html", "head", "meta", "title", "style", "body", "header", "h1", "main", "p", "pre", "code", "ul", "li"}
+    allowed |= {"dl", "dt", "dd", "div", "table", "caption", "thead", "tr", "th", "tbody"}
+    assert {tag for tag, _ in reader.elements} <= allowed
+
+
+def test_text_reads_back():
+    reader = Reader(full_report().to_html())
+    assert {"Title & more", "A <lead>.", "5 < 6", "linearityiqa demo\n"} <= set(reader.texts)
+
+
+def test_an_svg_is_embedded_and_other_bytes_are_refused():
+    report = HtmlReport("t")
+    report.figure(b'<?xml version="1.0"?><svg xmlns="x"></svg>', alt="drawing", width=300)
+    (picture,) = Reader(report.to_html()).all("img")
+    assert picture["src"].startswith("data:image/svg+xml;base64,")
+    assert picture["width"] == "300"
+    with pytest.raises(ValueError, match="must be a PNG"):
+        report.figure(b"GIF89a", alt="x")
+    with pytest.raises(ValueError, match="alternative text"):
+        report.figure(b"\x89PNG\r\n\x1a\n", alt=" ")
+
+
+def test_write_is_utf8(tmp_path):
+    full_report().write(tmp_path / "new" / "report.html")
+    assert "Übersicht!" in (tmp_path / "new" / "report.html").read_text(encoding="utf-8")
