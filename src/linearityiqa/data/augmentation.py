@@ -1,0 +1,50 @@
+"""Random changes of training images."""
+
+import torch
+from PIL import Image
+
+from linearityiqa.config import AugmentationConfig
+from linearityiqa.errors import DataError
+
+
+class Augmentation:
+    """Small rotation, horizontal flip and random crop, as in the paper's optional augmentation.
+
+    Every call takes four draws from its generator, whatever the options, in this order: the crop's top and left edge
+    (uniform over the positions in the image), the angle (uniform in [-angle, angle] degrees, counter-clockwise), and
+    whether to flip. The image is then rotated about its centre (nearest neighbour, corners black), flipped and cropped.
+
+    Args:
+        config: largest angle, size of the crop, probability of a flip.
+    """
+
+    def __init__(self, config: AugmentationConfig) -> None:
+        self.angle = config.angle
+        self.flip_probability = config.hflip_p
+        self.size = (config.crop_size_h, config.crop_size_w)
+        """(height, width) of every augmented image."""
+
+    def __call__(self, image: Image.Image, generator: torch.Generator) -> Image.Image:
+        """The augmented image.
+
+        Args:
+            image: an RGB image, at least as large as the crop.
+            generator: source of all randomness.
+
+        Raises:
+            DataError: the image is smaller than the crop.
+        """
+        height, width = self.size
+        if image.height < height or image.width < width:
+            raise DataError(
+                f"an image of {image.height} x {image.width} (height x width) is smaller than the crop of {height} x "
+                f"{width}. Lower --crop_size_h and --crop_size_w, or enlarge the images with --resize."
+            )
+        top = int(torch.randint(image.height - height + 1, (), generator=generator))
+        left = int(torch.randint(image.width - width + 1, (), generator=generator))
+        angle = self.angle * (2 * float(torch.rand((), generator=generator)) - 1)
+        flip = float(torch.rand((), generator=generator)) < self.flip_probability
+
+        rotated = image.rotate(angle, Image.Resampling.NEAREST)
+        flipped = rotated.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else rotated
+        return flipped.crop((left, top, left + width, top + height))

@@ -1,0 +1,86 @@
+"""Which images form which batch: a pure function of the seed and the epoch, or of the images' sizes."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from torch.utils.data import Sampler
+
+
+class SampleKey(NamedTuple):
+    """What a dataset is asked for: an image, and the epoch that its augmentation is drawn for."""
+
+    epoch: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which no one needs of a key
+
+
+class TrainingBatches(Sampler[list[SampleKey]]):
+    """Every image once an epoch, shuffled by the seed and the epoch.
+
+    The permutation of an epoch is that of ``numpy.random.default_rng([seed, epoch])``. Iterating goes through the
+    epoch that `start_at` chose last; `len` is the number of batches of a whole epoch.
+
+    Args:
+        length: number of images.
+        batch_size: images a batch; the last batch of an epoch may be smaller.
+        seed: seed of the run.
+        drop_single: leave out a last batch of one image, which cannot be normalised (unless all batches are such).
+    """
+
+    def __init__(self, length: int, batch_size: int, seed: int, *, drop_single: bool = True) -> None:
+        self.length = length
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = 0
+        self.step = 0
+        single = drop_single and batch_size > 1 and length % batch_size == 1
+        self._used = length - 1 if single else length
+
+    def start_at(self, epoch: int, step: int = 0) -> None:
+        """Choose the epoch of the next iteration, and how many of its batches are done already."""
+        self.epoch = epoch
+        self.step = step
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)[: self._used]
+        keys = [SampleKey(self.epoch, int(index)) for index in order]
+        return iter(_in_batches(keys, self.batch_size)[self.step :])
+
+    def __len__(self) -> int:
+        return -(-self._used // self.batch_size)
+
+
+class EvaluationBatches(Sampler[list[SampleKey]]):
+    """Every image once, in batches of one size: the largest sizes first, the images of a size in the table's order.
+
+    Largest first, so that too large a batch fails at once and not after an hour.
+
+    Args:
+        sizes: (height, width) of every image as the network sees it.
+        batch_size: most images a batch.
+        max_pixels_per_batch: most pixels a batch, at least one image.
+        skip: how many batches are left out because they are done already.
+    """
+
+    def __init__(
+        self, sizes: Sequence[tuple[int, int]], batch_size: int, *, max_pixels_per_batch: int, skip: int = 0
+    ) -> None:
+        indices_of = defaultdict(list)
+        for index, size in enumerate(sizes):
+            indices_of[size].append(SampleKey(0, index))
+        batches: list[list[SampleKey]] = []
+        for height, width in sorted(indices_of, key=lambda size: (size[0] * size[1], size), reverse=True):
+            count = max(1, min(batch_size, max_pixels_per_batch // (height * width)))
+            batches += _in_batches(indices_of[height, width], count)
+        self._batches = batches[skip:]
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        return iter(self._batches)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+
+def _in_batches(keys: list[SampleKey], size: int) -> list[list[SampleKey]]:
+    return [keys[start : start + size] for start in range(0, len(keys), size)]
