@@ -1,0 +1,51 @@
+"""KonIQ-10k (Hosu, Lin, Sziranyi, Saupe, IEEE TIP 2020): the official label file."""
+
+from pathlib import Path
+
+from linearityiqa.data.csvfile import split_column
+from linearityiqa.data.known import KnownDatabase
+from linearityiqa.data.labels import Labels
+from linearityiqa.data.texttable import read_text_table
+from linearityiqa.quality import QualityScale
+
+MOS_PER_RATING = 27.82
+"""Slope of MOS (1..100) on the mean of the ratings (1..5); the published standard deviations are of ratings."""
+
+SCALE = QualityScale(low=1, high=100)
+
+
+def read_koniq(path: Path) -> Labels:
+    """Read ``koniq10k_distributions_sets.csv``: image_name, c1..c5, c_total, MOS, SD, set.
+
+    Returns:
+        Labels with MOS in 1..100, the standard deviations brought to that scale, and the official split.
+
+    Raises:
+        DataError: what is wrong, in which column and line.
+    """
+    table = read_text_table(path, ("image_name", "MOS", "SD", "set"))
+    return Labels(
+        file=path,
+        names=tuple(table.texts("image_name")),
+        mos=table.numbers("MOS"),
+        scale=SCALE,
+        mos_std=table.numbers("SD") * MOS_PER_RATING,
+        splits=split_column(table, "set"),
+        lines=table.lines,
+    )
+
+
+KONIQ_10K = KnownDatabase(
+    name="KonIQ-10k",
+    images=10073,
+    scale=SCALE,
+    source="KonIQ-10k: database.mmsp-kn.de",
+    licence="photographs under the Creative Commons licences of their authors; for the scores see the page",
+    inner_folders=("", "1024x768"),
+    link_target="1024x768",
+    release_file="koniq10k_distributions_sets.csv",
+    release_folders=("", "..", "1024x768"),
+    read_release=read_koniq,
+    opinion_factor=MOS_PER_RATING,  # the authors' info.mat, too, has the deviations of ratings
+    info_ratios=(7058 / 10073, 8058 / 10073),
+)
