@@ -1,0 +1,37 @@
+"""Predictions of a model on a database, and how well they agree with the opinion scores.
+
+Only `predict` needs torch (extra `train`); it is loaded on first use.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from linearityiqa.evaluation.authors_npy import AuthorsResults, read_authors_npy, write_authors_npy
+from linearityiqa.evaluation.predictions import Predictions
+from linearityiqa.evaluation.predictions_file import SavedPredictions, read_predictions_csv, write_predictions_csv
+from linearityiqa.evaluation.report import Evaluation, evaluate
+from linearityiqa.extras import require
+
+if TYPE_CHECKING:
+    from linearityiqa.evaluation.inference import predict
+
+__all__ = [
+    "AuthorsResults",
+    "Evaluation",
+    "Predictions",
+    "SavedPredictions",
+    "evaluate",
+    "predict",
+    "read_authors_npy",
+    "read_predictions_csv",
+    "write_authors_npy",
+    "write_predictions_csv",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "predict":
+        require("torch", "train")
+        from linearityiqa.evaluation.inference import predict
+
+        return predict
+    raise AttributeError(f"module 'linearityiqa.evaluation' has no attribute {name!r}")

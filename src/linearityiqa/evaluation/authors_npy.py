@@ -1,0 +1,116 @@
+"""The authors' result files: one dictionary, pickled by NumPy into an object array (.npy).
+
+Their keys: SROCC, PLCC and RMSE of each head; `sq` and `sq_std` (MOS and its standard deviation); `pq` (mapped) and
+`pq_before` (raw scores, shape (N, 1)) of each head; `k` and `b` of the mapping, lists over the heads. A name's ending
+tells the head: none = fused, 1 = stage 3, 2 = stage 4, which is also the order of the lists.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linearityiqa.errors import DataError
+from linearityiqa.evaluation.predictions import Predictions
+from linearityiqa.evaluation.report import AUTHORS_FIGURES, AUTHORS_SUFFIXES, evaluate
+from linearityiqa.evaluation.safe_npy import load_pickled_dict
+from linearityiqa.files import atomic_path
+from linearityiqa.mapping import LinearMapping
+from linearityiqa.quality import QualityScores
+
+
+@dataclass(frozen=True, eq=False)
+class AuthorsResults:
+    """The content of an authors' result file.
+
+    Attributes:
+        predictions: raw scores and MOS. The file has no image names: rows are called "1", "2" ... in its order.
+            `mos_std` is as saved, which for the authors' KonIQ-10k files is the scale of single ratings (1..5).
+        mapping: each head's line from raw score to MOS.
+        figures: the saved SROCC, PLCC and RMSE of each head, by the authors' names.
+    """
+
+    predictions: Predictions
+    mapping: QualityScores[LinearMapping]
+    figures: dict[str, float]
+
+
+def write_authors_npy(path: Path, predictions: Predictions, mapping: QualityScores[LinearMapping]) -> None:
+    """Write a model's results as the authors' tools do, atomically.
+
+    Args:
+        path: the .npy file.
+        predictions: raw scores of at least 2 images; standard deviations that are not known are written as nan.
+        mapping: each head's line from raw score to MOS.
+
+    Raises:
+        DataError: fewer than 2 images, or a score that is not finite.
+        OSError: the file cannot be written.
+    """
+    figures = evaluate(predictions, mapping).authors_figures()
+    std = np.full(len(predictions), np.nan) if predictions.mos_std is None else predictions.mos_std
+    mapped, heads = predictions.mapped(mapping), tuple(AUTHORS_SUFFIXES.items())
+    content: dict[str, Any] = {name: np.float64(value) for name, value in figures.items()}
+    content |= {"sq": predictions.mos, "sq_std": std}
+    content |= {f"pq{suffix}": getattr(mapped, head) for head, suffix in heads}
+    content |= {f"pq{suffix}_before": getattr(predictions.scores, head)[:, np.newaxis] for head, suffix in heads}
+    content["k"] = [getattr(mapping, head).slope for head, _ in heads]
+    content["b"] = [getattr(mapping, head).intercept for head, _ in heads]
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        np.save(stream, np.array(content, dtype=object), allow_pickle=True)
+
+
+def read_authors_npy(path: Path) -> AuthorsResults:
+    """Read a result file of the authors' tools or of `write_authors_npy`, without running anything in it.
+
+    Raises:
+        DataError: the file is missing, damaged or too large, refers to anything but arrays and numbers, lacks a key,
+            or contradicts itself.
+    """
+    content = load_pickled_dict(path)
+    mos = _column(content, "sq", path)
+    std = _column(content, "sq_std", path)
+    if len(std) != len(mos):
+        raise DataError(f"{path} is damaged: sq has {len(mos)} values and sq_std {len(std)}. Copy the file again.")
+    slopes, intercepts = _numbers(content, "k", path), _numbers(content, "b", path)
+    scores: dict[str, NDArray[np.float64]] = {}
+    mapping: dict[str, LinearMapping] = {}
+    for position, (head, suffix) in enumerate(AUTHORS_SUFFIXES.items()):
+        scores[head] = _column(content, f"pq{suffix}_before", path)
+        mapping[head] = LinearMapping(slopes[position], intercepts[position])
+        mapped = _column(content, f"pq{suffix}", path)
+        if mapped.shape != mos.shape or scores[head].shape != mos.shape:
+            raise DataError(f"{path} is damaged: pq{suffix}, pq{suffix}_before and sq differ in length. Copy it again.")
+        if not np.allclose(mapped, mapping[head](scores[head]), rtol=1e-6, atol=1e-6, equal_nan=True):
+            raise DataError(f"{path} contradicts itself: pq{suffix} is not k * pq{suffix}_before + b. Write it again.")
+    predictions = Predictions(
+        names=tuple(str(row) for row in range(1, len(mos) + 1)),
+        mos=mos,
+        mos_std=None if np.isnan(std).all() else std,
+        scores=QualityScores(**scores),
+    )
+    figures = {
+        figure + suffix: float(_column(content, figure + suffix, path, size=1)[0])
+        for figure in AUTHORS_FIGURES
+        for suffix in AUTHORS_SUFFIXES.values()
+    }
+    return AuthorsResults(predictions, QualityScores(**mapping), figures)
+
+
+def _numbers(content: dict[str, Any], key: str, path: Path) -> list[float]:
+    return [float(value) for value in _column(content, key, path, size=len(AUTHORS_SUFFIXES))]
+
+
+def _column(content: dict[str, Any], key: str, path: Path, size: int | None = None) -> NDArray[np.float64]:
+    """The numbers under a key, flat."""
+    if key not in content:
+        raise DataError(f"{path} has no {key!r}: it is not a result file of the paper's tools.")
+    try:
+        column = np.asarray(content[key], dtype=np.float64).ravel()
+    except (TypeError, ValueError) as cause:
+        raise DataError(f"{path}: {key!r} does not hold numbers. Copy the file again.") from cause
+    if size is not None and len(column) != size:
+        raise DataError(f"{path}: {key!r} must hold {size} number{'s' if size > 1 else ''}, not {len(column)}.")
+    return column

@@ -1,0 +1,130 @@
+"""A network and a dataset -> predictions, in batches of equally large images."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from linearityiqa.console import track
+from linearityiqa.data.dataset import Batch, ImageDataset, make_loader
+from linearityiqa.data.samplers import EvaluationBatches
+from linearityiqa.data.table import ImageTable
+from linearityiqa.errors import DataError
+from linearityiqa.evaluation.predictions import Predictions
+from linearityiqa.quality import HEADS, QualityScores
+
+MAX_PIXELS_PER_BATCH = 16_000_000
+"""Bound on the pixels of one batch, so that native-size photographs fit into memory whatever the batch size."""
+
+Autocast = Callable[[], AbstractContextManager[object]]
+
+
+def predict(
+    network: nn.Module,
+    dataset: ImageDataset,
+    *,
+    batch_size: int,
+    device: torch.device,
+    num_workers: int,
+    autocast: Autocast = nullcontext,
+    progress: str | None = None,
+    done: NDArray[np.float64] | None = None,
+    on_batch: Callable[[NDArray[np.float64]], None] | None = None,
+) -> Predictions:
+    """Raw scores of every image, by a network in evaluation mode.
+
+    Images of one size share a batch, so that no image is padded or resized for the others' sake, and the scores do
+    not depend on the batching beyond rounding. The network's training flags are put back afterwards.
+
+    Args:
+        network: a network on `device` whose forward gives `QualityScores` of shape (N,).
+        dataset: the images, without augmentation.
+        batch_size: most images of a batch.
+        device: where the network is.
+        num_workers: processes that decode images; 0 decodes in this one.
+        autocast: makes the context in which the forward pass runs, for mixed precision.
+        progress: what a progress bar on standard error says; none without it.
+        done: scores of an earlier, interrupted call, shape (N, 3) in the order of `HEADS`, nan where not yet done;
+            its finished batches are not computed again. With the same `batch_size` the result is bit-identical to
+            that of an undisturbed call.
+        on_batch: called with the scores so far, shape (N, 3), after each batch; the array is reused, so keep a copy.
+
+    Raises:
+        DataError: an image cannot be read, a score is not finite, or `done` is not of this dataset.
+    """
+    table = dataset.table
+    scores = _start(done, len(table))
+    sizes = dataset.sizes()
+    skip = _finished_batches(EvaluationBatches(sizes, batch_size, max_pixels_per_batch=MAX_PIXELS_PER_BATCH), scores)
+    batches = EvaluationBatches(sizes, batch_size, max_pixels_per_batch=MAX_PIXELS_PER_BATCH, skip=skip)
+    loader = make_loader(dataset, batches, num_workers, pin_memory=device.type == "cuda", persistent=False)
+    with evaluation_mode(network), torch.inference_mode():
+        for batch in track(loader, progress or "", total=len(batches), enabled=progress is not None):
+            rows = batch.indices.numpy()
+            scores[rows] = _scores_of(network, batch, device, autocast)
+            _require_finite(scores, rows, table)
+            if on_batch is not None:
+                on_batch(scores)
+    return Predictions(
+        names=table.names,
+        mos=table.mos,
+        mos_std=table.mos_std,
+        scores=QualityScores(*np.ascontiguousarray(scores.T)),
+    )
+
+
+@contextmanager
+def evaluation_mode(network: nn.Module) -> Iterator[None]:
+    """The network in evaluation mode; afterwards every part of it is in the mode that it was in before."""
+    # per module, since frozen batch-norm layers are in evaluation mode inside a network that trains
+    flags = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in flags:
+            module.training = training
+
+
+def _start(done: NDArray[np.float64] | None, length: int) -> NDArray[np.float64]:
+    shape = (length, len(HEADS))
+    if done is None:
+        return np.full(shape, np.nan)
+    if done.shape != shape:
+        raise DataError(
+            f"the scores to go on from have shape {done.shape}, this dataset's have {shape}: they are of another "
+            "dataset. Start the evaluation afresh."
+        )
+    return np.array(done, dtype=np.float64)
+
+
+def _finished_batches(batches: EvaluationBatches, scores: NDArray[np.float64]) -> int:
+    """How many of the first batches have all their scores; the first that lacks one is computed, and all after it."""
+    unfinished = set(np.flatnonzero(np.isnan(scores).any(axis=1)).tolist())
+    count = 0
+    for batch in batches:
+        if not unfinished.isdisjoint(key.index for key in batch):
+            break
+        count += 1
+    return count
+
+
+def _scores_of(network: nn.Module, batch: Batch, device: torch.device, autocast: Autocast) -> NDArray[np.float64]:
+    images = batch.images.to(device, non_blocking=True)
+    with autocast():
+        quality: QualityScores[torch.Tensor] = network(images)
+    # to the CPU first: not every accelerator has float64
+    columns: NDArray[np.float64] = torch.stack([head.cpu().double() for head in quality], dim=1).numpy()
+    return columns
+
+
+def _require_finite(scores: NDArray[np.float64], rows: NDArray[np.int64], table: ImageTable) -> None:
+    bad = rows[~np.isfinite(scores[rows]).all(axis=1)]
+    if len(bad):
+        raise DataError(
+            f"the network's score of {table.path(int(bad[0]))} is not finite. Check the model's weights, or use "
+            "float32 (--opt_level O0)."
+        )

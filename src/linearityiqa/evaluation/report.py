@@ -1,0 +1,67 @@
+"""How well the three heads of a model agree with the opinion scores, as data and as the lines of the paper's tool."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from linearityiqa.evaluation.predictions import Predictions
+from linearityiqa.mapping import LinearMapping
+from linearityiqa.metrics import Agreement, agreement
+from linearityiqa.quality import QualityScores
+
+AUTHORS_SUFFIXES = {"fused": "", "stage3": "1", "stage4": "2"}
+"""Ending of the authors' names for the figures of each head, in their order."""
+
+AUTHORS_FIGURES = ("SROCC", "PLCC", "RMSE")
+"""The figures that the authors report, in their order; names as in `Agreement.as_dict`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Agreement of every head's mapped scores with MOS on one set of images.
+
+    Attributes:
+        n: number of images.
+        agreement: the figures of each head.
+    """
+
+    n: int
+    agreement: QualityScores[Agreement]
+
+    def as_dict(self) -> dict[str, Any]:
+        """What results.json holds: `n`, and under each head's name its figures (None where there is no value)."""
+        return {"n": self.n, **{head: getattr(self.agreement, head).as_dict() for head in AUTHORS_SUFFIXES}}
+
+    def authors_figures(self) -> dict[str, float]:
+        """SROCC, PLCC and RMSE of each head by the authors' names, in their files' order: SROCC, SROCC1, SROCC2 ..."""
+        return {
+            figure + suffix: float(getattr(getattr(self.agreement, head), figure.lower()))
+            for figure in AUTHORS_FIGURES
+            for head, suffix in AUTHORS_SUFFIXES.items()
+        }
+
+    def paper_lines(self, database: str) -> list[str]:
+        """Nine lines as the paper's tool prints them, e.g. ``KonIQ-10k, SROCC: 0.937``.
+
+        Three figures of the fused head, then of stage 3 (names ending in 1), then of stage 4 (2).
+        """
+        figures = self.authors_figures()
+        names = [figure + suffix for suffix in AUTHORS_SUFFIXES.values() for figure in AUTHORS_FIGURES]
+        return [f"{database}, {name}: {figures[name]:.3f}" for name in names]
+
+
+def evaluate(predictions: Predictions, mapping: QualityScores[LinearMapping]) -> Evaluation:
+    """Agreement of a model's mapped scores with MOS.
+
+    Args:
+        predictions: raw scores of at least 2 images, with their MOS.
+        mapping: each head's line from raw score to MOS; PLCC, RMSE and the outlier ratio are of k * x + b.
+
+    Raises:
+        DataError: fewer than 2 images, or a value that is not finite.
+        MissingExtraError: SciPy is not installed.
+    """
+    mapped = predictions.mapped(mapping)
+    return Evaluation(
+        n=len(predictions),
+        agreement=mapped.map(lambda scores: agreement(scores, predictions.mos, predictions.mos_std)),
+    )
