@@ -43,6 +43,8 @@ class RunConfig:
     """Use the first 5 training batches, 5 validation and 5 test images; the run goes to LOG_DIR/debug/<name>."""
     pbar: Annotated[bool, tyro.conf.arg(aliases=["-pbar"])] = False
     """Show progress bars."""
+    json: bool = False
+    """Print the results as JSON."""
     log_bhat: bool = False
     """Log the norm of each head's centred predictions, per iteration, to bhat.csv."""
     npy_dir: Path | None = None

@@ -1,0 +1,52 @@
+# Each target sets up what it needs: a virtual environment in .venv, from PyPI, with plain python3 >= 3.11.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo test coverage check format clean
+
+help:
+	@echo "make demo      train, test, plot and score on the built-in database: minutes, on a CPU, offline once set up"
+	@echo "make test      run the test suite"
+	@echo "make coverage  run the test suite and print the share of statements that it reaches"
+	@echo "make check     format, lint, types, layers"
+	@echo "make format    format and mend what the linter can mend"
+	@echo "make clean     remove the virtual environment and caches"
+
+setup: $(READY)
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "LinearityIQA needs python3 >= 3.11; name one with: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@echo "setting up $(VENV) from PyPI (PyTorch is large: some GB, some minutes, once)"
+	@$(PYTHON) -m venv $(VENV) \
+		|| { echo "python3 cannot make virtual environments; on Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $(READY)
+
+demo: $(READY)
+	$(BIN)/linearityiqa demo
+
+# One thread for each of two test processes: on a small machine more of either only makes them wait for each other.
+test: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
+
+coverage: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name '*.egg-info' -type d -prune -exec rm -rf {} +

@@ -1,0 +1,112 @@
+"""From the words of a command line to one function, and from its failure to one sentence."""
+
+import importlib
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import NamedTuple
+
+from linearityiqa.errors import LinearityIQAError
+
+
+class Command(NamedTuple):
+    """A command: the module whose `main(argv)` carries it out, and what it does in a few words."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "demo": Command("linearityiqa.cli.demo", "the whole story in minutes: make data, train four ways, test, plot, score"),
+    "train": Command("linearityiqa.cli.train", "train a model on a database; goes on by itself after a stop"),
+    "test": Command("linearityiqa.cli.test", "test model files on a split of any database"),
+    "score": Command("linearityiqa.cli.score", "score photographs"),
+    "datasets": Command("linearityiqa.cli.datasets", "make the built-in synthetic database"),
+}
+
+HELP = """usage: linearityiqa COMMAND [OPTIONS]
+
+Predicts the quality of photographs without a reference image (Norm-in-Norm loss, Li et al., ACM MM 2020).
+
+commands:
+{commands}
+
+options:
+  --version    print the version
+  --traceback  on a failure, also print the traceback
+  COMMAND --help lists the options of a command"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Carry out one command.
+
+    Args:
+        argv: the words after the program's name; by default those of this process.
+
+    Returns:
+        The exit status: 0 on success, 2 for a wrong call, 1 for a failed run, 128 + N when stopped by signal N.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(help_text())
+        return 0 if words else 2
+    if words[0] == "--version":
+        print(f"linearityiqa {version('linearityiqa')}")
+        return 0
+    name, *options = words
+    if name not in COMMANDS:
+        print(f"error: there is no command {name!r}; known: {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    return carry_out(lambda words: importlib.import_module(COMMANDS[name].module).main(words), options)
+
+
+def carry_out(function: Callable[[list[str]], int], argv: Sequence[str]) -> int:
+    """Call `function(argv)` and turn its failure into one sentence on standard error and an exit status."""
+    options = [word for word in argv if word != "--traceback"]
+    _show_notices()
+    try:
+        status = function(options)
+        sys.stdout.flush()
+    except LinearityIQAError as failure:
+        if len(options) < len(argv):
+            traceback.print_exc()
+        print(f"error: {failure}", file=sys.stderr)
+        return failure.exit_status
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # the reader has seen enough; without this Python complains once more when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as failure:
+        if len(options) < len(argv):
+            traceback.print_exc()
+        print(f"error: {failure}. Check that the path exists, is yours, and that the disk has room.", file=sys.stderr)
+        return 1
+    return status
+
+
+def help_text() -> str:
+    """What `linearityiqa --help` prints."""
+    width = max(map(len, COMMANDS))
+    return HELP.format(commands="\n".join(f"  {name:<{width}}  {c.summary}" for name, c in COMMANDS.items()))
+
+
+def _show_notices() -> None:
+    """Notices of the package go to standard error, one line each."""
+    logger = logging.getLogger("linearityiqa")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    handler = logging.StreamHandler()
+    handler.setFormatter(_NoticeFormatter())
+    logger.handlers = [handler]
+
+
+class _NoticeFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = "warning: " if record.levelno >= logging.WARNING else ""
+        return prefix + record.getMessage()

@@ -1,0 +1,63 @@
+"""Command lines from the configuration dataclasses."""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import tyro
+
+from linearityiqa.config import from_dict
+from linearityiqa.errors import ConfigError
+
+T = TypeVar("T")
+MAX_CONFIG_BYTES = 1_000_000
+
+
+def parse(cls: type[T], argv: Sequence[str], *, prog: str, description: str, default: T | None = None) -> T:
+    """The configuration that a command line describes.
+
+    Options are the fields of `cls` and of the dataclasses inside it, without prefixes; a wrong one ends the process
+    with status 2 and a sentence that names it.
+
+    Args:
+        cls: a configuration dataclass.
+        argv: the words after the command.
+        prog: the command, for messages.
+        description: what it does, for its help.
+        default: values of the options that are not given, instead of the dataclass's own.
+
+    Raises:
+        ConfigError: values that do not go together.
+    """
+    return tyro.cli(
+        cls,
+        args=list(argv),
+        prog=prog,
+        description=description,
+        default=default,
+        use_underscores=True,
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+    )
+
+
+def take_config_file(cls: type[T], argv: Sequence[str]) -> tuple[T | None, list[str]]:
+    """Take ``--config FILE`` out of the words: the configuration in the file, and the words that are left.
+
+    Raises:
+        ConfigError: the file is missing, too large, not TOML, or names an option that does not exist.
+    """
+    words = list(argv)
+    if "--config" not in words:
+        return None, words
+    position = words.index("--config")
+    if position + 1 == len(words):
+        raise ConfigError("--config needs the path of a TOML file")
+    path = Path(words[position + 1])
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise ConfigError(f"{path} is too large for a configuration file")
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as cause:
+        raise ConfigError(f"cannot read the configuration file {path}: {cause}") from cause
+    return from_dict(cls, values, str(path)), words[:position] + words[position + 2 :]

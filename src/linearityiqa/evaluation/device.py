@@ -1,0 +1,21 @@
+"""The device that a command's --device names."""
+
+import torch
+
+from linearityiqa.errors import ConfigError
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device called `name`; ``auto`` takes a GPU where there is one.
+
+    Raises:
+        ConfigError: a device that does not exist or is not here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as cause:
+        raise ConfigError(f"device {name!r} cannot be used here. Take cpu, or auto.") from cause
+    return device

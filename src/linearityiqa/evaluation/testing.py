@@ -1,0 +1,66 @@
+"""A model file tested on a split of a database."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from linearityiqa.config import TestConfig
+from linearityiqa.data.databases import open_database
+from linearityiqa.data.dataset import ImageDataset, default_workers
+from linearityiqa.evaluation.authors_npy import write_authors_npy
+from linearityiqa.evaluation.device import resolve_device
+from linearityiqa.evaluation.inference import predict
+from linearityiqa.evaluation.predictions_file import write_predictions_csv
+from linearityiqa.evaluation.report import evaluate
+from linearityiqa.evaluation.results import results_of
+from linearityiqa.files import write_text
+from linearityiqa.images import ImageTransform
+from linearityiqa.models import open_model
+
+
+@dataclass(frozen=True)
+class TestOutcome:
+    """What a test has given: what results.json says, and the folder it was written to."""
+
+    __test__ = False  # not a test case, whatever pytest makes of the name
+
+    results: dict[str, Any]
+    folder: Path
+
+
+def evaluate_model_file(config: TestConfig, model_file: Path) -> TestOutcome:
+    """Test one model file as the options say; write results.json, predictions.csv and, on request, the authors' .npy.
+
+    Raises:
+        DataError: the database, a label or an image is missing or malformed, or the split has fewer than 2 images.
+        ModelFileError: the model file cannot be used.
+    """
+    model = open_model(model_file, model=config.model, transform=config.transform)
+    database = open_database(config.data, config.optimiser.seed)
+    table = database.split(config.split)
+    device = resolve_device(config.device.device)
+    transform = config.transform if config.transform.resize else model.record.config.transform
+    predictions = predict(
+        model.network.to(device),
+        ImageDataset(
+            table,
+            ImageTransform(size=transform.size, common_size=table.common_size),
+            exif_rotation=config.data.exif_rotation,
+        ),
+        batch_size=config.optimiser.batch_size,
+        device=device,
+        num_workers=default_workers(config.device.num_workers),
+        progress=f"{database.name} {config.split}" if config.pbar else None,
+    )
+    mapping = model.record.mapping
+    evaluations = {config.split: evaluate(predictions, mapping)}
+    results = results_of(model.record, database.name, evaluations, config.split, model=str(model_file))
+    folder = config.output or model_file.parent / f"test-{database.name}-{config.split}"
+    write_predictions_csv(folder / "predictions.csv", predictions, mapping)
+    if config.npy_dir is not None:
+        # every run's model file has the same name; its folder tells the run
+        name = model_file.parent.name if model_file.stem == "model" else model_file.stem
+        write_authors_npy(config.npy_dir / f"{database.name}-{name}.npy", predictions, mapping)
+    write_text(folder / "results.json", json.dumps(results, indent=2) + "\n")
+    return TestOutcome(results, folder)

@@ -1,0 +1,10 @@
+"""Training: a plain loop whose every stop can be resumed bit for bit."""
+
+from linearityiqa.extras import require
+
+require("torch", "train")
+
+from linearityiqa.training.outcome import RunResult  # noqa: E402 - after the check for torch
+from linearityiqa.training.run import finished_result, train  # noqa: E402
+
+__all__ = ["RunResult", "finished_result", "train"]

@@ -1,0 +1,86 @@
+"""What a finished run leaves behind: the model file, its results and its predictions."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from linearityiqa.config import run_name
+from linearityiqa.evaluation import Evaluation, evaluate, results_of, write_authors_npy, write_predictions_csv
+from linearityiqa.files import write_text
+from linearityiqa.mapping import LinearMapping
+from linearityiqa.models import save_model
+from linearityiqa.quality import QualityScores
+from linearityiqa.record import ModelRecord
+from linearityiqa.training.trainer import Trainer
+
+MODEL_NAME = "model.safetensors"
+RESULTS_NAME = "results.json"
+PREDICTIONS_NAME = "predictions.csv"
+RECORDED_FIGURES = ("SROCC", "PLCC", "RMSE")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run: its folder, and what results.json says."""
+
+    folder: Path
+    results: dict[str, Any]
+
+    @property
+    def model_file(self) -> Path:
+        """The model of the best epoch."""
+        return self.folder / MODEL_NAME
+
+
+def finish(trainer: Trainer) -> RunResult:
+    """Fit the best epoch's mapping, test its weights, and write the model file and the results.
+
+    Raises:
+        LinearityIQAError: an image or the run folder fails; the state in the folder goes on from here.
+    """
+    session, state = trainer.session, trainer.state
+    if state.best["mapping"] is None:
+        mapping = trainer.predict("train").fit_mapping()
+    else:
+        mapping = QualityScores(*(LinearMapping(*line) for line in state.best["mapping"]))
+    predictions = {"val": trainer.predict("val")}
+    if "test" in session.datasets:
+        predictions["test"] = trainer.predict("test")
+    evaluations = {part: evaluate(found, mapping) for part, found in predictions.items()}
+    record = ModelRecord(
+        config=session.config,
+        mapping=mapping,
+        scale=session.database.scale,
+        database=session.database.name,
+        epoch=int(state.best["epoch"]),
+        figures=_figures(evaluations),
+    )
+    reported = "test" if "test" in predictions else "val"
+    results = results_of(
+        record,
+        record.database,
+        evaluations,
+        reported,
+        run=run_name(session.config),
+        precision=session.precision.name,
+    )
+    save_model(session.folder / MODEL_NAME, session.network, record)
+    write_predictions_csv(session.folder / PREDICTIONS_NAME, predictions[reported], mapping)
+    if session.config.run.npy_dir is not None:
+        path = session.config.run.npy_dir / f"{run_name(session.config)}.npy"
+        write_authors_npy(path, predictions[reported], mapping)
+    write_text(session.folder / RESULTS_NAME, json.dumps(results, indent=2) + "\n")
+    state.phase, state.best, state.scores = "finished", {}, {}
+    state.save(session.folder)
+    return RunResult(session.folder, results)
+
+
+def _figures(evaluations: dict[str, Evaluation]) -> dict[str, float]:
+    return {
+        f"{part} {figure}": value
+        for part, evaluation in evaluations.items()
+        for figure, value in evaluation.agreement.fused.as_dict().items()
+        if figure in RECORDED_FIGURES and value is not None
+    }
+

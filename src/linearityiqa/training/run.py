@@ -1,0 +1,92 @@
+"""One training run from its configuration to its results, however often it is stopped in between."""
+
+import json
+import logging
+from pathlib import Path
+
+import tomli_w
+
+from linearityiqa.config import TrainConfig, run_folder, to_dict
+from linearityiqa.errors import TrainingError
+from linearityiqa.files import write_text
+from linearityiqa.training.outcome import MODEL_NAME, PREDICTIONS_NAME, RESULTS_NAME, RunResult, finish
+from linearityiqa.training.runlog import RunLog
+from linearityiqa.training.session import open_session
+from linearityiqa.training.state import STATE_NAME, RunState, exclusive
+from linearityiqa.training.stopping import StopRequest
+from linearityiqa.training.trainer import Trainer
+
+logger = logging.getLogger(__name__)
+
+RUN_FILES = (
+    "config.toml",
+    STATE_NAME,
+    MODEL_NAME,
+    RESULTS_NAME,
+    PREDICTIONS_NAME,
+    "metrics.csv",
+    "timing.csv",
+    "bhat.csv",
+    "events.out.tfevents.*",
+)
+"""What a run writes into its folder."""
+
+
+def train(config: TrainConfig) -> RunResult:
+    """Train, or go on training, the run that `config` describes, and test its best epoch.
+
+    The run folder is a function of the options. A run that was stopped there goes on from its saved state and ends
+    in the same bits as an undisturbed one; a finished one gives its results again.
+
+    Raises:
+        ConfigError: options that cannot be carried out here.
+        DataError: the database, a label or an image is missing or malformed.
+        TrainingError: the loss is not finite, or the run folder cannot be used.
+        Interrupted: SIGINT or SIGTERM; the state is saved.
+    """
+    folder = run_folder(config)
+    with exclusive(folder), StopRequest() as stop:
+        if config.run.fresh:
+            _clear(folder)
+        resuming = (folder / STATE_NAME).exists()
+        session = open_session(config, resuming=resuming)
+        state = RunState.load(folder, session.fingerprint) if resuming else None
+        if state is not None and state.phase == "finished":
+            return RunResult(folder, json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8")))
+        _write_config(folder, config)
+        log_state = state or RunState(session.fingerprint)
+        log = RunLog(folder, session.database.name, log_state, log_norms=config.run.log_bhat)
+        try:
+            trainer = Trainer(session, log_state, log, stop)
+            if state is not None:
+                logger.info("going on with epoch %d, batch %d", state.epoch, state.step + 1)
+                trainer.restore()
+            trainer.run()
+            return finish(trainer)
+        finally:
+            log.close()
+
+
+def finished_result(folder: Path) -> RunResult:
+    """The results of a finished run.
+
+    Raises:
+        TrainingError: there is no finished run in `folder`.
+    """
+    if not (folder / MODEL_NAME).exists() or not (folder / RESULTS_NAME).exists():
+        raise TrainingError(f"{folder} holds no finished run. Train it first, with the same options.")
+    return RunResult(folder, json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8")))
+
+
+def _write_config(folder: Path, config: TrainConfig) -> None:
+    try:
+        write_text(folder / "config.toml", tomli_w.dumps(to_dict(config)))
+    except OSError as cause:
+        raise TrainingError(f"cannot write the run folder {folder}: {cause}. Name another with --output.") from cause
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier run left, and nothing else that the folder may hold."""
+    for pattern in RUN_FILES:
+        for path in folder.glob(pattern):
+            path.unlink()

@@ -1,0 +1,138 @@
+"""Everything a run needs to go on after a stop as if nothing had been, in one file."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from linearityiqa.errors import TrainingError
+from linearityiqa.files import atomic_path
+
+FORMAT = 1
+STATE_NAME = "last.pt"
+Phase = Literal["train", "evaluate", "final", "finished"]
+
+
+@dataclass
+class RunState:
+    """The resumable state of a run; `last.pt` is exactly its fields.
+
+    Attributes:
+        fingerprint: digest of the options and the labels that the state belongs to.
+        epoch: the epoch under way, from 1.
+        step: batches of this epoch that are done.
+        phase: what the epoch is at; `final` is the last test with the best weights.
+        network, optimizer, schedule, scaler: their state dicts.
+        random: torch's generators, by device.
+        losses: the loss of each iteration of the run.
+        norms: with log_bhat, (fused, stage3, stage4) norms of each iteration.
+        metrics: rows of metrics.csv.
+        timing: rows of timing.csv.
+        scalars: what went to TensorBoard after each epoch, as (tag, step, value).
+        best: weights, epoch, criterion and mapping of the best epoch.
+        scores: raw predictions of the evaluation under way, by split, NaN where not yet made.
+        seconds: time spent on the phase under way.
+    """
+
+    fingerprint: str
+    epoch: int = 1
+    step: int = 0
+    phase: Phase = "train"
+    network: dict[str, Any] = field(default_factory=dict)
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    schedule: dict[str, Any] = field(default_factory=dict)
+    scaler: dict[str, Any] = field(default_factory=dict)
+    random: dict[str, Any] = field(default_factory=dict)
+    losses: list[float] = field(default_factory=list)
+    norms: list[list[float]] = field(default_factory=list)
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    timing: list[dict[str, Any]] = field(default_factory=list)
+    scalars: list[tuple[str, int, float]] = field(default_factory=list)
+    best: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, torch.Tensor] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def save(self, folder: Path) -> None:
+        """Write `last.pt` whole or not at all.
+
+        Raises:
+            TrainingError: the folder cannot be written; the state saved before is untouched.
+        """
+        try:
+            with atomic_path(folder / STATE_NAME) as temporary:
+                torch.save({"format": FORMAT, **{f.name: getattr(self, f.name) for f in fields(self)}}, temporary)
+        except (OSError, RuntimeError) as cause:  # torch reports a full disk as a RuntimeError
+            raise TrainingError(
+                f"cannot save the state of the run in {folder}: {cause}. Free space or mend the folder's permissions; "
+                "the same command then goes on from the last saved state."
+            ) from cause
+
+    @classmethod
+    def load(cls, folder: Path, fingerprint: str) -> "RunState | None":
+        """The saved state of the run in `folder`, or None where there is none.
+
+        Raises:
+            TrainingError: the state is damaged, or belongs to other options or labels.
+        """
+        path = folder / STATE_NAME
+        if not path.exists():
+            return None
+        try:
+            values = torch.load(path, map_location="cpu", weights_only=True)
+            if values.pop("format") != FORMAT:
+                raise ValueError("it was written by another version")
+            state = cls(**values)
+        except Exception as cause:  # torch.load raises many kinds for a damaged file
+            raise TrainingError(f"cannot read {path}: {cause}. Start over with --fresh.") from cause
+        if state.fingerprint != fingerprint:
+            raise TrainingError(
+                f"{folder} holds a run of other options or other labels. Name another folder with --output, or start "
+                "over with --fresh."
+            )
+        return state
+
+    def capture_random(self) -> None:
+        """Note the state of torch's generators."""
+        self.random = {"cpu": torch.get_rng_state()}
+        if torch.cuda.is_available():
+            self.random["cuda"] = torch.cuda.get_rng_state_all()
+
+    def restore_random(self) -> None:
+        """Set torch's generators to what was noted."""
+        torch.set_rng_state(self.random["cpu"])
+        if "cuda" in self.random and len(self.random["cuda"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(self.random["cuda"])
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold the run folder for this process; the hold ends with the process, however it ends.
+
+    Raises:
+        TrainingError: another process holds it, or the folder cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as cause:
+        raise TrainingError(f"cannot write the run folder {folder}: {cause}. Name another with --output.") from cause
+    try:
+        _lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows has no flock; two runs in one folder are then the user's to avoid
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as cause:
+        raise TrainingError(f"another process is training in {folder}. Wait for it, or stop it.") from cause

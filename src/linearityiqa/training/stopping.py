@@ -1,0 +1,46 @@
+"""Being asked to stop: signals are noted, and heeded where the state can be saved."""
+
+import signal
+import types
+from collections.abc import Callable
+from typing import Any
+
+from linearityiqa.errors import Interrupted
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopRequest:
+    """Notes SIGINT and SIGTERM inside its `with` block; a second one acts at once, as if nobody listened.
+
+    Handlers can only be set in the main thread; elsewhere the block notes nothing.
+    """
+
+    def __init__(self) -> None:
+        self.signal_number: int | None = None
+        self._previous: dict[int, Callable[..., Any] | int | None] = {}
+
+    def __enter__(self) -> "StopRequest":
+        try:
+            for number in SIGNALS:
+                self._previous[number] = signal.signal(number, self._note)
+        except ValueError:  # not the main thread
+            self._previous.clear()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._restore()
+
+    def raise_if_requested(self, message: str) -> None:
+        """Raise `Interrupted` with `message` where a signal has come."""
+        if self.signal_number is not None:
+            raise Interrupted(message, self.signal_number)
+
+    def _note(self, number: int, frame: types.FrameType | None) -> None:
+        self.signal_number = number
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous.clear()

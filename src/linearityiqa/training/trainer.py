@@ -1,0 +1,218 @@
+"""The training loop: epochs of steps and evaluations, saved so that a stop at any moment loses next to nothing."""
+
+import logging
+import math
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from linearityiqa.console import track
+from linearityiqa.errors import TrainingError
+from linearityiqa.evaluation import Predictions, evaluate, predict
+from linearityiqa.mapping import LinearMapping
+from linearityiqa.quality import QualityScores
+from linearityiqa.training.criterion import is_better, judged_head
+from linearityiqa.training.runlog import RunLog, metrics_row, peak_memory_mb
+from linearityiqa.training.session import Part, Session
+from linearityiqa.training.state import RunState
+from linearityiqa.training.step import norms_of_centred
+from linearityiqa.training.stopping import StopRequest
+
+logger = logging.getLogger(__name__)
+
+Mapping = QualityScores[LinearMapping]
+IDENTITY: Mapping = QualityScores(LinearMapping(), LinearMapping(), LinearMapping())
+
+
+class Trainer:
+    """Runs the epochs of a session from its state until the best weights are known."""
+
+    def __init__(self, session: Session, state: RunState, log: RunLog, stop: StopRequest) -> None:
+        self.session, self.state, self.log, self.stop = session, state, log, stop
+        self._last_save = self._mark = time.monotonic()
+
+    def run(self) -> None:
+        """Train and evaluate every epoch that is left; the state ends in phase ``final`` with the best weights."""
+        while self.state.phase in ("train", "evaluate"):
+            if self.state.phase == "train":
+                self._train_epoch()
+                self._end_phase()
+                self.state.phase = "evaluate"
+                self.save()
+            rows = self._evaluate_epoch()
+            self._end_phase()
+            self.state.metrics.extend(rows)
+            self.log.epoch(self.state, rows)
+            if self.session.schedule is not None:
+                self.session.schedule.step()
+            if self.state.epoch == self.session.config.optimiser.epochs:
+                self._load_best()
+            else:
+                self.state.epoch += 1
+                self.state.phase = "train"
+            self.save()
+            self.log.write_tables(self.state)
+
+    def predict(self, part: Part) -> Predictions:
+        """Raw scores of a part of the database, going on where a stop left them."""
+        done = self.state.scores.get(part)
+
+        def keep(scores: NDArray[np.float64]) -> None:
+            self.state.scores[part] = torch.from_numpy(scores)
+            self.save_if_due(f"while testing on the {part} set in epoch {self.state.epoch}")
+
+        config = self.session.config
+        return predict(
+            self.session.network,
+            self.session.datasets[part],
+            batch_size=config.optimiser.batch_size,
+            device=self.session.device,
+            num_workers=self.session.workers,
+            autocast=self.session.precision.autocast,
+            progress=f"{part} set" if config.run.pbar else None,
+            done=None if done is None else done.numpy(),
+            on_batch=keep,
+        )
+
+    def save_if_due(self, where: str) -> None:
+        """Save the state where it is time to; where a stop was asked for, save it and stop."""
+        if self.stop.signal_number is not None:
+            self.save()
+            folder = self.session.folder
+            self.stop.raise_if_requested(f"stopped {where}; the same command goes on from the state saved in {folder}")
+        if time.monotonic() - self._last_save >= 60 * self.session.config.run.save_minutes:
+            self.save()
+
+    def save(self) -> None:
+        """Bring the state up to date with network, optimiser and generators, and write it."""
+        state, step = self.state, self.session.step
+        self._spend_time()
+        if state.phase != "final":  # where the network holds the best weights, which the state has already
+            state.network = step.network.state_dict()
+            state.optimizer = step.optimizer.state_dict()
+            state.schedule = self.session.schedule.state_dict() if self.session.schedule else {}
+            state.scaler = step.precision.scaler.state_dict()
+            state.capture_random()
+        state.save(self.session.folder)
+        self._last_save = time.monotonic()
+
+    def restore(self) -> None:
+        """Set network, optimiser and generators to what the state holds."""
+        state, step = self.state, self.session.step
+        if state.phase == "final":
+            self._load_best()
+            return
+        step.network.load_state_dict(state.network)
+        step.optimizer.load_state_dict(state.optimizer)
+        step.precision.scaler.load_state_dict(state.scaler)
+        if self.session.schedule is not None:
+            self.session.schedule.load_state_dict(state.schedule)
+        state.restore_random()
+
+    def _load_best(self) -> None:
+        """Enter the last phase: the network takes the best weights, and what only training needs is dropped."""
+        state = self.state
+        self.session.network.load_state_dict(state.best["weights"])
+        state.phase = "final"
+        state.network, state.optimizer, state.schedule, state.scaler, state.random = {}, {}, {}, {}, {}
+
+    def _train_epoch(self) -> None:
+        session, state, config = self.session, self.state, self.session.config
+        total = session.batches_an_epoch
+        session.network.train()
+        session.batches.start_at(state.epoch, state.step)
+        bar = f"epoch {state.epoch}/{config.optimiser.epochs}"
+        numbers = range(state.step + 1, total + 1)
+        batches = zip(numbers, session.loader, strict=False)
+        for number, batch in track(batches, bar, total=len(numbers), enabled=config.run.pbar):
+            loss, scores = session.step.accumulate(batch)
+            self._require_finite(loss, number, batch.indices)
+            state.losses.append(loss)
+            self.log.iteration(len(state.losses), loss)
+            if config.run.log_bhat:
+                fused_first = (scores.fused, scores.stage3, scores.stage4)
+                state.norms.append(norms_of_centred(fused_first, config.loss.q))
+            if number % config.optimiser.accumulation_steps == 0 or number == total:
+                # the state is only ever saved between updates: half a gradient could not be resumed
+                session.step.update()
+                state.step = number
+                self.save_if_due(f"in epoch {state.epoch} after batch {number}")
+
+    def _require_finite(self, loss: float, number: int, indices: torch.Tensor) -> None:
+        if math.isfinite(loss):
+            return
+        names = [self.session.training.table.names[i] for i in indices[:8].tolist()]
+        raise TrainingError(
+            f"the loss of epoch {self.state.epoch}, batch {number} is {loss} (images {', '.join(names)}"
+            f"{', ...' if len(indices) > 8 else ''}). The last saved state in {self.session.folder} is from before it; "
+            "lower --learning_rate, or use --opt_level O0."
+        )
+
+    def _evaluate_epoch(self) -> list[dict[str, Any]]:
+        """Rows of metrics.csv for the epoch; chooses the best epoch on the way."""
+        session, state, run = self.session, self.state, self.session.config.run
+        parts: list[Part] = ["val"]
+        if run.test_during_training or session.config.optimiser.val_criterion == "RMSE":
+            parts.insert(0, "train")
+        if run.test_during_training and "test" in session.datasets:
+            parts.append("test")
+        predictions = {part: self.predict(part) for part in parts}
+        mapping = predictions["train"].fit_mapping() if "train" in predictions else None
+        evaluations = {part: evaluate(predictions[part], mapping or IDENTITY) for part in parts}
+        rows = [metrics_row(state.epoch, "train", evaluations.get("train"), mapped=True)]
+        losses = state.losses[-session.batches_an_epoch :]
+        rows[0]["loss"] = sum(losses) / len(losses)
+        rows[0]["learning_rate"] = session.step.optimizer.param_groups[0]["lr"]
+        rows += [
+            metrics_row(state.epoch, part, evaluations[part], mapped=mapping is not None)
+            for part in parts
+            if part != "train"
+        ]
+        self._choose_best(rows, mapping)
+        return rows
+
+    def _choose_best(self, rows: list[dict[str, Any]], mapping: Mapping | None) -> None:
+        config, state = self.session.config, self.state
+        criterion, head = config.optimiser.val_criterion, judged_head(config.loss.beta)
+        column = criterion if head == "fused" else f"{criterion}_{head}"
+        value = next(row for row in rows if row["split"] == "val").get(column)
+        logger.info(
+            "epoch %d/%d: loss %.4g, validation %s %s",
+            state.epoch,
+            config.optimiser.epochs,
+            rows[0]["loss"],
+            column,
+            "not defined" if value is None else f"{value:.4f}",
+        )
+        if not state.best or is_better(criterion, value, state.best["value"]):
+            weights = {name: tensor.detach().cpu().clone() for name, tensor in self.session.network.state_dict().items()}
+            lines = None if mapping is None else [[line.slope, line.intercept] for line in mapping]
+            state.best = {"epoch": state.epoch, "value": value, "weights": weights, "mapping": lines}
+
+    def _end_phase(self) -> None:
+        """Note what the phase that ends has cost, and clear what belongs to it alone."""
+        state, session = self.state, self.session
+        self._spend_time()
+        images = (
+            session.batches_an_epoch * session.config.optimiser.batch_size
+            if state.phase == "train"
+            else sum(len(scores) for scores in state.scores.values())
+        )
+        state.timing.append(
+            {
+                "epoch": state.epoch,
+                "phase": state.phase,
+                "seconds": round(state.seconds, 3),
+                "images_per_second": round(images / max(state.seconds, 1e-9), 3),
+                "peak_memory_mb": round(peak_memory_mb(session.device), 1),
+            }
+        )
+        state.step, state.scores, state.seconds = 0, {}, 0.0
+
+    def _spend_time(self) -> None:
+        now = time.monotonic()
+        self.state.seconds += now - self._mark
+        self._mark = now

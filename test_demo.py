@@ -1,0 +1,7 @@
+"""The paper's command of this name; see `linearityiqa --help` for all of them."""
+
+import sys
+
+from linearityiqa.cli.paper import test_demo_script
+
+sys.exit(test_demo_script())
