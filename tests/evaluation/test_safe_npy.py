@@ -26,11 +26,12 @@ class Malicious:
         return (Path.touch, (self.tell_tale,))
 
 
-def saved(tmp_path, content, **options) -> Path:
+def saved(tmp_path, content, protocol=4) -> Path:
+    """The file that ``np.save`` writes, which pickles with protocol 4 (older versions: 3)."""
     path = tmp_path / "r.npy"
     with path.open("wb") as stream:
         stream.write(HEADER)
-        pickle.dump(np.array(content, dtype=object), stream, **options)
+        pickle.dump(np.array(content, dtype=object), stream, protocol=protocol)
     return path
 
 
@@ -86,6 +87,7 @@ def test_other_names_are_refused(tmp_path, name):
 
 
 NDARRAY = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85C\x01bt\x52"
+FLOAT_TYPE = b"cnumpy\ndtype\nX\x02\x00\x00\x00f8\x89\x88\x87\x52"
 OBJECT_TYPE = b"cnumpy\ndtype\nX\x02\x00\x00\x00O8\x89\x88\x87\x52"
 
 
@@ -110,6 +112,10 @@ def test_bytes_are_never_taken_for_addresses_of_objects(tmp_path):
             "a structured type",
         ),
         (b"cnumpy.core.multiarray\nscalar\n}b.", None),
+        (
+            b"cnumpy.core.multiarray\nscalar\n" + FLOAT_TYPE + b"C\x08" + bytes(8) + b"\x86\x52}b.",
+            "a state for _Scalar",
+        ),
         (b"Nr\xff\xff\xff\x7f.", "memory at place 2147483647"),
         (b"N0" * 6000 + b"N.", "more than 10000 steps"),
         (b"B\xff\xff\xff\x7fabc.", None),

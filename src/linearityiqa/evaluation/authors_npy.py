@@ -42,7 +42,8 @@ def write_authors_npy(path: Path, predictions: Predictions, mapping: QualityScor
 
     Args:
         path: the .npy file.
-        predictions: raw scores of at least 2 images; standard deviations that are not known are written as nan.
+        predictions: raw scores of at least 2 images. `sq_std` is written on the scale of `sq`, or as nan where the
+            standard deviations are not known.
         mapping: each head's line from raw score to MOS.
 
     Raises:
