@@ -1,0 +1,135 @@
+"""Which images a few words name: files, folders, globs, and a list on standard input."""
+
+import glob
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from linearityiqa.errors import ConfigError, DataError
+
+logger = logging.getLogger(__name__)
+
+# fmt: off
+IMAGE_SUFFIXES = frozenset((
+    ".avif", ".bmp", ".dib", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm",
+    ".ppm", ".tif", ".tiff", ".webp",
+))
+# fmt: on
+"""Endings, in any case, of the files that a folder contributes."""
+
+MAX_LINE_BYTES = 32_768
+"""A longer line is no path on any system: what is read is not a list of paths."""
+
+LIST = "-"
+"""The word for the list on standard input."""
+
+
+def expand(words: Iterable[str | Path], listing: BinaryIO | None = None) -> Iterator[Path]:
+    """The images that `words` name, in order, one by one as they are found.
+
+    - ``-`` names the paths of `listing`;
+    - an existing folder, all images below it, by name, but nothing hidden; links are followed, each folder once;
+    - an existing file, itself, whatever its ending;
+    - a glob (``**`` is any depth), the files that match it, by name; images only, unless it ends in a suffix;
+    - any other word stands for itself, so that scoring it says what is wrong.
+
+    A warning names the words that name no image.
+
+    Args:
+        words: what the user named.
+        listing: a binary stream of paths, one a line, read as it comes; each is a file or a folder, never a glob.
+
+    Raises:
+        ConfigError: an empty word, or ``-`` without `listing`.
+        DataError: no word names an image, or `listing` is not a text of paths.
+    """
+    found = False
+    empty: list[str] = []
+    for word in map(str, words):
+        missed = True
+        for path in _named_by(word, listing):
+            found, missed = True, False
+            yield path
+        if missed:
+            empty.append("standard input" if word == LIST else word)
+    if not found:
+        raise DataError(f"no image was found in {', '.join(empty)}. Name image files, folders with images, or globs.")
+    if empty:
+        logger.warning("no image was found in %s", ", ".join(empty))
+
+
+def _named_by(word: str, listing: BinaryIO | None) -> Iterator[Path]:
+    if word == LIST:
+        if listing is None:
+            raise ConfigError(f"{LIST} stands for a list of paths on standard input, and there is none")
+        for path in _listed(listing):
+            yield from _images_at(path)
+    elif not word:
+        raise ConfigError("a path is empty. Name an image, a folder or a glob.")
+    elif glob.has_magic(word) and not os.path.lexists(word):
+        yield from _matching(word)
+    else:
+        yield from _images_at(Path(word))
+
+
+def _images_at(path: Path) -> Iterator[Path]:
+    if os.path.isdir(path):  # noqa: PTH112 - pathlib raises where a name is too long
+        yield from _images_below(path)
+    else:
+        yield path
+
+
+def _listed(listing: BinaryIO) -> Iterator[Path]:
+    """The paths of a text, one a line; blank lines are skipped, and names that are not UTF-8 are kept as they are."""
+    number = 0
+    while line := listing.readline(MAX_LINE_BYTES):
+        number += 1
+        if len(line) == MAX_LINE_BYTES or b"\0" in line:
+            raise DataError(f"line {number} of standard input is not a path. Give one path a line, as text.")
+        name = line.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
+        if name.strip():
+            yield Path(os.fsdecode(name))
+
+
+def _matching(pattern: str) -> Iterator[Path]:
+    any_ending = Path(pattern).suffix not in ("", ".*")
+    for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
+        path = Path(name)
+        if (any_ending or _is_image_name(name)) and not path.is_dir():
+            yield path
+
+
+def _images_below(top: Path) -> Iterator[Path]:
+    """Depth first, by name; memory grows with the entries of the open folders, not with the whole tree."""
+    pending = [(top, True)]
+    entered: set[tuple[int, int]] = set()
+    while pending:
+        path, is_folder = pending.pop()
+        if not is_folder:
+            yield path
+            continue
+        try:
+            identity = path.stat().st_dev, path.stat().st_ino
+            found = [] if identity in entered else sorted(_visible(path), reverse=True)
+        except OSError as cause:
+            # the folder itself becomes an input that fails: what was not looked at must not pass for scored
+            logger.warning("cannot list the folder %s: %s", path, cause.strerror)
+            yield path
+            continue
+        entered.add(identity)
+        pending += [(path / name, is_inner) for name, is_inner in found]
+
+
+def _visible(folder: Path) -> Iterator[tuple[str, bool]]:
+    """(name, whether it is a folder) of the folders and image files in `folder` that are not hidden."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            is_folder = entry.is_dir()
+            if not entry.name.startswith(".") and (is_folder or _is_image_name(entry.name)):
+                yield entry.name, is_folder
+
+
+def _is_image_name(name: str) -> bool:
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES

@@ -1,0 +1,84 @@
+"""What scoring asks of a network, whatever runs it, and which file is run by what."""
+
+import logging
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linearityiqa.config import ModelConfig, TransformConfig
+from linearityiqa.errors import ModelFileError
+from linearityiqa.extras import require
+from linearityiqa.record import ModelRecord
+
+logger = logging.getLogger(__name__)
+
+AUTHORS_SUFFIX = ".pth"
+
+
+class Runtime(Protocol):
+    """A network that is ready to run; the scorer needs no more of it than this."""
+
+    @property
+    def record(self) -> ModelRecord:
+        """Configuration, mapping and scale of the model."""
+        ...
+
+    def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Raw outputs of the three heads.
+
+        Args:
+            batch: normalised images of one size, shape (N, 3, H, W).
+
+        Returns:
+            Shape (N, 3), columns in the order of `linearityiqa.quality.HEADS`; a row depends on its image only.
+
+        Raises:
+            ImageTooSmallError: the network's pooling windows do not fit on H x W.
+            DataError: the batch cannot be run, e.g. for lack of memory.
+        """
+        ...
+
+
+def open_runtime(
+    path: Path, *, model: ModelConfig | None = None, transform: TransformConfig | None = None, device: str = "auto"
+) -> Runtime:
+    """The runtime that fits a model file.
+
+    Args:
+        path: our .safetensors, or a .pth of the authors.
+        model: architecture of a .pth.
+        transform: transform that a .pth was trained with.
+        device: auto, cpu, cuda, cuda:N or mps.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, unsafe, or of a kind that this version cannot run.
+        MissingExtraError: what runs the file is not installed.
+        ConfigError: the device does not exist.
+    """
+    if path.suffix.lower() == ".onnx":
+        raise ModelFileError(
+            f"{path} is an ONNX model, and this version neither exports nor runs those. "
+            "Score with the .safetensors of the run folder."
+        )
+    if not path.is_file():
+        raise ModelFileError(f"there is no model file {path}. {HOW_TO_GET_A_MODEL}")
+    if path.suffix.lower() == AUTHORS_SUFFIX and not (transform and transform.resize):
+        logger.warning(
+            "%s: the authors' models were trained on images resized to 498 x 664, and this scores them at their own "
+            "size; pass --resize for the scores of the paper.",
+            path,
+        )
+    require("torch", "train")
+    require("torchvision", "train")
+    from linearityiqa.scoring.torch_runtime import TorchRuntime
+
+    return TorchRuntime(path, model=model, transform=transform, device=device)
+
+
+HOW_TO_GET_A_MODEL = (
+    "Train one (linearityiqa train, or linearityiqa demo, which takes minutes and no data), or download one of the "
+    "authors' checkpoints, e.g. p1q2.pth: the README says where they are and which options they need."
+)
+"""The remedy where a model file is not named or not there."""

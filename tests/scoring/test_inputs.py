@@ -1,0 +1,122 @@
+"""Oracle: trees made on the spot, whose images are written down by hand."""
+
+import io
+import itertools
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from linearityiqa.errors import ConfigError, DataError
+from linearityiqa.scoring import expand
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ["b.JPG", "a/z.png", "a/y.tiff", "c/deep/x.webp", "notes.txt", ".hidden.png", ".cache/thumb.png"]:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def names(*words: str, listing: bytes | None = None) -> list[str]:
+    return [str(path) for path in expand(words, None if listing is None else io.BytesIO(listing))]
+
+
+def test_a_folder_gives_its_images_by_name_and_nothing_hidden(tree: Path) -> None:
+    assert names(".") == ["a/y.tiff", "a/z.png", "b.JPG", "c/deep/x.webp"]
+
+
+def test_a_hidden_folder_that_is_named_is_meant(tree: Path) -> None:
+    assert names(".cache") == [".cache/thumb.png"]
+
+
+def test_a_file_is_taken_whatever_its_ending_and_what_is_missing_stays_to_fail(tree: Path) -> None:
+    assert names("notes.txt", "gone.jpg", "x" * 5000) == ["notes.txt", "gone.jpg", "x" * 5000]
+
+
+def test_globs(tree: Path) -> None:
+    assert names("*") == ["b.JPG"]
+    assert names("**") == ["a/y.tiff", "a/z.png", "b.JPG", "c/deep/x.webp"]
+    assert names("**/*.webp", "a/[yz].*") == ["c/deep/x.webp", "a/y.tiff", "a/z.png"]
+    assert names("*.txt") == ["notes.txt"]
+
+
+def test_a_name_with_brackets_is_that_file_before_it_is_a_glob(tree: Path) -> None:
+    (tree / "b[1].png").touch()
+    (tree / "b1.png").touch()
+    assert names("b[1].png") == ["b[1].png"]
+
+
+def test_linked_folders_are_followed_once_even_in_a_circle(tree: Path) -> None:
+    (tree / "a" / "up").symlink_to(tree)
+    (tree / "link").symlink_to(tree / "c")
+    assert names("a") == ["a/up/b.JPG", "a/up/c/deep/x.webp", "a/y.tiff", "a/z.png"]
+    assert names("link") == ["link/deep/x.webp"]
+
+
+def test_a_list_is_read_line_by_line(tree: Path) -> None:
+    listing = b"\xef\xbb\xbfa/z.png\r\n\n  \nc\nb[*].png\nspaced name .png\nlast.png"
+    assert names("-", listing=listing) == ["a/z.png", "c/deep/x.webp", "b[*].png", "spaced name .png", "last.png"]
+
+
+def test_a_list_keeps_names_that_are_not_utf8(tree: Path) -> None:
+    (path,) = expand(["-"], io.BytesIO(b"caf\xe9.jpg\n"))
+    assert os.fsencode(path) == b"caf\xe9.jpg"
+
+
+@pytest.mark.parametrize("listing", [b"ok.png\n\x89PNG\0\0\n", b"ok.png\n" + b"x" * 100_000])
+def test_a_list_that_is_not_text_is_refused_at_its_line(listing: bytes) -> None:
+    with pytest.raises(DataError, match="line 2 of standard input"):
+        names("-", listing=listing)
+
+
+def test_a_list_is_read_as_it_comes() -> None:
+    class Endless(io.RawIOBase):
+        read_lines = 0
+
+        def readline(self, size: int | None = -1, /) -> bytes:
+            self.read_lines += 1
+            return b"image%d.png\n" % self.read_lines
+
+    stream = Endless()
+    first = [str(path) for path in itertools.islice(expand(["-"], stream), 3)]  # type: ignore[arg-type]
+    assert first == ["image1.png", "image2.png", "image3.png"]
+    assert stream.read_lines == 3
+
+
+def test_no_image_at_all_is_one_error_that_names_the_words(tree: Path) -> None:
+    (tree / "empty").mkdir()
+    with pytest.raises(DataError, match=r"no image was found in empty, \*\.bmp"):
+        names("empty", "*.bmp")
+
+
+def test_a_word_without_images_among_others_is_a_warning(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "linearityiqa"):
+        assert names("*.bmp", "b.JPG", "-", listing=b"\n") == ["b.JPG"]
+    assert caplog.messages == ["no image was found in *.bmp, standard input"]
+
+
+def test_wrong_words() -> None:
+    with pytest.raises(ConfigError, match="empty"):
+        names("")
+    with pytest.raises(ConfigError, match="standard input"):
+        names("-")
+
+
+def test_a_folder_that_cannot_be_listed_stays_to_fail(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    scandir = os.scandir
+
+    def refuse(path: Path) -> object:
+        if Path(path).name == "a":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert names(".") == ["a", "b.JPG", "c/deep/x.webp"]
+    assert "cannot list the folder a: Permission denied" in caplog.text

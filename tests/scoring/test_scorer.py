@@ -1,0 +1,236 @@
+"""Oracle: a network whose outputs are means of pixels, so that every score can be computed by hand."""
+
+import io
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from linearityiqa import extras
+from linearityiqa.config import TransformConfig
+from linearityiqa.errors import (
+    ConfigError,
+    DataError,
+    ImageTooSmallError,
+    MissingExtraError,
+    ModelFileError,
+    UnreadableImageError,
+)
+from linearityiqa.images import IMAGENET_MEAN, IMAGENET_STD
+from linearityiqa.record import ModelRecord
+from linearityiqa.scoring import ImageScore, Runtime, Scorer
+
+MakeRecord = Callable[..., ModelRecord]
+
+
+def expected(path: Path) -> tuple[float, float, float]:
+    """Score, stage 3 and stage 4 by hand, with the slopes and intercepts of conftest."""
+    means = (np.asarray(Image.open(path)) / 255).mean(axis=(0, 1))
+    red, green, blue = (means - IMAGENET_MEAN) / IMAGENET_STD
+    return 10 * (red + green + blue) / 3 + 50, 2 * red + 1, 0.5 - green
+
+
+def numbers(result: ImageScore) -> tuple[float | None, ...]:
+    return result.score, result.stage3, result.stage4
+
+
+def test_scores_are_mapped_outputs(runtime: Runtime, photos: list[Path]) -> None:
+    scorer = Scorer(runtime)
+    assert scorer.score(photos[0]) == pytest.approx(expected(photos[0])[0], rel=1e-5)
+    for path, result in zip(photos, scorer.score_many(photos), strict=True):
+        assert result.path == str(path)
+        assert numbers(result) == pytest.approx(expected(path), rel=1e-5)
+
+
+@pytest.mark.parametrize(("batch_size", "threads"), [(1, 1), (3, 4), (64, 0)])
+def test_a_score_depends_on_neither_batch_nor_neighbours(
+    runtime: Runtime, photos: list[Path], batch_size: int, threads: int
+) -> None:
+    scorer = Scorer(runtime, batch_size=batch_size, num_workers=threads)
+    alone = [scorer.score(path) for path in photos]
+    together = [result.score for result in scorer.score_many(reversed(photos))]
+    assert together[::-1] == pytest.approx(alone, rel=1e-6)
+    assert max(shape[0] for shape in runtime.batches) <= batch_size  # type: ignore[attr-defined]
+
+
+def test_every_way_to_give_an_image_gives_the_same_score(runtime: Runtime, photos: list[Path]) -> None:
+    scorer, path = Scorer(runtime), photos[1]
+    image = Image.open(path)
+    scores = [scorer.score(given) for given in (path, str(path), path.read_bytes(), image, np.asarray(image))]
+    assert scores == [scores[0]] * 5
+
+
+def test_a_pillow_image_is_converted_and_turned_as_its_file_would_be(runtime: Runtime, photos: list[Path]) -> None:
+    scorer = Scorer(runtime)
+    for mode in ("CMYK", "L", "1", "RGBA"):
+        image, stream = Image.open(photos[2]).convert(mode), io.BytesIO()
+        image.save(stream, "TIFF")
+        assert scorer.score(image) == scorer.score(stream.getvalue())
+
+
+def test_exif_orientation_is_applied(make_record: MakeRecord, tmp_path: Path) -> None:
+    class TopRow:
+        """Red of the uppermost row, which turning upside down changes."""
+
+        record = make_record()
+
+        def predict(self, batch: np.ndarray) -> np.ndarray:
+            return np.repeat(batch[:, :1, 0].mean(axis=2, dtype=np.float64), 3, axis=1)
+
+    pixels = np.zeros((20, 20, 3), np.uint8)
+    pixels[10:] = 255
+    upright, turned = tmp_path / "upright.png", tmp_path / "turned.png"
+    Image.fromarray(pixels).save(upright)
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(pixels[::-1, ::-1]).save(turned, exif=exif)
+    scorer = Scorer(TopRow())
+    assert scorer.score(turned) == scorer.score(upright) == scorer.score(Image.open(turned))
+    one, other = scorer.score_many([turned, upright])
+    assert one.score == other.score
+    assert one.notes == ("EXIF orientation applied",)
+    assert other.notes == ()
+
+
+def test_failures_are_rows_and_the_others_are_scored(runtime: Runtime, photos: list[Path], tmp_path: Path) -> None:
+    broken, small = tmp_path / "broken.jpg", tmp_path / "small.png"
+    broken.write_bytes(b"no image")
+    Image.new("RGB", (40, 8)).save(small)
+    paths = [photos[0], broken, photos[1], small, tmp_path / "gone.png", small, *photos[2:]]
+    results = list(Scorer(runtime, batch_size=4).score_many(paths))
+    assert [result.path for result in results] == [str(path) for path in paths]
+    assert [i for i, result in enumerate(results) if result.failed] == [1, 3, 4, 5]
+    assert "broken.jpg is not an image" in str(results[1].error)
+    assert "8 x 40 are too small" in str(results[3].error)
+    assert "does not exist" in str(results[4].error)
+    assert results[1].score is results[3].score is results[3].on_scale is None
+    assert numbers(results[-1]) == pytest.approx(expected(photos[-1]), rel=1e-5)
+
+
+def test_a_batch_that_fails_for_memory_is_scored_one_by_one(runtime: Runtime, photos: list[Path]) -> None:
+    whole = list(Scorer(runtime).score_many(photos))
+    runtime.capacity = 1  # type: ignore[attr-defined]
+    assert list(Scorer(runtime).score_many(photos)) == whole
+    runtime.capacity = 0  # type: ignore[attr-defined]
+    assert [result.error for result in Scorer(runtime).score_many(photos[:2])] == ["too little memory"] * 2
+
+
+def test_a_score_that_is_not_finite_is_a_failure(make_record: MakeRecord, photos: list[Path]) -> None:
+    class Broken:
+        record = make_record()
+
+        def predict(self, batch: np.ndarray) -> np.ndarray:
+            return np.full((len(batch), 3), np.nan)
+
+    (result,) = Scorer(Broken()).score_many(photos[:1])
+    assert result.score is None
+    assert "not finite" in str(result.error)
+    with pytest.raises(DataError, match="not finite"):
+        Scorer(Broken()).score(photos[0])
+
+
+def test_scores_off_the_scale_are_marked_not_clipped(make_record: MakeRecord, photos: list[Path]) -> None:
+    class Constant:
+        def __init__(self, value: float, **record: object) -> None:
+            self.value, self.record = value, make_record(**record)
+
+        def predict(self, batch: np.ndarray) -> np.ndarray:
+            return np.full((len(batch), 3), self.value)
+
+    def only(runtime: Runtime) -> ImageScore:
+        return next(Scorer(runtime).score_many(photos[:1]))
+
+    assert (only(Constant(5.0)).score, only(Constant(5.0)).on_scale) == (100.0, True)
+    assert (only(Constant(6.0)).score, only(Constant(6.0)).on_scale) == (110.0, False)
+    assert only(Constant(6.0, scale=None)).on_scale is None
+
+
+def test_paths_are_read_lazily_and_without_end(runtime: Runtime, photos: list[Path]) -> None:
+    taken = 0
+
+    def endless() -> Iterator[Path]:
+        nonlocal taken
+        for path in itertools.cycle(photos):
+            taken += 1
+            yield path
+
+    results = Scorer(runtime, batch_size=2, num_workers=2).score_many(endless())
+    for i, result in enumerate(itertools.islice(results, 100)):
+        assert result.path == str(photos[i % len(photos)])
+        assert taken <= i + 1 + 4 * 2 + 2 * 2
+    results.close()
+
+
+def test_nothing_runs_on_after_an_interrupt(runtime: Runtime, photos: list[Path]) -> None:
+    def interrupted() -> Iterator[Path]:
+        yield from photos
+        raise KeyboardInterrupt
+
+    results = Scorer(runtime, batch_size=2).score_many(interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        list(results)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+
+
+def test_bad_images_raise(runtime: Runtime, photos: list[Path], tmp_path: Path) -> None:
+    scorer = Scorer(runtime, max_pixels=1000)
+    with pytest.raises(UnreadableImageError, match="does not exist"):
+        scorer.score(tmp_path / "gone.jpg")
+    for large in (np.zeros((40, 40, 3), np.uint8), Image.new("RGB", (40, 40))):
+        with pytest.raises(UnreadableImageError, match="megapixels"):
+            scorer.score(large)
+    for array in (np.zeros((20, 20), np.uint8), np.zeros((20, 20, 3)), np.zeros((0, 20, 3), np.uint8)):
+        with pytest.raises(UnreadableImageError, match="uint8 RGB values"):
+            scorer.score(array)
+    with pytest.raises(ImageTooSmallError):
+        scorer.score(Image.new("RGB", (8, 8)))
+
+
+def test_the_transform_is_the_models_unless_another_is_asked_for(
+    make_record: MakeRecord, runtime: Runtime, photos: list[Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime.record = make_record(transform=TransformConfig(resize=True, resize_size_h=32, resize_size_w=48))  # type: ignore[misc]
+    Scorer(runtime).score(photos[0])
+    Scorer(runtime, transform=runtime.record.config.transform).score(photos[0])
+    assert not caplog.messages
+    scorer = Scorer(runtime, transform=TransformConfig(resize=True, resize_size_h=16, resize_size_w=20))
+    list(scorer.score_many(photos[:1]))
+    assert [shape[2:] for shape in runtime.batches] == [(32, 48), (32, 48), (16, 20)]  # type: ignore[attr-defined]
+    assert "trained on images resized to 32 x 48, and scores them resized to 16 x 20" in caplog.text
+    assert scorer.record.config.transform.size == (16, 20)
+
+
+def test_options_are_checked(runtime: Runtime) -> None:
+    with pytest.raises(ConfigError, match="batch_size"):
+        Scorer(runtime, batch_size=0)
+
+
+def test_model_files_that_cannot_be_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ModelFileError, match=r"no model file .*linearityiqa train"):
+        Scorer(tmp_path / "gone.safetensors")
+    with pytest.raises(ModelFileError, match="ONNX"):
+        Scorer(tmp_path / "model.onnx")
+
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr(extras.importlib, "import_module", missing)
+    checkpoint = tmp_path / "p1q2.pth"
+    checkpoint.touch()
+    with (
+        caplog.at_level(logging.WARNING, "linearityiqa"),
+        pytest.raises(MissingExtraError, match=r"linearityiqa\[train"),
+    ):
+        Scorer(checkpoint)
+    assert "resized to 498 x 664" in caplog.text
+    caplog.clear()
+    with pytest.raises(MissingExtraError):
+        Scorer(checkpoint, transform=TransformConfig(resize=True))
+    assert not caplog.messages
