@@ -115,8 +115,12 @@ def to_rgb(
     """
     with _explained(name):
         _check_pixels(image, name, max_pixels)
+        # load() forgets the layout of the samples in the file
+        deep = image.mode.startswith("I;16") or ";16" in str(getattr(image, "tile", ""))
         image.load()
         upright, notes = _convert(image, name)
+        if deep:
+            notes.append("16-bit reduced to 8-bit")
         if exif_rotation:
             orientation, remarks = _orientation(image)
             upright = upright.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else upright
@@ -298,7 +302,6 @@ def _convert(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
     plain = image
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
         plain = _reduced_to_8_bits(image)
-        notes.append("16-bit reduced to 8-bit")
     elif image.mode in ("I", "F", "LAB"):
         kind = {"I": "32-bit integer", "F": "floating-point", "LAB": "Lab"}[image.mode]
         raise UnreadableImageError(f"{name} has {kind} samples, which are not supported. Convert it to 8-bit RGB.")
