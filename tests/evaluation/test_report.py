@@ -8,7 +8,7 @@ import pytest
 import scipy.stats
 
 from linearityiqa.errors import DataError
-from linearityiqa.evaluation import Evaluation, Predictions, evaluate
+from linearityiqa.evaluation import Evaluation, Predictions, evaluate, paper_lines
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.metrics import Agreement
 from linearityiqa.quality import HEADS, QualityScores
@@ -55,7 +55,7 @@ def test_nine_lines_in_the_order_of_the_paper():
         return Agreement(n=2, srocc=0.9 + head / 1000, plcc=0.8 + head / 1000, krocc=0.1, rmse=5 + head / 1000)
 
     result = Evaluation(n=2, agreement=QualityScores(stage3=figures(1), stage4=figures(2), fused=figures(0)))
-    assert result.paper_lines("KonIQ-10k") == [
+    assert paper_lines(result.as_dict(), "KonIQ-10k") == [
         "KonIQ-10k, SROCC: 0.900",
         "KonIQ-10k, PLCC: 0.800",
         "KonIQ-10k, RMSE: 5.000",
@@ -70,7 +70,7 @@ def test_nine_lines_in_the_order_of_the_paper():
 
 def test_constant_scores_print_as_nan():
     same = Predictions(("a", "b"), np.array([1.0, 3.0]), None, QualityScores(*np.ones((3, 2))))
-    lines = evaluate(same, same.fit_mapping()).paper_lines("any.csv")
+    lines = paper_lines(evaluate(same, same.fit_mapping()).as_dict(), "any.csv")
     assert lines[0] == "any.csv, SROCC: nan"
     assert lines[2] == "any.csv, RMSE: 1.000"
 

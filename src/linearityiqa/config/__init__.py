@@ -1,19 +1,24 @@
 """The one tree of options: command line, configuration file, and the record inside every model file."""
 
 from linearityiqa.config.data import AugmentationConfig, DataConfig, TransformConfig
+from linearityiqa.config.demo import DemoConfig
 from linearityiqa.config.loss import LossConfig, LossType
 from linearityiqa.config.model import ModelConfig, PoolMethod
 from linearityiqa.config.naming import result_options, run_folder, run_name
-from linearityiqa.config.optimiser import Criterion, OptimiserConfig
+from linearityiqa.config.optimiser import Criterion, LabelScale, OptimiserConfig
 from linearityiqa.config.run import DeviceConfig, RunConfig, TrainConfig
 from linearityiqa.config.score import ScoreConfig, SplitName, TestConfig
+from linearityiqa.config.synthetic import PHOTOGRAPHS, SyntheticConfig
 from linearityiqa.config.tree import from_dict, to_dict
 
 __all__ = [
+    "PHOTOGRAPHS",
     "AugmentationConfig",
     "Criterion",
     "DataConfig",
+    "DemoConfig",
     "DeviceConfig",
+    "LabelScale",
     "LossConfig",
     "LossType",
     "ModelConfig",
@@ -22,6 +27,7 @@ __all__ = [
     "RunConfig",
     "ScoreConfig",
     "SplitName",
+    "SyntheticConfig",
     "TestConfig",
     "TrainConfig",
     "TransformConfig",

@@ -8,21 +8,25 @@ from typing import TYPE_CHECKING, Any
 from linearityiqa.evaluation.authors_npy import AuthorsResults, read_authors_npy, write_authors_npy
 from linearityiqa.evaluation.predictions import Predictions
 from linearityiqa.evaluation.predictions_file import SavedPredictions, read_predictions_csv, write_predictions_csv
-from linearityiqa.evaluation.report import Evaluation, evaluate
+from linearityiqa.evaluation.report import AUTHORS_SUFFIXES, Evaluation, evaluate, paper_lines
+from linearityiqa.evaluation.results import results_of
 from linearityiqa.extras import require
 
 if TYPE_CHECKING:
     from linearityiqa.evaluation.inference import predict
 
 __all__ = [
+    "AUTHORS_SUFFIXES",
     "AuthorsResults",
     "Evaluation",
     "Predictions",
     "SavedPredictions",
     "evaluate",
+    "paper_lines",
     "predict",
     "read_authors_npy",
     "read_predictions_csv",
+    "results_of",
     "write_authors_npy",
     "write_predictions_csv",
 ]

@@ -1,5 +1,6 @@
 """How well the three heads of a model agree with the opinion scores, as data and as the lines of the paper's tool."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,14 +40,23 @@ class Evaluation:
             for head, suffix in AUTHORS_SUFFIXES.items()
         }
 
-    def paper_lines(self, database: str) -> list[str]:
-        """Nine lines as the paper's tool prints them, e.g. ``KonIQ-10k, SROCC: 0.937``.
 
+def paper_lines(figures: Mapping[str, Any], database: str) -> list[str]:
+    """Nine lines as the paper's tool prints them, e.g. ``KonIQ-10k, SROCC: 0.937``.
+
+    Args:
+        figures: of every head, as `Evaluation.as_dict` gives them; a figure that is not defined is shown as nan.
+        database: the name that the lines begin with.
+
+    Returns:
         Three figures of the fused head, then of stage 3 (names ending in 1), then of stage 4 (2).
-        """
-        figures = self.authors_figures()
-        names = [figure + suffix for suffix in AUTHORS_SUFFIXES.values() for figure in AUTHORS_FIGURES]
-        return [f"{database}, {name}: {figures[name]:.3f}" for name in names]
+    """
+    lines = []
+    for head, suffix in AUTHORS_SUFFIXES.items():
+        for name in AUTHORS_FIGURES:
+            value = figures[head][name]
+            lines.append(f"{database}, {name}{suffix}: {float('nan') if value is None else value:.3f}")
+    return lines
 
 
 def evaluate(predictions: Predictions, mapping: QualityScores[LinearMapping]) -> Evaluation:

@@ -1,11 +1,11 @@
 """What a finished run leaves behind: the model file, its results and its predictions."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from linearityiqa.config import run_name
+from linearityiqa.config import DeviceConfig, RunConfig, run_name
 from linearityiqa.evaluation import Evaluation, evaluate, results_of, write_authors_npy, write_predictions_csv
 from linearityiqa.files import write_text
 from linearityiqa.mapping import LinearMapping
@@ -32,6 +32,11 @@ class RunResult:
         """The model of the best epoch."""
         return self.folder / MODEL_NAME
 
+    def figure(self, split: str, name: str) -> float:
+        """A figure of the fused head, e.g. SROCC on the test split; nan where it is not defined or not known."""
+        value = self.results["splits"].get(split, {}).get("fused", {}).get(name)
+        return float("nan") if value is None else float(value)
+
 
 def finish(trainer: Trainer) -> RunResult:
     """Fit the best epoch's mapping, test its weights, and write the model file and the results.
@@ -49,7 +54,8 @@ def finish(trainer: Trainer) -> RunResult:
         predictions["test"] = trainer.predict("test")
     evaluations = {part: evaluate(found, mapping) for part, found in predictions.items()}
     record = ModelRecord(
-        config=session.config,
+        # where and how a run was executed is nobody's business but its owner's: the file may be published
+        config=replace(session.config, run=RunConfig(), device=DeviceConfig()),
         mapping=mapping,
         scale=session.database.scale,
         database=session.database.name,

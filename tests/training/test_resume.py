@@ -1,0 +1,184 @@
+"""A stopped and continued run ends in the bits of an undisturbed one (oracle: the undisturbed run)."""
+
+import signal
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from small_runs import changed, small_run
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from linearityiqa.config import TrainConfig
+from linearityiqa.errors import Interrupted, TrainingError
+from linearityiqa.training import train
+from linearityiqa.training.step import TrainingStep
+from linearityiqa.training.trainer import Trainer
+
+
+class Killed(BaseException):
+    """Stands for a SIGKILL: nothing of the program gets to run after it."""
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, owner: type, method: str, call: int) -> None:
+    """Die inside the call number `call` of a method, before it does anything."""
+    original, calls = getattr(owner, method), 0
+
+    def counted(self, *args, **kwargs):
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            raise Killed
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(owner, method, counted)
+
+
+def traces(folder: Path) -> dict[str, object]:
+    """What must not differ: weights, metrics and scalars."""
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+    scalars = {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+    return {
+        "weights": {
+            name: tensor.numpy().tobytes()
+            for name, tensor in safetensors.torch.load_file(folder / "model.safetensors").items()
+        },
+        "metrics": (folder / "metrics.csv").read_text(),
+        "predictions": (folder / "predictions.csv").read_text(),
+        "scalars": scalars,
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(photo_database: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    train(small_run(photo_database, folder, test_during_training=True, log_bhat=True))
+    return traces(folder)
+
+
+def run(photo_database: Path, folder: Path, **run) -> TrainConfig:
+    return small_run(photo_database, folder, test_during_training=True, log_bhat=True, save_minutes=0, **run)
+
+
+def test_same_command_in_another_folder_gives_the_same_bits(photo_database, tmp_path, undisturbed) -> None:
+    train(run(photo_database, tmp_path))
+    assert traces(tmp_path) == undisturbed
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "call"),
+    [
+        (TrainingStep, "accumulate", 2),  # in the first epoch, after one step
+        (TrainingStep, "update", 5),  # in the second epoch, after a gradient
+        (Trainer, "save_if_due", 5),  # between the first evaluation's batches
+        (Trainer, "_end_phase", 2),  # after an evaluation, before it is noted
+        (Trainer, "save", 16),
+    ],
+)
+def test_killed_run_goes_on_to_the_same_bits(
+    owner, method, call, photo_database, tmp_path, undisturbed, monkeypatch
+) -> None:
+    with monkeypatch.context() as patch:
+        kill_at(patch, owner, method, call)
+        with pytest.raises(Killed):
+            train(run(photo_database, tmp_path))
+    train(run(photo_database, tmp_path))
+    assert traces(tmp_path) == undisturbed
+
+
+def test_killed_with_workers_and_continued_without(photo_database, tmp_path, undisturbed, monkeypatch) -> None:
+    with monkeypatch.context() as patch:
+        kill_at(patch, TrainingStep, "update", 5)
+        with pytest.raises(Killed):
+            train(run(photo_database, tmp_path, workers=2))
+    train(run(photo_database, tmp_path))
+    assert traces(tmp_path) == undisturbed
+
+
+def test_killed_in_the_last_test_goes_on(photo_database, tmp_path, undisturbed, monkeypatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("linearityiqa.training.outcome.save_model", lambda *args: (_ for _ in ()).throw(Killed()))
+        with pytest.raises(Killed):
+            train(run(photo_database, tmp_path))
+    train(run(photo_database, tmp_path))
+    assert traces(tmp_path) == undisturbed
+
+
+def test_saving_seldom_repeats_work_but_not_rows(photo_database, tmp_path, undisturbed, monkeypatch) -> None:
+    config = small_run(photo_database, tmp_path, test_during_training=True, log_bhat=True)
+    with monkeypatch.context() as patch:
+        kill_at(patch, TrainingStep, "accumulate", 6)
+        with pytest.raises(Killed):
+            train(config)
+    train(config)
+    assert traces(tmp_path) == undisturbed
+
+
+def test_signal_saves_the_state_and_says_so(photo_database, tmp_path, undisturbed, monkeypatch) -> None:
+    original = TrainingStep.update
+
+    def interrupted_once(self) -> None:
+        original(self)
+        monkeypatch.setattr(TrainingStep, "update", original)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(TrainingStep, "update", interrupted_once)
+    config = small_run(photo_database, tmp_path, test_during_training=True, log_bhat=True)
+    with pytest.raises(Interrupted, match="goes on from the state") as stop:
+        train(config)
+    assert stop.value.exit_status == 130
+    assert (tmp_path / "last.pt").exists()
+    train(config)
+    assert traces(tmp_path) == undisturbed
+
+
+def test_finished_run_gives_its_results_without_training(photo_database, tmp_path, monkeypatch) -> None:
+    first = train(small_run(photo_database, tmp_path))
+    monkeypatch.setattr(Trainer, "run", lambda self: pytest.fail("trained again"))
+    assert train(small_run(photo_database, tmp_path)).results == first.results
+
+
+def test_state_of_other_options_is_refused(photo_database, tmp_path) -> None:
+    config = small_run(photo_database, tmp_path)
+    train(config)
+    with pytest.raises(TrainingError, match="other options"):
+        train(changed(config, learning_rate=2e-3))
+
+
+def test_fresh_starts_over_and_leaves_other_files_alone(photo_database, tmp_path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    config = small_run(photo_database, tmp_path)
+    train(config)
+    result = train(small_run(photo_database, tmp_path, fresh=True, debug=True))
+    assert result.results["splits"]["test"]["n"] == 5
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_damaged_state_is_named_with_the_remedy(photo_database, tmp_path) -> None:
+    (tmp_path / "last.pt").write_bytes(b"PK\x03\x04 not a state")
+    with pytest.raises(TrainingError, match="--fresh"):
+        train(small_run(photo_database, tmp_path))
+
+
+def test_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(photo_database, tmp_path, monkeypatch) -> None:
+    original, calls = TrainingStep.loss, 0
+
+    def poisoned(self, scores, mos):
+        nonlocal calls
+        calls += 1
+        return original(self, scores, mos) * (float("nan") if calls == 3 else 1)
+
+    monkeypatch.setattr(TrainingStep, "loss", poisoned)
+    config = small_run(photo_database, tmp_path, save_minutes=0)
+    with pytest.raises(TrainingError, match=r"epoch 1, batch 3 is nan \(images photo"):
+        train(config)
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert state["step"] == 2
+    assert all(torch.isfinite(tensor).all() for tensor in state["network"].values())
+
+
+def test_second_process_in_the_folder_is_refused(photo_database, tmp_path) -> None:
+    from linearityiqa.training.state import exclusive
+
+    with exclusive(tmp_path), pytest.raises(TrainingError, match="another process"):
+        train(small_run(photo_database, tmp_path))
