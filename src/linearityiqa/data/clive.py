@@ -18,6 +18,8 @@ TRAINING_EXAMPLES = 7
 MAX_BYTES = 1 << 20
 """Largest .mat file that is read (the release's have some 10 kB; compression grows a file at most 1000-fold)."""
 
+_NUMBERS = ("double", "single")
+
 SCALE = QualityScale(low=0, high=100)
 
 
@@ -34,9 +36,9 @@ def read_clive(path: Path) -> Labels:
         DataError: a file that is missing, damaged or of another layout.
         MissingExtraError: SciPy is not installed.
     """
-    cells = _variable(path.with_name("AllImages_release.mat"), "AllImages_release", "cell")
-    mos = _variable(path, "AllMOS_release", "double").astype(np.float64)
-    mos_std = _variable(path.with_name("AllStdDev_release.mat"), "AllStdDev_release", "double").astype(np.float64)
+    cells = _variable(path.with_name("AllImages_release.mat"), "AllImages_release", ("cell",))
+    mos = _variable(path, "AllMOS_release", _NUMBERS).astype(np.float64)
+    mos_std = _variable(path.with_name("AllStdDev_release.mat"), "AllStdDev_release", _NUMBERS).astype(np.float64)
     if not len(cells) == len(mos) == len(mos_std):
         raise DataError(
             f"{path.parent}: {len(cells)} image names, {len(mos)} scores and {len(mos_std)} standard deviations do not "
@@ -47,7 +49,7 @@ def read_clive(path: Path) -> Labels:
     return Labels(file=path, names=names[kept], mos=mos[kept], scale=SCALE, mos_std=mos_std[kept])
 
 
-def _variable(path: Path, name: str, kind: str) -> NDArray[Any]:
+def _variable(path: Path, name: str, classes: tuple[str, ...]) -> NDArray[Any]:
     """A variable of a MATLAB file as a flat array; nothing else in the file is read."""
     scipy_io = require("scipy.io", "train")
     if not path.is_file():
@@ -56,13 +58,13 @@ def _variable(path: Path, name: str, kind: str) -> NDArray[Any]:
         raise DataError(f"{path} has more than {MAX_BYTES} bytes: it is not of the CLIVE release.")
     try:
         kinds = {entry[0]: entry[2] for entry in scipy_io.whosmat(path)}
-        values = scipy_io.loadmat(path, variable_names=[name])[name] if kinds.get(name) == kind else None
+        values = scipy_io.loadmat(path, variable_names=[name])[name] if kinds.get(name) in classes else None
     except Exception as cause:  # a damaged file fails in many ways inside SciPy
         raise DataError(f"{path} cannot be read as a MATLAB file: {cause}. Copy it from the release again.") from cause
     if values is None:
         held = ", ".join(f"{key} ({value})" for key, value in kinds.items()) or "nothing"
         raise DataError(
-            f"{path} has no variable {name} of class {kind}; it has {held}. Copy it from the release again."
+            f"{path} has no variable {name} of class {classes[0]}; it has {held}. Copy it from the release again."
         )
     return np.ravel(values)
 

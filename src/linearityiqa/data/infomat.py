@@ -53,7 +53,7 @@ def read_info_mat(
             mos_std = _row(file, "subjective_scoresSTD", path) * opinion_factor
             ref_ids = _row(file, "ref_ids", path)
             order = _column(file, exp_id, path)
-    except (OSError, RuntimeError, KeyError, ValueError) as cause:  # what h5py raises for damaged files
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as cause:  # what h5py raises for damaged files
         raise DataError(f"{path} cannot be read as a MATLAB 7.3 file: {cause}. Copy the file again.") from cause
     for column, values in (("subjective_scoresSTD", mos_std), ("ref_ids", ref_ids)):
         if len(values) != len(mos):

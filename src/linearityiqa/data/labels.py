@@ -51,8 +51,8 @@ class Labels:
         for i, name in enumerate(self.names):
             if not name or len(name) > MAX_NAME or _CONTROL.search(name):
                 raise DataError(
-                    f"{self.where(i)}: {_shown(name)} is no image name: that has 1 to {MAX_NAME} characters and no line "
-                    "break. Correct or drop the row."
+                    f"{self.where(i)}: {_shown(name)} is no image name: that has 1 to {MAX_NAME} characters, no "
+                    "line break. Correct or drop the row."
                 )
         self._check_numbers("MOS", self.mos, np.isfinite(self.mos))
         if self.mos_std is not None:

@@ -163,6 +163,8 @@ def _read_rows(path: Path, stream: TextIO, wanted: set[str]) -> TextTable:
 
 def _places(path: Path, header: Sequence[str], wanted: set[str]) -> dict[str, int]:
     """Position of each wanted column."""
+    if not any(header):
+        raise DataError(f"{path}: the first line is blank. It must name the columns (image_name, mos).")
     places: dict[str, int] = {}
     for index, name in enumerate(cell.lower() for cell in header):
         if name in places:

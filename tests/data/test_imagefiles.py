@@ -1,0 +1,110 @@
+"""Oracle: a small tree of files, made here."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from linearityiqa.data.imagefiles import find_images, names_inside
+from linearityiqa.data.labels import Labels
+from linearityiqa.errors import DataError
+from linearityiqa.quality import QualityScale
+
+
+def labels_of(*names: str) -> Labels:
+    count = len(names)
+    return Labels(
+        file=Path("labels.csv"),
+        names=names,
+        mos=np.arange(count, dtype=float),
+        scale=QualityScale(low=0, high=count),
+        lines=np.arange(2, count + 2),
+    )
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name in ("a.png", "images/a.png", "images/b.png", "images/deep/c d.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    return tmp_path
+
+
+def test_the_first_complete_folder_wins(tree):
+    folders = [tree, tree / "images"]
+    assert find_images(labels_of("a.png", "images/b.png"), folders, "") == (tree, ("a.png", "images/b.png"))
+    assert find_images(labels_of("a.png", "b.png"), folders, "")[0] == tree / "images"
+
+
+def test_names_get_one_spelling(tree):
+    assert names_inside(labels_of("./a.png", "images//deep/../b.png"), tree) == ("a.png", "images/b.png")
+
+
+def test_absolute_names_inside_the_folder_are_made_relative(tree):
+    names = (str(tree / "images" / "a.png"), "../images/b.png")
+    assert names_inside(labels_of(*names), tree / "images") == ("a.png", "b.png")
+
+
+def test_a_relative_folder_works(tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    names = (str(tree / "images" / "a.png"), "b.png")
+    assert find_images(labels_of(*names), [Path("images")], "") == (Path("images"), ("a.png", "b.png"))
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../x.png", "images/../../x.png", "..", ".", "images/.."])
+def test_names_that_lead_out_are_refused(tree, name):
+    with pytest.raises(
+        DataError, match=r"labels\.csv, line 3: image name '.*' leads out of the image folder.*image_dir"
+    ):
+        find_images(labels_of("a.png", name), [tree], "")
+
+
+def test_dots_cannot_climb_through_a_soft_link(tree, tmp_path_factory):
+    """`link/../secret` is beside the link's target for the system; the name is normalised before it gets there."""
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "inner").mkdir()
+    (outside / "secret.png").write_bytes(b"x")
+    (tree / "link").symlink_to(outside / "inner")
+    assert (tree / "link/../secret.png").is_file()
+    with pytest.raises(DataError, match="1 of the 2 images"):
+        find_images(labels_of("a.png", "link/../secret.png"), [tree], "")
+
+
+def test_soft_links_to_images_are_followed(tree):
+    (tree / "linked").symlink_to(tree / "images")
+    assert find_images(labels_of("linked/a.png", "linked/b.png"), [tree], "")[0] == tree
+
+
+@pytest.mark.parametrize("again", ["a.png", "./a.png", "images/../a.png"])
+def test_an_image_listed_twice_is_refused_whatever_its_spelling(tree, again):
+    with pytest.raises(DataError, match=r"line 4: image '.*a\.png' was already listed \(labels\.csv, line 2\)"):
+        find_images(labels_of("a.png", "images/b.png", again), [tree], "")
+
+
+def test_missing_images_are_counted_and_the_first_are_named(tree):
+    absent = [f"gone{i}.png" for i in range(5)]
+    expected = (
+        r"5 of the 6 images of labels\.csv are not in .* \(gone0\.png, gone1\.png, gone2\.png, \.\.\.\)\. Mend it\."
+    )
+    with pytest.raises(DataError, match=expected):
+        find_images(labels_of("a.png", *absent), [tree], "Mend it.")
+
+
+def test_the_nearest_folder_is_the_one_named(tree):
+    with pytest.raises(DataError, match=rf"1 of the 3 images .* not in {tree / 'images'} \(x\.png\)"):
+        find_images(labels_of("a.png", "b.png", "x.png"), [tree, tree / "images"], "")
+
+
+def test_a_folder_that_is_none(tree):
+    with pytest.raises(DataError, match=r"nowhere, which is no folder"):
+        find_images(labels_of("a.png", "b.png"), [tree / "nowhere"], "")
+
+
+def test_names_that_no_file_system_takes_are_missing(tree):
+    with pytest.raises(DataError, match="1 of the 2 images"):
+        find_images(labels_of("a.png", "b" * 300 + ".png"), [tree], "")
+
+
+def test_a_folder_is_no_image(tree):
+    with pytest.raises(DataError, match=r"\(images\)"):
+        find_images(labels_of("a.png", "images"), [tree], "")
