@@ -1,0 +1,156 @@
+"""Distortions of continuous severity, in the order in which a camera inflicts them.
+
+Each takes an image, a severity in [0, 1] (0 changes nothing or next to nothing) and a generator, and returns an
+image of the same shape. One severity and one generator state give one result. Most parameters run geometrically from
+mild to severe (`between`); all bounds were chosen so that the label falls about evenly from 97 to below 20.
+"""
+
+import functools
+import io
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage, signal
+
+from linearityiqa.data.synthetic.light import ByteImage, to_bytes, to_display, to_light
+
+
+class Distortion(NamedTuple):
+    """A named distortion; `apply(image, severity, rng)` returns the distorted image."""
+
+    name: str
+    apply: Callable[[ByteImage, float, np.random.Generator], ByteImage]
+
+
+def between(mild: float, severe: float, severity: float) -> float:
+    """The geometric course of a parameter from `mild` at severity 0 to `severe` at 1.
+
+    >>> between(1.0, 100.0, 0.5)
+    10.0
+    """
+    return float(mild * (severe / mild) ** severity)
+
+
+def gaussian_blur(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
+    """Gaussian blur in light, standard deviation 0.4 to 5 pixels."""
+    sigma = between(0.4, 5.0, severity)
+    return to_display(ndimage.gaussian_filter(to_light(image), (sigma, sigma, 0), mode="reflect"))
+
+
+def motion_blur(image: ByteImage, severity: float, rng: np.random.Generator) -> ByteImage:
+    """Blur in light along a line of random direction, 2 to 24 pixels long."""
+    kernel = motion_kernel(between(2.0, 24.0, severity), rng.uniform(0, np.pi))
+    reach = kernel.shape[0] // 2
+    padded = np.pad(to_light(image), ((reach, reach), (reach, reach), (0, 0)), mode="symmetric")
+    return to_display(signal.fftconvolve(padded, kernel[..., None], mode="valid", axes=(0, 1)))
+
+
+def motion_kernel(length: float, angle: float) -> NDArray[np.float32]:
+    """Weights of a straight, even motion: a line of `length` pixels, its points shared among their neighbours.
+
+    Returns:
+        An odd square of non-negative weights, sum 1, symmetric about its centre.
+    """
+    reach = int(np.ceil(length / 2))
+    kernel = np.zeros((2 * reach + 1, 2 * reach + 1), dtype=np.float32)
+    points = np.linspace(-0.5, 0.5, 4 * reach + 1) * (length - 1)
+    rows, columns = points * np.sin(angle) + reach, points * np.cos(angle) + reach
+    for row_offset in (0, 1):
+        for column_offset in (0, 1):
+            near_row, near_column = np.floor(rows) + row_offset, np.floor(columns) + column_offset
+            weight = (1 - np.abs(rows - near_row)) * (1 - np.abs(columns - near_column))
+            inside = weight > 0
+            np.add.at(kernel, (near_row[inside].astype(int), near_column[inside].astype(int)), weight[inside])
+    return np.asarray(kernel / kernel.sum())
+
+
+def exposure(image: ByteImage, severity: float, rng: np.random.Generator) -> ByteImage:
+    """Over- or underexposed, at random, by up to 2.3 stops; highlights clip."""
+    stops = 2.3 * severity * rng.choice([-1.0, 1.0])
+    return to_display(to_light(image) * np.float32(2.0**stops))
+
+
+def low_contrast(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
+    """Values drawn towards the image's mean colour, as by haze: contrast 1 down to 0.22."""
+    values = image.astype(np.float32) / 255
+    mean = values.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
+    return to_bytes(mean + (values - mean) * np.float32(1 - 0.78 * severity))
+
+
+def shot_noise(image: ByteImage, severity: float, rng: np.random.Generator) -> ByteImage:
+    """Photon noise: counts of a Poisson distribution in light; white is 2000 down to 8 photons."""
+    photons = between(2000.0, 8.0, severity)
+    return to_display((rng.poisson(to_light(image) * photons) / photons).astype(np.float32))
+
+
+def gaussian_noise(image: ByteImage, severity: float, rng: np.random.Generator) -> ByteImage:
+    """Independent Gaussian noise in each colour channel, standard deviation 3 to 55 of 255."""
+    sigma = np.float32(between(3.0, 55.0, severity) / 255)
+    return to_bytes(image.astype(np.float32) / 255 + sigma * rng.standard_normal(image.shape, dtype=np.float32))
+
+
+def impulse_noise(image: ByteImage, severity: float, rng: np.random.Generator) -> ByteImage:
+    """Dead and hot pixels: 0.2 to 17 per cent of the pixels turn black or white."""
+    draw = rng.random(image.shape[:2])
+    share = between(0.002, 0.17, severity)
+    result = image.copy()
+    result[draw < share / 2] = 0
+    result[draw > 1 - share / 2] = 255
+    return result
+
+
+def resample(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
+    """Reduced 1.2 to 12 times in each direction, then enlarged again (bicubic)."""
+    height, width = image.shape[:2]
+    factor = between(1.2, 12.0, severity)
+    small = max(1, round(width / factor)), max(1, round(height / factor))
+    reduced = Image.fromarray(image).resize(small, Image.Resampling.BICUBIC)
+    return np.asarray(reduced.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def jpeg(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
+    """JPEG with the standard tables times 0.2 to 30: quality 90 down to 2, without the steps of whole numbers."""
+    factor = between(0.2, 30.0, severity)
+    tables = [np.clip(np.rint(factor * table), 1, 255).astype(int).tolist() for table in _standard_tables()]
+    return _recode(image, format="JPEG", qtables=tables, subsampling="4:2:0")
+
+
+def jpeg2000(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
+    """JPEG 2000, compressed 4 to 180 times."""
+    ratio = between(4.0, 180.0, severity)
+    return _recode(image, format="JPEG2000", quality_mode="rates", quality_layers=[ratio], irreversible=True)
+
+
+def _recode(image: ByteImage, **options: Any) -> ByteImage:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, **options)
+    with Image.open(buffer) as decoded:
+        return np.asarray(decoded.convert("RGB"))
+
+
+@functools.cache
+def _standard_tables() -> tuple[NDArray[np.float64], ...]:
+    """The quantisation tables of the JPEG standard (Annex K), as libjpeg writes them at quality 50."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, format="JPEG", quality=50)
+    with Image.open(buffer) as image:
+        tables: dict[int, list[int]] = image.quantization  # type: ignore[attr-defined]
+        return tuple(np.array(tables[number], dtype=np.float64) for number in sorted(tables))
+
+
+DISTORTIONS: tuple[Distortion, ...] = (
+    Distortion("gaussian_blur", gaussian_blur),
+    Distortion("motion_blur", motion_blur),
+    Distortion("exposure", exposure),
+    Distortion("low_contrast", low_contrast),
+    Distortion("shot_noise", shot_noise),
+    Distortion("gaussian_noise", gaussian_noise),
+    Distortion("impulse_noise", impulse_noise),
+    Distortion("resample", resample),
+    Distortion("jpeg", jpeg),
+    Distortion("jpeg2000", jpeg2000),
+)
+"""Lens and movement, exposure and sensor, scaling, compression. Two at once are applied in this order."""

@@ -1,0 +1,164 @@
+"""Pseudo-MOS: what full-reference metrics say, on the scale of opinion scores. No human being was asked.
+
+Five metrics of scikit-image compare an image with its pristine original; each gives a distance d >= 0, mapped to
+1..100 by 1 + 99 / (1 + (d / half)^2). The label is their mean, its standard deviation their spread.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.color import deltaE_ciede2000, rgb2gray, rgb2lab
+from skimage.filters import prewitt
+from skimage.metrics import mean_squared_error, structural_similarity
+
+from linearityiqa.data.synthetic.distortions import Distortion
+from linearityiqa.data.synthetic.light import ByteImage
+
+RUNGS = 6
+"""A distortion is measured at severities 0, 1/6 .. 1, and between them the label is interpolated."""
+
+SMALLEST_SPREAD = 1.0
+"""Lower bound of a label's standard deviation: metrics that agree wholly are still not observers."""
+
+BEST = 100.0
+"""Score of an image that equals its original; the scale's other end is 1."""
+
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363)
+"""Weights of the finest four scales of multi-scale SSIM (Wang, Simoncelli, Bovik 2003); the fifth needs 176 pixels."""
+
+
+class Label(NamedTuple):
+    """Pseudo-MOS in 1..100 and its standard deviation."""
+
+    mos: float
+    mos_std: float
+
+
+class Severity(NamedTuple):
+    """A distortion, how severe, and the seed of whatever is random in it."""
+
+    distortion: Distortion
+    severity: float
+    seed: int
+
+    def apply(self, image: ByteImage) -> ByteImage:
+        """The distorted image; at severity 0 the image itself."""
+        if self.severity == 0:
+            return image
+        return self.distortion.apply(image, self.severity, np.random.default_rng(self.seed))
+
+
+class Views(NamedTuple):
+    """What the metrics look at, made once for an image.
+
+    Attributes:
+        values: colour in [0, 1], shape (height, width, 3).
+        luma: grey pyramid; each level is half the one before.
+        edges: gradient magnitude of the second level.
+        lab: CIELAB at half size, where the eye's resolution of colour ends.
+    """
+
+    values: NDArray[np.float32]
+    luma: tuple[NDArray[np.float32], ...]
+    edges: NDArray[np.float32]
+    lab: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, image: ByteImage) -> "Views":
+        """The views of an sRGB image at least 96 pixels high and wide."""
+        values = image.astype(np.float32) / np.float32(255)
+        luma = [rgb2gray(values)]
+        for _ in SCALE_WEIGHTS[1:]:
+            luma.append(_halve(luma[-1]))
+        edges = prewitt(luma[1])  # type: ignore[no-untyped-call]
+        return cls(values, tuple(luma), edges, rgb2lab(_halve(values)))
+
+
+class Distances(NamedTuple):
+    """How far an image is from its original by each metric; 0 where they are equal.
+
+    Attributes:
+        structure: 1 - SSIM of luma, Gaussian window (Wang et al. 2004).
+        scales: 1 - weighted geometric mean of SSIM over four scales (after Wang, Simoncelli, Bovik 2003).
+        edges: 1 - mean gradient magnitude similarity of halved luma (after Xue et al. 2014).
+        colour: mean CIEDE2000 colour difference at half size (Sharma et al. 2005).
+        rms: root mean square error of sRGB values in [0, 1], which is 10^(-PSNR / 20).
+    """
+
+    structure: float
+    scales: float
+    edges: float
+    colour: float
+    rms: float
+
+
+HALF = Distances(structure=0.2, scales=0.085, edges=0.085, colour=5.0, rms=0.05)
+"""The distance that scores 50.5, the middle of the scale. Under the hardest JPEG every metric scores about 20."""
+
+
+def distances(pristine: Views, image: Views) -> Distances:
+    """All metrics of an image against its original."""
+    similarities = [max(0.0, _ssim(a, b)) for a, b in zip(pristine.luma, image.luma, strict=True)]
+    weights = np.array(SCALE_WEIGHTS) / sum(SCALE_WEIGHTS)
+    a, b, constant = pristine.edges, image.edges, 0.0026
+    return Distances(
+        structure=1 - similarities[0],
+        scales=float(1 - np.prod(np.power(similarities, weights))),
+        edges=float(1 - np.mean((2 * a * b + constant) / (a * a + b * b + constant))),
+        colour=float(np.mean(deltaE_ciede2000(pristine.lab, image.lab))),  # type: ignore[no-untyped-call]
+        rms=float(np.sqrt(mean_squared_error(pristine.values, image.values))),
+    )
+
+
+def scores(pristine: Views, image: ByteImage) -> NDArray[np.float64]:
+    """The score of each metric, shape (5,), each in 1..100."""
+    # equal images may differ by a rounding error of the filters
+    distance = np.maximum(0.0, distances(pristine, Views.of(image)))
+    return np.asarray(1 + (BEST - 1) / (1 + (distance / np.array(HALF)) ** 2))
+
+
+def ladder_scores(original: ByteImage, pristine: Views, step: Severity) -> NDArray[np.float64]:
+    """Scores of one distortion, none of which ever rises with its severity, shape (5,).
+
+    Metrics now and then rise a little while a distortion grows. So each is measured at fixed rungs of severity, with
+    the same random numbers; the least so far stands at each rung; between rungs it is interpolated linearly.
+    """
+    position = step.severity * RUNGS
+    upper = int(np.ceil(position))
+    rungs = [np.full(len(HALF), BEST)]
+    for rung in range(1, upper + 1):
+        measured = scores(pristine, step._replace(severity=rung / RUNGS).apply(original))
+        rungs.append(np.minimum(rungs[-1], measured))
+    lower = max(0, upper - 1)
+    return np.asarray(rungs[lower] + (position - lower) * (rungs[upper] - rungs[lower]))
+
+
+def label(original: ByteImage, steps: tuple[Severity, ...], distorted: ByteImage) -> Label:
+    """The label of a pristine image that went through `steps`.
+
+    No step: 100. One: `ladder_scores`. Several: every metric's score of `distorted`, or the lowest that one of the
+    steps alone would get where that is lower, so that a second distortion never helps.
+
+    Args:
+        original: the pristine image.
+        steps: the distortions in the order in which they were applied.
+        distorted: what came out.
+    """
+    pristine = Views.of(original)
+    each = [ladder_scores(original, pristine, step) for step in steps]
+    if len(steps) > 1:
+        each.append(scores(pristine, distorted))
+    final = np.min(each, axis=0) if each else np.full(len(HALF), BEST)
+    return Label(float(final.mean()), max(SMALLEST_SPREAD, float(final.std())))
+
+
+def _ssim(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    return float(structural_similarity(a, b, data_range=1.0, **window))  # type: ignore[no-untyped-call]
+
+
+def _halve(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean of every 2 x 2 pixels; an odd last row or column is dropped."""
+    even = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]
+    return (even[0::2, 0::2] + even[1::2, 0::2] + even[0::2, 1::2] + even[1::2, 1::2]) / np.float32(4)
