@@ -66,6 +66,8 @@ def names_inside(labels: Labels, folder: Path) -> tuple[str, ...]:
 def _relative(name: str, folder: Path) -> str | None:
     """`name` relative to `folder`, or None where it leads out of it."""
     normal = os.path.normpath(name)
+    if normal[0] not in f".{os.sep}" and ":" not in normal:  # all but a few names; building a path takes longer
+        return normal.replace(os.sep, "/")
     path = Path(normal)
     if path.is_absolute() or path.drive or path.parts[:1] == ("..",) or normal == ".":
         anchor = Path(os.path.normpath(folder.absolute()))
