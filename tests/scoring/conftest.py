@@ -1,55 +1,17 @@
-"""A network that needs no torch: its outputs are known functions of the pixels."""
+"""Images, and a network that needs no torch."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
-from linearityiqa.config import TrainConfig
-from linearityiqa.errors import DataError, ImageTooSmallError
-from linearityiqa.mapping import LinearMapping
-from linearityiqa.quality import QualityScale, QualityScores
-from linearityiqa.record import ModelRecord
-
-MAPPING = QualityScores(LinearMapping(2.0, 1.0), LinearMapping(-1.0, 0.5), LinearMapping(10.0, 50.0))
-
-SCALE = QualityScale(low=1, high=100)
-
-
-class PixelRuntime:
-    """Stage 3 is the mean of red, stage 4 that of green, fused that of all; images below 16 pixels do not fit."""
-
-    def __init__(self, record: ModelRecord, capacity: int = 10**9) -> None:
-        self.record = record
-        self.capacity = capacity
-        self.batches: list[tuple[int, ...]] = []
-
-    def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
-        if min(batch.shape[2:]) < 16:
-            raise ImageTooSmallError(f"images of {batch.shape[2]} x {batch.shape[3]} are too small for the network")
-        if len(batch) > self.capacity:
-            raise DataError("too little memory")
-        self.batches.append(batch.shape)
-        means = batch.astype(np.float64).mean(axis=(2, 3))
-        return np.stack([means[:, 0], means[:, 1], means.mean(axis=1)], axis=1)
+from pixel_runtime import PixelRuntime
 
 
 @pytest.fixture
-def make_record() -> Callable[..., ModelRecord]:
-    def make(scale: QualityScale | None = SCALE, **config: object) -> ModelRecord:
-        return ModelRecord(
-            config=TrainConfig(**config), mapping=MAPPING, scale=scale, database="photos", epoch=1, software="test 1"
-        )
-
-    return make
-
-
-@pytest.fixture
-def runtime(make_record: Callable[..., ModelRecord]) -> PixelRuntime:
-    return PixelRuntime(make_record())
+def runtime() -> PixelRuntime:
+    return PixelRuntime()
 
 
 @pytest.fixture

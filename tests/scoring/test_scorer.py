@@ -2,9 +2,8 @@
 
 import io
 import itertools
-import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +21,12 @@ from linearityiqa.errors import (
     UnreadableImageError,
 )
 from linearityiqa.images import IMAGENET_MEAN, IMAGENET_STD
-from linearityiqa.record import ModelRecord
 from linearityiqa.scoring import ImageScore, Runtime, Scorer
-
-MakeRecord = Callable[..., ModelRecord]
+from pixel_runtime import PixelRuntime, make_record
 
 
 def expected(path: Path) -> tuple[float, float, float]:
-    """Score, stage 3 and stage 4 by hand, with the slopes and intercepts of conftest."""
+    """Score, stage 3 and stage 4 by hand, with the slopes and intercepts of pixel_runtime."""
     means = (np.asarray(Image.open(path)) / 255).mean(axis=(0, 1))
     red, green, blue = (means - IMAGENET_MEAN) / IMAGENET_STD
     return 10 * (red + green + blue) / 3 + 50, 2 * red + 1, 0.5 - green
@@ -39,7 +36,7 @@ def numbers(result: ImageScore) -> tuple[float | None, ...]:
     return result.score, result.stage3, result.stage4
 
 
-def test_scores_are_mapped_outputs(runtime: Runtime, photos: list[Path]) -> None:
+def test_scores_are_mapped_outputs(runtime: PixelRuntime, photos: list[Path]) -> None:
     scorer = Scorer(runtime)
     assert scorer.score(photos[0]) == pytest.approx(expected(photos[0])[0], rel=1e-5)
     for path, result in zip(photos, scorer.score_many(photos), strict=True):
@@ -49,23 +46,23 @@ def test_scores_are_mapped_outputs(runtime: Runtime, photos: list[Path]) -> None
 
 @pytest.mark.parametrize(("batch_size", "threads"), [(1, 1), (3, 4), (64, 0)])
 def test_a_score_depends_on_neither_batch_nor_neighbours(
-    runtime: Runtime, photos: list[Path], batch_size: int, threads: int
+    runtime: PixelRuntime, photos: list[Path], batch_size: int, threads: int
 ) -> None:
     scorer = Scorer(runtime, batch_size=batch_size, num_workers=threads)
     alone = [scorer.score(path) for path in photos]
     together = [result.score for result in scorer.score_many(reversed(photos))]
     assert together[::-1] == pytest.approx(alone, rel=1e-6)
-    assert max(shape[0] for shape in runtime.batches) <= batch_size  # type: ignore[attr-defined]
+    assert max(shape[0] for shape in runtime.batches) <= batch_size
 
 
-def test_every_way_to_give_an_image_gives_the_same_score(runtime: Runtime, photos: list[Path]) -> None:
+def test_every_way_to_give_an_image_gives_the_same_score(runtime: PixelRuntime, photos: list[Path]) -> None:
     scorer, path = Scorer(runtime), photos[1]
     image = Image.open(path)
     scores = [scorer.score(given) for given in (path, str(path), path.read_bytes(), image, np.asarray(image))]
     assert scores == [scores[0]] * 5
 
 
-def test_a_pillow_image_is_converted_and_turned_as_its_file_would_be(runtime: Runtime, photos: list[Path]) -> None:
+def test_a_pillow_image_is_converted_and_turned_as_its_file_would_be(runtime: PixelRuntime, photos: list[Path]) -> None:
     scorer = Scorer(runtime)
     for mode in ("CMYK", "L", "1", "RGBA"):
         image, stream = Image.open(photos[2]).convert(mode), io.BytesIO()
@@ -73,7 +70,7 @@ def test_a_pillow_image_is_converted_and_turned_as_its_file_would_be(runtime: Ru
         assert scorer.score(image) == scorer.score(stream.getvalue())
 
 
-def test_exif_orientation_is_applied(make_record: MakeRecord, tmp_path: Path) -> None:
+def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     class TopRow:
         """Red of the uppermost row, which turning upside down changes."""
 
@@ -97,7 +94,7 @@ def test_exif_orientation_is_applied(make_record: MakeRecord, tmp_path: Path) ->
     assert other.notes == ()
 
 
-def test_failures_are_rows_and_the_others_are_scored(runtime: Runtime, photos: list[Path], tmp_path: Path) -> None:
+def test_failures_are_rows_and_the_others_are_scored(runtime: PixelRuntime, photos: list[Path], tmp_path: Path) -> None:
     broken, small = tmp_path / "broken.jpg", tmp_path / "small.png"
     broken.write_bytes(b"no image")
     Image.new("RGB", (40, 8)).save(small)
@@ -112,15 +109,15 @@ def test_failures_are_rows_and_the_others_are_scored(runtime: Runtime, photos: l
     assert numbers(results[-1]) == pytest.approx(expected(photos[-1]), rel=1e-5)
 
 
-def test_a_batch_that_fails_for_memory_is_scored_one_by_one(runtime: Runtime, photos: list[Path]) -> None:
+def test_a_batch_that_fails_for_memory_is_scored_one_by_one(runtime: PixelRuntime, photos: list[Path]) -> None:
     whole = list(Scorer(runtime).score_many(photos))
-    runtime.capacity = 1  # type: ignore[attr-defined]
+    runtime.capacity = 1
     assert list(Scorer(runtime).score_many(photos)) == whole
-    runtime.capacity = 0  # type: ignore[attr-defined]
+    runtime.capacity = 0
     assert [result.error for result in Scorer(runtime).score_many(photos[:2])] == ["too little memory"] * 2
 
 
-def test_a_score_that_is_not_finite_is_a_failure(make_record: MakeRecord, photos: list[Path]) -> None:
+def test_a_score_that_is_not_finite_is_a_failure(photos: list[Path]) -> None:
     class Broken:
         record = make_record()
 
@@ -134,7 +131,7 @@ def test_a_score_that_is_not_finite_is_a_failure(make_record: MakeRecord, photos
         Scorer(Broken()).score(photos[0])
 
 
-def test_scores_off_the_scale_are_marked_not_clipped(make_record: MakeRecord, photos: list[Path]) -> None:
+def test_scores_off_the_scale_are_marked_not_clipped(photos: list[Path]) -> None:
     class Constant:
         def __init__(self, value: float, **record: object) -> None:
             self.value, self.record = value, make_record(**record)
@@ -150,7 +147,7 @@ def test_scores_off_the_scale_are_marked_not_clipped(make_record: MakeRecord, ph
     assert only(Constant(6.0, scale=None)).on_scale is None
 
 
-def test_paths_are_read_lazily_and_without_end(runtime: Runtime, photos: list[Path]) -> None:
+def test_paths_are_read_lazily_and_without_end(runtime: PixelRuntime, photos: list[Path]) -> None:
     taken = 0
 
     def endless() -> Iterator[Path]:
@@ -166,7 +163,7 @@ def test_paths_are_read_lazily_and_without_end(runtime: Runtime, photos: list[Pa
     results.close()
 
 
-def test_nothing_runs_on_after_an_interrupt(runtime: Runtime, photos: list[Path]) -> None:
+def test_nothing_runs_on_after_an_interrupt(runtime: PixelRuntime, photos: list[Path]) -> None:
     def interrupted() -> Iterator[Path]:
         yield from photos
         raise KeyboardInterrupt
@@ -177,7 +174,7 @@ def test_nothing_runs_on_after_an_interrupt(runtime: Runtime, photos: list[Path]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
 
 
-def test_bad_images_raise(runtime: Runtime, photos: list[Path], tmp_path: Path) -> None:
+def test_bad_images_raise(runtime: PixelRuntime, photos: list[Path], tmp_path: Path) -> None:
     scorer = Scorer(runtime, max_pixels=1000)
     with pytest.raises(UnreadableImageError, match="does not exist"):
         scorer.score(tmp_path / "gone.jpg")
@@ -192,27 +189,25 @@ def test_bad_images_raise(runtime: Runtime, photos: list[Path], tmp_path: Path) 
 
 
 def test_the_transform_is_the_models_unless_another_is_asked_for(
-    make_record: MakeRecord, runtime: Runtime, photos: list[Path], caplog: pytest.LogCaptureFixture
+    runtime: PixelRuntime, photos: list[Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    runtime.record = make_record(transform=TransformConfig(resize=True, resize_size_h=32, resize_size_w=48))  # type: ignore[misc]
+    runtime.record = make_record(transform=TransformConfig(resize=True, resize_size_h=32, resize_size_w=48))
     Scorer(runtime).score(photos[0])
     Scorer(runtime, transform=runtime.record.config.transform).score(photos[0])
     assert not caplog.messages
     scorer = Scorer(runtime, transform=TransformConfig(resize=True, resize_size_h=16, resize_size_w=20))
     list(scorer.score_many(photos[:1]))
-    assert [shape[2:] for shape in runtime.batches] == [(32, 48), (32, 48), (16, 20)]  # type: ignore[attr-defined]
+    assert [shape[2:] for shape in runtime.batches] == [(32, 48), (32, 48), (16, 20)]
     assert "trained on images resized to 32 x 48, and scores them resized to 16 x 20" in caplog.text
     assert scorer.record.config.transform.size == (16, 20)
 
 
-def test_options_are_checked(runtime: Runtime) -> None:
+def test_options_are_checked(runtime: PixelRuntime) -> None:
     with pytest.raises(ConfigError, match="batch_size"):
         Scorer(runtime, batch_size=0)
 
 
-def test_model_files_that_cannot_be_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_model_files_that_cannot_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelFileError, match=r"no model file .*linearityiqa train"):
         Scorer(tmp_path / "gone.safetensors")
     with pytest.raises(ModelFileError, match="ONNX"):
@@ -221,16 +216,7 @@ def test_model_files_that_cannot_be_run(
     def missing(name: str) -> None:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
+    (tmp_path / "model.safetensors").touch()
     monkeypatch.setattr(extras.importlib, "import_module", missing)
-    checkpoint = tmp_path / "p1q2.pth"
-    checkpoint.touch()
-    with (
-        caplog.at_level(logging.WARNING, "linearityiqa"),
-        pytest.raises(MissingExtraError, match=r"linearityiqa\[train"),
-    ):
-        Scorer(checkpoint)
-    assert "resized to 498 x 664" in caplog.text
-    caplog.clear()
-    with pytest.raises(MissingExtraError):
-        Scorer(checkpoint, transform=TransformConfig(resize=True))
-    assert not caplog.messages
+    with pytest.raises(MissingExtraError, match=r"linearityiqa\[train"):
+        Scorer(tmp_path / "model.safetensors")

@@ -1,6 +1,5 @@
 """What scoring asks of a network, whatever runs it, and which file is run by what."""
 
-import logging
 from pathlib import Path
 from typing import Protocol
 
@@ -11,10 +10,6 @@ from linearityiqa.config import ModelConfig, TransformConfig
 from linearityiqa.errors import ModelFileError
 from linearityiqa.extras import require
 from linearityiqa.record import ModelRecord
-
-logger = logging.getLogger(__name__)
-
-AUTHORS_SUFFIX = ".pth"
 
 
 class Runtime(Protocol):
@@ -48,12 +43,13 @@ def open_runtime(
 
     Args:
         path: our .safetensors, or a .pth of the authors.
-        model: architecture of a .pth.
-        transform: transform that a .pth was trained with.
+        model: architecture of a .pth; a file of ours knows its own, which this must not contradict.
+        transform: transform that a .pth was trained with; a file of ours knows its own.
         device: auto, cpu, cuda, cuda:N or mps.
 
     Raises:
-        ModelFileError: the file is missing, damaged, unsafe, or of a kind that this version cannot run.
+        ModelFileError: the file is missing, damaged, unsafe, of another architecture, or of a kind that this version
+            cannot run.
         MissingExtraError: what runs the file is not installed.
         ConfigError: the device does not exist.
     """
@@ -62,16 +58,9 @@ def open_runtime(
             f"{path} is an ONNX model, and this version neither exports nor runs those. "
             "Score with the .safetensors of the run folder."
         )
-    if not path.is_file():
+    if not path.exists():
         raise ModelFileError(f"there is no model file {path}. {HOW_TO_GET_A_MODEL}")
-    if path.suffix.lower() == AUTHORS_SUFFIX and not (transform and transform.resize):
-        logger.warning(
-            "%s: the authors' models were trained on images resized to 498 x 664, and this scores them at their own "
-            "size; pass --resize for the scores of the paper.",
-            path,
-        )
     require("torch", "train")
-    require("torchvision", "train")
     from linearityiqa.scoring.torch_runtime import TorchRuntime
 
     return TorchRuntime(path, model=model, transform=transform, device=device)

@@ -33,7 +33,7 @@ class Scorer:
 
     Args:
         path: a model file (our .safetensors, or a .pth of the authors), or a `Runtime` that is already open.
-        model: architecture of a .pth; a file of ours knows its own.
+        model: architecture of a .pth; a file of ours knows its own, which this must not contradict.
         transform: what is done to an image before the network sees it; by default what the model was trained with.
         device: auto (a GPU where there is one), cpu, cuda, cuda:N or mps.
         batch_size: most images that `score_many` gives the network at once.
@@ -177,7 +177,7 @@ def _with_transform(record: ModelRecord, transform: TransformConfig | None) -> M
     if transform is None or transform.effective() == record.config.transform.effective():
         return record
     logger.warning(
-        "the model was trained on images %s, and scores them %s, as asked: its scores may be off.",
+        "the model was trained on images %s, and scores them %s, as asked: its scores may be off",
         describe_transform(record.config.transform),
         describe_transform(transform),
     )

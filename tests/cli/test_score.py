@@ -1,0 +1,223 @@
+"""Oracle: the library's own scores of the same files, and the formats' readers in the standard library."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from linearityiqa.cli import main
+from linearityiqa.cli.score import main_demo
+from linearityiqa.config import ModelConfig, TransformConfig
+from linearityiqa.quality import QualityScale
+from linearityiqa.scoring import COLUMNS, Scorer, scorer
+from pixel_runtime import PixelRuntime, make_record
+
+Score = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> PixelRuntime:
+    fake = PixelRuntime()
+    monkeypatch.setattr(scorer, "open_runtime", lambda *_, **__: fake)
+    return fake
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for i, name in enumerate(["a.png", "b.png", 'sub/odd, "name"\n.png']):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (20, 20), (40 * i, 200, 250)).save(path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def score(runtime: PixelRuntime, folder: Path, capsys: pytest.CaptureFixture[str]) -> Score:
+    """Run the command: (exit status, standard output, standard error)."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        status = main(["score", "--model", "m.safetensors", *words])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def test_json_lines_are_the_librarys_results(score: Score, runtime: PixelRuntime) -> None:
+    status, out, err = score("--json", ".")
+    assert status == 0
+    expected = [result.as_dict() for result in Scorer(runtime).score_many(["a.png", "b.png", 'sub/odd, "name"\n.png'])]
+    assert [json.loads(line) for line in out.splitlines()] == expected
+    assert list(expected[0]) == list(COLUMNS)
+    model, scale, images = err.strip().split("; ")
+    assert model == "m.safetensors: resnext101_32x8d trained on photos"
+    assert (scale, images) == ("scores on 1..100, higher is better", "images at their own size")
+
+
+def test_csv_holds_the_same_and_survives_any_name(score: Score) -> None:
+    Path("b.png").write_bytes(b"")
+    _, lines, _ = score("--json", ".")
+    status, out, err = score("--csv", ".")
+    assert status == 1
+    assert "1 of 3 images could not be scored" in err
+    rows = list(csv.DictReader(io.StringIO(out, newline="")))
+    for row, line in zip(rows, lines.splitlines(), strict=True):
+        expected = json.loads(line)
+        assert list(row) == list(COLUMNS)
+        assert (row["path"], row["error"]) == (expected["path"], expected["error"] or "")
+        assert row["on_scale"] == ("" if expected["error"] else "true")
+        for name in ("score", "stage3", "stage4"):
+            assert row[name] == ("" if expected["error"] else repr(expected[name]))
+
+
+def test_the_table_is_aligned_one_line_an_image_with_whole_paths(score: Score, runtime: PixelRuntime) -> None:
+    runtime.record = make_record(QualityScale(low=1, high=2))
+    long = Path("x" * 200) / ("y" * 200) / "z.png"
+    long.parent.mkdir(parents=True)
+    Path("a.png").rename(long)
+    status, out, _ = score(".", "gone.png")
+    assert status == 1
+    header, *rows = out.splitlines()
+    assert header.split() == ["score", "stage3", "stage4", "scale", "image"]
+    images = [row[header.index("image") :] for row in rows]
+    assert images == ["b.png", 'sub/odd, "name"\\n.png', str(long), "gone.png does not exist. Check the path."]
+    assert [row[header.index("scale") :].split()[0] for row in rows] == ["OFF", "OFF", "OFF", "error"]
+    expected = [result.score for result in Scorer(runtime).score_many(["b.png", 'sub/odd, "name"\n.png', long])]
+    assert [float(row.split()[0]) for row in rows[:3]] == pytest.approx(expected, abs=1e-4)
+    assert rows[3].split()[:3] == ["-", "-", "-"]
+
+
+def test_notes_stand_beside_the_image(score: Score) -> None:
+    Image.new("CMYK", (20, 20)).save("c.jpg")
+    assert score("c.jpg")[1].splitlines()[1].endswith("c.jpg  (CMYK converted to RGB)")
+    (row,) = csv.DictReader(io.StringIO(score("c.jpg", "--csv")[1]))
+    assert row["notes"] == "CMYK converted to RGB"
+
+
+def test_paths_come_from_words_from_img_path_and_from_standard_input(
+    score: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"b.png\nsub\n")))
+    _, out, _ = score("--json", "-", "a.*", "--img_path", "a.png")
+    paths = [json.loads(line)["path"] for line in out.splitlines()]
+    assert paths == ["b.png", 'sub/odd, "name"\n.png', "a.png", "a.png"]
+
+
+def test_names_that_are_not_utf8_come_out_as_they_are(
+    folder: Path, runtime: PixelRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = b"caf\xe9.png"
+    Path("a.png").rename(os.fsdecode(raw))
+    expected = {"--csv": raw + b",", "--json": b'"caf\\udce9.png"', "--no_json": b"  caf\\udce9.png\n"}
+    for word, text in expected.items():
+        written = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="utf-8"))
+        assert main(["score", "--model", "m.safetensors", os.fsdecode(raw), word]) == 0
+        assert text in written.getvalue()
+
+
+def test_a_progress_bar_leaves_standard_output_alone(score: Score) -> None:
+    assert score(".", "--csv", "--pbar")[1] == score(".", "--csv")[1]
+
+
+def test_options_of_the_transform_and_the_batch_are_used(score: Score, runtime: PixelRuntime) -> None:
+    _, _, err = score("a.png", "b.png", "--resize", "-rs_h", "30", "--resize_size_w", "40", "-bs", "1")
+    assert runtime.batches == [(1, 3, 30, 40)] * 2
+    assert "warning: the model was trained on images at their own size" in err
+    assert "resized to 30 x 40" in err
+    status, out, _ = score("a.png", "--max_megapixels", "0.0003", "--json")
+    assert status == 1
+    assert "megapixels" in json.loads(out)["error"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "sentence"),
+    [
+        (["--model", "m"], 2, "there is nothing to score: name images"),
+        (["a.png"], 2, "scoring needs a trained model: --model FILE. Train one (linearityiqa train"),
+        (["--model", "m", "*.bmp"], 1, "no image was found in *.bmp"),
+        (["--model", "gone.pth", "a.png"], 1, "there is no model file gone.pth"),
+        (["--model", "m.onnx", "a.png"], 1, "m.onnx is an ONNX model"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], status: int, sentence: str
+) -> None:
+    assert main(["score", *words]) == status
+    out, err = capsys.readouterr()
+    assert not out
+    assert err.startswith(f"error: {sentence}")
+    assert err.count("\n") == 1
+
+
+def test_the_demo_prints_the_papers_sentence(
+    runtime: PixelRuntime, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main_demo(["--img_path", "a.png"]) == 0
+    words, value = capsys.readouterr().out.strip().rsplit(" ", 1)
+    assert words == "The image quality score is"
+    assert float(value) == pytest.approx(Scorer(runtime).score("a.png"), abs=1e-6)
+    assert len(value.split(".")[1]) == 6
+
+
+PROGRAM = """
+import sys
+from pixel_runtime import PixelRuntime
+from linearityiqa.cli import main
+from linearityiqa.scoring import scorer
+scorer.open_runtime = lambda *_, **__: PixelRuntime()
+sys.exit(main(["score", "--model", "m", "-", "--json"]))
+"""
+
+
+@pytest.mark.parametrize(("stop", "status"), [("close", 0), ("interrupt", 130)])
+def test_a_reader_that_leaves_and_an_interrupt_end_it_quietly(folder: Path, stop: str, status: int) -> None:
+    listing = folder / "list.txt"
+    listing.write_text("a.png\n" * 20_000)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    with (
+        listing.open() as stream,
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM],
+            stdin=stream,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline())["path"] == "a.png"
+        if stop == "close":
+            process.stdout.close()
+        else:
+            process.send_signal(signal.SIGINT)
+        error = process.stderr.read()
+    assert process.returncode == status
+    assert "Traceback" not in error
+    assert "Exception ignored" not in error
+
+
+def test_with_a_real_model_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from linearityiqa.models import LinearityIQA, save_model
+
+    model, path = ModelConfig(architecture="mobilenet_v2"), tmp_path / "model.safetensors"
+    transform = TransformConfig(resize=True, resize_size_h=64, resize_size_w=64)
+    save_model(path, LinearityIQA(model), make_record(model=model, transform=transform))
+    image = tmp_path / "a.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 70, 3), np.uint8)).save(image)
+    assert main(["score", "--model", str(path), str(image), "--json", "--device", "cpu"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["score"] == pytest.approx(Scorer(path, device="cpu").score(image), rel=1e-6)
+    assert "mobilenet_v2 trained on photos" in err
+    assert "resized to 64 x 64" in err
