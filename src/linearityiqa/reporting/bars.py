@@ -77,6 +77,8 @@ def bar_chart(
 
 def _draw_bars(panel: BarPanel, ax: "Axes", reference: str) -> "dict[str, Artist]":
     handles: dict[str, Artist] = {}
+    low, high = _bar_range(panel)
+    near = 0.03 * (high - low)  # a diamond this close to the bar's end would touch the number
     places = np.arange(len(panel.groups))
     thickness = 0.84 / max(1, len(panel.series))
     for number, series in enumerate(panel.series):
@@ -93,14 +95,14 @@ def _draw_bars(panel: BarPanel, ax: "Axes", reference: str) -> "dict[str, Artist
                                             markerfacecolor="white", markeredgecolor="black")  # fmt: skip
         references = series.references or [math.nan] * len(x)
         for place, value, other in zip(x, heights, references, strict=True):
-            _write_value(ax, place, value, other)
+            _write_value(ax, place, value, other, near)
     ax.set_xticks(places, panel.groups)
     ax.grid(False, axis="x")
-    ax.set(title=panel.title, ylabel=panel.y_label, ylim=_bar_range(panel))
+    ax.set(title=panel.title, ylabel=panel.y_label, ylim=(low, high))
     return handles
 
 
-def _write_value(ax: "Axes", place: float, value: float, reference: float) -> None:
+def _write_value(ax: "Axes", place: float, value: float, reference: float, near: float) -> None:
     """Write a bar's value upright above the bar and its diamond; "none" on the axis where there is no bar."""
     if not math.isfinite(value):
         ax.annotate("none", (place, 0.0), xycoords=("data", "axes fraction"), xytext=(0, 2),
@@ -108,7 +110,7 @@ def _write_value(ax: "Axes", place: float, value: float, reference: float) -> No
         return
     top = max(value, reference) if math.isfinite(reference) else value
     text = f"{value:.3f}".replace("0.", ".", 1)
-    ax.annotate(text, (place, top), xytext=(0, 5 if top == reference else 2), textcoords="offset points",
+    ax.annotate(text, (place, top), xytext=(0, 5 if reference > value - near else 2), textcoords="offset points",
                 ha="center", va="bottom", fontsize=6, rotation=90)  # fmt: skip
 
 

@@ -90,6 +90,7 @@ def line_grid(
     for panel, ax in zip((panel for row in panels for panel in row), axes.flat, strict=True):
         if panel.note:  # only now are the shared ranges known
             _write_note(panel, ax)
+    figure.align_ylabels()
     add_legend(figure, handles)
     return figure
 
@@ -156,8 +157,8 @@ def _draw_line(line: Line, number: int, ax: "Axes") -> "Artist":
         rasterized=many,
     )
     if line.mark is not None:
-        ax.plot(*line.mark, marker="*", markersize=10, color=style.colour, markeredgecolor="black",
-                markeredgewidth=0.6, linestyle="none", zorder=5)  # fmt: skip
+        ax.plot(*line.mark, marker="*", markersize=8, color=style.colour, markeredgecolor="black",
+                markeredgewidth=0.5, linestyle="none", zorder=5)  # fmt: skip
     finite = np.flatnonzero(np.isfinite(y))
     if line.ended and len(finite):
         last = finite[-1]
@@ -167,23 +168,30 @@ def _draw_line(line: Line, number: int, ax: "Axes") -> "Artist":
 
 
 def _write_note(panel: Panel, ax: "Axes") -> None:
-    """Put the note into the corner that the curves leave emptiest."""
-    points = [_unit_square(line, ax) for line in panel.lines]
-    corners = {(0.97, 0.04): ("right", "bottom"), (0.97, 0.96): ("right", "top"), (0.03, 0.96): ("left", "top")}
-    place = min(corners, key=lambda corner: _crowd(corner, points))
-    horizontal, vertical = corners[place]
-    ax.text(*place, panel.note, transform=ax.transAxes, ha=horizontal, va=vertical, fontsize=6.5,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}, zorder=6)  # fmt: skip
+    """Put the note where the curves leave the panel emptiest: at its right or left edge."""
+    lines = panel.note.split("\n")
+    box = min(0.03 * max(map(len, lines)), 0.9), min(0.04 + 0.09 * len(lines), 0.9)  # about its size in the panel
+    points = np.concatenate([_unit_square(line, ax) for line in panel.lines])
+    places = [(x, y) for y in (0.04, 0.96, 0.5) for x in (0.97, 0.03)]
+    x, y = min(places, key=lambda place: _crowd(place, box, points))
+    ax.text(x, y, panel.note, transform=ax.transAxes, fontsize=6.5, zorder=6,
+            ha="right" if x > 0.5 else "left", va={0.04: "bottom", 0.5: "center", 0.96: "top"}[y],
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})  # fmt: skip
 
 
 def _unit_square(line: Line, ax: "Axes") -> NDArray[np.float64]:
-    """The curve's points in fractions of the panel, shape (N, 2)."""
+    """Points along the curve in fractions of the panel, shape (N, 2); also between its own."""
     points = np.stack([np.asarray(line.x, dtype=np.float64), np.asarray(line.y, dtype=np.float64)], axis=1)
+    points = points[np.isfinite(points).all(axis=1)]
     low, high = np.array([ax.get_xlim(), ax.get_ylim()]).T
-    return np.asarray((points[np.isfinite(points).all(axis=1)] - low) / (high - low))
+    steps = np.arange(max(8 * (len(points) - 1) + 1, 0)) / 8
+    along = [np.interp(steps, np.arange(len(points)), column) if len(points) else steps for column in points.T]
+    return np.asarray((np.stack(along, axis=1) - low) / (high - low))
 
 
-def _crowd(corner: tuple[float, float], curves: Sequence[NDArray[np.float64]]) -> int:
-    """How many points lie where a note in that corner would stand."""
-    near = [(abs(points[:, 0] - corner[0]) < 0.6) & (abs(points[:, 1] - corner[1]) < 0.3) for points in curves]
-    return int(sum(hits.sum() for hits in near))
+def _crowd(place: tuple[float, float], box: tuple[float, float], points: NDArray[np.float64]) -> int:
+    """How many points lie where a note of the size `box` would stand."""
+    low_x = place[0] - box[0] if place[0] > 0.5 else place[0]
+    low_y = place[1] - {0.04: 0.0, 0.5: box[1] / 2, 0.96: box[1]}[place[1]]
+    x, y = points.T
+    return int(((x > low_x) & (x < low_x + box[0]) & (y > low_y) & (y < low_y + box[1])).sum())

@@ -44,6 +44,7 @@ SERIES_STYLES = (
 )
 """Colours of Okabe and Ito (2008), which people with any colour vision tell apart, each with its own dashes."""
 
+LINE_WIDTH = 1.2
 RC = {
     "font.family": "DejaVu Sans",  # travels with matplotlib: the same bytes on every machine
     "font.size": 8,
@@ -59,7 +60,7 @@ RC = {
     "axes.axisbelow": True,
     "grid.linewidth": 0.4,
     "grid.color": "#DDDDDD",
-    "lines.linewidth": 1.2,
+    "lines.linewidth": LINE_WIDTH,
     "lines.markersize": 3.5,
     "hatch.linewidth": 0.5,
     "legend.frameon": False,
@@ -108,7 +109,9 @@ def add_legend(figure: "Figure", handles: "Mapping[str, Artist]") -> None:
     widths = [0.55 + 0.057 * len(label) for label in handles]  # inches at the legend's font size
     room = figure.get_figwidth()
     columns = len(widths) if sum(widths) <= room else max(1, int(room / max(widths)))
-    figure.legend(list(handles.values()), list(handles), loc="outside upper center", ncols=columns)
+    legend = figure.legend(list(handles.values()), list(handles), loc="outside upper center", ncols=columns)
+    for line in legend.get_lines():
+        line.set_linewidth(LINE_WIDTH)  # also of a curve that is drawn thin
 
 
 @styled

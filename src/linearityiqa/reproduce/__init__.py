@@ -9,13 +9,14 @@ from linearityiqa.reproduce.item import (
     Results,
     Source,
     draw_item,
+    draw_items,
     gather,
 )
 from linearityiqa.reproduce.items import ITEMS
 from linearityiqa.reproduce.layout import AuthorsLayout, export
 from linearityiqa.reproduce.outputs import save_drawn, write_report
+from linearityiqa.reproduce.plan import Run, Scale
 from linearityiqa.reproduce.results import BhatLog, Curve, PredictionsSet
-from linearityiqa.reproduce.runs import Run, Scale
 
 __all__ = [
     "ITEMS",
@@ -33,6 +34,7 @@ __all__ = [
     "Scale",
     "Source",
     "draw_item",
+    "draw_items",
     "export",
     "gather",
     "save_drawn",

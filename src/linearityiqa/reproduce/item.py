@@ -1,0 +1,222 @@
+"""What an item of the paper is: the results it needs, and a pure function that draws it from them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+from linearityiqa.errors import DataError
+from linearityiqa.metrics import Agreement
+from linearityiqa.reporting import Table
+from linearityiqa.reproduce.compare import Comparison
+from linearityiqa.reproduce.plan import Run, Scale
+from linearityiqa.reproduce.results import BhatLog, Curve, PredictionsSet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SplitOfCurve = Literal["train", "val", "test"]
+
+
+@dataclass(frozen=True)
+class CurveNeed:
+    """A metric of a run by epoch. `published` is its file in the authors' layout, where they have one."""
+
+    run: Run
+    split: SplitOfCurve
+    metric: str
+    published: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.split} {self.metric} by epoch ({self.run})"
+
+
+@dataclass(frozen=True)
+class PredictionsNeed:
+    """Predictions of a run's best model: on the test set of the database it was trained on, or on all of another."""
+
+    run: Run
+    database: str
+    published: str | None = None
+
+    def __str__(self) -> str:
+        return f"predictions on {self.database} ({self.run})"
+
+
+@dataclass(frozen=True)
+class BhatNeed:
+    """The log of b of a run."""
+
+    run: Run
+    published: str | None = None
+
+    def __str__(self) -> str:
+        return f"log of b ({self.run})"
+
+
+Need = CurveNeed | PredictionsNeed | BhatNeed
+
+
+class Source(Protocol):
+    """Where results come from: the authors' layout, or run folders. What it lacks is a DataError of one sentence."""
+
+    def curve(self, need: CurveNeed) -> Curve:
+        """The curve that is needed."""
+        ...
+
+    def predictions(self, need: PredictionsNeed) -> PredictionsSet:
+        """The predictions that are needed."""
+        ...
+
+    def bhat(self, need: BhatNeed) -> BhatLog:
+        """The log that is needed."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What a source gave for an item's needs, and what it said of those it could not meet."""
+
+    curves: Mapping[CurveNeed, Curve] = field(default_factory=dict)
+    predictions: Mapping[PredictionsNeed, PredictionsSet] = field(default_factory=dict)
+    bhat: Mapping[BhatNeed, BhatLog] = field(default_factory=dict)
+    problems: Mapping[Need, str] = field(default_factory=dict)
+
+    def only(self, needs: Iterable[Need]) -> "Results":
+        """The results of some needs, in their order."""
+        kept = tuple(needs)
+        return Results(
+            {need: self.curves[need] for need in kept if isinstance(need, CurveNeed) and need in self.curves},
+            {
+                need: self.predictions[need]
+                for need in kept
+                if isinstance(need, PredictionsNeed) and need in self.predictions
+            },
+            {need: self.bhat[need] for need in kept if isinstance(need, BhatNeed) and need in self.bhat},
+            {need: self.problems[need] for need in kept if need in self.problems},
+        )
+
+    def agreement(self, need: PredictionsNeed) -> Agreement | None:
+        """Agreement of the predictions with MOS, or None where they are missing."""
+        found = self.predictions.get(need)
+        return found.agreement if found else None
+
+    def figure(self, need: PredictionsNeed, metric: str) -> float | None:
+        """SROCC, PLCC, KROCC or RMSE of the predictions, or None where they are missing."""
+        agreement = self.agreement(need)
+        return agreement.as_dict()[metric] if agreement else None
+
+
+class Picture(NamedTuple):
+    """A figure and what it shows, in words."""
+
+    figure: "Figure"
+    caption: str
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """An item that is drawn.
+
+    Attributes:
+        pictures: figures by file name.
+        tables: tables by file name.
+        numbers: every number in them, as plain values for JSON.
+        sentences: what a reader must know besides: speed-ups, runs that diverged, results that are missing.
+        comparisons: computed numbers beside the published ones.
+    """
+
+    numbers: dict[str, Any]
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    sentences: tuple[str, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """A figure or table of the paper.
+
+    Attributes:
+        name: what the command line calls it.
+        title: what it shows.
+        needs: the results it is drawn from, at a scale; they also say which runs it takes.
+        draw: pure function from those results to pictures, tables and numbers.
+        partial: whether it is drawn when some results are missing (empty cells), or only when all are there.
+        test_during_training: whether its runs are tested after every epoch.
+        log_bhat: whether its runs log b.
+    """
+
+    name: str
+    title: str
+    needs: Callable[[Scale], tuple[Need, ...]]
+    draw: Callable[[Results, Scale], Drawn]
+    partial: bool = False
+    test_during_training: bool = False
+    log_bhat: bool = False
+
+    def runs(self, scale: Scale) -> tuple[Run, ...]:
+        """The training runs of the item, each once, in the order of its needs."""
+        return tuple(dict.fromkeys(need.run for need in self.needs(scale)))
+
+
+def gather(needs: Iterable[Need], source: Source) -> Results:
+    """Fetch what a source has of the needs; what it lacks is kept as sentences."""
+    curves: dict[CurveNeed, Curve] = {}
+    predictions: dict[PredictionsNeed, PredictionsSet] = {}
+    bhat: dict[BhatNeed, BhatLog] = {}
+    problems: dict[Need, str] = {}
+    for need in needs:
+        try:
+            match need:
+                case CurveNeed():
+                    curves[need] = source.curve(need)
+                case PredictionsNeed():
+                    predictions[need] = source.predictions(need)
+                case BhatNeed():
+                    bhat[need] = source.bhat(need)
+        except DataError as problem:
+            problems[need] = str(problem)
+    return Results(curves, predictions, bhat, problems)
+
+
+def draw_item(item: Item, results: Results, scale: Scale) -> Drawn:
+    """Draw an item from gathered results (which may hold more than it needs).
+
+    Raises:
+        DataError: results that the item cannot do without are missing or damaged; the sentence names them.
+    """
+    needs = item.needs(scale)
+    own = results.only(needs)
+    missing = _problem_sentence(item, own, len(needs))
+    if missing and (not item.partial or len(own.problems) == len(needs)):
+        raise DataError(missing)
+    drawn = item.draw(own, scale)
+    return replace(drawn, sentences=(*drawn.sentences, missing)) if missing else drawn
+
+
+def draw_items(items: Iterable[Item], source: Source, scale: Scale) -> tuple[dict[Item, Drawn], dict[Item, str]]:
+    """Fetch the results of several items, each result once, and draw them; one that fails does not stop the others.
+
+    Returns:
+        The drawn items, and the sentence of each that could not be drawn; both in the order of `items`.
+    """
+    items = tuple(items)
+    results = gather(dict.fromkeys(need for item in items for need in item.needs(scale)), source)
+    drawn: dict[Item, Drawn] = {}
+    failures: dict[Item, str] = {}
+    for item in items:
+        try:
+            drawn[item] = draw_item(item, results, scale)
+        except DataError as problem:
+            failures[item] = str(problem)
+    return drawn, failures
+
+
+def _problem_sentence(item: Item, results: Results, needed: int) -> str:
+    """One sentence on all that is missing; the first is quoted, since the others are mostly of its kind."""
+    problems = list(dict.fromkeys(results.problems.values()))
+    if not problems:
+        return ""
+    if len(problems) == 1:
+        return f"{item.name}: {problems[0]}"
+    return f"{item.name}: {len(results.problems)} of {needed} results are missing or damaged, the first: {problems[0]}"
