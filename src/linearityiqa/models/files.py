@@ -1,0 +1,184 @@
+"""Model files: ours (safetensors with a record), and the authors' .pth checkpoints."""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from linearityiqa.config import AugmentationConfig, ModelConfig, TrainConfig, TransformConfig
+from linearityiqa.errors import ConfigError, ModelFileError
+from linearityiqa.files import atomic_path
+from linearityiqa.mapping import LinearMapping
+from linearityiqa.models.authors import check_fit, from_authors, mapping_in
+from linearityiqa.models.network import LinearityIQA
+from linearityiqa.models.tensors import (
+    difference,
+    file_kind,
+    is_batch_counter,
+    read_safetensors,
+    read_torch,
+    state_dict_in,
+)
+from linearityiqa.models.timm_backbone import TimmBackbone
+from linearityiqa.quality import QualityScale, QualityScores
+from linearityiqa.record import ModelRecord
+
+RECORD_KEY = "linearityiqa"
+"""Where the record stands in the metadata of a model file."""
+MAX_RECORD_CHARACTERS = 2**20
+"""Bound on the record; a real one has some thousand characters."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A network with its weights, in evaluation mode on the CPU, and what its file says about it."""
+
+    network: LinearityIQA
+    record: ModelRecord
+
+
+def save_model(path: Path, network: LinearityIQA, record: ModelRecord) -> None:
+    """Write a model file: the same bytes for the same model, whole or not at all.
+
+    Args:
+        path: the file, usually ``model.safetensors``.
+        network: its weights are written, from whatever device they are on.
+        record: what stands in the metadata.
+
+    Raises:
+        OSError: the folder cannot be written, or the disk is full; an older file stays as it was.
+    """
+    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    with atomic_path(path) as temporary:
+        try:
+            safetensors.torch.save_file(tensors, temporary, metadata={RECORD_KEY: record.to_json()})
+        except safetensors.SafetensorError as cause:
+            raise OSError(f"cannot write {path}: {cause}") from cause
+
+
+def open_model(
+    path: Path, *, model: ModelConfig | None = None, transform: TransformConfig | None = None
+) -> TrainedModel:
+    """Open a model file.
+
+    Args:
+        path: a file of `save_model`, or a checkpoint of the authors (.pth).
+        model: describes the network of an authors' checkpoint, by default `ModelConfig()`; ours describe themselves.
+        transform: in place of the one in our file; the authors' files hold none.
+
+    Raises:
+        ModelFileError: missing, damaged, unsafe, of another kind, or of another architecture than described.
+        ConfigError: `model` names no known architecture.
+    """
+    path = Path(path)
+    if file_kind(path) == "safetensors":
+        return _open_ours(path, transform)
+    return _open_authors(path, model or ModelConfig(), transform or TransformConfig())
+
+
+def load_model(path: Path | str, **overrides: Any) -> LinearityIQA:
+    """The network of a model file, in evaluation mode on the CPU.
+
+    Args:
+        path: a file of `save_model`, or a checkpoint of the authors (.pth).
+        overrides: fields of `ModelConfig` that describe an authors' checkpoint, e.g. ``architecture="resnet18"``; our
+            files describe themselves, and the two must agree.
+
+    Raises:
+        ModelFileError: as `open_model`; or our file is of another model than described.
+        ConfigError: an override that is no field of `ModelConfig`.
+    """
+    try:
+        model = ModelConfig(**overrides)
+    except TypeError as cause:
+        raise ConfigError(f"cannot describe a model by {', '.join(overrides)}: {cause}") from cause
+    network = open_model(Path(path), model=model).network
+    for name, value in overrides.items():
+        if getattr(network.config, name) != value:
+            raise ModelFileError(
+                f"{path} holds a model with {name} {getattr(network.config, name)!r}, not {value!r}. "
+                "Leave the description out: the file has its own."
+            )
+    return network
+
+
+def _open_ours(path: Path, transform: TransformConfig | None) -> TrainedModel:
+    tensors, metadata = read_safetensors(path)
+    record = _read_record(path, metadata)
+    if transform is not None:
+        # a crop that fitted the training size need not fit this one, and means nothing outside training
+        config = replace(record.config, transform=transform, augmentation=AugmentationConfig())
+        record = replace(record, config=config)
+    try:
+        network = _blank_network(record.config.model)
+    except ConfigError as cause:
+        raise ModelFileError(f"{path}: {cause}. Update linearityiqa, or copy the file again.") from cause
+    problem = difference(network.state_dict(), tensors)
+    if problem:
+        raise ModelFileError(f"{path} does not hold the model that its record describes: {problem}. Copy it again.")
+    return TrainedModel(_filled(network, tensors), record)
+
+
+def _read_record(path: Path, metadata: dict[str, str]) -> ModelRecord:
+    text = metadata.get(RECORD_KEY)
+    if text is None:
+        raise ModelFileError(
+            f"{path} holds tensors but no record of a trained model. Weights of a backbone go to --weights; "
+            "a trained model is model.safetensors of a run folder."
+        )
+    if len(text) > MAX_RECORD_CHARACTERS:
+        raise ModelFileError(f"{path} is refused: its record has {len(text)} characters. Copy the file again.")
+    try:
+        return ModelRecord.from_json(text, str(path))
+    except (RecursionError, OverflowError) as cause:
+        raise ModelFileError(f"the record in {path} is damaged ({cause}). Copy the file again.") from cause
+
+
+def _open_authors(path: Path, model: ModelConfig, transform: TransformConfig) -> TrainedModel:
+    network = _blank_network(model)
+    content = read_torch(path)
+    state = state_dict_in(content, path)
+    if not any(name.startswith("regression.") for name in state):
+        raise ModelFileError(
+            f"{path} holds no quality model (its first tensor is {next(iter(state))}). Weights of a backbone go to "
+            "--weights."
+        )
+    check_fit(state, network, path)
+    mapping = mapping_in(content, path)
+    if mapping is None:
+        logger.warning(
+            "%s holds no mapping to MOS (k and b): its scores are the network's own, on no known scale", path
+        )
+    line = LinearMapping()
+    record = ModelRecord(
+        config=TrainConfig(model=model, transform=transform),
+        mapping=mapping or QualityScores(line, line, line),
+        scale=QualityScale(low=1, high=100) if mapping else None,
+        database="KonIQ-10k",
+        epoch=0,
+    )
+    return TrainedModel(_filled(network, from_authors(state, network)), record)
+
+
+def _blank_network(model: ModelConfig) -> LinearityIQA:
+    """A network without numbers, so that a file's shapes are checked before memory is taken for them."""
+    if model.architecture.startswith("timm/"):
+        return LinearityIQA(model)  # timm keeps constants outside the state dict
+    with torch.device("meta"):
+        return LinearityIQA(model)
+
+
+def _filled(network: LinearityIQA, state: dict[str, Tensor]) -> LinearityIQA:
+    """The blank network with the weights of `state`, in evaluation mode on the CPU."""
+    counters = {key: torch.tensor(0) for key in network.state_dict() if is_batch_counter(key)}
+    if not isinstance(network.backbone, TimmBackbone):
+        network.to_empty(device="cpu")
+    network.load_state_dict(counters | state)
+    return network.eval()

@@ -1,0 +1,98 @@
+"""How the size of an image becomes the size of the feature maps at the two taps, found without computing them."""
+
+import bisect
+import contextlib
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from linearityiqa.models.pooling import smallest_size
+
+PROBE = (256, 512)
+"""Height and width of the image by which strides are found."""
+
+
+class FeatureMaps(NamedTuple):
+    """Feature maps at the two taps of a backbone, each (N, channels, height, width)."""
+
+    stage3: Tensor
+    stage4: Tensor
+
+
+@dataclass(frozen=True)
+class TapGeometry:
+    """A tap's side is (pixels + offset) // stride: a chain of strided windows is one floor division of that kind."""
+
+    stride: int
+    offset: int
+
+    def size(self, pixels: int) -> int:
+        """Side of the feature map of an image with a side of so many pixels; below 1 the backbone fails."""
+        return (pixels + self.offset) // self.stride
+
+    def pixels(self, size: int) -> int:
+        """The smallest side in pixels whose feature map has at least that side."""
+        return size * self.stride - self.offset
+
+
+def measure(backbone: nn.Module) -> tuple[TapGeometry, TapGeometry]:
+    """Geometry of both taps (stage 3, stage 4) of a backbone that maps images to `FeatureMaps`."""
+
+    @functools.cache  # both taps ask for some heights
+    def shapes(height: int) -> tuple[torch.Size, torch.Size]:
+        maps = shapes_only(backbone, torch.empty(2, 3, height, PROBE[1], device="meta"))
+        return maps.stage3.shape, maps.stage4.shape
+
+    def geometry(tap: int) -> TapGeometry:
+        shape = shapes(PROBE[0])[tap]
+        start, stride = shape[-2], stride_of(shape)
+        heights = range(PROBE[0], PROBE[0] + stride + 1)
+        step = bisect.bisect_left(heights, start + 1, key=lambda height: shapes(height)[tap][-2])
+        return TapGeometry(stride, (start + 1) * stride - heights[step])
+
+    with evaluating(backbone):
+        return geometry(0), geometry(1)
+
+
+def smallest_pixels(pixels: int, taps: tuple[TapGeometry, TapGeometry], levels: tuple[int, int]) -> int:
+    """The smallest image side, at least `pixels`, on which the trunk and the pyramid levels of both taps fit."""
+    while True:
+        sizes = [smallest_size(tap.size(pixels), level) for tap, level in zip(taps, levels, strict=True)]
+        needed = max(pixels, *(tap.pixels(size) for tap, size in zip(taps, sizes, strict=True)))
+        if needed == pixels:
+            return pixels
+        pixels = needed
+
+
+def stride_of(shape: torch.Size) -> int:
+    """Stride of feature maps, from their shape for an image of size `PROBE`; 0 where they are no maps of it.
+
+    The difference of the sides, unlike their ratio to the image's, does not depend on padding.
+    """
+    longer = shape[-1] - shape[-2]
+    return (PROBE[1] - PROBE[0]) // longer if len(shape) == 4 and longer > 0 else 0
+
+
+def shapes_only(module: nn.Module, *inputs: Tensor) -> Any:
+    """What `module` makes of inputs on the meta device: shapes without numbers; the module stays as it is."""
+    state = {name: value.to("meta") for name, value in chain(module.named_parameters(), module.named_buffers())}
+    with torch.no_grad():
+        return functional_call(module, state, inputs)
+
+
+@contextlib.contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """The module in evaluation mode, and each of its parts back in its own mode afterwards."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training

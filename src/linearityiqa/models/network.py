@@ -1,0 +1,126 @@
+"""The whole network: backbone, pyramid pooling of two stages, and three scores."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from linearityiqa.config import ModelConfig
+from linearityiqa.errors import ImageTooSmallError
+from linearityiqa.models.backbones import build_backbone
+from linearityiqa.models.geometry import FeatureMaps, TapGeometry, measure, smallest_pixels
+from linearityiqa.models.heads import STAGE_FEATURES, ScoreHead, StageHead
+from linearityiqa.models.pooling import divides, pooled_features, spatial_pyramid_pool
+from linearityiqa.quality import QualityScores
+
+
+class LinearityIQA(nn.Module):
+    """Three quality scores of each image, linear in its MOS once trained (Li et al., ACM MM 2020, section 3.1).
+
+    Args:
+        config: backbone, pooling and heads.
+        weights: initial weights of the backbone: ``imagenet``, ``none`` (random) or the path of a state dict. The heads
+            are always drawn from torch's global generator, which the caller seeds.
+
+    Raises:
+        ConfigError: unknown architecture.
+        ModelFileError: the weights cannot be fetched or read, or are of another architecture.
+    """
+
+    def __init__(self, config: ModelConfig, *, weights: str = "none") -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = build_backbone(config.architecture, weights)
+        self._batch_norm_frozen = False
+        channels3, channels4 = self.backbone.channels
+        self.stage3 = StageHead(pooled_features(channels3, config.P6, config.pool), use_bn_end=config.use_bn_end)
+        self.stage4 = StageHead(pooled_features(channels4, config.P7, config.pool), use_bn_end=config.use_bn_end)
+        self.fused = ScoreHead(2 * STAGE_FEATURES, use_bn_end=config.use_bn_end)
+
+    def forward(self, images: Tensor) -> QualityScores[Tensor]:
+        """Scores of images.
+
+        Args:
+            images: RGB, ImageNet-normalised, shape (N, 3, H, W).
+
+        Returns:
+            One score for each image and head, each of shape (N,), on an arbitrary scale.
+
+        Raises:
+            ImageTooSmallError: the images are too small for the backbone or the pyramid; names the smallest size.
+        """
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise ValueError(f"images must have the shape (N, 3, H, W), got {tuple(images.shape)}")
+        try:
+            maps: FeatureMaps = self.backbone(images)
+        except RuntimeError:
+            self.check_size(*images.shape[-2:])  # where the size is to blame, say so
+            raise
+        # the heads are cheap, and scores in half precision would tie: always in full precision
+        kind = images.device.type
+        if torch.is_autocast_enabled(kind):
+            with torch.autocast(kind, enabled=False):
+                return self._scores(FeatureMaps(maps.stage3.float(), maps.stage4.float()), images)
+        return self._scores(maps, images)
+
+    def check_size(self, height: int, width: int) -> None:
+        """Check, without computing anything, that the network takes images of this size.
+
+        Raises:
+            ImageTooSmallError: it does not; names the smallest size, at least as large on either side, that works.
+        """
+        levels = (self.config.P6, self.config.P7)
+        fits = all(
+            tap.size(pixels) >= 1 and divides(tap.size(pixels), level)
+            for pixels in (height, width)
+            for tap, level in zip(self._geometry, levels, strict=True)
+        )
+        if fits:
+            return
+        smallest = [smallest_pixels(pixels, self._geometry, levels) for pixels in (height, width)]
+        maps = " and ".join(f"{tap.size(smallest[0])} x {tap.size(smallest[1])}" for tap in self._geometry)
+        raise ImageTooSmallError(
+            f"images of {height} x {width} pixels (height x width) do not fit {self.config.architecture} with P6 = "
+            f"{levels[0]} and P7 = {levels[1]}; the smallest size that works is {smallest[0]} x {smallest[1]} pixels "
+            f"(feature maps of {maps}). Resize them (--resize), or use fewer pyramid levels."
+        )
+
+    def backbone_parameters(self) -> Iterator[nn.Parameter]:
+        """Parameters that start from the initial weights."""
+        return self.backbone.parameters()
+
+    def head_parameters(self) -> Iterator[nn.Parameter]:
+        """Parameters that start from random values."""
+        return chain(self.stage3.parameters(), self.stage4.parameters(), self.fused.parameters())
+
+    def freeze_batch_norm(self) -> None:
+        """From now on keep the backbone's batch-norm statistics, in training mode too."""
+        self._batch_norm_frozen = True
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "LinearityIQA":
+        """Training or evaluation mode; frozen batch normalisation stays in evaluation mode."""
+        super().train(mode)
+        if self._batch_norm_frozen:
+            for module in self.backbone.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+    def _scores(self, maps: FeatureMaps, images: Tensor) -> QualityScores[Tensor]:
+        try:
+            pooled3 = spatial_pyramid_pool(maps.stage3, self.config.P6, self.config.pool)
+            pooled4 = spatial_pyramid_pool(maps.stage4, self.config.P7, self.config.pool)
+        except ImageTooSmallError:
+            self.check_size(*images.shape[-2:])  # says it in pixels
+            raise
+        features3, score3 = self.stage3(pooled3)
+        features4, score4 = self.stage4(pooled4)
+        return QualityScores(score3, score4, self.fused(torch.cat([features3, features4], dim=1)))
+
+    @cached_property
+    def _geometry(self) -> tuple[TapGeometry, TapGeometry]:
+        return measure(self.backbone)
