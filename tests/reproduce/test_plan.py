@@ -1,0 +1,58 @@
+"""Oracle: the table of the paper's runs, written out by hand."""
+
+import dataclasses
+
+from linearityiqa.config import TrainConfig
+from linearityiqa.reproduce import ITEMS, Run, Scale
+
+
+def runs_of(name):
+    return ITEMS[name].runs(Scale())
+
+
+def test_the_items_are_the_papers():
+    assert " ".join(ITEMS) == "fig1 fig4 fig5 fig6 fig7 tab1 tab2 figA1 figA2 tabA1 tabA2 ttest"
+
+
+def test_number_of_runs_of_each_item():
+    assert {name: len(runs_of(name)) for name in ITEMS} == {
+        "fig1": 3, "fig4": 3, "fig5": 3 * (3 + 3 + 4) - 3 * 2, "fig6": 12, "fig7": 3, "tab1": 16, "tab2": 4,
+        "figA1": 1, "figA2": 1, "tabA1": 18, "tabA2": 6, "ttest": 30,
+    }  # fmt: skip
+
+
+def test_shared_runs_are_equal():
+    base = Run()
+    for name in ("fig1", "fig4", "fig6", "fig7", "tab1", "tab2", "figA1"):
+        assert base in runs_of(name)
+    assert set(runs_of("fig7")) <= set(runs_of("fig6"))
+    new = {"fig1": 3, "fig4": 1, "fig5": 24, "fig6": 6, "tab1": 12, "tab2": 3, "tabA1": 18, "tabA2": 6, "ttest": 30}
+    assert len({run for name in ITEMS for run in runs_of(name)}) == sum(new.values())
+
+
+def test_a_sweep_changes_one_option():
+    for run in runs_of("fig5"):
+        changed = set(run.options()) - {"architecture", "loss_type"}
+        assert len(changed) <= 1
+        assert run.architecture == "resnet50"
+
+
+def test_ttest_trains_on_the_other_database():
+    assert {(run.dataset, run.architecture) for run in runs_of("ttest")} == {("CLIVE", "resnet18")}
+    assert {run.exp_id for run in runs_of("ttest")} == set(range(10))
+
+
+def test_options_and_defaults_are_those_of_training():
+    groups = TrainConfig()
+    known = {
+        field.name: getattr(group, field.name)
+        for group in (groups.loss, groups.model, groups.data, groups.optimiser)
+        for field in dataclasses.fields(group)
+    }
+    for field in dataclasses.fields(Run):
+        assert known[field.name] == field.default
+
+
+def test_another_scale_is_not_compared_with_the_paper():
+    assert Scale().is_paper
+    assert not Scale(splits=2).is_paper
