@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from linearityiqa import extras
-from linearityiqa.config import TransformConfig
+from linearityiqa.config import AugmentationConfig, TransformConfig
 from linearityiqa.errors import (
     ConfigError,
     DataError,
@@ -20,7 +20,7 @@ from linearityiqa.errors import (
     ModelFileError,
     UnreadableImageError,
 )
-from linearityiqa.images import IMAGENET_MEAN, IMAGENET_STD
+from linearityiqa.images import IMAGENET_MEAN, IMAGENET_STD, ImageTransform
 from linearityiqa.scoring import ImageScore, Runtime, Scorer
 from pixel_runtime import PixelRuntime, make_record
 
@@ -174,6 +174,18 @@ def test_nothing_runs_on_after_an_interrupt(runtime: PixelRuntime, photos: list[
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
 
 
+def test_lack_of_memory_for_the_pixels_is_a_failure(
+    runtime: PixelRuntime, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(ImageTransform, "__call__", exhausted)
+    (result,) = Scorer(runtime).score_many(photos[0])
+    assert result.error is not None
+    assert f"too little memory for {photos[0]}" in result.error
+
+
 def test_bad_images_raise(runtime: PixelRuntime, photos: list[Path], tmp_path: Path) -> None:
     scorer = Scorer(runtime, max_pixels=1000)
     with pytest.raises(UnreadableImageError, match="does not exist"):
@@ -191,7 +203,10 @@ def test_bad_images_raise(runtime: PixelRuntime, photos: list[Path], tmp_path: P
 def test_the_transform_is_the_models_unless_another_is_asked_for(
     runtime: PixelRuntime, photos: list[Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    runtime.record = make_record(transform=TransformConfig(resize=True, resize_size_h=32, resize_size_w=48))
+    runtime.record = make_record(
+        transform=TransformConfig(resize=True, resize_size_h=32, resize_size_w=48),
+        augmentation=AugmentationConfig(augmentation=True, crop_size_h=30, crop_size_w=30),  # larger than 16 x 20 below
+    )
     Scorer(runtime).score(photos[0])
     Scorer(runtime, transform=runtime.record.config.transform).score(photos[0])
     assert not caplog.messages

@@ -102,14 +102,25 @@ def test_images_too_small_for_the_network(tmp_path: Path) -> None:
         Scorer(tmp_path / "model.safetensors", device="cpu").score(np.zeros((48, 16, 3), np.uint8))
 
 
-def test_lack_of_memory_says_what_was_too_large(model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "failure",
+    [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")],
+)
+def test_lack_of_memory_says_what_was_too_large(
+    model_file: Path, monkeypatch: pytest.MonkeyPatch, failure: RuntimeError
+) -> None:
     def exhausted(*_: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise failure
 
     runtime = TorchRuntime(model_file, device="cpu")
     monkeypatch.setattr(LinearityIQA, "forward", exhausted)
     with pytest.raises(DataError, match=r"cpu has too little memory for 2 image\(s\) of 70 x 90"):
         runtime.predict(np.zeros((2, 3, 70, 90), np.float32))
+
+
+def test_a_failure_of_another_kind_is_not_hidden(model_file: Path) -> None:
+    with pytest.raises(ValueError, match="shape"):
+        TorchRuntime(model_file, device="cpu").predict(np.zeros((2, 1, 70, 90), np.float32))
 
 
 @pytest.mark.parametrize("device", ["quantum", "meta", "cuda:99", ""])

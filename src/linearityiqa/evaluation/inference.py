@@ -12,12 +12,10 @@ from linearityiqa.console import track
 from linearityiqa.data.dataset import Batch, ImageDataset, make_loader
 from linearityiqa.data.samplers import EvaluationBatches
 from linearityiqa.data.table import ImageTable
+from linearityiqa.data.workers import MAX_PIXELS_PER_BATCH
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation.predictions import Predictions
 from linearityiqa.quality import HEADS, QualityScores
-
-MAX_PIXELS_PER_BATCH = 16_000_000
-"""Bound on the pixels of one batch, so that native-size photographs fit into memory whatever the batch size."""
 
 Autocast = Callable[[], AbstractContextManager[object]]
 

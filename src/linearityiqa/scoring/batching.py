@@ -9,13 +9,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from linearityiqa.data.workers import MAX_PIXELS_PER_BATCH
 from linearityiqa.scoring.results import ImageScore
 
 T = TypeVar("T")
 S = TypeVar("S")
-
-MAX_PIXELS_PER_BATCH = 16_000_000
-"""Bound on the pixels of one batch, so that native-size photographs fit into memory whatever the batch size."""
 
 WINDOW_BATCHES = 4
 """How many batches' images may wait for others of their size, or for the ones before them."""

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from linearityiqa.config import ModelConfig, TransformConfig
-from linearityiqa.errors import ConfigError, DataError, ImageTooSmallError, UnreadableImageError
+from linearityiqa.config import AugmentationConfig, ModelConfig, TransformConfig
+from linearityiqa.config.checks import require_options
+from linearityiqa.data.workers import default_workers
+from linearityiqa.errors import DataError, ImageTooSmallError, UnreadableImageError
 from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform, decode, to_rgb
 from linearityiqa.quality import QualityScores
 from linearityiqa.record import ModelRecord
@@ -57,8 +59,10 @@ class Scorer:
         num_workers: int | None = None,
         max_pixels: int = DEFAULT_MAX_PIXELS,
     ) -> None:
-        if batch_size < 1:
-            raise ConfigError(f"batch_size must be >= 1, got {batch_size}")
+        require_options(
+            (batch_size >= 1, f"batch_size must be >= 1, got {batch_size}"),
+            (max_pixels >= 1, f"max_pixels must be >= 1, got {max_pixels}"),
+        )
         if isinstance(path, str | os.PathLike):
             runtime = open_runtime(Path(path), model=model, transform=transform, device=device)
         else:
@@ -67,7 +71,7 @@ class Scorer:
         self._record = _with_transform(runtime.record, transform)
         self._transform = ImageTransform(size=self._record.config.transform.size)
         self._batch_size = batch_size
-        self._threads = max(1, min(8, os.cpu_count() or 1) if num_workers is None else num_workers)
+        self._threads = max(1, default_workers(num_workers))
         self._max_pixels = max_pixels
 
     @property
@@ -92,7 +96,7 @@ class Scorer:
             raise DataError(_NOT_FINITE)
         return float(QualityScores(*scores).fused)
 
-    def score_many(self, paths: Iterable[str | os.PathLike[str]]) -> Generator[ImageScore]:
+    def score_many(self, paths: Iterable[str | os.PathLike[str]] | str | os.PathLike[str]) -> Generator[ImageScore]:
         """Score any number of image files, in order.
 
         An image that cannot be scored is a row with the reason. Images are decoded in threads, ahead of the network,
@@ -100,8 +104,9 @@ class Scorer:
         the batch size, however many paths there are.
 
         Args:
-            paths: image files; may be endless.
+            paths: image files; may be endless. A single path is a list of one.
         """
+        paths = [paths] if isinstance(paths, str | os.PathLike) else paths
         executor = ThreadPoolExecutor(self._threads, thread_name_prefix="decode")
         try:
             window = Window(self._score_batch, self._batch_size)
@@ -119,6 +124,11 @@ class Scorer:
             return Slot(name, decoded.notes, pixels=self._transform(decoded.image))
         except DataError as cause:
             return Slot(name, result=ImageScore(name, error=str(cause)))
+        except MemoryError:
+            error = (
+                f"there is too little memory for {name}. Score fewer images at once (--batch_size 1), or with --resize."
+            )
+            return Slot(name, result=ImageScore(name, error=error))
 
     def _score_batch(self, slots: list[Slot]) -> None:
         """Finish the slots of one batch, with scores or with the reason why there are none."""
@@ -181,7 +191,9 @@ def _with_transform(record: ModelRecord, transform: TransformConfig | None) -> M
         describe_transform(record.config.transform),
         describe_transform(transform),
     )
-    return replace(record, config=replace(record.config, transform=transform))
+    # a crop that fitted the training size need not fit this one, and means nothing outside training
+    config = replace(record.config, transform=transform, augmentation=AugmentationConfig())
+    return replace(record, config=config)
 
 
 def describe_transform(transform: TransformConfig) -> str:

@@ -62,7 +62,9 @@ class TorchRuntime:
                 outputs: QualityScores[torch.Tensor] = self._network(torch.from_numpy(batch).to(self._device))
                 # float32 before the copy: not every accelerator has float64
                 columns: NDArray[np.float32] = torch.stack(tuple(outputs), dim=1).float().cpu().numpy()
-        except torch.OutOfMemoryError as cause:
+        except RuntimeError as cause:
+            if not (isinstance(cause, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(cause)):
+                raise
             count, _, height, width = batch.shape
             raise DataError(
                 f"{self._device} has too little memory for {count} image(s) of {height} x {width}. "
