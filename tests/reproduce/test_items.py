@@ -91,7 +91,23 @@ def test_missing_runs_leave_empty_cells_in_a_table_and_are_said(make_source):
     drawn = draw("tab1", make_source(lacks=lambda need: need.run.q == 1.0 and need.run.architecture == "resnet50"))
     missing = [row for row in drawn.tables["tab1"].rows if row[3] is None]
     assert [row[:3] for row in missing] == [["resnet50", "1", "1"], ["resnet50", "2", "1"]]
-    assert drawn.sentences[-1].startswith("tab1: 2 of 16 results are missing or damaged, the first: predictions on")
+    assert drawn.sentences[-1].startswith("2 of 16 results are missing or damaged, the first: predictions on")
+
+
+def test_predictions_of_a_diverged_run_are_a_missing_result(source, monkeypatch):
+    given = source.predictions
+
+    def diverged(need):
+        found = given(need)
+        if need.run.loss_type == "mae":
+            found.predictions.scores.fused[3] = math.nan
+        return found
+
+    monkeypatch.setattr(source, "predictions", diverged)
+    drawn = draw("tabA2", source)
+    assert [row[2] is None for row in drawn.tables["tabA2"].rows] == [True, False, False, True, False, False]
+    assert "4 of 12 results are missing or damaged" in drawn.sentences[-1]
+    assert "the run diverged" in drawn.sentences[-1]
 
 
 def test_an_item_with_no_result_at_all_fails(make_source):

@@ -57,7 +57,9 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
             one.computed,
             f"{one.published:g}",
             f"{one.difference:+.4f}",
-            f"{one.interval[0]:.4f} .. {one.interval[1]:.4f}" if one.interval else None,
+            f"{one.interval[0]:.4f}\N{NO-BREAK SPACE}..\N{NO-BREAK SPACE}{one.interval[1]:.4f}"
+            if one.interval
+            else None,
             verdict[one.inside],
             one.source,
         ]

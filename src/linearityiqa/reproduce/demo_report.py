@@ -45,7 +45,7 @@ def write_demo_report(config: DemoConfig, result: DemoResult) -> DemoReport:
     }
     pictures = tuple(config.output / f"{name}.png" for name in figures)
     for picture, figure in zip(pictures, figures.values(), strict=True):
-        save_figure(figure, picture)
+        save_figure(figure, picture.parent, picture.stem)
     table, words = summary_table(result), verdict(result)
     page = HtmlReport("LinearityIQA demo", lead=words)
     page.notice(PSEUDO)

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+import numpy as np
+
 from linearityiqa.errors import DataError
 from linearityiqa.metrics import Agreement
 from linearityiqa.reporting import Table
@@ -171,7 +173,7 @@ def gather(needs: Iterable[Need], source: Source) -> Results:
                 case CurveNeed():
                     curves[need] = source.curve(need)
                 case PredictionsNeed():
-                    predictions[need] = source.predictions(need)
+                    predictions[need] = _finite(source.predictions(need), need)
                 case BhatNeed():
                     bhat[need] = source.bhat(need)
         except DataError as problem:
@@ -187,9 +189,9 @@ def draw_item(item: Item, results: Results, scale: Scale) -> Drawn:
     """
     needs = item.needs(scale)
     own = results.only(needs)
-    missing = _problem_sentence(item, own, len(needs))
+    missing = _problem_sentence(own, len(needs))
     if missing and (not item.partial or len(own.problems) == len(needs)):
-        raise DataError(missing)
+        raise DataError(f"{item.name}: {missing}")
     drawn = item.draw(own, scale)
     return replace(drawn, sentences=(*drawn.sentences, missing)) if missing else drawn
 
@@ -212,11 +214,18 @@ def draw_items(items: Iterable[Item], source: Source, scale: Scale) -> tuple[dic
     return drawn, failures
 
 
-def _problem_sentence(item: Item, results: Results, needed: int) -> str:
+def _finite(found: PredictionsSet, need: PredictionsNeed) -> PredictionsSet:
+    """Predictions that agreement can be computed of: a diverged model's, not a number, would fail the whole item."""
+    if len(found.mos) < 2 or not (np.isfinite(found.predicted).all() and np.isfinite(found.mos).all()):
+        raise DataError(f"{need} are fewer than two, or not all finite: the run diverged.")
+    return found
+
+
+def _problem_sentence(results: Results, needed: int) -> str:
     """One sentence on all that is missing; the first is quoted, since the others are mostly of its kind."""
     problems = list(dict.fromkeys(results.problems.values()))
     if not problems:
         return ""
     if len(problems) == 1:
-        return f"{item.name}: {problems[0]}"
-    return f"{item.name}: {len(results.problems)} of {needed} results are missing or damaged, the first: {problems[0]}"
+        return problems[0]
+    return f"{len(results.problems)} of {needed} results are missing or damaged, the first: {problems[0]}"

@@ -74,7 +74,7 @@ def write_report(
             report.table(comparison_table(one.comparisons))
     if failures:
         report.section("Not drawn")
-        report.bullets([f"{item.name} ({item.title}): {sentence}" for item, sentence in failures.items()])
+        report.bullets(list(failures.values()))
     report.section("Environment")
     report.facts(environment)
     if commands:
