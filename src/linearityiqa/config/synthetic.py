@@ -39,6 +39,8 @@ class SyntheticConfig:
     """Seed of everything random; the same seed gives the same bytes."""
     num_workers: int | None = None
     """Processes that make images; by default one a core, at most 8. 0 makes them in the main process."""
+    quiet: bool = False
+    """Show no progress bar."""
     json: bool = False
     """Print the summary as JSON."""
 

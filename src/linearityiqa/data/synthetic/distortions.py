@@ -2,7 +2,7 @@
 
 Each takes an image, a severity in [0, 1] (0 changes nothing or next to nothing) and a generator, and returns an
 image of the same shape. One severity and one generator state give one result. Most parameters run geometrically from
-mild to severe (`between`); all bounds were chosen so that the label falls about evenly from 97 to below 20.
+mild to severe (`between`); all bounds were chosen so that the label falls about evenly from about 95 to about 20.
 """
 
 import functools
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage, signal
+from scipy import fft, ndimage
 
 from linearityiqa.data.synthetic.light import ByteImage, to_bytes, to_display, to_light
 
@@ -35,17 +35,21 @@ def between(mild: float, severe: float, severity: float) -> float:
 
 
 def gaussian_blur(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
-    """Gaussian blur in light, standard deviation 0.4 to 5 pixels."""
-    sigma = between(0.4, 5.0, severity)
+    """Gaussian blur in light, standard deviation 0.4 to 6 pixels."""
+    sigma = between(0.4, 6.0, severity)
     return to_display(ndimage.gaussian_filter(to_light(image), (sigma, sigma, 0), mode="reflect"))
 
 
 def motion_blur(image: ByteImage, severity: float, rng: np.random.Generator) -> ByteImage:
-    """Blur in light along a line of random direction, 2 to 24 pixels long."""
-    kernel = motion_kernel(between(2.0, 24.0, severity), rng.uniform(0, np.pi))
+    """Blur in light along a line of random direction, 2 to 30 pixels long."""
+    kernel = motion_kernel(between(2.0, 30.0, severity), rng.uniform(0, np.pi))
     reach = kernel.shape[0] // 2
     padded = np.pad(to_light(image), ((reach, reach), (reach, reach), (0, 0)), mode="symmetric")
-    return to_display(signal.fftconvolve(padded, kernel[..., None], mode="valid", axes=(0, 1)))
+    # the product of transforms is a circular convolution, whose first 2 * reach rows and columns are not needed
+    size = [fft.next_fast_len(side, real=True) for side in padded.shape[:2]]
+    product = fft.rfft2(padded, size, axes=(0, 1)) * fft.rfft2(kernel, size)[..., None]
+    blurred = fft.irfft2(product, size, axes=(0, 1))[2 * reach : padded.shape[0], 2 * reach : padded.shape[1]]
+    return to_display(blurred)
 
 
 def motion_kernel(length: float, angle: float) -> NDArray[np.float32]:
@@ -103,9 +107,9 @@ def impulse_noise(image: ByteImage, severity: float, rng: np.random.Generator) -
 
 
 def resample(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
-    """Reduced 1.2 to 12 times in each direction, then enlarged again (bicubic)."""
+    """Reduced 1.2 to 14 times in each direction, then enlarged again (bicubic)."""
     height, width = image.shape[:2]
-    factor = between(1.2, 12.0, severity)
+    factor = between(1.2, 14.0, severity)
     small = max(1, round(width / factor)), max(1, round(height / factor))
     reduced = Image.fromarray(image).resize(small, Image.Resampling.BICUBIC)
     return np.asarray(reduced.resize((width, height), Image.Resampling.BICUBIC))
@@ -119,8 +123,8 @@ def jpeg(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage
 
 
 def jpeg2000(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
-    """JPEG 2000, compressed 4 to 180 times."""
-    ratio = between(4.0, 180.0, severity)
+    """JPEG 2000, compressed 4 to 300 times."""
+    ratio = between(4.0, 300.0, severity)
     return _recode(image, format="JPEG2000", quality_mode="rates", quality_layers=[ratio], irreversible=True)
 
 

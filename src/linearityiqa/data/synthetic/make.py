@@ -10,9 +10,11 @@ import multiprocessing
 import os
 import platform
 import signal
+import threading
 from collections import defaultdict
 from collections.abc import Generator
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,13 +46,19 @@ images/        the images
 database.json  how the database was made; the same recipe gives the same bytes with the same library versions
 
 Pristine originals: procedural dead-leaves scenes (Lee, Mumford, Huang 2001), and the natural colour photographs that
-scikit-image carries: astronaut (NASA, public domain), coffee (Rachel Michetti, CC0), rocket (SpaceX, public domain), chelsea
-(Stefan van der Walt, CC0), motorcycle (left image of a pair; D. Scharstein et al., Middlebury stereo benchmark 2014).
+scikit-image carries: astronaut (NASA, public domain), coffee (Rachel Michetti, CC0), rocket (SpaceX, public domain),
+chelsea (Stefan van der Walt, CC0), motorcycle (left of a pair; D. Scharstein et al., Middlebury stereo benchmark 2014).
 """
 
 
+IMAGES_A_TASK = 16
+
+_stop: Event | None = None
+"""In a worker: set when the parent wants no more images."""
+
+
 class Task(NamedTuple):
-    """All images of one reference, so that it is rendered once."""
+    """Images of one reference, which is rendered once for all of them."""
 
     reference: Reference
     numbers: tuple[int, ...]
@@ -106,47 +114,50 @@ def recipe(config: SyntheticConfig) -> dict[str, Any]:
 
 def _fill(place: Path, config: SyntheticConfig, progress: bool) -> None:
     (place / IMAGES).mkdir()
-    tasks = _tasks(config)
-    rows: list[Row] = []
-    with contextlib.closing(_carry_out(tasks, config, place)) as results:
-        bar = track(results, "making images", total=len(tasks), enabled=progress)
-        for made in bar:
-            rows += made
+    with contextlib.closing(_carry_out(_tasks(config), config, place / IMAGES)) as made:
+        rows = sorted(track(made, "making images", total=config.images, enabled=progress))
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(row.cells for row in sorted(rows))
+    writer.writerows(row.cells for row in rows)
     write_text(place / LABELS, lines.getvalue())
     write_text(place / "README.txt", README)
 
 
 def _tasks(config: SyntheticConfig) -> list[Task]:
-    """The images of each reference; photographs, which have most, first, so that no worker ends long after the rest."""
+    """The images of each reference, in parts of a few, so that bars move and no worker ends long after the rest."""
     order = turns(config.dead_leaves, config.seed)
     numbers = defaultdict(list)
     for number in range(config.images):
         numbers[order[number % len(order)]].append(number)
-    return [Task(each, tuple(numbers[each.number])) for each in list_references(config.dead_leaves)]
+    return [
+        Task(each, tuple(numbers[each.number][start : start + IMAGES_A_TASK]))
+        for each in list_references(config.dead_leaves)
+        for start in range(0, len(numbers[each.number]), IMAGES_A_TASK)
+    ]
 
 
-def _carry_out(tasks: list[Task], config: SyntheticConfig, place: Path) -> Generator[list[Row]]:
-    """Results of the tasks as they are done, in any order."""
-    work = functools.partial(_make_images, config=config, images=place / IMAGES)
+def _carry_out(tasks: list[Task], config: SyntheticConfig, images: Path) -> Generator[Row]:
+    """Rows of all tasks as they are done, in any order."""
+    work = functools.partial(_make_images, config=config, images=images)
     workers = min(_usable_cores() if config.num_workers is None else config.num_workers, len(tasks))
     if workers == 0:
-        yield from map(work, tasks)
+        for task in tasks:
+            yield from work(task)
         return
     # not forked: the threads of torch, where it is loaded, may hold locks that no thread of the child would release
     context = multiprocessing.get_context("spawn")
-    pool = concurrent.futures.ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    stop = context.Event()
+    pool = concurrent.futures.ProcessPoolExecutor(workers, context, _start_worker, (stop,))
     try:
         for done in concurrent.futures.as_completed([pool.submit(work, task) for task in tasks]):
-            yield done.result()
+            yield from done.result()
     except BrokenProcessPool as cause:
         raise DataError(
             "a process that made images was killed, probably for lack of memory. Try again with fewer --num_workers."
         ) from cause
     finally:
+        stop.set()
         pool.shutdown(cancel_futures=True)
 
 
@@ -155,15 +166,28 @@ def _usable_cores() -> int:
     return min(usable, 8)
 
 
-def _start_worker() -> None:
+def _start_worker(stop: Event) -> None:
+    global _stop
+    _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides what it means
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    """A killed parent closes no queue; its workers would wait for tasks for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _make_images(task: Task, *, config: SyntheticConfig, images: Path) -> list[Row]:
-    """Make and write the images of one reference."""
+    """Make and write the images of one task; fewer where the parent says stop."""
     pristine = load_reference(task.reference, config)
     rows = []
     for number in task.numbers:
+        if _stop is not None and _stop.is_set():
+            break
         sample = make_sample(pristine, number, config)
         name = f"{number:05d}.png"
         write_png(images / name, sample.pixels)
