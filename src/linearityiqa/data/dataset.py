@@ -5,6 +5,7 @@ import multiprocessing
 import multiprocessing.forkserver
 import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from multiprocessing.context import BaseContext
 from typing import Any, NamedTuple
@@ -194,7 +195,23 @@ class _Loader(DataLoader[Batch]):
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         with _death_explained():
             source = super().__iter__()
-        return _checked(source)
+        return self._checked(source)
+
+    def _checked(self, source: Iterator[Batch | LinearityIQAError]) -> Iterator[Batch]:
+        try:
+            while True:
+                with _death_explained():
+                    item = next(source, None)
+                if item is None:
+                    return
+                if isinstance(item, LinearityIQAError):
+                    raise item
+                yield item
+        except LinearityIQAError:
+            self._iterator = None
+            raise
+        finally:
+            del source  # with it end the workers, though the traceback of a failure keeps this frame alive
 
 
 class _FailuresAsValues(Dataset[Any]):
@@ -228,30 +245,16 @@ class _Collate:
             return failure
 
 
-def _checked(source: Iterator[Batch | LinearityIQAError]) -> Iterator[Batch]:
-    try:
-        while True:
-            with _death_explained():
-                item = next(source, None)
-            if item is None:
-                return
-            if isinstance(item, LinearityIQAError):
-                raise item
-            yield item
-    finally:
-        del source  # ends its workers now, even where the traceback of an exception keeps this frame alive
-
-
 @contextlib.contextmanager
 def _death_explained() -> Iterator[None]:
     try:
         yield
-    except RuntimeError as cause:
-        if not str(cause).startswith("DataLoader worker"):
+    except (RuntimeError, ConnectionError, EOFError) as cause:  # the last two: it died while handing a batch over
+        if isinstance(cause, RuntimeError) and not str(cause).startswith("DataLoader worker"):
             raise
         raise DataError(
-            f"a process that decodes images died ({cause}), most likely because memory or shared memory (/dev/shm) ran "
-            "out. Lower --num_workers or --batch_size."
+            "a process that decodes images died, most likely because memory or shared memory (/dev/shm) ran out. "
+            "Lower --num_workers or --batch_size."
         ) from cause
 
 
@@ -271,8 +274,17 @@ def _process_context() -> BaseContext:
 
 
 def _start_worker(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; this process's parent decides what it means
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the process that asked for the images decides
     torch.set_num_threads(1)  # the parallelism is in the number of workers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Leave no worker behind a killed process: torch only watches a worker's direct parent, here the fork server."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _unequal(first: str, first_size: Sequence[int], second: str, second_size: Sequence[int]) -> DataError:
