@@ -15,8 +15,9 @@ import pytest
 from PIL import Image
 
 from linearityiqa.cli import main
-from linearityiqa.cli.score import main_demo
-from linearityiqa.config import ModelConfig, TransformConfig
+from linearityiqa.cli.score import demo_main
+from linearityiqa.config import ModelConfig, ScoreConfig, TransformConfig
+from linearityiqa.errors import ConfigError
 from linearityiqa.quality import QualityScale
 from linearityiqa.scoring import COLUMNS, Scorer, scorer
 from pixel_runtime import PixelRuntime, make_record
@@ -162,7 +163,8 @@ def test_what_cannot_be_done_is_one_sentence(
 def test_the_demo_prints_the_papers_sentence(
     runtime: PixelRuntime, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main_demo(["--img_path", "a.png"]) == 0
+    default = ScoreConfig(img_path=Path("data/1000.JPG"), trained_model_file=Path("p1q2.pth"))
+    assert demo_main(["--img_path", "a.png"], "test_demo.py", default) == 0
     words, value = capsys.readouterr().out.strip().rsplit(" ", 1)
     assert words == "The image quality score is"
     assert float(value) == pytest.approx(Scorer(runtime).score("a.png"), abs=1e-6)
@@ -206,6 +208,13 @@ def test_a_reader_that_leaves_and_an_interrupt_end_it_quietly(folder: Path, stop
     assert process.returncode == status
     assert "Traceback" not in error
     assert "Exception ignored" not in error
+
+
+def test_the_demo_scores_exactly_one_image(runtime: PixelRuntime) -> None:
+    default = ScoreConfig(trained_model_file=Path("p1q2.pth"))
+    for words in ([], ["a.png", "b.png"]):
+        with pytest.raises(ConfigError, match=f"one image, got {len(words)}"):
+            demo_main(words, "test_demo.py", default)
 
 
 def test_with_a_real_model_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,20 +19,17 @@ if TYPE_CHECKING:
     from linearityiqa.scoring import ImageScore, Scorer
 
 DESCRIPTION = "Score photographs: image files, folders, globs, or a list of paths on standard input (-)."
-
-DEMO_DEFAULTS = ScoreConfig(img_path=Path("data/1000.JPG"), trained_model_file=Path("checkpoints/p1q2.pth"))
-"""What test_demo.py scores, and with which of the authors' checkpoints, unless it is told otherwise."""
+DEMO_DESCRIPTION = "Score one photograph, as the paper's test_demo.py does."
 
 
-def main(argv: Sequence[str], prog: str = "linearityiqa score") -> int:
+def main(argv: Sequence[str], prog: str = "linearityiqa score", default: ScoreConfig | None = None) -> int:
     """Parse, score, print."""
-    return run(parse(ScoreConfig, argv, prog=prog, description=DESCRIPTION))
+    return run(parse(ScoreConfig, argv, prog=prog, description=DESCRIPTION, default=default))
 
 
-def main_demo(argv: Sequence[str], prog: str = "test_demo.py") -> int:
-    """The same for test_demo.py."""
-    description = "Score one photograph, as the paper's test_demo.py does."
-    return run_demo(parse(ScoreConfig, argv, prog=prog, description=description, default=DEMO_DEFAULTS))
+def demo_main(argv: Sequence[str], prog: str, default: ScoreConfig) -> int:
+    """The same for test_demo.py: parse, score one image, print one sentence."""
+    return run_demo(parse(ScoreConfig, argv, prog=prog, description=DEMO_DESCRIPTION, default=default))
 
 
 def run(config: ScoreConfig) -> int:
