@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from small_runs import changed, small_run
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from linearityiqa.config import TrainConfig
@@ -14,6 +13,7 @@ from linearityiqa.errors import Interrupted, TrainingError
 from linearityiqa.training import train
 from linearityiqa.training.step import TrainingStep
 from linearityiqa.training.trainer import Trainer
+from small_runs import changed, small_run
 
 
 class Killed(BaseException):

@@ -35,9 +35,9 @@ def parse(cls: type[T], argv: Sequence[str], *, prog: str, description: str, def
         args=list(argv),
         prog=prog,
         description=description,
-        default=default,
+        default=cls() if default is None else default,
         use_underscores=True,
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+        config=(tyro.conf.OmitArgPrefixes,),
     )
 
 

@@ -28,7 +28,7 @@ class DemoConfig:
     seed: int = 19920517
     """Seed of the database and of the runs."""
     num_workers: int | None = None
-    """Processes that make and decode images; by default one a core, at most 8."""
+    """Processes that make the images; by default one a core, at most 8."""
     quiet: bool = False
     """Show no progress bars."""
     json: bool = False

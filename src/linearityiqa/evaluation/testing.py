@@ -54,7 +54,7 @@ def evaluate_model_file(config: TestConfig, model_file: Path) -> TestOutcome:
         progress=f"{database.name} {config.split}" if config.pbar else None,
     )
     mapping = model.record.mapping
-    evaluations = {config.split: evaluate(predictions, mapping)}
+    evaluations = {str(config.split): evaluate(predictions, mapping)}
     results = results_of(model.record, database.name, evaluations, config.split, model=str(model_file))
     folder = config.output or model_file.parent / f"test-{database.name}-{config.split}"
     write_predictions_csv(folder / "predictions.csv", predictions, mapping)

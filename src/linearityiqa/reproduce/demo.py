@@ -70,7 +70,7 @@ def run_demo(config: DemoConfig) -> DemoResult:
         logger.info("training with %s", name)
         runs[name] = train(run_config(config, database, arm))
     best = max(runs, key=lambda name: abs(runs[name].figure("val", "SROCC")))
-    clean, degraded = write_showcase(config.output / "photographs")
+    clean, degraded = write_showcase(config.output / "photographs", config.database)
     scorer = Scorer(runs[best].model_file)
     first, second = scorer.score_many([clean, degraded])
     return DemoResult(database, runs, best, (first, second))
@@ -90,6 +90,6 @@ def run_config(config: DemoConfig, database: Path, arm: Arm) -> TrainConfig:
             epochs=config.epochs,
             label_scale=arm.label_scale,
         ),
-        device=DeviceConfig(num_workers=config.num_workers),
+        device=DeviceConfig(num_workers=0),  # starting a process costs more than decoding these small images
         run=RunConfig(log_dir=config.output / "runs", test_during_training=True, pbar=not config.quiet),
     )

@@ -89,4 +89,3 @@ def _figures(evaluations: dict[str, Evaluation]) -> dict[str, float]:
         for figure, value in evaluation.agreement.fused.as_dict().items()
         if figure in RECORDED_FIGURES and value is not None
     }
-

@@ -21,8 +21,8 @@ from linearityiqa.evaluation.device import resolve_device
 from linearityiqa.images import ImageTransform
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
-from linearityiqa.training.precision import Precision, choose_precision, make_deterministic
 from linearityiqa.training.optimisation import LabelScaling, build_optimizer, build_schedule
+from linearityiqa.training.precision import Precision, choose_precision, make_deterministic
 from linearityiqa.training.step import TrainingStep
 
 logger = logging.getLogger(__name__)

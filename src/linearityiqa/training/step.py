@@ -9,8 +9,8 @@ from linearityiqa.data.dataset import Batch
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
 from linearityiqa.quality import QualityScores
-from linearityiqa.training.precision import Precision
 from linearityiqa.training.optimisation import LabelScaling
+from linearityiqa.training.precision import Precision
 
 
 @dataclass
@@ -38,7 +38,8 @@ class TrainingStep:
 
     def loss(self, scores: QualityScores[torch.Tensor], mos: torch.Tensor) -> torch.Tensor:
         """The loss of gathered predictions against their MOS, on the scale that the loss sees."""
-        return self.loss_function(scores, self.labels(mos.to(self.device, non_blocking=True)))
+        loss: torch.Tensor = self.loss_function(scores, self.labels(mos.to(self.device, non_blocking=True)))
+        return loss
 
     def accumulate(self, batch: Batch) -> tuple[float, QualityScores[torch.Tensor]]:
         """Add the gradient of a batch, divided by the number of accumulated batches.
@@ -50,7 +51,7 @@ class TrainingStep:
         loss = self.loss(scores, batch.mos)
         value = float(loss.detach())
         if torch.isfinite(loss.detach()):
-            self.precision.scaler.scale(loss / self.accumulation_steps).backward()
+            torch.autograd.backward(self.precision.scaler.scale(loss / self.accumulation_steps))
         return value, scores.map(torch.Tensor.detach)
 
     def update(self) -> None:

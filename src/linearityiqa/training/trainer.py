@@ -188,7 +188,7 @@ class Trainer:
             "not defined" if value is None else f"{value:.4f}",
         )
         if not state.best or is_better(criterion, value, state.best["value"]):
-            weights = {name: tensor.detach().cpu().clone() for name, tensor in self.session.network.state_dict().items()}
+            weights = {name: value.detach().cpu().clone() for name, value in self.session.network.state_dict().items()}
             lines = None if mapping is None else [[line.slope, line.intercept] for line in mapping]
             state.best = {"epoch": state.epoch, "value": value, "weights": weights, "mapping": lines}
 

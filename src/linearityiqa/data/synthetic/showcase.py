@@ -1,43 +1,42 @@
-"""Two photographs to score: a clean one, and a degraded copy of it."""
+"""Two photographs to show what a score means: one that no training image comes from, and its degraded copy."""
 
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from linearityiqa.config import SyntheticConfig
-from linearityiqa.data.synthetic.distortions import DISTORTIONS
+from linearityiqa.data.synthetic.distortions import gaussian_noise, jpeg
 from linearityiqa.data.synthetic.folder import write_png
-from linearityiqa.data.synthetic.labels import Severity
-from linearityiqa.data.synthetic.references import cut, list_references, load_reference
+from linearityiqa.data.synthetic.light import ByteImage
+from linearityiqa.data.synthetic.references import Reference, load_reference
 
-PHOTOGRAPH = "chelsea"
-"""A photograph of the test split: no model has been trained on any part of it."""
+SHOWN = Reference("chelsea", "test", 4)
+"""A photograph of the test split."""
 
-DEGRADATIONS = {"shot_noise": 0.55, "jpeg": 0.6}
-"""What is done to the copy, and how severely: a dim room and a small file."""
+SEVERITY = 0.6
 
 
-def write_showcase(folder: Path, *, height: int = 240, width: int = 320) -> tuple[Path, Path]:
-    """Write `clean.png` and `degraded.png`; the same bytes at each call.
-
-    Args:
-        folder: where they go; made where necessary.
-        height: height in pixels; best as in the database that the model was trained on.
-        width: width in pixels.
+def write_showcase(folder: Path, config: SyntheticConfig) -> tuple[Path, Path]:
+    """Write the photograph at the database's height, and a copy with noise and JPEG artefacts.
 
     Returns:
-        The clean photograph, the degraded one.
+        The files of the clean and of the degraded photograph.
 
     Raises:
-        ConfigError: a size that the database cannot have either.
-        DataError: scikit-image lacks the photograph.
+        DataError: the installed scikit-image does not carry the photograph.
         OSError: the folder cannot be written.
     """
-    config = SyntheticConfig(height=height, width=width)
-    reference = next(each for each in list_references(config.dead_leaves) if each.name == PHOTOGRAPH)
-    clean = cut(load_reference(reference, config), height, width, np.random.default_rng(0))
-    degraded = clean
-    for distortion in DISTORTIONS:
-        if distortion.name in DEGRADATIONS:
-            degraded = Severity(distortion, DEGRADATIONS[distortion.name], seed=0).apply(degraded)
-    return write_png(folder / "clean.png", clean), write_png(folder / "degraded.png", degraded)
+    folder.mkdir(parents=True, exist_ok=True)
+    clean = _reduced(load_reference(SHOWN, config), config.height)
+    noisy = gaussian_noise(clean, SEVERITY, np.random.default_rng(config.seed))
+    degraded = jpeg(noisy, SEVERITY, np.random.default_rng(config.seed))
+    paths = folder / "clean.png", folder / "degraded.png"
+    for path, pixels in zip(paths, (clean, degraded), strict=True):
+        write_png(path, pixels)
+    return paths
+
+
+def _reduced(image: ByteImage, height: int) -> ByteImage:
+    width = round(image.shape[1] * height / image.shape[0])
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))

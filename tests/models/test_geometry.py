@@ -1,0 +1,43 @@
+"""The closed form of feature-map sizes against what the trunks make of images of every size."""
+
+import pytest
+import torch
+
+from linearityiqa.models.geometry import TapGeometry, measure, smallest_pixels
+from linearityiqa.models.pooling import divides
+from linearityiqa.models.trunk import Trunk
+
+
+@pytest.mark.parametrize("architecture", ["alexnet", "vgg16", "squeezenet1_0", "resnet18", "googlenet"])
+def test_sizes_equal_the_trunks_own(architecture):
+    with torch.device("meta"):
+        trunk = Trunk(architecture).eval()
+    taps = measure(trunk)
+    for pixels in [*range(1, 66, 4), *range(62, 66), 498, 664]:
+        try:
+            sizes = tuple(maps.shape[-1] for maps in trunk(torch.empty(1, 3, pixels, pixels, device="meta")))
+        except RuntimeError:
+            sizes = None
+        predicted = tuple(tap.size(pixels) for tap in taps)
+        assert sizes == (predicted if min(predicted) >= 1 else None), pixels
+
+
+def test_measuring_leaves_the_mode_of_every_part():
+    trunk = Trunk("mobilenet_v2")
+    trunk[0].eval()
+    before = [module.training for module in trunk.modules()]
+    statistics = {name: value.clone() for name, value in trunk.named_buffers()}
+    measure(trunk)
+    assert [module.training for module in trunk.modules()] == before
+    assert all(torch.equal(value, statistics[name]) for name, value in trunk.named_buffers())
+
+
+def test_smallest_pixels_is_the_first_side_on_which_everything_fits():
+    taps, levels = (TapGeometry(16, -15), TapGeometry(32, -31)), (3, 2)
+
+    def fits(pixels: int) -> bool:
+        return all(divides(tap.size(pixels), level) for tap, level in zip(taps, levels, strict=True))
+
+    fitting = [pixels for pixels in range(1, 600) if fits(pixels)]
+    for pixels in range(1, 500):
+        assert smallest_pixels(pixels, taps, levels) == next(side for side in fitting if side >= pixels)
