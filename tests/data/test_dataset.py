@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import time
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+import linearityiqa.data.dataset as data
 from linearityiqa.config import AugmentationConfig
 from linearityiqa.data.augmentation import Augmentation
 from linearityiqa.data.dataset import (
@@ -260,6 +262,43 @@ def test_a_killed_worker_is_explained(table):
     with pytest.raises(DataError, match=r"a process that decodes images died.*--num_workers") as caught:
         list(batches)
     assert caught.value.__cause__ is not None
+
+
+def test_workers_are_kept_between_iterations_until_the_loader_is_closed(table):
+    before = set(workers_alive())
+    dataset = ImageDataset(table, ImageTransform())
+    loader = make_loader(dataset, TrainingBatches(len(dataset), 4, seed=0), 2)
+    list(loader)
+    first = set(workers_alive()) - before
+    list(loader)
+    assert set(workers_alive()) - before >= first != set()
+    loader.close()
+    assert wait_until(lambda: set(workers_alive()) <= before)
+    assert len(list(loader)) == len(loader) == 3
+    loader.close()
+
+
+def test_at_most_two_batches_a_worker_are_decoded_ahead(table, monkeypatch):
+    class CountingPool:
+        """Runs what is submitted at once."""
+
+        def __init__(self, _workers, _context, initializer, arguments):
+            self.submitted = 0
+            pools.append(self)
+            monkeypatch.setattr(data, "_worker_dataset", *arguments, raising=False)
+
+        def submit(self, function, keys):
+            self.submitted += 1
+            future = Future()
+            future.set_result(function(keys))
+            return future
+
+    pools: list[CountingPool] = []
+    monkeypatch.setattr(data, "ProcessPoolExecutor", CountingPool)
+    dataset = ImageDataset(many(table, 40), ImageTransform())
+    loader = make_loader(dataset, TrainingBatches(len(dataset), 2, seed=0), 3)
+    for taken, _ in enumerate(loader, start=1):
+        assert pools[0].submitted == min(taken + 2 * 3, 20)
 
 
 @pytest.mark.parametrize("persistent", [True, False])

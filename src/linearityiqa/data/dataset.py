@@ -1,28 +1,32 @@
 """Images of a table as tensors, and the processes that decode them ahead of the network."""
 
-import contextlib
+import itertools
 import multiprocessing
 import multiprocessing.forkserver
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import BaseContext
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+from torch.utils.data import Dataset
 
 from linearityiqa.data.augmentation import Augmentation
-from linearityiqa.data.samplers import SampleKey
+from linearityiqa.data.samplers import EvaluationBatches, SampleKey, TrainingBatches
 from linearityiqa.data.table import ImageTable
-from linearityiqa.errors import DataError, LinearityIQAError
+from linearityiqa.errors import DataError
 from linearityiqa.images import ImageTransform, decode, image_size, normalise
 
 __all__ = [
     "Batch",
+    "BatchLoader",
     "ImageDataset",
     "SampleKey",
     "collate",
@@ -33,6 +37,9 @@ __all__ = [
 ]
 
 Sample = tuple[Tensor, float, int]
+
+BATCHES_AHEAD = 2
+"""Most batches that a worker has ready or in work."""
 
 
 class Batch(NamedTuple):
@@ -139,8 +146,7 @@ def collate(samples: Sequence[Sample], names: Sequence[str] | None = None) -> Ba
             a, b = (names[i] if names is not None else f"image {i}" for i in (first[2], index))
             raise _unequal(a, first[0].shape[1:], b, image.shape[1:])
     images, mos, indices = zip(*samples, strict=True)
-    # default_collate stacks into shared memory where it runs in a worker
-    return Batch(default_collate(list(images)), torch.tensor(mos, dtype=torch.float32), torch.tensor(indices))
+    return Batch(torch.stack(images), torch.tensor(mos, dtype=torch.float32), torch.tensor(indices))
 
 
 def default_workers(num_workers: int | None) -> int:
@@ -153,12 +159,12 @@ def default_workers(num_workers: int | None) -> int:
 
 def make_loader(
     dataset: ImageDataset,
-    batches: Sampler[list[SampleKey]],
+    batches: TrainingBatches | EvaluationBatches,
     num_workers: int,
     *,
     pin_memory: bool = False,
     persistent: bool = True,
-) -> DataLoader[Batch]:
+) -> "BatchLoader":
     """Iterate over batches that `num_workers` processes decode ahead, at most two batches each.
 
     The batches are the same to the bit for any number of workers. A script that uses workers needs the usual
@@ -166,96 +172,78 @@ def make_loader(
 
     Args:
         dataset: the images.
-        batches: a sampler of this package; it is asked anew at the start of each iteration.
+        batches: which images; asked anew at the start of each iteration.
         num_workers: processes; 0 decodes in this one.
         pin_memory: put batches into page-locked memory, for faster copies to a GPU.
         persistent: keep the processes from one iteration to the next.
-
-    Returns:
-        A loader; iterating raises DataError where an image cannot be decoded, where images of a batch differ in size,
-        and where a process died.
     """
-    workers = min(num_workers, len(batches))  # type: ignore[arg-type]  # every sampler of ours has a length
-    return _Loader(
-        _FailuresAsValues(dataset),
-        batch_sampler=batches,
-        num_workers=workers,
-        collate_fn=_Collate(dataset.table.names),
-        pin_memory=pin_memory and torch.cuda.is_available(),
-        worker_init_fn=_start_worker,
-        multiprocessing_context=_process_context() if workers else None,
-        persistent_workers=persistent and workers > 0,
-        generator=torch.Generator(),  # else every iteration would draw from, and so disturb, the global stream
-    )
+    return BatchLoader(dataset, batches, num_workers, pin_memory=pin_memory, persistent=persistent)
 
 
-class _Loader(DataLoader[Batch]):
-    """A DataLoader that raises the failures that come out of it, and explains the death of a worker."""
+class BatchLoader:
+    """Batches in their sampler's order, decoded ahead by a pool of processes; made by `make_loader`.
 
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        with _death_explained():
-            source = super().__iter__()
-        return self._checked(source)
+    Iterating raises DataError where an image cannot be decoded, where images of a batch differ in size, and where a
+    process died. A failure costs neither the loader nor, unless one died, its processes.
 
-    def _checked(self, source: Iterator[Batch | LinearityIQAError]) -> Iterator[Batch]:
-        try:
-            while True:
-                with _death_explained():
-                    item = next(source, None)
-                if item is None:
-                    return
-                if isinstance(item, LinearityIQAError):
-                    raise item
-                yield item
-        except LinearityIQAError:
-            self._iterator = None
-            raise
-        finally:
-            del source  # with it end the workers, though the traceback of a failure keeps this frame alive
+    Not torch's DataLoader: with a fork server its workers outlive a killed parent, and a worker killed at the wrong
+    moment leaves the parent waiting for a lock for ever; the pool of the standard library notices at once.
+    """
 
-
-class _FailuresAsValues(Dataset[Any]):
-    """A dataset that returns its failures: an exception raised in a worker would reach the user as a traceback."""
-
-    def __init__(self, dataset: ImageDataset) -> None:
+    def __init__(
+        self,
+        dataset: ImageDataset,
+        batches: TrainingBatches | EvaluationBatches,
+        num_workers: int,
+        *,
+        pin_memory: bool,
+        persistent: bool,
+    ) -> None:
         self.dataset = dataset
+        self.batches = batches
+        self.num_workers = min(num_workers, len(batches))
+        self.pin_memory = pin_memory and torch.cuda.is_available()
+        self.persistent = persistent
+        self._pool: ProcessPoolExecutor | None = None
+        self._context = _process_context() if self.num_workers else None
 
-    def __getitem__(self, key: SampleKey) -> Sample | LinearityIQAError:
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        keys = iter(self.batches)  # asked now: a start_at between here and the first batch is for the next iteration
+        loaded = self._from_workers(keys) if self.num_workers else (_load(self.dataset, batch) for batch in keys)
+        return (Batch(*(part.pin_memory() for part in batch)) for batch in loaded) if self.pin_memory else loaded
+
+    def close(self) -> None:
+        """End the worker processes; a later iteration starts new ones."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+    def _from_workers(self, keys: Iterator[list[SampleKey]]) -> Iterator[Batch]:
+        waiting: deque[Future[Batch]] = deque()
         try:
-            return self.dataset[key]
-        except LinearityIQAError as failure:
-            return failure
-
-
-class _Collate:
-    """`collate`, with the first failure of the samples, or its own, as the value."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self.names = names
-
-    def __call__(self, samples: Sequence[Sample | LinearityIQAError]) -> Batch | LinearityIQAError:
-        sound = []
-        for sample in samples:
-            if isinstance(sample, LinearityIQAError):
-                return sample
-            sound.append(sample)
-        try:
-            return collate(sound, self.names)
-        except LinearityIQAError as failure:
-            return failure
-
-
-@contextlib.contextmanager
-def _death_explained() -> Iterator[None]:
-    try:
-        yield
-    except (RuntimeError, ConnectionError, EOFError) as cause:  # the last two: it died while handing a batch over
-        if isinstance(cause, RuntimeError) and not str(cause).startswith("DataLoader worker"):
-            raise
-        raise DataError(
-            "a process that decodes images died, most likely because memory or shared memory (/dev/shm) ran out. "
-            "Lower --num_workers or --batch_size."
-        ) from cause
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(self.num_workers, self._context, _start_worker, (self.dataset,))
+            for batch in itertools.islice(keys, BATCHES_AHEAD * self.num_workers):
+                waiting.append(self._pool.submit(_load_in_worker, batch))
+            while waiting:
+                loaded = waiting.popleft().result()
+                for batch in itertools.islice(keys, 1):
+                    waiting.append(self._pool.submit(_load_in_worker, batch))
+                yield loaded
+        except BrokenProcessPool as cause:
+            self.close()
+            raise DataError(
+                "a process that decodes images died, most likely because memory or shared memory (/dev/shm) ran out. "
+                "Lower --num_workers or --batch_size."
+            ) from cause
+        finally:
+            for future in waiting:
+                future.cancel()
+            if not self.persistent:
+                self.close()
 
 
 def _process_context() -> BaseContext:
@@ -273,18 +261,31 @@ def _process_context() -> BaseContext:
     return context
 
 
-def _start_worker(_: int) -> None:
+_worker_dataset: ImageDataset  # exists in worker processes only
+
+
+def _start_worker(dataset: ImageDataset) -> None:
+    global _worker_dataset
+    _worker_dataset = dataset
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the process that asked for the images decides
     torch.set_num_threads(1)  # the parallelism is in the number of workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """Leave no worker behind a killed process: torch only watches a worker's direct parent, here the fork server."""
+    """Leave no worker behind a killed process: the fork server lives on for as long as a worker does."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def _load_in_worker(keys: list[SampleKey]) -> Batch:
+    return _load(_worker_dataset, keys)
+
+
+def _load(dataset: ImageDataset, keys: list[SampleKey]) -> Batch:
+    return collate([dataset[key] for key in keys], dataset.table.names)
 
 
 def _unequal(first: str, first_size: Sequence[int], second: str, second_size: Sequence[int]) -> DataError:
