@@ -193,13 +193,14 @@ def test_a_killed_worker_gives_one_sentence(tmp_path):
 
 
 def test_showcase_is_one_photograph_twice(tmp_path):
-    clean, degraded = write_showcase(tmp_path / "a", height=96, width=128)
-    first = np.asarray(Image.open(clean)).astype(float)
-    second = np.asarray(Image.open(degraded)).astype(float)
-    assert first.shape == second.shape == (96, 128, 3)
+    clean, degraded = write_showcase(tmp_path / "a", small(tmp_path))
+    first, second = (np.asarray(Image.open(path)).astype(float) for path in (clean, degraded))
+    assert first.shape == second.shape
+    assert first.shape[0] == SMALL["height"]
     assert np.corrcoef(first.ravel(), second.ravel())[0, 1] > 0.8
     assert np.abs(first - second).mean() > 5
-    assert content(tmp_path / "a") == (write_showcase(tmp_path / "b", height=96, width=128), content(tmp_path / "b"))[1]
+    write_showcase(tmp_path / "b", small(tmp_path))
+    assert content(tmp_path / "a") == content(tmp_path / "b")
 
 
 def _wait_for(condition, seconds=60.0):
