@@ -25,6 +25,7 @@ from linearityiqa.console import track
 from linearityiqa.data.synthetic.folder import IMAGES, LABELS, holds, workplace, write_manifest, write_png
 from linearityiqa.data.synthetic.references import Reference, list_references, load_reference, turns
 from linearityiqa.data.synthetic.sample import Sample, make_sample
+from linearityiqa.data.workers import default_workers
 from linearityiqa.errors import DataError
 from linearityiqa.files import write_text
 
@@ -140,7 +141,7 @@ def _tasks(config: SyntheticConfig) -> list[Task]:
 def _carry_out(tasks: list[Task], config: SyntheticConfig, images: Path) -> Generator[Row]:
     """Rows of all tasks as they are done, in any order."""
     work = functools.partial(_make_images, config=config, images=images)
-    workers = min(_usable_cores() if config.num_workers is None else config.num_workers, len(tasks))
+    workers = min(default_workers(config.num_workers), len(tasks))
     if workers == 0:
         for task in tasks:
             yield from work(task)
@@ -159,11 +160,6 @@ def _carry_out(tasks: list[Task], config: SyntheticConfig, images: Path) -> Gene
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)
-
-
-def _usable_cores() -> int:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(usable, 8)
 
 
 def _start_worker(stop: Event) -> None:
