@@ -133,7 +133,7 @@ def test_a_failure_of_another_kind_is_not_hidden(model_file: Path) -> None:
 
 @pytest.mark.parametrize("device", ["quantum", "meta", "cuda:99", ""])
 def test_a_device_that_is_not_here(model_file: Path, device: str) -> None:
-    with pytest.raises(ConfigError, match="--device auto or cpu"):
+    with pytest.raises(ConfigError, match="cannot be used here"):
         TorchRuntime(model_file, device=device)
 
 

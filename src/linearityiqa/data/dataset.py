@@ -21,6 +21,7 @@ from torch.utils.data import Dataset
 from linearityiqa.data.augmentation import Augmentation
 from linearityiqa.data.samplers import EvaluationBatches, SampleKey, TrainingBatches
 from linearityiqa.data.table import ImageTable
+from linearityiqa.data.workers import default_workers
 from linearityiqa.errors import DataError
 from linearityiqa.images import ImageTransform, decode, image_size, normalise
 
@@ -147,14 +148,6 @@ def collate(samples: Sequence[Sample], names: Sequence[str] | None = None) -> Ba
             raise _unequal(a, first[0].shape[1:], b, image.shape[1:])
     images, mos, indices = zip(*samples, strict=True)
     return Batch(torch.stack(images), torch.tensor(mos, dtype=torch.float32), torch.tensor(indices))
-
-
-def default_workers(num_workers: int | None) -> int:
-    """Processes that decode images: `num_workers`, or by default one for each usable core, at most 8."""
-    if num_workers is not None:
-        return num_workers
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(usable, 8)
 
 
 def make_loader(

@@ -15,7 +15,7 @@ def resolve_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.empty(1, device=device).cpu()  # also refuses "meta", which holds no numbers
     except (RuntimeError, AssertionError) as cause:
         raise ConfigError(f"device {name!r} cannot be used here. Take cpu, or auto.") from cause
     return device

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from linearityiqa.config import ModelConfig, TransformConfig
 from linearityiqa.config.tree import changed_from_defaults
-from linearityiqa.errors import ConfigError, DataError, ModelFileError
+from linearityiqa.errors import DataError, ModelFileError
+from linearityiqa.evaluation.device import resolve_device
 from linearityiqa.models import TrainedModel, open_model
 from linearityiqa.models.tensors import file_kind
 from linearityiqa.quality import QualityScores
@@ -40,7 +41,7 @@ class TorchRuntime:
         transform: TransformConfig | None = None,
         device: str = "auto",
     ) -> None:
-        self._device = find_device(device)
+        self._device = resolve_device(device)
         trained = _open_authors(path, model, transform) if file_kind(path) == "torch" else _open_ours(path, model)
         self._record = trained.record
         self._network = trained.network.to(self._device).eval()
@@ -91,22 +92,3 @@ def _open_ours(path: Path, model: ModelConfig | None) -> TrainedModel:
         if value != own:
             raise ModelFileError(f"{path} holds a model with {name} {own}, not {value}. Leave the option out.")
     return trained
-
-
-def find_device(name: str) -> torch.device:
-    """The device of an option's value.
-
-    Args:
-        name: auto (a GPU where there is one), or a device of torch by name.
-
-    Raises:
-        ConfigError: there is no such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as cause:
-        raise ConfigError(f"device {name!r} is not available here. Use --device auto or cpu.") from cause
-    return device
