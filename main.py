@@ -4,4 +4,5 @@ import sys
 
 from linearityiqa.cli.paper import main_script
 
-sys.exit(main_script())
+if __name__ == "__main__":  # processes that decode images import this file
+    sys.exit(main_script())

@@ -4,4 +4,5 @@ import sys
 
 from linearityiqa.cli.paper import test_dataset_script
 
-sys.exit(test_dataset_script())
+if __name__ == "__main__":  # processes that decode images import this file
+    sys.exit(test_dataset_script())

@@ -4,4 +4,5 @@ import sys
 
 from linearityiqa.cli.paper import test_demo_script
 
-sys.exit(test_demo_script())
+if __name__ == "__main__":  # processes that decode images import this file
+    sys.exit(test_demo_script())

@@ -1,0 +1,89 @@
+"""The dispatcher: exit statuses, one sentence for a failure, and nothing heavy before it is needed."""
+
+import subprocess
+import sys
+
+import pytest
+
+from linearityiqa.cli.main import COMMANDS, carry_out, main
+from linearityiqa.errors import ConfigError, DataError, Interrupted
+
+
+def raising(failure: BaseException):
+    def function(words: list[str]) -> int:
+        raise failure
+
+    return function
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [
+        (DataError("labels.csv is empty. Fill it."), 1),
+        (ConfigError("p must be > 0"), 2),
+        (Interrupted("stopped", 15), 143),
+        (KeyboardInterrupt(), 130),
+        (OSError(28, "No space left on device"), 1),
+    ],
+)
+def test_a_failure_is_one_sentence_and_a_status(failure, status, capsys) -> None:
+    assert carry_out(raising(failure), []) == status
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ")
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+
+
+def test_traceback_only_on_request(capsys) -> None:
+    carry_out(raising(DataError("x")), ["--traceback"])
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_help_lists_every_command(capsys) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in COMMANDS)
+
+
+def test_unknown_command_lists_the_known_ones(capsys) -> None:
+    assert main(["tarin"]) == 2
+    assert "train" in capsys.readouterr().err
+
+
+def test_version(capsys) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("linearityiqa ")
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c != "datasets"])
+def test_help_of_every_command_loads_no_heavy_package(command) -> None:
+    # oracle: the interpreter's own list of loaded modules
+    code = (
+        "import sys\nfrom linearityiqa.cli import main\n"
+        f"try:\n    main([{command!r}, '--help'])\nexcept SystemExit as stop:\n    assert not stop.code\n"
+        "heavy = {'torch', 'torchvision', 'scipy', 'pandas', 'matplotlib', 'h5py'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_the_package_loads_no_torch() -> None:
+    code = "import sys, linearityiqa, linearityiqa.config, linearityiqa.images; assert 'torch' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_command_without_its_extra_names_it() -> None:
+    code = (
+        "import sys\nfrom importlib.abc import MetaPathFinder\n"
+        "class NotInstalled(MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name.split('.')[0] == 'torch':\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, NotInstalled())\n"
+        "from linearityiqa.cli import main\n"
+        "sys.exit(main(['train', '--dataset', 'labels.csv']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "pip install 'linearityiqa[train]'" in done.stderr

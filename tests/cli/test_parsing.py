@@ -1,0 +1,111 @@
+"""Options of the paper's main.py: every long and short form and default, as the published scripts have them."""
+
+import pytest
+
+from linearityiqa.cli.parsing import parse, take_config_file
+from linearityiqa.config import TestConfig, TrainConfig, to_dict
+from linearityiqa.errors import ConfigError
+
+# (long, short, words of a value, where it ends up, its default) of the published main.py
+OPTIONS = [
+    ("--seed", None, ["7"], ("optimiser", "seed", 7), 19920517),
+    ("--learning_rate", "-lr", ["0.5"], ("optimiser", "learning_rate", 0.5), 1e-4),
+    ("--batch_size", "-bs", ["16"], ("optimiser", "batch_size", 16), 8),
+    ("--ft_lr_ratio", "-flr", ["0"], ("optimiser", "ft_lr_ratio", 0.0), 0.1),
+    ("--accumulation_steps", "-accum", ["2"], ("optimiser", "accumulation_steps", 2), 1),
+    ("--epochs", "-e", ["3"], ("optimiser", "epochs", 3), 30),
+    ("--weight_decay", "-wd", ["0.1"], ("optimiser", "weight_decay", 0.1), 0.0),
+    ("--lr_decay", "-lrd", ["0.5"], ("optimiser", "lr_decay", 0.5), 0.1),
+    ("--overall_lr_decay", "-olrd", ["0.5"], ("optimiser", "overall_lr_decay", 0.5), 0.01),
+    ("--opt_level", "-optl", ["O0"], ("optimiser", "opt_level", "O0"), "O1"),
+    ("--randomness", "-rn", [], ("optimiser", "randomness", True), False),
+    ("--val_criterion", "-valc", ["RMSE"], ("optimiser", "val_criterion", "RMSE"), "SROCC"),
+    ("--alpha", "-a", ["1", "0.1"], ("loss", "alpha", (1.0, 0.1)), (1.0, 0.0)),
+    ("--beta", "-b", ["0", "0", "1"], ("loss", "beta", (0.0, 0.0, 1.0)), (0.1, 0.1, 1.0)),
+    ("--architecture", "-arch", ["resnet18"], ("model", "architecture", "resnet18"), "resnext101_32x8d"),
+    ("--arch", None, ["resnet18"], ("model", "architecture", "resnet18"), "resnext101_32x8d"),
+    ("--pool", "-pl", ["std"], ("model", "pool", "std"), "avg"),
+    ("--use_bn_end", "-ubne", [], ("model", "use_bn_end", True), False),
+    ("--P6", "-P6", ["2"], ("model", "P6", 2), 1),
+    ("--P7", "-P7", ["3"], ("model", "P7", 3), 1),
+    ("--loss_type", "-lt", ["mse"], ("loss", "loss_type", "mse"), "norm-in-norm"),
+    ("--p", "-p", ["2"], ("loss", "p", 2.0), 1.0),
+    ("--q", "-q", ["1"], ("loss", "q", 1.0), 2.0),
+    ("--detach", "-detach", [], ("loss", "detach", True), False),
+    ("--monotonicity_regularization", "-monoreg", [], ("loss", "monotonicity_regularization", True), False),
+    ("--gamma", "-g", ["0.2"], ("loss", "gamma", 0.2), 0.1),
+    ("--dataset", "-ds", ["CLIVE"], ("data", "dataset", "CLIVE"), "KonIQ-10k"),
+    ("--exp_id", "-eid", ["3"], ("data", "exp_id", 3), 0),
+    ("--train_ratio", "-tr", ["0.5"], ("data", "train_ratio", 0.5), 0.6),
+    ("--train_and_val_ratio", "-tvr", ["0.9"], ("data", "train_and_val_ratio", 0.9), 0.8),
+    ("--resize", "-rs", [], ("transform", "resize", True), False),
+    ("--resize_size_h", "-rs_h", ["256"], ("transform", "resize_size_h", 256), 498),
+    ("--resize_size_w", "-rs_w", ["256"], ("transform", "resize_size_w", 256), 664),
+    ("--augmentation", "-augment", [], ("augmentation", "augmentation", True), False),
+    ("--angle", "-ag", ["5"], ("augmentation", "angle", 5.0), 2.0),
+    ("--crop_size_h", "-cs_h", ["64"], ("augmentation", "crop_size_h", 64), 498),
+    ("--crop_size_w", "-cs_w", ["64"], ("augmentation", "crop_size_w", 64), 498),
+    ("--hflip_p", "-hp", ["0.1"], ("augmentation", "hflip_p", 0.1), 0.5),
+    ("--test_during_training", "-tdt", [], ("run", "test_during_training", True), False),
+    ("--evaluate", "-eval", [], ("run", "evaluate", True), False),
+    ("--debug", "-debug", [], ("run", "debug", True), False),
+    ("--pbar", "-pbar", [], ("run", "pbar", True), False),
+]
+
+
+def parsed(*words: str) -> TrainConfig:
+    return parse(TrainConfig, words, prog="main.py", description="")
+
+
+@pytest.mark.parametrize(("long", "short", "value", "place", "default"), OPTIONS, ids=[o[0] for o in OPTIONS])
+def test_option_of_the_published_script(long, short, value, place, default) -> None:
+    group, name, expected = place
+    assert getattr(getattr(TrainConfig(), group), name) == default
+    for form in filter(None, (long, short)):
+        assert getattr(getattr(parsed(form, *value), group), name) == expected
+
+
+def test_log_dir_in_both_forms() -> None:
+    assert str(parsed("-logd", "here").run.log_dir) == str(parsed("--log_dir", "here").run.log_dir) == "here"
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--loss_type", "l3"], "norm-in-norm"),
+        (["--pool", "sum"], "mean-std"),
+        (["--lr_decay", "2"], "lr_decay"),
+        (["--bogus", "1"], "--bogus"),
+        (["--batch_size", "1"], "batch_size must be > 1"),
+        (["--epochs", "many"], "epochs"),
+        (["--resize", "-rs_h", "100", "--augmentation"], "crop"),
+    ],
+)
+def test_wrong_call_ends_with_status_2_and_names_the_option(words, named, capsys) -> None:
+    with pytest.raises(SystemExit) as stop:
+        parsed(*words)
+    assert stop.value.code == 2
+    assert named in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+def test_testing_takes_all_of_clive_by_default() -> None:
+    data = parse(TestConfig, [], prog="test_dataset.py", description="").data
+    assert (data.dataset, data.train_ratio, data.train_and_val_ratio) == ("CLIVE", 0.0, 0.0)
+
+
+def test_config_file_gives_the_options_and_words_beside_it_win(tmp_path) -> None:
+    import tomli_w
+
+    path = tmp_path / "config.toml"
+    path.write_text(tomli_w.dumps(to_dict(parsed("-arch", "resnet18", "-bs", "4"))))
+    default, words = take_config_file(TrainConfig, ["--config", str(path), "-bs", "6"])
+    config = parse(TrainConfig, words, prog="train", description="", default=default)
+    assert (config.model.architecture, config.optimiser.batch_size) == ("resnet18", 6)
+
+
+@pytest.mark.parametrize("content", ["not = [toml", "[loss]\nbogus = 1", "[loss]\np = 'one'", "loss = 3"])
+def test_damaged_config_file_is_named(content, tmp_path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=r"config\.toml"):
+        take_config_file(TrainConfig, ["--config", str(path)])
