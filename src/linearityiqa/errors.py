@@ -29,12 +29,20 @@ class ImageTooSmallError(DataError, ValueError):
     """An image on which the network's pooling windows do not fit."""
 
 
+class NotFiniteError(DataError):
+    """A network's score that is not a finite number: damaged weights, or training that has diverged."""
+
+
 class ModelFileError(LinearityIQAError):
     """A model file that is missing, damaged, unsafe or of another architecture."""
 
 
 class TrainingError(LinearityIQAError):
     """A run that cannot go on: a loss that is not finite, a run folder of another configuration."""
+
+
+class DivergedError(TrainingError):
+    """A run whose loss or scores are no longer finite: the same options would end here again."""
 
 
 class Interrupted(LinearityIQAError):  # noqa: N818 - an event, not a fault

@@ -55,4 +55,6 @@ def test_options_and_defaults_are_those_of_training():
 
 def test_another_scale_is_not_compared_with_the_paper():
     assert Scale().is_paper
-    assert not Scale(splits=2).is_paper
+    assert Scale(splits=2, backbones=("resnet18",)).is_paper  # the same runs, fewer of them
+    assert not Scale(recipe=False).is_paper
+    assert not Scale(training_set="mine").is_paper

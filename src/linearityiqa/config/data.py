@@ -23,6 +23,8 @@ class DataConfig:
     """Share of the references in the training set, where the database has no split of its own."""
     train_and_val_ratio: Annotated[float, tyro.conf.arg(aliases=["-tvr"])] = 0.8
     """Share of the references in the training and validation sets together."""
+    resplit: bool = False
+    """Split the references at random, even where the database brings a split of its own."""
     exif_rotation: bool = False
     """Apply the EXIF orientation of database images (scoring always does; off matches the paper)."""
 

@@ -28,7 +28,8 @@ _log = logging.getLogger(__name__)
 def open_database(config: DataConfig, seed: int) -> Database:
     """Open the database that the options name; every image must be there.
 
-    A split of its own (official, or a split column) is kept; otherwise references are split at random.
+    A split of its own (official, or a split column) is kept unless `config.resplit`; otherwise references are split at
+    random.
 
     Args:
         config: dataset, image folder and split.
@@ -101,7 +102,7 @@ def _assemble(
 ) -> Database:
     """Labels, their images and their split as one database."""
     root, names = find_images(labels, folders, remedy)
-    splits = labels.splits
+    splits = None if config.resplit else labels.splits
     if splits is None:
         splits = split_by_reference(
             labels.references or names, config.train_ratio, config.train_and_val_ratio, seed, config.exp_id

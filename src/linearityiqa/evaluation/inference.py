@@ -13,7 +13,7 @@ from linearityiqa.data.dataset import Batch, ImageDataset, make_loader
 from linearityiqa.data.samplers import EvaluationBatches
 from linearityiqa.data.table import ImageTable
 from linearityiqa.data.workers import MAX_PIXELS_PER_BATCH
-from linearityiqa.errors import DataError
+from linearityiqa.errors import DataError, NotFiniteError
 from linearityiqa.evaluation.predictions import Predictions
 from linearityiqa.quality import HEADS, QualityScores
 
@@ -51,7 +51,8 @@ def predict(
         on_batch: called with the scores so far, shape (N, 3), after each batch; the array is reused, so keep a copy.
 
     Raises:
-        DataError: an image cannot be read, a score is not finite, or `done` is not of this dataset.
+        DataError: an image cannot be read, or `done` is not of this dataset.
+        NotFiniteError: a score is not a finite number.
     """
     table = dataset.table
     scores = _start(done, len(table))
@@ -122,7 +123,7 @@ def _scores_of(network: nn.Module, batch: Batch, device: torch.device, autocast:
 def _require_finite(scores: NDArray[np.float64], rows: NDArray[np.int64], table: ImageTable) -> None:
     bad = rows[~np.isfinite(scores[rows]).all(axis=1)]
     if len(bad):
-        raise DataError(
+        raise NotFiniteError(
             f"the network's score of {table.path(int(bad[0]))} is not finite. Check the model's weights, or use "
             "float32 (--opt_level O0)."
         )

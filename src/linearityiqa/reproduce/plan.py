@@ -49,29 +49,42 @@ class Scale:
     """What the items are run on; the defaults are the paper's.
 
     Attributes:
-        training_set: database that all runs but those of `ttest` train and test on.
-        other_set: database that the models are also tested on, whole; `ttest` trains on it.
+        training_set: name of the database that all runs but those of `ttest` train and test on.
+        other_set: name of the database that the models are also tested on.
+        other_part: which part of it, in words.
+        repeated_set: name of the database that `ttest` trains and tests on, in repeated random splits.
         base: backbone of the base run.
         sweep: backbone of the sweeps over learning rate, batch size and backbone learning rate (fig5, tabA1).
         backbones: backbones that are compared (fig6, tab1).
-        plain: backbones without skip connections (tabA2).
+        plain: backbones without skip connections (tabA2), or what was asked for in their place.
         repeated: backbone of the repeated splits (ttest).
         splits: number of those splits.
+        recipe: whether image size, epochs, seed and initial weights are the paper's.
     """
 
     training_set: str = "KonIQ-10k"
     other_set: str = "CLIVE"
+    other_part: str = "all"
+    repeated_set: str = "CLIVE"
     base: str = "resnext101_32x8d"
     sweep: str = "resnet50"
     backbones: tuple[str, ...] = ("resnet18", "resnet34", "resnet50", "resnext101_32x8d")
     plain: tuple[str, ...] = ("alexnet", "vgg16")
     repeated: str = "resnet18"
     splits: int = 10
+    recipe: bool = True
 
     @property
     def is_paper(self) -> bool:
-        """Whether results may be compared with the published ones."""
-        return self == Scale()
+        """Whether results may be compared with the published ones of the same run."""
+        paper = Scale()
+        databases = (self.training_set, self.other_set, self.other_part)
+        return self.recipe and databases == (paper.training_set, paper.other_set, paper.other_part)
+
+    @property
+    def tested_on(self) -> tuple[str, str]:
+        """The two sets of images that models are tested on, in words."""
+        return f"test set of {self.training_set}", f"{self.other_part} of {self.other_set}"
 
     def base_run(self, **options: Any) -> Run:
         """The base run with some options changed."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import tomli_w
 
 from linearityiqa.config import TrainConfig, run_folder, to_dict
-from linearityiqa.errors import TrainingError
+from linearityiqa.errors import DivergedError, TrainingError
 from linearityiqa.files import write_text
 from linearityiqa.training.outcome import MODEL_NAME, PREDICTIONS_NAME, RESULTS_NAME, RunResult, finish
 from linearityiqa.training.runlog import RunLog
@@ -18,6 +18,8 @@ from linearityiqa.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
+DIVERGED_NAME = "diverged.json"
+"""Says of a run that it diverged, in which epoch and why, so that nobody need train it again to find out."""
 RUN_FILES = (
     "config.toml",
     STATE_NAME,
@@ -27,6 +29,7 @@ RUN_FILES = (
     "metrics.csv",
     "timing.csv",
     "bhat.csv",
+    DIVERGED_NAME,
     "events.out.tfevents.*",
 )
 """What a run writes into its folder."""
@@ -41,7 +44,8 @@ def train(config: TrainConfig) -> RunResult:
     Raises:
         ConfigError: options that cannot be carried out here.
         DataError: the database, a label or an image is missing or malformed.
-        TrainingError: the loss is not finite, or the run folder cannot be used.
+        DivergedError: the loss or a score is not finite.
+        TrainingError: the run folder cannot be used.
         Interrupted: SIGINT or SIGTERM; the state is saved.
     """
     folder = run_folder(config)
@@ -54,6 +58,7 @@ def train(config: TrainConfig) -> RunResult:
         if state is not None and state.phase == "finished":
             return RunResult(folder, json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8")))
         _write_config(folder, config)
+        (folder / DIVERGED_NAME).unlink(missing_ok=True)
         log_state = state or RunState(session.fingerprint)
         log = RunLog(folder, session.database.name, log_state, log_norms=config.run.log_bhat)
         try:
@@ -63,6 +68,10 @@ def train(config: TrainConfig) -> RunResult:
                 trainer.restore()
             trainer.run()
             return finish(trainer)
+        except DivergedError as end:
+            content = {"epoch": log_state.epoch, "message": str(end)}
+            write_text(folder / DIVERGED_NAME, json.dumps(content, indent=2) + "\n")
+            raise
         finally:
             log.close()
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from linearityiqa.console import track
-from linearityiqa.errors import TrainingError
+from linearityiqa.errors import DivergedError, NotFiniteError
 from linearityiqa.evaluation import Predictions, evaluate, predict
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import QualityScores
@@ -57,7 +57,11 @@ class Trainer:
             self.log.write_tables(self.state)
 
     def predict(self, part: Part) -> Predictions:
-        """Raw scores of a part of the database, going on where a stop left them."""
+        """Raw scores of a part of the database, going on where a stop left them.
+
+        Raises:
+            DivergedError: a score is not finite.
+        """
         done = self.state.scores.get(part)
 
         def keep(scores: NDArray[np.float64]) -> None:
@@ -65,17 +69,20 @@ class Trainer:
             self.save_if_due(f"while testing on the {part} set in epoch {self.state.epoch}")
 
         config = self.session.config
-        return predict(
-            self.session.network,
-            self.session.datasets[part],
-            batch_size=config.optimiser.batch_size,
-            device=self.session.device,
-            num_workers=self.session.workers,
-            autocast=self.session.precision.autocast,
-            progress=f"{part} set" if config.run.pbar else None,
-            done=None if done is None else done.numpy(),
-            on_batch=keep,
-        )
+        try:
+            return predict(
+                self.session.network,
+                self.session.datasets[part],
+                batch_size=config.optimiser.batch_size,
+                device=self.session.device,
+                num_workers=self.session.workers,
+                autocast=self.session.precision.autocast,
+                progress=f"{part} set" if config.run.pbar else None,
+                done=None if done is None else done.numpy(),
+                on_batch=keep,
+            )
+        except NotFiniteError as cause:
+            raise DivergedError(f"the run diverged in epoch {self.state.epoch}: {cause}") from cause
 
     def save_if_due(self, where: str) -> None:
         """Save the state where it is time to; where a stop was asked for, save it and stop."""
@@ -145,7 +152,7 @@ class Trainer:
         if math.isfinite(loss):
             return
         names = [self.session.training.table.names[i] for i in indices[:8].tolist()]
-        raise TrainingError(
+        raise DivergedError(
             f"the loss of epoch {self.state.epoch}, batch {number} is {loss} (images {', '.join(names)}"
             f"{', ...' if len(indices) > 8 else ''}). The last saved state in {self.session.folder} is from before it; "
             "lower --learning_rate, or use --opt_level O0."

@@ -19,16 +19,16 @@ LOSS_STYLES = {"norm-in-norm": 0, "mse": 1, "mae": 2}
 SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 
-def predictions_need(run: Run, database: str) -> PredictionsNeed:
+def predictions_need(scale: Scale, run: Run, database: str) -> PredictionsNeed:
     """Predictions of a run on a database, with the authors' file for the runs of which they published them."""
-    base = Run(dataset=run.dataset, architecture=run.architecture, loss_type=run.loss_type)
-    published = run == base and run.architecture == Scale().base
+    published = run == scale.base_run(loss_type=run.loss_type)
     return PredictionsNeed(run, database, f"npy/{database}-{LOSS_NAMES[run.loss_type]}.npy" if published else None)
 
 
 def both_databases(scale: Scale, runs: Iterable[Run]) -> tuple[PredictionsNeed, ...]:
     """Each run tested on its own database and on the other one."""
-    return tuple(predictions_need(run, database) for run in runs for database in (scale.training_set, scale.other_set))
+    databases = (scale.training_set, scale.other_set)
+    return tuple(predictions_need(scale, run, database) for run in runs for database in databases)
 
 
 def loss_runs(scale: Scale, architecture: str, losses: Sequence[LossType], **options: Any) -> tuple[Run, ...]:

@@ -64,7 +64,7 @@ def crossings(results: Results, scale: Scale) -> list[Crossing]:
         if level != level:
             raise DataError(f"Norm-in-Norm has no {need.split} {need.metric} at epoch 1, which figure 1 compares with.")
         epoch = curve.first_reaching(level, lower_is_better=need.metric in LOWER_IS_BETTER)
-        mark = published_mark(need.run.loss_type, need.split, need.metric) if scale.is_paper else None
+        mark = published_mark(need.run.loss_type, need.split, need.metric) if _has_marks(scale) else None
         value = None if epoch is None else curve.at(epoch)
         found.append(
             Crossing(need.run.loss_type, need.split, need.metric, level, epoch, value, mark.epoch if mark else None)
@@ -115,6 +115,11 @@ def speed_up(found: list[Crossing], epochs: int) -> list[str]:
     return sentences
 
 
+def _has_marks(scale: Scale) -> bool:
+    """Whether the authors' marks are of these runs: they made them for one backbone."""
+    return scale.is_paper and scale.base == Scale().base
+
+
 def _differing_marks(found: list[Crossing]) -> list[str]:
     differing = [one for one in found if one.marked is not None and one.epoch != one.marked]
     if not differing:
@@ -157,10 +162,10 @@ def _panels(results: Results, found: list[Crossing], epochs: int) -> list[list[P
 
 
 def _table(found: list[Crossing], scale: Scale) -> Table:
-    columns = ["Loss", "Split", "Metric", "Level", "First epoch", *(["Authors' mark"] if scale.is_paper else [])]
+    columns = ["Loss", "Split", "Metric", "Level", "First epoch", *(["Authors' mark"] if _has_marks(scale) else [])]
     rows: list[list[Any]] = []
     for one in sorted(found, key=lambda one: LOSSES.index(one.loss)):
-        marks = [one.marked] if scale.is_paper else []
+        marks = [one.marked] if _has_marks(scale) else []
         epoch = one.epoch if one.epoch is not None else "never"
         rows.append([LOSS_NAMES[one.loss], SPLIT_NAMES[one.split], one.metric, one.level, epoch, *marks])
     return Table("First epoch at which a loss reaches Norm-in-Norm's first-epoch level", columns, rows)

@@ -28,7 +28,7 @@ def draw(results: Results, scale: Scale) -> Drawn:
         for database, metric in ((scale.training_set, "PLCC"), (scale.other_set, "SROCC"))
     ]
     caption = (
-        f"PLCC on the test set of {scale.training_set} and SROCC on all of {scale.other_set}, by backbone and loss, "
+        f"PLCC on the {scale.tested_on[0]} and SROCC on the {scale.tested_on[1]}, by backbone and loss, "
         f"trained on {scale.training_set}. The vertical axes do not start at 0."
     )
     wanted = needs(scale)
@@ -48,7 +48,7 @@ def _panel(results: Results, scale: Scale, database: str, metric: str) -> BarPan
         values, references = [], []
         for architecture in scale.backbones:
             run = scale.base_run(architecture=architecture, loss_type=loss)
-            value = results.figure(predictions_need(run, database), metric)
+            value = results.figure(predictions_need(scale, run, database), metric)
             values.append(math.nan if value is None else value)
             published = published_figure(run, database, metric)
             references.append(published.value if published else math.nan)

@@ -28,7 +28,7 @@ def draw(results: Results, scale: Scale) -> Drawn:
     for database in (scale.training_set, scale.other_set):
         row = []
         for run in loss_runs(scale, scale.base, LOSSES):
-            need = predictions_need(run, database)
+            need = predictions_need(scale, run, database)
             found, name = results.predictions[need], LOSS_NAMES[run.loss_type]
             figures = {metric: results.figure(need, metric) for metric in METRICS}
             corner = {metric: value for metric, value in figures.items() if value is not None and metric != "RMSE"}
@@ -37,8 +37,8 @@ def draw(results: Results, scale: Scale) -> Drawn:
             rows.append([database, name, found.agreement.n, *figures.values()])
         clouds.append(row)
     caption = (
-        f"Predicted quality against mean opinion score (MOS), one dot an image: test set of {scale.training_set} "
-        f"(above) and all of {scale.other_set} (below), trained on {scale.training_set}. The dashed line is equality."
+        f"Predicted quality against mean opinion score (MOS), one dot an image: {scale.tested_on[0]} (above) "
+        f"and {scale.tested_on[1]} (below), trained on {scale.training_set}. The dashed line is equality."
     )
     return Drawn(
         numbers={

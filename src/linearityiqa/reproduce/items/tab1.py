@@ -13,7 +13,7 @@ EXPONENTS = ((1.0, 1.0), (1.0, 2.0), (2.0, 1.0), (2.0, 2.0))
 def _row_needs(scale: Scale) -> Iterator[tuple[str, float, float, PredictionsNeed]]:
     for name in scale.backbones:
         for p, q in EXPONENTS:
-            yield name, p, q, predictions_need(scale.base_run(architecture=name, p=p, q=q), scale.training_set)
+            yield name, p, q, predictions_need(scale, scale.base_run(architecture=name, p=p, q=q), scale.training_set)
 
 
 def needs(scale: Scale) -> tuple[PredictionsNeed, ...]:

@@ -20,10 +20,10 @@ def draw(results: Results, scale: Scale) -> Drawn:
     databases = (scale.training_set, scale.other_set)
     rows: list[list[Cell]] = []
     for alpha, words in VARIANTS.items():
-        tested = [predictions_need(scale.base_run(alpha=alpha), database) for database in databases]
+        tested = [predictions_need(scale, scale.base_run(alpha=alpha), database) for database in databases]
         rows.append([words, *(results.figure(need, metric) for need in tested for metric in METRICS)])
     columns = ["Loss", *(f"{database} {metric}" for database in databases for metric in METRICS)]
-    title = f"Norm-in-Norm and its variant: test set of {scale.training_set}, all of {scale.other_set}"
+    title = f"Norm-in-Norm and its variant: {', '.join(scale.tested_on)}"
     wanted = needs(scale)
     return Drawn(
         numbers={"agreement": figure_rows(results, wanted)},

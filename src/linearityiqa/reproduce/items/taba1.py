@@ -14,7 +14,7 @@ def _row_needs(scale: Scale) -> dict[tuple[str, str], list[PredictionsNeed]]:
     option, values = SWEEPS["lr"]
     return {
         (optimizer, text): [
-            predictions_need(run, scale.training_set)
+            predictions_need(scale, run, scale.training_set)
             for run in loss_runs(scale, scale.sweep, LOSSES, optimizer=optimizer, **{option: value})
         ]
         for optimizer in OPTIMIZERS

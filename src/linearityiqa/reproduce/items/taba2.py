@@ -19,11 +19,12 @@ def draw(results: Results, scale: Scale) -> Drawn:
     rows: list[list[Cell]] = []
     for name in scale.plain:
         for run in loss_runs(scale, name, LOSSES):
-            tested = [predictions_need(run, database) for database in databases]
+            tested = [predictions_need(scale, run, database) for database in databases]
             figures = [results.figure(need, metric) for need in tested for metric in METRICS]
             rows.append([name, LOSS_NAMES[run.loss_type], *figures])
     columns = ["Backbone", "Loss", *(f"{database} {metric}" for database in databases for metric in METRICS)]
-    title = f"Backbones without skip connections: test set of {scale.training_set}, all of {scale.other_set}"
+    what = "Backbones without skip connections" if set(scale.plain) <= set(Scale().plain) else "Other backbones"
+    title = f"{what}: {', '.join(scale.tested_on)}"
     return Drawn(
         numbers={"agreement": figure_rows(results, needs(scale))},
         tables={"tabA2": Table(title, columns, rows, decimals=3)},

@@ -20,8 +20,8 @@ def _split_needs(scale: Scale) -> dict[int, list[PredictionsNeed]]:
     """For each split, one need for each loss."""
     return {
         split: [
-            predictions_need(run, scale.other_set)
-            for run in loss_runs(scale, scale.repeated, LOSSES, dataset=scale.other_set, exp_id=split)
+            predictions_need(scale, run, scale.repeated_set)
+            for run in loss_runs(scale, scale.repeated, LOSSES, dataset=scale.repeated_set, exp_id=split)
         ]
         for split in range(scale.splits)
     }
@@ -39,7 +39,7 @@ def draw(results: Results, scale: Scale) -> Drawn:
     whole = np.array([values for values in by_split.values() if None not in values], dtype=np.float64)
     tests = [_paired_test(whole, loss) for loss in LOSSES if loss != "norm-in-norm"]
     names = [LOSS_NAMES[loss] for loss in LOSSES]
-    where = f"test sets of {scale.other_set}, backbone {scale.repeated}"
+    where = f"test sets of {scale.repeated_set}, backbone {scale.repeated}"
     return Drawn(
         numbers={"agreement": figure_rows(results, needs(scale)), "tests": tests},
         tables={
