@@ -192,6 +192,22 @@ def test_batches_are_the_same_to_the_bit_for_any_number_of_workers(augmented, pe
     assert all(same(a, b) for a, b in zip(alone, shared, strict=True))
 
 
+def test_two_iterations_can_go_on_side_by_side(augmented):
+    loader = make_loader(augmented, TrainingBatches(len(augmented), 4, seed=8), 2, persistent=False)
+    pairs = list(zip(loader, loader, strict=True))
+    assert len(pairs) == 3
+    assert all(same([first], [second]) for first, second in pairs)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_are_pinned_where_there_is_a_gpu(augmented, workers, monkeypatch):
+    pinned = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)
+    (batches,) = epochs(augmented, workers, [(0, 0)], pin_memory=True)
+    assert [id(part) for batch in batches for part in batch] == [id(part) for part in pinned]
+
+
 def test_the_global_stream_is_left_alone(augmented):
     torch.manual_seed(3)
     before = torch.get_rng_state()

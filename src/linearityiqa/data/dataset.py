@@ -215,19 +215,20 @@ class BatchLoader:
             self._pool = None
 
     def _from_workers(self, keys: Iterator[list[SampleKey]]) -> Iterator[Batch]:
-        waiting: deque[Future[Batch]] = deque()
+        waiting: deque[Future[tuple[Tensor, list[float], list[int]]]] = deque()
+        pool = self._pool or ProcessPoolExecutor(self.num_workers, self._context, _start_worker, (self.dataset,))
+        if self.persistent:
+            self._pool = pool
         try:
-            if self._pool is None:
-                self._pool = ProcessPoolExecutor(self.num_workers, self._context, _start_worker, (self.dataset,))
             for batch in itertools.islice(keys, BATCHES_AHEAD * self.num_workers):
-                waiting.append(self._pool.submit(_load_in_worker, batch))
+                waiting.append(pool.submit(_load_in_worker, batch))
             while waiting:
-                loaded = waiting.popleft().result()
+                images, mos, indices = waiting.popleft().result()
                 for batch in itertools.islice(keys, 1):
-                    waiting.append(self._pool.submit(_load_in_worker, batch))
-                yield loaded
+                    waiting.append(pool.submit(_load_in_worker, batch))
+                yield Batch(images, torch.tensor(mos, dtype=torch.float32), torch.tensor(indices))
         except BrokenProcessPool as cause:
-            self.close()
+            self._pool = None
             raise DataError(
                 "a process that decodes images died, most likely because memory or shared memory (/dev/shm) ran out. "
                 "Lower --num_workers or --batch_size."
@@ -236,7 +237,7 @@ class BatchLoader:
             for future in waiting:
                 future.cancel()
             if not self.persistent:
-                self.close()
+                pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _process_context() -> BaseContext:
@@ -273,8 +274,10 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _load_in_worker(keys: list[SampleKey]) -> Batch:
-    return _load(_worker_dataset, keys)
+def _load_in_worker(keys: list[SampleKey]) -> tuple[Tensor, list[float], list[int]]:
+    """A batch of which only the images are a tensor: each tensor costs a connection between the two processes."""
+    images, mos, indices = _load(_worker_dataset, keys)
+    return images, mos.tolist(), indices.tolist()
 
 
 def _load(dataset: ImageDataset, keys: list[SampleKey]) -> Batch:
