@@ -298,7 +298,7 @@ def _single_picture(image: ImageFile.ImageFile, name: str) -> list[str]:
 
 def _convert(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
     """A loaded image in 8-bit RGB, and notes on what that lost."""
-    notes = []
+    notes: list[str] = []
     plain = image
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
         plain = _reduced_to_8_bits(image)
