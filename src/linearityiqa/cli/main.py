@@ -20,12 +20,11 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "demo": Command(
-        "linearityiqa.cli.demo", "the whole story in minutes: make data, train, test, plot, score"
-    ),
+    "demo": Command("linearityiqa.cli.demo", "the whole story in minutes: make data, train, test, plot, score"),
     "train": Command("linearityiqa.cli.train", "train a model on a database; goes on by itself after a stop"),
     "test": Command("linearityiqa.cli.test", "test model files on a split of any database"),
     "score": Command("linearityiqa.cli.score", "score photographs"),
+    "reproduce": Command("linearityiqa.cli.reproduce", "the paper's figures and tables, trained or from results"),
     "datasets": Command("linearityiqa.cli.datasets", "make the built-in synthetic database"),
 }
 

@@ -6,15 +6,19 @@ from pathlib import Path
 
 from linearityiqa.cli.parsing import parse
 from linearityiqa.cli.results import result_lines
-from linearityiqa.config import DataConfig, RunConfig, TestConfig, TrainConfig, run_folder
+from linearityiqa.config import DataConfig, RunConfig, TestConfig, TrainConfig, run_folder, runfiles
 from linearityiqa.errors import ModelFileError
 
 DESCRIPTION = "Test model files on a split of a database: SROCC, PLCC, KROCC, RMSE and outlier ratio of each head."
 
 
 def main(argv: Sequence[str], prog: str = "linearityiqa test", default: TestConfig | None = None) -> int:
-    """Parse, test, print."""
-    config = parse(TestConfig, argv, prog=prog, description=DESCRIPTION, default=default)
+    """Parse, then as `run`."""
+    return run(parse(TestConfig, argv, prog=prog, description=DESCRIPTION, default=default))
+
+
+def run(config: TestConfig) -> int:
+    """Test every model file, and print."""
     model_files = config.trained_model_file or (trained_model_of(config),)
     from linearityiqa.evaluation.testing import evaluate_model_file
 
@@ -47,7 +51,7 @@ def trained_model_of(config: TestConfig) -> Path:
         optimiser=config.optimiser,
         run=RunConfig(log_dir=config.log_dir),
     )
-    model_file = run_folder(options) / "model.safetensors"
+    model_file = run_folder(options) / runfiles.MODEL
     if not model_file.exists():
         raise ModelFileError(
             f"no model at {model_file}, where these options put a run on {config.trained_on}. Train it with the same "

@@ -1,15 +1,18 @@
 """The one tree of options: command line, configuration file, and the record inside every model file."""
 
+from linearityiqa.config import runfiles
 from linearityiqa.config.data import AugmentationConfig, DataConfig, TransformConfig
 from linearityiqa.config.demo import DemoConfig
 from linearityiqa.config.loss import LossConfig, LossType
 from linearityiqa.config.model import ModelConfig, PoolMethod
 from linearityiqa.config.naming import result_options, run_folder, run_name
-from linearityiqa.config.optimiser import Criterion, LabelScale, OptimiserConfig
+from linearityiqa.config.optimiser import Criterion, LabelScale, OptimiserConfig, OptimizerName
+from linearityiqa.config.reproduce import ReproduceConfig
 from linearityiqa.config.run import DeviceConfig, RunConfig, TrainConfig
 from linearityiqa.config.score import ScoreConfig, SplitName, TestConfig
 from linearityiqa.config.synthetic import PHOTOGRAPHS, SyntheticConfig
 from linearityiqa.config.tree import from_dict, to_dict
+from linearityiqa.config.words import command_words
 
 __all__ = [
     "PHOTOGRAPHS",
@@ -23,7 +26,9 @@ __all__ = [
     "LossType",
     "ModelConfig",
     "OptimiserConfig",
+    "OptimizerName",
     "PoolMethod",
+    "ReproduceConfig",
     "RunConfig",
     "ScoreConfig",
     "SplitName",
@@ -31,9 +36,11 @@ __all__ = [
     "TestConfig",
     "TrainConfig",
     "TransformConfig",
+    "command_words",
     "from_dict",
     "result_options",
     "run_folder",
     "run_name",
+    "runfiles",
     "to_dict",
 ]

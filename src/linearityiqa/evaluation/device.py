@@ -1,5 +1,7 @@
 """The device that a command's --device names."""
 
+import os
+
 import torch
 
 from linearityiqa.errors import ConfigError
@@ -19,3 +21,11 @@ def resolve_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as cause:
         raise ConfigError(f"device {name!r} cannot be used here. Take cpu, or auto.") from cause
     return device
+
+
+def visible_gpus() -> tuple[str, ...]:
+    """The NVIDIA or AMD GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    count = torch.cuda.device_count()
+    # the variable may name GPUs by number or by UUID, and some that do not exist
+    return tuple(named.split(",")[:count]) if named else tuple(map(str, range(count)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from linearityiqa.config import TestConfig
+from linearityiqa.config import TestConfig, runfiles
 from linearityiqa.data.databases import open_database
 from linearityiqa.data.dataset import ImageDataset, default_workers
 from linearityiqa.evaluation.authors_npy import write_authors_npy
@@ -14,7 +14,7 @@ from linearityiqa.evaluation.inference import predict
 from linearityiqa.evaluation.predictions_file import write_predictions_csv
 from linearityiqa.evaluation.report import evaluate
 from linearityiqa.evaluation.results import results_of
-from linearityiqa.files import write_text
+from linearityiqa.files import sha256_of, write_text
 from linearityiqa.images import ImageTransform
 from linearityiqa.models import open_model
 
@@ -55,12 +55,19 @@ def evaluate_model_file(config: TestConfig, model_file: Path) -> TestOutcome:
     )
     mapping = model.record.mapping
     evaluations = {str(config.split): evaluate(predictions, mapping)}
-    results = results_of(model.record, database.name, evaluations, config.split, model=str(model_file))
+    results = results_of(
+        model.record,
+        database.name,
+        evaluations,
+        config.split,
+        model=str(model_file),
+        model_sha256=sha256_of(model_file),
+    )
     folder = config.output or model_file.parent / f"test-{database.name}-{config.split}"
-    write_predictions_csv(folder / "predictions.csv", predictions, mapping)
+    write_predictions_csv(folder / runfiles.PREDICTIONS, predictions, mapping)
     if config.npy_dir is not None:
         # every run's model file has the same name; its folder tells the run
         name = model_file.parent.name if model_file.stem == "model" else model_file.stem
         write_authors_npy(config.npy_dir / f"{database.name}-{name}.npy", predictions, mapping)
-    write_text(folder / "results.json", json.dumps(results, indent=2) + "\n")
+    write_text(folder / runfiles.RESULTS, json.dumps(results, indent=2) + "\n")
     return TestOutcome(results, folder)

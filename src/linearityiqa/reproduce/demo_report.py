@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from linearityiqa.config import DemoConfig
+from linearityiqa.config import DemoConfig, runfiles
 from linearityiqa.evaluation import read_predictions_csv
 from linearityiqa.metrics import agreement
 from linearityiqa.reporting import Cloud, HtmlReport, Table, convergence, figure_bytes, save_figure, scatter_grid
@@ -100,7 +100,7 @@ def verdict(result: DemoResult) -> str:
 def _clouds(result: DemoResult) -> list[Cloud]:
     clouds = []
     for style, (name, run) in enumerate(result.runs.items()):
-        saved = read_predictions_csv(run.folder / "predictions.csv")
+        saved = read_predictions_csv(run.folder / runfiles.PREDICTIONS)
         found = agreement(saved.prediction, np.asarray(saved.mos))
         clouds.append(Cloud(name, saved.prediction, saved.mos, {"SROCC": found.srocc, "PLCC": found.plcc}, style))
     return clouds

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from linearityiqa.config import LossType
+from linearityiqa.config import LossType, OptimizerName
 
 LOSSES: tuple[LossType, ...] = ("mae", "mse", "norm-in-norm")
 """The losses that the paper compares, in its order."""
@@ -26,7 +26,7 @@ class Run:
     q: float = 2.0
     alpha: tuple[float, float] = (1.0, 0.0)
     use_bn_end: bool = False
-    optimizer: str = "adam"
+    optimizer: OptimizerName = "adam"
     learning_rate: float = 1e-4
     batch_size: int = 8
     ft_lr_ratio: float = 0.1

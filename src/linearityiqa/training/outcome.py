@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from linearityiqa.config import DeviceConfig, RunConfig, run_name
+from linearityiqa.config import DeviceConfig, RunConfig, run_name, runfiles
 from linearityiqa.evaluation import Evaluation, evaluate, results_of, write_authors_npy, write_predictions_csv
 from linearityiqa.files import write_text
 from linearityiqa.mapping import LinearMapping
@@ -14,9 +14,6 @@ from linearityiqa.quality import QualityScores
 from linearityiqa.record import ModelRecord
 from linearityiqa.training.trainer import Trainer
 
-MODEL_NAME = "model.safetensors"
-RESULTS_NAME = "results.json"
-PREDICTIONS_NAME = "predictions.csv"
 RECORDED_FIGURES = ("SROCC", "PLCC", "RMSE")
 
 
@@ -30,7 +27,7 @@ class RunResult:
     @property
     def model_file(self) -> Path:
         """The model of the best epoch."""
-        return self.folder / MODEL_NAME
+        return self.folder / runfiles.MODEL
 
     def figure(self, split: str, name: str) -> float:
         """A figure of the fused head, e.g. SROCC on the test split; nan where it is not defined or not known."""
@@ -71,12 +68,12 @@ def finish(trainer: Trainer) -> RunResult:
         run=run_name(session.config),
         precision=session.precision.name,
     )
-    save_model(session.folder / MODEL_NAME, session.network, record)
-    write_predictions_csv(session.folder / PREDICTIONS_NAME, predictions[reported], mapping)
+    save_model(session.folder / runfiles.MODEL, session.network, record)
+    write_predictions_csv(session.folder / runfiles.PREDICTIONS, predictions[reported], mapping)
     if session.config.run.npy_dir is not None:
         path = session.config.run.npy_dir / f"{run_name(session.config)}.npy"
         write_authors_npy(path, predictions[reported], mapping)
-    write_text(session.folder / RESULTS_NAME, json.dumps(results, indent=2) + "\n")
+    write_text(session.folder / runfiles.RESULTS, json.dumps(results, indent=2) + "\n")
     state.phase, state.best, state.scores = "finished", {}, {}
     state.save(session.folder)
     return RunResult(session.folder, results)

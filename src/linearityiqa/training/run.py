@@ -6,33 +6,17 @@ from pathlib import Path
 
 import tomli_w
 
-from linearityiqa.config import TrainConfig, run_folder, to_dict
+from linearityiqa.config import TrainConfig, run_folder, runfiles, to_dict
 from linearityiqa.errors import DivergedError, TrainingError
 from linearityiqa.files import write_text
-from linearityiqa.training.outcome import MODEL_NAME, PREDICTIONS_NAME, RESULTS_NAME, RunResult, finish
+from linearityiqa.training.outcome import RunResult, finish
 from linearityiqa.training.runlog import RunLog
 from linearityiqa.training.session import open_session
-from linearityiqa.training.state import STATE_NAME, RunState, exclusive
+from linearityiqa.training.state import RunState, exclusive
 from linearityiqa.training.stopping import StopRequest
 from linearityiqa.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
-
-DIVERGED_NAME = "diverged.json"
-"""Says of a run that it diverged, in which epoch and why, so that nobody need train it again to find out."""
-RUN_FILES = (
-    "config.toml",
-    STATE_NAME,
-    MODEL_NAME,
-    RESULTS_NAME,
-    PREDICTIONS_NAME,
-    "metrics.csv",
-    "timing.csv",
-    "bhat.csv",
-    DIVERGED_NAME,
-    "events.out.tfevents.*",
-)
-"""What a run writes into its folder."""
 
 
 def train(config: TrainConfig) -> RunResult:
@@ -52,13 +36,13 @@ def train(config: TrainConfig) -> RunResult:
     with exclusive(folder), StopRequest() as stop:
         if config.run.fresh:
             _clear(folder)
-        resuming = (folder / STATE_NAME).exists()
+        resuming = (folder / runfiles.STATE).exists()
         session = open_session(config, resuming=resuming)
         state = RunState.load(folder, session.fingerprint) if resuming else None
         if state is not None and state.phase == "finished":
-            return RunResult(folder, json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8")))
+            return RunResult(folder, json.loads((folder / runfiles.RESULTS).read_text(encoding="utf-8")))
         _write_config(folder, config)
-        (folder / DIVERGED_NAME).unlink(missing_ok=True)
+        (folder / runfiles.DIVERGED).unlink(missing_ok=True)
         log_state = state or RunState(session.fingerprint)
         log = RunLog(folder, session.database.name, log_state, log_norms=config.run.log_bhat)
         try:
@@ -70,7 +54,7 @@ def train(config: TrainConfig) -> RunResult:
             return finish(trainer)
         except DivergedError as end:
             content = {"epoch": log_state.epoch, "message": str(end)}
-            write_text(folder / DIVERGED_NAME, json.dumps(content, indent=2) + "\n")
+            write_text(folder / runfiles.DIVERGED, json.dumps(content, indent=2) + "\n")
             raise
         finally:
             log.close()
@@ -82,20 +66,20 @@ def finished_result(folder: Path) -> RunResult:
     Raises:
         TrainingError: there is no finished run in `folder`.
     """
-    if not (folder / MODEL_NAME).exists() or not (folder / RESULTS_NAME).exists():
+    if not (folder / runfiles.MODEL).exists() or not (folder / runfiles.RESULTS).exists():
         raise TrainingError(f"{folder} holds no finished run. Train it first, with the same options.")
-    return RunResult(folder, json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8")))
+    return RunResult(folder, json.loads((folder / runfiles.RESULTS).read_text(encoding="utf-8")))
 
 
 def _write_config(folder: Path, config: TrainConfig) -> None:
     try:
-        write_text(folder / "config.toml", tomli_w.dumps(to_dict(config)))
+        write_text(folder / runfiles.CONFIG, tomli_w.dumps(to_dict(config)))
     except OSError as cause:
         raise TrainingError(f"cannot write the run folder {folder}: {cause}. Name another with --output.") from cause
 
 
 def _clear(folder: Path) -> None:
     """Remove what an earlier run left, and nothing else that the folder may hold."""
-    for pattern in RUN_FILES:
+    for pattern in runfiles.ALL:
         for path in folder.glob(pattern):
             path.unlink()

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
+from linearityiqa.config import runfiles
 from linearityiqa.evaluation import AUTHORS_SUFFIXES, Evaluation
 from linearityiqa.files import write_text
 from linearityiqa.training.state import RunState
@@ -79,14 +80,14 @@ class RunLog:
 
     def write_tables(self, state: RunState) -> None:
         """Rewrite the CSV files from the state."""
-        write_text(self.folder / "metrics.csv", _csv(METRICS_COLUMNS, state.metrics))
-        write_text(self.folder / "timing.csv", _csv(TIMING_COLUMNS, state.timing))
+        write_text(self.folder / runfiles.METRICS, _csv(METRICS_COLUMNS, state.metrics))
+        write_text(self.folder / runfiles.TIMING, _csv(TIMING_COLUMNS, state.timing))
         if self.log_norms:
             rows = [
                 dict(zip(NORM_COLUMNS, (iteration, *norms), strict=True))
                 for iteration, norms in enumerate(state.norms, start=1)
             ]
-            write_text(self.folder / "bhat.csv", _csv(NORM_COLUMNS, rows))
+            write_text(self.folder / runfiles.BHAT, _csv(NORM_COLUMNS, rows))
 
     def close(self) -> None:
         """Flush and close the event file."""

@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import torch
 
+from linearityiqa.config import runfiles
 from linearityiqa.errors import TrainingError
 from linearityiqa.files import atomic_path
 
 FORMAT = 1
-STATE_NAME = "last.pt"
 Phase = Literal["train", "evaluate", "final", "finished"]
 
 
@@ -63,7 +63,7 @@ class RunState:
             TrainingError: the folder cannot be written; the state saved before is untouched.
         """
         try:
-            with atomic_path(folder / STATE_NAME) as temporary:
+            with atomic_path(folder / runfiles.STATE) as temporary:
                 torch.save({"format": FORMAT, **{f.name: getattr(self, f.name) for f in fields(self)}}, temporary)
         except (OSError, RuntimeError) as cause:  # torch reports a full disk as a RuntimeError
             raise TrainingError(
@@ -78,7 +78,7 @@ class RunState:
         Raises:
             TrainingError: the state is damaged, or belongs to other options or labels.
         """
-        path = folder / STATE_NAME
+        path = folder / runfiles.STATE
         if not path.exists():
             return None
         try:

@@ -1,0 +1,103 @@
+"""Several runs at once on one machine, each in a process of its own with a GPU of its own."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from linearityiqa.data.workers import default_workers
+from linearityiqa.evaluation.device import visible_gpus
+from linearityiqa.reproduce.execution import Order, Outcome
+from linearityiqa.reproduce.setup import Job
+from linearityiqa.training.stopping import StopRequest
+
+PAUSE_SECONDS = 0.1
+
+
+class Worker(NamedTuple):
+    """A running process and its job."""
+
+    job: Job
+    process: subprocess.Popen[bytes]
+
+    @classmethod
+    def start(cls, job: Job, environment: dict[str, str]) -> "Worker":
+        """Start a process and hand it its order."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"{__package__}.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | environment,
+            start_new_session=True,  # Ctrl-C reaches the runner alone, which asks its workers to stop
+        )
+        order = {"label": job.folder.name, **Order.of(job.config, job.tests)._asdict()}
+        if process.stdin is not None:
+            # a process that died at once reads nothing; its outcome says so
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(json.dumps(order).encode() + b"\n")
+                process.stdin.flush()  # and stays open: its end tells the worker that the runner is gone
+        return cls(job, process)
+
+    def outcome(self) -> Outcome:
+        """How the ended process ended."""
+        printed = self.process.stdout.read() if self.process.stdout else b""
+        self.close()
+        try:
+            return Outcome(**json.loads(printed.splitlines()[-1]))
+        except (IndexError, ValueError, TypeError):
+            status = self.process.returncode
+            how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+            return Outcome("failed", f"the process of the run in {self.job.folder} {how}. Start it again to go on.")
+
+    def close(self) -> None:
+        """Let go of the process; where it still runs, it ends."""
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+        self.process.wait()
+
+
+def run_in_processes(jobs: Iterable[Job], count: int, stop: StopRequest) -> Iterator[tuple[Job, Outcome]]:
+    """Carry out jobs, at most `count` at once; outcomes come as the runs end.
+
+    Once a stop is asked for, no further run is started, and those under way save their state.
+    """
+    waiting = deque(jobs)
+    slots: dict[int, Worker] = {}
+    asked = False
+    try:
+        while waiting or slots:
+            if stop.signal_number is not None:
+                waiting.clear()
+                if not asked:
+                    for worker in slots.values():
+                        worker.process.send_signal(signal.SIGTERM)
+                asked = True
+            for slot in range(count):
+                if slot not in slots and waiting:
+                    job = waiting.popleft()
+                    slots[slot] = Worker.start(job, _environment(job, slot, count))
+            ended = [slot for slot, worker in slots.items() if worker.process.poll() is not None]
+            for slot in ended:
+                worker = slots.pop(slot)
+                yield worker.job, worker.outcome()
+            if not ended:
+                time.sleep(PAUSE_SECONDS)
+    finally:
+        for worker in slots.values():
+            worker.close()
+
+
+def _environment(job: Job, slot: int, count: int) -> dict[str, str]:
+    """The worker's GPU and threads: one GPU, or its share of the cores."""
+    gpus = visible_gpus() if job.config.device.device in ("auto", "cuda") else ()
+    if gpus:
+        return {"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]}
+    return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, default_workers(None) // count))}

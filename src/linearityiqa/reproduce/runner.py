@@ -1,0 +1,90 @@
+"""Carries out the runs of a reproduction: one after the other here, several at once, or on a cluster."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from linearityiqa.config import ReproduceConfig
+from linearityiqa.extras import require
+from linearityiqa.reproduce.execution import Outcome, carry_out
+from linearityiqa.reproduce.plan import Run
+from linearityiqa.reproduce.progress import progress_of
+from linearityiqa.reproduce.setup import Job
+
+logger = logging.getLogger(__name__)
+
+
+def run_jobs(jobs: Sequence[Job], config: ReproduceConfig) -> dict[Run, Outcome]:
+    """Carry out what is left of some jobs; those of an earlier call go on where it stopped.
+
+    A run that fails is reported and stops no other; one that diverged is not tried again unless `config.fresh`.
+
+    Returns:
+        The outcome of every job, in their order.
+
+    Raises:
+        MissingExtraError: torch, or Ray where it is asked for, is not installed.
+        ConfigError: the Ray cluster cannot be reached.
+        Interrupted: SIGINT or SIGTERM; the runs under way have saved their states.
+    """
+    outcomes: dict[Run, Outcome] = {}
+    waiting = []
+    for job in jobs:
+        progress = progress_of(job)
+        if config.fresh or progress.state in ("missing", "part done"):
+            waiting.append(replace(job, config=replace(job.config, run=replace(job.config.run, fresh=config.fresh))))
+        elif progress.state == "refused":
+            outcomes[job.run] = Outcome("failed", progress.words)
+            logger.warning("not run: %s", progress.words)
+        else:
+            outcomes[job.run] = Outcome("done" if progress.state == "done" else "diverged", progress.words)
+    if waiting:
+        require("torch", "train")
+        logger.info("%d of %d runs are left to do", len(waiting), len(jobs))
+        for number, (job, outcome) in enumerate(_carry_out_all(waiting, config), start=1):
+            outcomes[job.run] = outcome
+            _report(f"run {number} of {len(waiting)}", job, outcome)
+    return {job.run: outcomes[job.run] for job in jobs}
+
+
+def _carry_out_all(jobs: Sequence[Job], config: ReproduceConfig) -> Iterator[tuple[Job, Outcome]]:
+    if config.ray is None and config.jobs == 1:
+        for job in jobs:
+            logger.info("%s: %s", job.folder, job.run)
+            yield job, carry_out(job.config, job.tests)
+        return
+    from linearityiqa.training.stopping import StopRequest
+
+    if config.ray is not None:
+        from linearityiqa.reproduce.ray_cluster import connect, run_on_ray
+
+        ray = connect(config.ray)  # before the signals are taken over: Ray sets handlers of its own
+        try:
+            with StopRequest() as stop:
+                yield from run_on_ray(jobs, ray, stop)
+                stop.raise_if_requested(_STOPPED)
+        finally:
+            ray.shutdown()
+        return
+    from linearityiqa.reproduce.processes import run_in_processes
+
+    # the bars of several processes would overwrite each other
+    quiet = [replace(job, config=replace(job.config, run=replace(job.config.run, pbar=False))) for job in jobs]
+    with StopRequest() as stop:
+        yield from run_in_processes(quiet, config.jobs, stop)
+        stop.raise_if_requested(_STOPPED)
+
+
+_STOPPED = "stopped; the same command goes on from the states that the runs have saved"
+
+
+def _report(which: str, job: Job, outcome: Outcome) -> None:
+    match outcome.status:
+        case "done":
+            logger.info("%s is done: %s", which, job.folder)
+        case "diverged":
+            logger.warning("%s diverged: %s", which, outcome.message)
+        case "failed":
+            logger.warning("%s failed: %s", which, outcome.message)
+        case "stopped":
+            logger.info("%s is stopped: %s", which, job.folder)

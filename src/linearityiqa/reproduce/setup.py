@@ -1,0 +1,198 @@
+"""From the options of a reproduction to its scale, and to the training run and the tests behind each result."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from linearityiqa.config import (
+    DataConfig,
+    LossConfig,
+    ModelConfig,
+    ReproduceConfig,
+    RunConfig,
+    SplitName,
+    TestConfig,
+    TrainConfig,
+    run_folder,
+)
+from linearityiqa.errors import ConfigError
+from linearityiqa.reproduce.item import Item, PredictionsNeed
+from linearityiqa.reproduce.items import ITEMS
+from linearityiqa.reproduce.plan import Run, Scale
+
+PAPER = Scale()
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training run and the tests of its model, with all that any item draws from them.
+
+    Attributes:
+        run: what distinguishes it, in the paper's terms.
+        config: its training.
+        tests: tests of its model on other images than its own database's test set; each has its `output`.
+        items: names of the chosen items that it belongs to.
+    """
+
+    run: Run
+    config: TrainConfig
+    tests: tuple[TestConfig, ...]
+    items: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return run_folder(self.config)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The scale of a reproduction, and what its runs are in terms of `linearityiqa train`."""
+
+    config: ReproduceConfig
+
+    @cached_property
+    def scale(self) -> Scale:
+        """What the items are run on."""
+        config = self.config
+        training, chosen = database_name(config.dataset), config.backbones
+        again = self._other_is_training
+        other = database_name(self._other_dataset)
+        if other == training:
+            other += " (again)" if again else " (other)"
+        repeated = database_name(self._other_dataset)
+        if repeated != PAPER.repeated_set:  # which alone has no split of its own for certain
+            repeated += " (random splits)"
+        return Scale(
+            training_set=training,
+            other_set=other,
+            other_part="test set" if again else "all",
+            repeated_set=repeated,
+            base=_preferred(chosen, PAPER.base, -1),
+            sweep=_preferred(chosen, PAPER.sweep, -1),
+            backbones=tuple(name for name in chosen if name not in PAPER.plain) or chosen or PAPER.backbones,
+            plain=tuple(name for name in chosen if name in PAPER.plain) or chosen or PAPER.plain,
+            repeated=_preferred(chosen, PAPER.repeated, 0),
+            splits=config.splits,
+            recipe=(config.transform, config.recipe) == (ReproduceConfig().transform, ReproduceConfig().recipe),
+        )
+
+    def jobs(self, items: Iterable[Item]) -> tuple[Job, ...]:
+        """The training runs of some items, each once, in the order in which the items first need them.
+
+        A run logs what any of the twelve items draws from it, whichever are chosen now: it need never be trained a
+        second time for another item.
+        """
+        names: dict[Run, list[str]] = {}
+        tested: set[Run] = set()
+        for item in items:
+            for run in item.runs(self.scale):
+                names.setdefault(run, []).append(item.name)
+            needs = [need for need in item.needs(self.scale) if isinstance(need, PredictionsNeed)]
+            tested |= {need.run for need in needs if not self.is_own_test(need)}
+        followed = {run for item in ITEMS.values() if item.test_during_training for run in item.runs(self.scale)}
+        with_bhat = {run for item in ITEMS.values() if item.log_bhat for run in item.runs(self.scale)}
+        jobs = []
+        for run, its_items in names.items():
+            config = self.train_config(run)
+            logged = replace(config.run, test_during_training=run in followed, log_bhat=run in with_bhat)
+            tests = (self.test_config(run),) if run in tested else ()
+            jobs.append(Job(run, replace(config, run=logged), tests, tuple(its_items)))
+        return tuple(jobs)
+
+    def train_config(self, run: Run) -> TrainConfig:
+        """The training of a run, without what it logs."""
+        return TrainConfig(
+            loss=LossConfig(loss_type=run.loss_type, p=run.p, q=run.q, alpha=run.alpha),
+            model=ModelConfig(architecture=run.architecture, use_bn_end=run.use_bn_end),
+            data=replace(self._database(run.dataset), exp_id=run.exp_id),
+            transform=self.config.transform,
+            optimiser=replace(
+                self.config.recipe,
+                optimizer=run.optimizer,
+                learning_rate=run.learning_rate,
+                batch_size=run.batch_size,
+                ft_lr_ratio=run.ft_lr_ratio,
+            ),
+            device=self.config.device,
+            run=RunConfig(log_dir=self.config.log_dir, pbar=self.config.pbar),
+        )
+
+    def folder(self, run: Run) -> Path:
+        """The folder of a run."""
+        return run_folder(self.train_config(run))
+
+    def is_own_test(self, need: PredictionsNeed) -> bool:
+        """Whether predictions are of the test set of the database that their run was trained on."""
+        return need.database == need.run.dataset or self._other_is_training
+
+    def test_config(self, run: Run) -> TestConfig:
+        """The test of a run's model on the second database, whole, beside the model."""
+        split: SplitName = "all"
+        training = self.train_config(run)
+        data = self._database(self.scale.other_set)
+        return TestConfig(
+            split=split,
+            output=self.folder(run) / f"test-{database_name(data.dataset)}-{split}",
+            data=data,
+            optimiser=training.optimiser,
+            device=self.config.device,
+            pbar=self.config.pbar,
+        )
+
+    @property
+    def _other_dataset(self) -> str:
+        if self.config.test_dataset is not None:
+            return self.config.test_dataset
+        return PAPER.other_set if self.config.dataset == PAPER.training_set else self.config.dataset
+
+    @property
+    def _other_is_training(self) -> bool:
+        """Whether there is no second database, so that the first one's test set takes its place."""
+        return self._other_dataset == self.config.dataset
+
+    def _database(self, name: str) -> DataConfig:
+        """The options of the database that the scale calls `name`."""
+        config = self.config
+        training = DataConfig(dataset=config.dataset, image_dir=config.image_dir)
+        if name == self.scale.training_set:
+            return training
+        other = DataConfig(dataset=self._other_dataset, image_dir=config.test_image_dir)
+        found = training if self._other_is_training else other
+        # its own split, where it has one, would make all repetitions the same
+        return replace(found, resplit=name == self.scale.repeated_set != database_name(found.dataset))
+
+
+def database_name(dataset: str) -> str:
+    """What figures, tables and file names call a database: a known one's own name, a CSV's folder and file.
+
+    >>> database_name("CLIVE"), database_name("data/my photos/labels.csv")
+    ('CLIVE', 'my_photos-labels')
+    """
+    path = Path(dataset)
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "_", "-".join(part for part in (path.parent.name, path.stem) if part))
+
+
+def chosen_items(names: Iterable[str]) -> tuple[Item, ...]:
+    """The items that a command line names, each once; upper and lower case are alike, and `all` is all of them.
+
+    Raises:
+        ConfigError: none is named, or one that does not exist; the message lists them.
+    """
+    by_name = {name.lower(): item for name, item in ITEMS.items()}
+    known = f"known: {', '.join((*ITEMS, ALL))}"
+    words = [name.lower() for name in names]
+    if not words:
+        raise ConfigError(f"name the figures or tables to reproduce; {known}")
+    for name in words:
+        if name not in by_name and name != ALL:
+            raise ConfigError(f"there is no item {name!r}; {known}")
+    return tuple(item for name, item in by_name.items() if ALL in words or name in words)
+
+
+def _preferred(chosen: tuple[str, ...], usual: str, otherwise: int) -> str:
+    """The paper's backbone where it may be used, else one of those that may."""
+    return usual if not chosen or usual in chosen else chosen[otherwise]
