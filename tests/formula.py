@@ -1,5 +1,7 @@
 """Networks with weights that are the same on any machine: the reference implementation's formula."""
 
+import copy
+import functools
 import zlib
 
 import numpy as np
@@ -39,6 +41,13 @@ def formula_state(network: LinearityIQA) -> dict[str, Tensor]:
 
 def formula_network(**options: object) -> LinearityIQA:
     """A network of the given options, with the formula's weights, in evaluation mode."""
-    network = LinearityIQA(ModelConfig(**{"architecture": "alexnet", **options}))
-    network.load_state_dict(from_authors(formula_state(network), network))
+    return copy.deepcopy(_formula_network(tuple(({"architecture": "alexnet"} | options).items())))
+
+
+@functools.cache
+def _formula_network(options: tuple[tuple[str, object], ...]) -> LinearityIQA:
+    with torch.device("meta"):  # drawing weights that are then replaced takes seconds
+        network = LinearityIQA(ModelConfig(**dict(options)))
+    state = from_authors(formula_state(network), network)
+    network.to_empty(device="cpu").load_state_dict(state)
     return network.eval()

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from torch import Tensor
 
 import formula
 from linearityiqa.config import ModelConfig, TrainConfig
@@ -14,14 +13,8 @@ from linearityiqa.record import ModelRecord
 
 
 @pytest.fixture(scope="session")
-def formula_checkpoint() -> Callable[[LinearityIQA], dict[str, Tensor]]:
-    return formula.formula_state
-
-
-@pytest.fixture(scope="session")
 def formula_network() -> Callable[..., LinearityIQA]:
     """Makes a network of the given options, with the formula's weights, in evaluation mode."""
-
     return formula.formula_network
 
 

@@ -3,19 +3,20 @@
 import pytest
 import torch
 
-from linearityiqa.models.geometry import TapGeometry, measure, smallest_pixels
+from linearityiqa.models.geometry import TapGeometry, measure, shapes_only, smallest_pixels
 from linearityiqa.models.pooling import divides
 from linearityiqa.models.trunk import Trunk
 
 
-@pytest.mark.parametrize("architecture", ["alexnet", "vgg16", "squeezenet1_0", "resnet18", "googlenet"])
+@pytest.mark.parametrize("architecture", ["alexnet", "vgg16", "squeezenet1_0", "googlenet"])
 def test_sizes_equal_the_trunks_own(architecture):
     with torch.device("meta"):
         trunk = Trunk(architecture).eval()
     taps = measure(trunk)
     for pixels in [*range(1, 66, 4), *range(62, 66), 498, 664]:
+        image = torch.empty(1, 3, pixels, pixels, device="meta")
         try:
-            sizes = tuple(maps.shape[-1] for maps in trunk(torch.empty(1, 3, pixels, pixels, device="meta")))
+            sizes = tuple(maps.shape[-1] for maps in shapes_only(trunk, image))
         except RuntimeError:
             sizes = None
         predicted = tuple(tap.size(pixels) for tap in taps)
@@ -23,7 +24,7 @@ def test_sizes_equal_the_trunks_own(architecture):
 
 
 def test_measuring_leaves_the_mode_of_every_part():
-    trunk = Trunk("mobilenet_v2")
+    trunk = Trunk("shufflenet_v2_x0_5")
     trunk[0].eval()
     before = [module.training for module in trunk.modules()]
     statistics = {name: value.clone() for name, value in trunk.named_buffers()}

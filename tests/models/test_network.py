@@ -51,7 +51,7 @@ def test_parameters_are_the_backbones_or_the_heads(formula_network):
 def test_initial_heads_follow_torchs_generator():
     def make(seed: int) -> LinearityIQA:
         torch.manual_seed(seed)
-        return LinearityIQA(ModelConfig(architecture="alexnet"))
+        return LinearityIQA(ModelConfig(architecture="squeezenet1_1"))
 
     first, same, other = make(1), make(1), make(2)
     assert torch.equal(first.fused.linear.weight, same.fused.linear.weight)
@@ -60,7 +60,7 @@ def test_initial_heads_follow_torchs_generator():
 
 
 def test_frozen_batch_norm_keeps_the_backbones_statistics_only(images):
-    network = LinearityIQA(ModelConfig(architecture="mobilenet_v2"))
+    network = LinearityIQA(ModelConfig(architecture="shufflenet_v2_x0_5"))
     network.freeze_batch_norm()
     before = {name: value.clone() for name, value in network.named_buffers()}
     network.train()
@@ -73,10 +73,10 @@ def test_frozen_batch_norm_keeps_the_backbones_statistics_only(images):
 
 
 def test_batch_norm_moves_where_it_is_not_frozen(images):
-    network = LinearityIQA(ModelConfig(architecture="mobilenet_v2")).train()
-    before = network.backbone[0][1].running_mean.clone()
+    network = LinearityIQA(ModelConfig(architecture="shufflenet_v2_x0_5")).train()
+    before = network.backbone.conv1[1].running_mean.clone()
     network(images)
-    assert not torch.equal(network.backbone[0][1].running_mean, before)
+    assert not torch.equal(network.backbone.conv1[1].running_mean, before)
 
 
 def test_scores_are_float32_under_autocast(formula_network, images):
@@ -103,15 +103,16 @@ def test_runs_in_float64(formula_network, images):
         ({"P6": 3}, (63, 150), "111 x 159"),  # 3 x 8 maps: 6 and 9 are the next that three levels divide
     ],
 )
-def test_too_small_images_are_refused_with_the_smallest_that_work(formula_network, options, size, smallest):
-    network = formula_network(**options)
+def test_too_small_images_are_refused_with_the_smallest_that_work(options, size, smallest):
+    with torch.device("meta"):
+        network = LinearityIQA(ModelConfig(architecture="alexnet", **options)).eval()
     with pytest.raises(ImageTooSmallError, match=rf"images of {size[0]} x {size[1]} pixels .* is {smallest} pixels"):
-        network(torch.zeros(1, 3, *size))
+        network(torch.zeros(1, 3, *size, device="meta"))
     with pytest.raises(ImageTooSmallError, match=f"is {smallest} pixels"):
         network.check_size(*size)
     height, width = map(int, smallest.split(" x "))
     network.check_size(height, width)
-    assert network(torch.zeros(1, 3, height, width)).fused.isfinite().all()
+    assert network(torch.zeros(1, 3, height, width, device="meta")).fused.shape == (1,)
 
 
 def test_other_shapes_are_refused(formula_network):

@@ -58,14 +58,14 @@ def test_evaluation_equals_the_reference(case, photo, formula_network):
 def test_training_mode_equals_the_reference(case, photo, formula_network):
     """In float64, relative to the largest score of a head.
 
-    Batch normalisation over three images magnifies rounding: the reference's float32 values themselves are up to 3e-4
-    away from the exact ones, as are ours from each other with another number of threads. Anything else than rounding
-    (a biased variance, other images) moves scores by more than 1e-2.
+    Batch normalisation over three images magnifies rounding. The reference's values are float32: those of resnet50
+    are 2.0e-4 away from ours in float64, and ours in float32 are 1.4e-4 away from ours in float64.
     """
+    tolerance = 3e-4 if case["config"]["arch"] == "resnet50" else 1e-4
     image = normalised(photo, "224x320").double()
     network = formula_network(**options(case)).double().train()
     with torch.no_grad():
         scores = torch.stack(network(torch.cat([image, image.flip(-1), image / 2])))
     expected = torch.tensor(case["train"], dtype=torch.float64)
     error = (scores - expected).abs().amax(dim=1) / expected.abs().amax(dim=1)
-    assert error.max() < 5e-4
+    assert error.max() < tolerance

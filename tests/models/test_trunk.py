@@ -24,7 +24,6 @@ ONE_OF_EACH_FAMILY = (  # AlexNet and VGG are their `features`, and their classi
     "inception_v3",
     "mnasnet0_5",
     "mobilenet_v2",
-    "mobilenet_v3_small",
     "regnet_x_400mf",
     "resnet18",
     "shufflenet_v2_x0_5",

@@ -21,19 +21,7 @@ from linearityiqa.models.tensors import difference
 from linearityiqa.models.trunk import Trunk
 from linearityiqa.quality import QualityScores
 
-ARCHITECTURES = (
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "resnet101",
-    "resnet152",
-    "resnext50_32x4d",
-    "resnext101_32x8d",
-    "wide_resnet50_2",
-    "wide_resnet101_2",
-    "alexnet",
-    "vgg16",
-)
+ARCHITECTURES = ("alexnet", "vgg16", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext101_32x8d")
 """Backbones that the authors' program knows."""
 
 

@@ -3,7 +3,7 @@
 import bisect
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from linearityiqa.models.pooling import smallest_size
 
@@ -82,8 +84,19 @@ def stride_of(shape: torch.Size) -> int:
 def shapes_only(module: nn.Module, *inputs: Tensor) -> Any:
     """What `module` makes of inputs on the meta device: shapes without numbers; the module stays as it is."""
     state = {name: value.to("meta") for name, value in chain(module.named_parameters(), module.named_buffers())}
-    with torch.no_grad():
+    with torch.no_grad(), _WithoutNormalisation():
         return functional_call(module, state, inputs)
+
+
+class _WithoutNormalisation(TorchFunctionMode):
+    """Leaves out what changes no shape but takes most of the time on the meta device."""
+
+    _LEFT_OUT = (functional.batch_norm, functional.layer_norm, functional.group_norm)
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return args[0] if func in self._LEFT_OUT else func(*args, **(kwargs or {}))
 
 
 @contextlib.contextmanager

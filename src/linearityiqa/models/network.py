@@ -61,7 +61,7 @@ class LinearityIQA(nn.Module):
             raise
         # the heads are cheap, and scores in half precision would tie: always in full precision
         kind = images.device.type
-        if torch.is_autocast_enabled(kind):
+        if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
             with torch.autocast(kind, enabled=False):
                 return self._scores(FeatureMaps(maps.stage3.float(), maps.stage4.float()), images)
         return self._scores(maps, images)

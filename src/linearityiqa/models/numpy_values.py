@@ -3,7 +3,7 @@
 torch's restricted unpickler calls these in place of numpy's own, which trust what the pickle hands them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,9 @@ class PlainArray:
         _, shape, kind, fortran_order, content = state
         flat = np.frombuffer(content, kind.dtype)
         self.values = flat.reshape(shape, order="F" if fortran_order else "C")
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.values)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         return np.array(self.values, dtype=dtype)

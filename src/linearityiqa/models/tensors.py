@@ -40,10 +40,10 @@ def file_kind(path: Path) -> Literal["safetensors", "torch"]:
         raise ModelFileError(f"cannot read {path}: {cause.strerror}. Check its permissions.") from cause
     if not start:
         raise ModelFileError(f"{path} is empty. Copy the file again.")
+    if _SAFETENSORS_START.match(start):  # first, since the length that it starts with may look like a pickle
+        return "safetensors"
     if start.startswith((_ZIP_START, _PICKLE_START)):
         return "torch"
-    if _SAFETENSORS_START.match(start):
-        return "safetensors"
     raise ModelFileError(
         f"{path} is not a model file: it is neither safetensors nor a PyTorch checkpoint. "
         "Pass model.safetensors of a run folder, or a .pth file."

@@ -1,19 +1,27 @@
 """The convolutional trunk of a torchvision classification network, tapped at two depths."""
 
+import functools
 from collections import OrderedDict
-from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 import torchvision
 from torch import Tensor, nn
 
 from linearityiqa.errors import ConfigError
-from linearityiqa.models.geometry import PROBE, FeatureMaps, evaluating, shapes_only, stride_of
+from linearityiqa.models.geometry import PROBE, FeatureMaps, shapes_only, stride_of
 
 _CONTAINERS = ("features", "layers", "trunk_output")
 """Children of torchvision networks that only hold the trunk's modules in order."""
 _PAPER_TAPS = {"alexnet": 9}
 """Where the paper taps a network before its last output at stride 16."""
+
+
+class Stages(NamedTuple):
+    """Where a trunk is tapped: index of the module whose output is stage 3, and the channels of stages 3 and 4."""
+
+    tap: int
+    channels: tuple[int, int]
 
 
 class Trunk(nn.Sequential):
@@ -22,14 +30,13 @@ class Trunk(nn.Sequential):
     Attributes:
         tap: index of the module whose output is stage 3; the last module's is stage 4.
         channels: channels at the two taps.
-        published_prefixes: for each module, its dotted name in the torchvision network.
     """
 
     def __init__(self, architecture: str) -> None:
-        modules = list(_trunk_modules(_torchvision_network(architecture)))
-        super().__init__(OrderedDict((name.rpartition(".")[2], module) for name, module in modules))
-        self.published_prefixes = {name.rpartition(".")[2]: name for name, _ in modules}
-        self.tap, self.channels = self._find_taps(architecture)
+        modules = _trunk_modules(architecture)
+        super().__init__(OrderedDict((name.rpartition(".")[2], module) for name, module in modules.items()))
+        self._published_prefixes = {name.rpartition(".")[2]: name for name in modules}
+        self.tap, self.channels = _stages(architecture)
 
     def forward(self, images: Tensor) -> FeatureMaps:
         """Feature maps of images (N, 3, H, W) at both taps."""
@@ -45,26 +52,8 @@ class Trunk(nn.Sequential):
         names = {}
         for key in self.state_dict():
             child, _, rest = key.partition(".")
-            names[key] = f"{self.published_prefixes[child]}.{rest}"
+            names[key] = f"{self._published_prefixes[child]}.{rest}"
         return names
-
-    def _find_taps(self, architecture: str) -> tuple[int, tuple[int, int]]:
-        """Index of the stage-3 module, and the channels at both taps."""
-        maps = torch.empty(2, 3, *PROBE, device="meta")
-        shapes = []
-        with evaluating(self):
-            for module in self:
-                maps = shapes_only(module, maps)
-                shapes.append(maps.shape)
-        strides = [stride_of(shape) for shape in shapes]
-        # SqueezeNet ends at stride 16: its stage 3 is the last output before the final reduction
-        stage3_stride = 16 if strides[-1] > 16 else strides[-1] // 2
-        candidates = [index for index, stride in enumerate(strides) if stride == stage3_stride]
-        if not candidates:
-            raise ConfigError(f"{architecture} has no output at stride {stage3_stride} before the end of its trunk")
-        # in a VGG network the pooling closes a block, so the first output at stride 16 is stage 3's (as in the paper)
-        tap = _PAPER_TAPS.get(architecture, candidates[0] if architecture.startswith("vgg") else candidates[-1])
-        return tap, (shapes[tap][1], shapes[-1][1])
 
 
 class SymmetricInput(nn.Module):
@@ -77,20 +66,47 @@ class SymmetricInput(nn.Module):
         return (images * std + mean - 0.5) / 0.5
 
 
-def _trunk_modules(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Dotted name and module of each part of the network before its global pooling, in the order of its forward."""
+@functools.cache
+def _stages(architecture: str) -> Stages:
+    """The taps of an architecture, from the shapes of its maps.
+
+    Raises:
+        ConfigError: no output at the stride of stage 3.
+    """
+    with torch.device("meta"):
+        modules = list(_trunk_modules(architecture).values())
+    maps = torch.empty(2, 3, *PROBE, device="meta")
+    shapes = []
+    for module in modules:
+        maps = shapes_only(module.eval(), maps)
+        shapes.append(maps.shape)
+    strides = [stride_of(shape) for shape in shapes]
+    # SqueezeNet ends at stride 16: its stage 3 is the last output before the final reduction
+    stage3_stride = 16 if strides[-1] > 16 else strides[-1] // 2
+    candidates = [index for index, stride in enumerate(strides) if stride == stage3_stride]
+    if not candidates:
+        raise ConfigError(f"{architecture} has no output at stride {stage3_stride} before the end of its trunk")
+    # in a VGG network the pooling closes a block, so the first output at stride 16 is stage 3's (as in the paper)
+    tap = _PAPER_TAPS.get(architecture, candidates[0] if architecture.startswith("vgg") else candidates[-1])
+    return Stages(tap, (shapes[tap][1], shapes[-1][1]))
+
+
+def _trunk_modules(architecture: str) -> dict[str, nn.Module]:
+    """By dotted torchvision name, each part of the network before its global pooling, in the order of its forward."""
+    network = _torchvision_network(architecture)
+    modules: dict[str, nn.Module] = {}
     if hasattr(network, "transform_input"):
-        yield "symmetric_input", SymmetricInput()
+        modules["symmetric_input"] = SymmetricInput()
     for name, child in network.named_children():
         if name == "classifier" or isinstance(child, nn.AdaptiveAvgPool2d | nn.Linear):
-            return
+            break
         if name in _CONTAINERS:
-            for inner, module in child.named_children():
-                yield f"{name}.{inner}", module
-            if isinstance(network, torchvision.models.DenseNet):
-                yield f"{name}.relu5", nn.ReLU(inplace=True)  # a function call in torchvision's forward
+            modules |= {f"{name}.{inner}": module for inner, module in child.named_children()}
         else:
-            yield name, child
+            modules[name] = child
+    if isinstance(network, torchvision.models.DenseNet):
+        modules["features.relu5"] = nn.ReLU(inplace=True)  # a function call in torchvision's forward
+    return modules
 
 
 def _torchvision_network(architecture: str) -> nn.Module:
