@@ -1,12 +1,13 @@
 """What a model file says about its model: enough to score with the file alone."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any
 
 from linearityiqa.config import TrainConfig, from_dict, to_dict
-from linearityiqa.errors import ConfigError, ModelFileError
+from linearityiqa.errors import DataError, ModelFileError
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import HEADS, QualityScale, QualityScores
 
@@ -67,12 +68,27 @@ class ModelRecord:
                 raise ModelFileError(f"{where} was written by a newer {values['software']}. Update linearityiqa.")
             return cls(
                 config=from_dict(TrainConfig, values["config"], where),
-                mapping=QualityScores(**{head: LinearMapping(**values["mapping"][head]) for head in HEADS}),
+                mapping=QualityScores(**{head: _line(values["mapping"][head]) for head in HEADS}),
                 scale=QualityScale(**values["scale"]) if values["scale"] else None,
                 database=str(values["database"]),
                 epoch=int(values["epoch"]),
                 figures={str(name): float(value) for name, value in values["figures"].items()},
                 software=str(values["software"]),
             )
-        except (ConfigError, KeyError, TypeError, ValueError, AttributeError) as cause:
+        except (
+            DataError,
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            ArithmeticError,
+            RecursionError,
+        ) as cause:
             raise ModelFileError(f"the record in {where} is damaged: {cause}. Copy the file again.") from cause
+
+
+def _line(values: dict[str, Any]) -> LinearMapping:
+    line = LinearMapping(slope=float(values["slope"]), intercept=float(values["intercept"]))
+    if not (math.isfinite(line.slope) and math.isfinite(line.intercept)):
+        raise ValueError(f"a mapping that is not finite ({line})")
+    return line

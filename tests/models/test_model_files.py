@@ -11,6 +11,7 @@ import linearityiqa.models.files as files
 from linearityiqa.config import AugmentationConfig, ModelConfig, TransformConfig
 from linearityiqa.errors import ModelFileError
 from linearityiqa.models import load_model, open_model, save_model
+from linearityiqa.quality import HEADS
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_other_transform_is_recorded_even_where_the_training_crop_would_not_fit(
 def test_load_model_checks_what_it_is_told(model_file):
     assert load_model(model_file, architecture="alexnet", pool="std").config.pool == "std"
     assert load_model(str(model_file)).config.pool == "std"
-    with pytest.raises(ModelFileError, match="holds a model with pool 'std', not 'avg'"):
+    with pytest.raises(ModelFileError, match="holds a model with pool std, not avg"):
         load_model(model_file, pool="avg")
 
 
@@ -100,6 +101,26 @@ def test_records_of_another_model_are_refused(model_file, record, change, what):
     values = json.loads(record(pool="std").to_json())
     values["config"]["model"].update(change)
     with pytest.raises(ModelFileError, match=what):
+        open_model(rewritten(model_file, json.dumps(values)))
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ("mapping", {"fused": {"slope": "steep", "intercept": 0}}),
+        ("mapping", {head: {"slope": float("nan"), "intercept": 0} for head in HEADS}),
+        ("mapping", [1, 2, 3]),
+        ("scale", {"low": 5, "high": 1}),
+        ("scale", "1..5"),
+        ("epoch", float("inf")),
+        ("figures", {"SROCC": None}),
+        ("config", None),
+        ("format", "one"),
+    ],
+)
+def test_damaged_entries_of_the_record_are_refused(model_file, record, entry, value):
+    values = json.loads(record(pool="std").to_json()) | {entry: value}
+    with pytest.raises(ModelFileError, match=r"is damaged|newer"):
         open_model(rewritten(model_file, json.dumps(values)))
 
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from linearityiqa.cli.parsing import parse, take_config_file
 from linearityiqa.cli.results import result_lines
-from linearityiqa.config import TrainConfig, run_folder
+from linearityiqa.cli.test import run as run_test
+from linearityiqa.config import TestConfig, TrainConfig, run_folder, runfiles
 
 DESCRIPTION = (
     "Train a model, and test its best epoch. The same command goes on where it stopped. "
@@ -17,9 +18,11 @@ def main(argv: Sequence[str], prog: str = "linearityiqa train", default: TrainCo
     """Parse, train, print."""
     from_file, words = take_config_file(TrainConfig, argv)
     config = parse(TrainConfig, words, prog=prog, description=DESCRIPTION, default=from_file or default)
-    from linearityiqa.training import finished_result, train
+    if config.run.evaluate:
+        return test_again(config)
+    from linearityiqa.training import train
 
-    result = finished_result(run_folder(config)) if config.run.evaluate else train(config)
+    result = train(config)
     if config.run.json:
         print(json.dumps({"folder": str(result.folder), **result.results}))
     else:
@@ -27,3 +30,20 @@ def main(argv: Sequence[str], prog: str = "linearityiqa train", default: TrainCo
         print(f"run folder: {result.folder}")
         print(f"model file: {result.model_file}")
     return 0
+
+
+def test_again(config: TrainConfig) -> int:
+    """Test the best model of the run that these options describe on its test split, and print."""
+    return run_test(
+        TestConfig(
+            trained_model_file=(run_folder(config) / runfiles.MODEL,),
+            npy_dir=config.run.npy_dir,
+            json=config.run.json,
+            pbar=config.run.pbar,
+            data=config.data,
+            model=config.model,
+            transform=config.transform,
+            optimiser=config.optimiser,
+            device=config.device,
+        )
+    )

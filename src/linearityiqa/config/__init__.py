@@ -11,7 +11,7 @@ from linearityiqa.config.reproduce import ReproduceConfig
 from linearityiqa.config.run import DeviceConfig, RunConfig, TrainConfig
 from linearityiqa.config.score import ScoreConfig, SplitName, TestConfig
 from linearityiqa.config.synthetic import PHOTOGRAPHS, SyntheticConfig
-from linearityiqa.config.tree import from_dict, to_dict
+from linearityiqa.config.tree import changed_from_defaults, from_dict, to_dict
 from linearityiqa.config.words import command_words
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "TestConfig",
     "TrainConfig",
     "TransformConfig",
+    "changed_from_defaults",
     "command_words",
     "from_dict",
     "result_options",

@@ -36,16 +36,17 @@ def evaluate_model_file(config: TestConfig, model_file: Path) -> TestOutcome:
         DataError: the database, a label or an image is missing or malformed, or the split has fewer than 2 images.
         ModelFileError: the model file cannot be used.
     """
-    model = open_model(model_file, model=config.model, transform=config.transform)
+    # without --resize the model file says what the model needs
+    transform = config.transform if config.transform.resize else None
+    model = open_model(model_file, model=config.model, transform=transform)
     database = open_database(config.data, config.optimiser.seed)
     table = database.split(config.split)
     device = resolve_device(config.device.device)
-    transform = config.transform if config.transform.resize else model.record.config.transform
     predictions = predict(
         model.network.to(device),
         ImageDataset(
             table,
-            ImageTransform(size=transform.size, common_size=table.common_size),
+            ImageTransform(size=model.record.config.transform.size, common_size=table.common_size),
             exif_rotation=config.data.exif_rotation,
         ),
         batch_size=config.optimiser.batch_size,

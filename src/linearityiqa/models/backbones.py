@@ -73,7 +73,7 @@ def build_backbone(architecture: str, weights: str = "none") -> Backbone:
     with torch.device("meta"):
         trunk = Trunk(architecture)
     state = read_weights(path, trunk.published_names(), trunk, architecture)
-    trunk.to_empty(device="cpu").load_state_dict(state)
+    trunk.to_empty(device=torch.get_default_device()).load_state_dict(state)
     return trunk
 
 

@@ -1,6 +1,7 @@
 """Model files: ours (safetensors with a record), and the authors' .pth checkpoints."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from linearityiqa.config import AugmentationConfig, ModelConfig, TrainConfig, TransformConfig
+from linearityiqa.config import AugmentationConfig, ModelConfig, TrainConfig, TransformConfig, changed_from_defaults
 from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.files import atomic_path
 from linearityiqa.mapping import LinearMapping
@@ -70,8 +71,10 @@ def open_model(
 
     Args:
         path: a file of `save_model`, or a checkpoint of the authors (.pth).
-        model: describes the network of an authors' checkpoint, by default `ModelConfig()`; ours describe themselves.
-        transform: in place of the one in our file; the authors' files hold none.
+        model: describes the network of an authors' checkpoint, by default `ModelConfig()`. Ours describe themselves;
+            what this says beside its defaults must agree with them.
+        transform: of an authors' checkpoint, by default none (with a warning, since they were trained on resized
+            images); for ours, in place of the one in the file (with a warning where that differs).
 
     Raises:
         ModelFileError: missing, damaged, unsafe, of another kind, or of another architecture than described.
@@ -79,7 +82,15 @@ def open_model(
     """
     path = Path(path)
     if file_kind(path) == "safetensors":
-        return _open_ours(path, transform)
+        trained = _open_ours(path, transform)
+        _require_description(path, trained.network.config, changed_from_defaults(model or ModelConfig()))
+        return trained
+    if transform is None or not transform.resize:
+        logger.warning(
+            "%s: the authors' models were trained on images resized to 498 x 664, and here images keep their own "
+            "size; pass --resize for the scores of the paper",
+            path,
+        )
     return _open_authors(path, model or ModelConfig(), transform or TransformConfig())
 
 
@@ -100,19 +111,24 @@ def load_model(path: Path | str, **overrides: Any) -> LinearityIQA:
     except TypeError as cause:
         raise ConfigError(f"cannot describe a model by {', '.join(overrides)}: {cause}") from cause
     network = open_model(Path(path), model=model).network
-    for name, value in overrides.items():
-        if getattr(network.config, name) != value:
-            raise ModelFileError(
-                f"{path} holds a model with {name} {getattr(network.config, name)!r}, not {value!r}. "
-                "Leave the description out: the file has its own."
-            )
+    _require_description(Path(path), network.config, overrides)
     return network
+
+
+def _require_description(path: Path, config: ModelConfig, described: Mapping[str, Any]) -> None:
+    for name, value in described.items():
+        own = getattr(config, name)
+        if own != value:
+            raise ModelFileError(
+                f"{path} holds a model with {name} {own}, not {value}. Leave the description out: the file has its own."
+            )
 
 
 def _open_ours(path: Path, transform: TransformConfig | None) -> TrainedModel:
     tensors, metadata = read_safetensors(path)
     record = _read_record(path, metadata)
-    if transform is not None:
+    if transform is not None and transform != record.config.transform:
+        logger.warning("%s: the model was trained with another transform than the one asked for, which is used", path)
         # a crop that fitted the training size need not fit this one, and means nothing outside training
         config = replace(record.config, transform=transform, augmentation=AugmentationConfig())
         record = replace(record, config=config)
@@ -135,10 +151,7 @@ def _read_record(path: Path, metadata: dict[str, str]) -> ModelRecord:
         )
     if len(text) > MAX_RECORD_CHARACTERS:
         raise ModelFileError(f"{path} is refused: its record has {len(text)} characters. Copy the file again.")
-    try:
-        return ModelRecord.from_json(text, str(path))
-    except (RecursionError, OverflowError) as cause:
-        raise ModelFileError(f"the record in {path} is damaged ({cause}). Copy the file again.") from cause
+    return ModelRecord.from_json(text, str(path))
 
 
 def _open_authors(path: Path, model: ModelConfig, transform: TransformConfig) -> TrainedModel:

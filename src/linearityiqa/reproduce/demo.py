@@ -88,6 +88,7 @@ def run_config(config: DemoConfig, database: Path, arm: Arm) -> TrainConfig:
             learning_rate=config.learning_rate,
             ft_lr_ratio=1.0,
             epochs=config.epochs,
+            lr_decay=1.0,  # so few epochs are no reason to slow down
             label_scale=arm.label_scale,
         ),
         device=DeviceConfig(num_workers=0),  # starting a process costs more than decoding these small images

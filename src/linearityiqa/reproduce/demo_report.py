@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from linearityiqa.config import DemoConfig, runfiles
+from linearityiqa.config import DemoConfig, changed_from_defaults, runfiles
 from linearityiqa.evaluation import read_predictions_csv
 from linearityiqa.metrics import agreement
 from linearityiqa.reporting import Cloud, HtmlReport, Table, convergence, figure_bytes, save_figure, scatter_grid
@@ -59,9 +59,12 @@ def write_demo_report(config: DemoConfig, result: DemoResult) -> DemoReport:
     page.section("Two photographs")
     page.paragraph(f"Scored by the model trained with {result.best}, the best one on the validation set.")
     for image, what in zip(result.photographs, ("clean", "degraded"), strict=True):
-        page.figure(Path(image.path).read_bytes(), alt=f"the {what} photograph", caption=f"{what}: {image.score:.2f}")
+        page.figure(
+            Path(image.path).read_bytes(), alt=f"the {what} photograph", caption=f"{what}: {image.score:.2f}", width=420
+        )
     page.section("Run it again")
-    page.code(f"linearityiqa demo --output {config.output} --seed {config.seed}")
+    changed = changed_from_defaults(config)
+    page.code(" ".join(["linearityiqa demo", *(f"--{name} {value}" for name, value in changed.items())]))
     path = config.output / "report.html"
     page.write(path)
     return DemoReport(table, words, pictures, path)

@@ -1,6 +1,5 @@
 """Scoring with torch: our model files and the authors' checkpoints."""
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +7,12 @@ import torch
 from numpy.typing import NDArray
 
 from linearityiqa.config import ModelConfig, TransformConfig
-from linearityiqa.config.tree import changed_from_defaults
-from linearityiqa.errors import DataError, ModelFileError
+from linearityiqa.errors import DataError
 from linearityiqa.evaluation.device import resolve_device
-from linearityiqa.models import TrainedModel, open_model
+from linearityiqa.models import open_model
 from linearityiqa.models.tensors import file_kind
 from linearityiqa.quality import QualityScores
 from linearityiqa.record import ModelRecord
-
-logger = logging.getLogger(__name__)
 
 
 class TorchRuntime:
@@ -42,7 +38,8 @@ class TorchRuntime:
         device: str = "auto",
     ) -> None:
         self._device = resolve_device(device)
-        trained = _open_authors(path, model, transform) if file_kind(path) == "torch" else _open_ours(path, model)
+        # a transform asked for in place of our file's own is the scorer's affair, whatever the runtime
+        trained = open_model(path, model=model, transform=transform if file_kind(path) == "torch" else None)
         self._record = trained.record
         self._network = trained.network.to(self._device).eval()
 
@@ -72,23 +69,3 @@ class TorchRuntime:
                 "Score smaller images (--resize), fewer at once (--batch_size 1), or on --device cpu."
             ) from cause
         return columns.astype(np.float64)
-
-
-def _open_authors(path: Path, model: ModelConfig | None, transform: TransformConfig | None) -> TrainedModel:
-    trained = open_model(path, model=model, transform=transform)
-    if transform is None or not transform.resize:
-        logger.warning(
-            "%s: the authors' models were trained on images resized to 498 x 664, and this scores images at their own "
-            "size; pass --resize for the scores of the paper",
-            path,
-        )
-    return trained
-
-
-def _open_ours(path: Path, model: ModelConfig | None) -> TrainedModel:
-    trained = open_model(path)
-    for name, value in changed_from_defaults(model or ModelConfig()).items():
-        own = getattr(trained.record.config.model, name)
-        if value != own:
-            raise ModelFileError(f"{path} holds a model with {name} {own}, not {value}. Leave the option out.")
-    return trained

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch.utils.data import DataLoader
 
 from linearityiqa.config import TrainConfig, result_options, run_folder
 from linearityiqa.data.augmentation import Augmentation
 from linearityiqa.data.databases import open_database
-from linearityiqa.data.dataset import Batch, ImageDataset, default_workers, make_loader, require_equal_sizes
+from linearityiqa.data.dataset import BatchLoader, ImageDataset, default_workers, make_loader, require_equal_sizes
 from linearityiqa.data.samplers import TrainingBatches
 from linearityiqa.data.table import Database, ImageTable
 from linearityiqa.evaluation.device import resolve_device
@@ -55,7 +54,7 @@ class Session:
     database: Database
     training: ImageDataset
     datasets: Mapping[Part, ImageDataset]
-    loader: DataLoader[Batch]
+    loader: BatchLoader
     batches: TrainingBatches
     step: TrainingStep
     schedule: torch.optim.lr_scheduler.StepLR | None
@@ -114,7 +113,7 @@ def open_session(config: TrainConfig, *, resuming: bool) -> Session:
         network.freeze_batch_norm()
     precision = choose_precision(config.optimiser, device)
     if precision.name == "float32" and config.optimiser.opt_level != "O0":
-        logger.info("no mixed precision on this device: training runs in float32")
+        logger.debug("no mixed precision on this device: training runs in float32")
     optimizer = build_optimizer(network, config.optimiser)
     step = TrainingStep(
         network=network,
