@@ -13,13 +13,13 @@ class DemoConfig:
 
     output: Path = Path("demo")
     """Folder of the database, the runs, the pictures and the report. The same command goes on where it stopped."""
-    images: int = 600
+    images: int = 500
     """Images of the synthetic database."""
     height: int = 96
     """Height of the images, in pixels."""
     width: int = 128
     """Width of the images, in pixels."""
-    architecture: str = "resnet18"
+    architecture: str = "shufflenet_v2_x1_0"
     """Backbone, trained from random weights: the demo needs no network."""
     epochs: int = 6
     """Epochs of each of the four runs."""

@@ -5,6 +5,6 @@ from linearityiqa.extras import require
 require("torch", "train")
 
 from linearityiqa.training.outcome import RunResult  # noqa: E402 - after the check for torch
-from linearityiqa.training.run import finished_result, train  # noqa: E402
+from linearityiqa.training.run import train  # noqa: E402
 
-__all__ = ["RunResult", "finished_result", "train"]
+__all__ = ["RunResult", "train"]

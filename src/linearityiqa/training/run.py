@@ -7,7 +7,7 @@ from pathlib import Path
 import tomli_w
 
 from linearityiqa.config import TrainConfig, run_folder, runfiles, to_dict
-from linearityiqa.errors import DivergedError, TrainingError
+from linearityiqa.errors import DataError, DivergedError, TrainingError
 from linearityiqa.files import write_text
 from linearityiqa.training.outcome import RunResult, finish
 from linearityiqa.training.runlog import RunLog
@@ -52,23 +52,16 @@ def train(config: TrainConfig) -> RunResult:
                 trainer.restore()
             trainer.run()
             return finish(trainer)
+        except DataError:
+            # a signal for the whole process group also ends the processes that decode images: the stop is the cause
+            stop.raise_if_requested(f"stopped; the same command goes on from the last state saved in {folder}")
+            raise
         except DivergedError as end:
             content = {"epoch": log_state.epoch, "message": str(end)}
             write_text(folder / runfiles.DIVERGED, json.dumps(content, indent=2) + "\n")
             raise
         finally:
             log.close()
-
-
-def finished_result(folder: Path) -> RunResult:
-    """The results of a finished run.
-
-    Raises:
-        TrainingError: there is no finished run in `folder`.
-    """
-    if not (folder / runfiles.MODEL).exists() or not (folder / runfiles.RESULTS).exists():
-        raise TrainingError(f"{folder} holds no finished run. Train it first, with the same options.")
-    return RunResult(folder, json.loads((folder / runfiles.RESULTS).read_text(encoding="utf-8")))
 
 
 def _write_config(folder: Path, config: TrainConfig) -> None:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from linearityiqa.console import track
-from linearityiqa.errors import DataError, DivergedError, NotFiniteError
+from linearityiqa.errors import DivergedError, NotFiniteError
 from linearityiqa.evaluation import Predictions, evaluate, predict
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import QualityScores
@@ -36,16 +36,6 @@ class Trainer:
 
     def run(self) -> None:
         """Train and evaluate every epoch that is left; the state ends in phase ``final`` with the best weights."""
-        try:
-            self._run_epochs()
-        except DataError:
-            # a signal for the whole process group also ends the processes that decode images: the stop is the cause
-            self.stop.raise_if_requested(
-                f"stopped; the same command goes on from the last state saved in {self.session.folder}"
-            )
-            raise
-
-    def _run_epochs(self) -> None:
         while self.state.phase in ("train", "evaluate"):
             if self.state.phase == "train":
                 self._train_epoch()
