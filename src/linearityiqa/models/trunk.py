@@ -1,6 +1,5 @@
 """The convolutional trunk of a torchvision classification network, tapped at two depths."""
 
-import functools
 from collections import OrderedDict
 from typing import NamedTuple
 
@@ -9,7 +8,7 @@ import torchvision
 from torch import Tensor, nn
 
 from linearityiqa.errors import ConfigError
-from linearityiqa.models.geometry import PROBE, FeatureMaps, shapes_only, stride_of
+from linearityiqa.models.geometry import PROBE, FeatureMaps, evaluating, shapes_only, stride_of
 
 _CONTAINERS = ("features", "layers", "trunk_output")
 """Children of torchvision networks that only hold the trunk's modules in order."""
@@ -36,7 +35,7 @@ class Trunk(nn.Sequential):
         modules = _trunk_modules(architecture)
         super().__init__(OrderedDict((name.rpartition(".")[2], module) for name, module in modules.items()))
         self._published_prefixes = {name.rpartition(".")[2]: name for name in modules}
-        self.tap, self.channels = _stages(architecture)
+        self.tap, self.channels = _stages(architecture, self)
 
     def forward(self, images: Tensor) -> FeatureMaps:
         """Feature maps of images (N, 3, H, W) at both taps."""
@@ -66,20 +65,18 @@ class SymmetricInput(nn.Module):
         return (images * std + mean - 0.5) / 0.5
 
 
-@functools.cache
-def _stages(architecture: str) -> Stages:
-    """The taps of an architecture, from the shapes of its maps.
+def _stages(architecture: str, modules: nn.Sequential) -> Stages:
+    """The taps of a trunk, from the shapes of its maps.
 
     Raises:
         ConfigError: no output at the stride of stage 3.
     """
-    with torch.device("meta"):
-        modules = list(_trunk_modules(architecture).values())
     maps = torch.empty(2, 3, *PROBE, device="meta")
     shapes = []
-    for module in modules:
-        maps = shapes_only(module.eval(), maps)
-        shapes.append(maps.shape)
+    with evaluating(modules):
+        for module in modules:
+            maps = shapes_only(module, maps)
+            shapes.append(maps.shape)
     strides = [stride_of(shape) for shape in shapes]
     # SqueezeNet ends at stride 16: its stage 3 is the last output before the final reduction
     stage3_stride = 16 if strides[-1] > 16 else strides[-1] // 2
