@@ -73,7 +73,8 @@ def test_importing_the_package_loads_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_command_without_its_extra_names_it() -> None:
+@pytest.mark.parametrize("words", [["train", "-ds", "x.csv"], ["test", "--model", "x.safetensors"]])
+def test_command_without_its_extra_names_it(words) -> None:
     code = (
         "import sys\nfrom importlib.abc import MetaPathFinder\n"
         "class NotInstalled(MetaPathFinder):\n"
@@ -82,7 +83,7 @@ def test_command_without_its_extra_names_it() -> None:
         "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
         "sys.meta_path.insert(0, NotInstalled())\n"
         "from linearityiqa.cli import main\n"
-        "sys.exit(main(['train', '--dataset', 'labels.csv']))"
+        f"sys.exit(main({words}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -8,6 +8,7 @@ from linearityiqa.cli.parsing import parse
 from linearityiqa.cli.results import result_lines
 from linearityiqa.config import DataConfig, RunConfig, TestConfig, TrainConfig, run_folder, runfiles
 from linearityiqa.errors import ModelFileError
+from linearityiqa.extras import require
 
 DESCRIPTION = "Test model files on a split of a database: SROCC, PLCC, KROCC, RMSE and outlier ratio of each head."
 
@@ -20,6 +21,7 @@ def main(argv: Sequence[str], prog: str = "linearityiqa test", default: TestConf
 def run(config: TestConfig) -> int:
     """Test every model file, and print."""
     model_files = config.trained_model_file or (trained_model_of(config),)
+    require("torch", "train")
     from linearityiqa.evaluation.testing import evaluate_model_file
 
     for model_file in model_files:
