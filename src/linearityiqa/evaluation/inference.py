@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from linearityiqa.console import track
-from linearityiqa.data.dataset import Batch, ImageDataset, make_loader
+from linearityiqa.data.dataset import Batch, ImageDataset
+from linearityiqa.data.loader import make_loader
 from linearityiqa.data.samplers import EvaluationBatches
 from linearityiqa.data.table import ImageTable
 from linearityiqa.data.workers import MAX_PIXELS_PER_BATCH

@@ -7,7 +7,8 @@ from typing import Any
 
 from linearityiqa.config import TestConfig, runfiles
 from linearityiqa.data.databases import open_database
-from linearityiqa.data.dataset import ImageDataset, default_workers
+from linearityiqa.data.dataset import ImageDataset
+from linearityiqa.data.workers import default_workers
 from linearityiqa.evaluation.authors_npy import write_authors_npy
 from linearityiqa.evaluation.device import resolve_device
 from linearityiqa.evaluation.inference import predict

@@ -13,9 +13,11 @@ import torch
 from linearityiqa.config import TrainConfig, result_options, run_folder
 from linearityiqa.data.augmentation import Augmentation
 from linearityiqa.data.databases import open_database
-from linearityiqa.data.dataset import BatchLoader, ImageDataset, default_workers, make_loader, require_equal_sizes
+from linearityiqa.data.dataset import ImageDataset, require_equal_sizes
+from linearityiqa.data.loader import BatchLoader, make_loader
 from linearityiqa.data.samplers import TrainingBatches
 from linearityiqa.data.table import Database, ImageTable
+from linearityiqa.data.workers import default_workers
 from linearityiqa.evaluation.device import resolve_device
 from linearityiqa.images import ImageTransform
 from linearityiqa.losses import QualityLoss
