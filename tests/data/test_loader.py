@@ -6,6 +6,7 @@ import signal
 import time
 from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
