@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test coverage check format clean
+.PHONY: help setup demo reproduce-smoke test coverage check format clean
 
 help:
 	@echo "make demo      train, test, plot and score on the built-in database: minutes, on a CPU, offline once set up"
+	@echo "make reproduce-smoke  every figure and table of the paper, tiny, on the built-in database: minutes, on a CPU"
 	@echo "make test      run the test suite"
 	@echo "make coverage  run the test suite and print the share of statements that it reaches"
 	@echo "make check     format, lint, types, layers"
@@ -28,6 +29,13 @@ $(READY): pyproject.toml
 
 demo: $(READY)
 	$(BIN)/linearityiqa demo
+
+# All twelve items, end to end, in one process; the images are made at the smallest size that their labels allow.
+SMOKE := reproduced/smoke
+reproduce-smoke: $(READY)
+	$(BIN)/linearityiqa datasets make --output $(SMOKE)/synthetic --images 120 --height 96 --width 96
+	$(BIN)/linearityiqa reproduce all --dataset $(SMOKE)/synthetic/labels.csv --backbones resnet18 --weights none \
+		--size 64x64 --epochs 2 --splits 2 --num_workers 0 --log_dir $(SMOKE)/runs --output $(SMOKE)
 
 # One thread for each of two test processes: on a small machine more of either only makes them wait for each other.
 test: $(READY)

@@ -1,29 +1,43 @@
 """The command line that a configuration stands for."""
 
 import dataclasses
+import typing
 from collections.abc import Iterator
 from typing import Any
+
+import tyro
 
 
 def command_words(config: Any) -> list[str]:
     """The options, as words of a command line, that differ from the defaults of a configuration dataclass.
 
-    Options are named by their fields, without prefixes; those that are None cannot be asked for and are left out.
+    Positional ones come first; the others are named as on the command line. One that is None where its default is not
+    cannot be asked for, and is left out.
 
     >>> from linearityiqa.config import ModelConfig, TrainConfig
     >>> command_words(TrainConfig(model=ModelConfig(architecture="resnet18", use_bn_end=True)))
     ['--architecture', 'resnet18', '--use_bn_end']
     """
-    return list(_words(config, type(config)()))
+    options = list(_changed(config, type(config)()))
+    positional = [word for name, value in options if name is None for word in map(str, value)]
+    return positional + [word for name, value in options if name is not None for word in _option(name, value)]
 
 
-def _words(config: Any, default: Any) -> Iterator[str]:
+def _changed(config: Any, default: Any) -> Iterator[tuple[str | None, Any]]:
+    """Name (None for a positional one) and value of each option that differs from its default."""
+    hints = typing.get_type_hints(type(config), include_extras=True)
     for field in dataclasses.fields(config):
         value, usual = getattr(config, field.name), getattr(default, field.name)
         if dataclasses.is_dataclass(value):
-            yield from _words(value, usual)
+            yield from _changed(value, usual)
         elif value is not None and value != usual:
-            yield from _option(field.name, value)
+            yield _name(field.name, getattr(hints[field.name], "__metadata__", ())), value
+
+
+def _name(field: str, annotations: tuple[Any, ...]) -> str | None:
+    if tyro.conf.Positional in annotations:
+        return None
+    return next((given for note in annotations if (given := getattr(note, "name", None))), field)
 
 
 def _option(name: str, value: Any) -> Iterator[str]:

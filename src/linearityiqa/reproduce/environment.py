@@ -25,7 +25,7 @@ def environment_of(setup: Setup) -> dict[str, object]:
         "Seed": config.seed,
         "Recipe": f"{config.epochs} epochs, images resized to {config.size} (height x width), "
         f"initial weights {config.weights}",
-        "Databases": f"trained on {config.dataset}; tested on the {training} and on the {other}",
+        "Databases": f"trained on {config.dataset}; tested on {training} and on {other}",
         "Runs": config.log_dir,
     }
 

@@ -49,6 +49,7 @@ def write_report(
     failures: Mapping[Item, str],
     environment: Mapping[str, object],
     commands: Sequence[str] = (),
+    notices: Sequence[str] = (),
 ) -> None:
     """Write one self-contained HTML page with every item.
 
@@ -58,11 +59,14 @@ def write_report(
         failures: the sentence of each item that could not be drawn.
         environment: versions, device, seed and the like, by name.
         commands: the command of each run.
+        notices: what a reader must know before all else.
 
     Raises:
         OSError: the page cannot be written.
     """
     report = HtmlReport("The paper's figures and tables, reproduced", "Norm-in-Norm loss for image quality assessment.")
+    for notice in notices:
+        report.notice(notice)
     for item, one in drawn.items():
         report.section(f"{item.name}: {item.title}")
         for picture in one.pictures.values():

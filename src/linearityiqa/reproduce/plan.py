@@ -84,7 +84,7 @@ class Scale:
     @property
     def tested_on(self) -> tuple[str, str]:
         """The two sets of images that models are tested on, in words."""
-        return f"test set of {self.training_set}", f"{self.other_part} of {self.other_set}"
+        return f"the test set of {self.training_set}", f"{self.other_part} of {self.other_set}"
 
     def base_run(self, **options: Any) -> Run:
         """The base run with some options changed."""

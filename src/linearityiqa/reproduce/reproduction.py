@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from linearityiqa.reproduce.items import ITEMS
 from linearityiqa.reproduce.layout import AuthorsLayout, export
 from linearityiqa.reproduce.outputs import save_drawn, write_report
 from linearityiqa.reproduce.own_results import OwnResults
-from linearityiqa.reproduce.plan import Run
+from linearityiqa.reproduce.plan import Run, Scale
 from linearityiqa.reproduce.progress import Progress, progress_of
 from linearityiqa.reproduce.runner import run_jobs
 from linearityiqa.reproduce.setup import ALL, Job, Setup, chosen_items
@@ -103,6 +103,7 @@ def reproduce(config: ReproduceConfig) -> Reproduction:
         failures=failures | unpublished,
         environment=environment_of(setup),
         commands=[_own_command(config), *map(paper_command, jobs)],
+        notices=_notices(setup),
     )
     exported: tuple[Path, ...] = ()
     if config.export is not None:
@@ -121,10 +122,24 @@ def _unpublished(items: Sequence[Item], setup: Setup) -> dict[Item, str]:
     }
 
 
+def _notices(setup: Setup) -> list[str]:
+    """How the scale differs from the paper's."""
+    scale, notices = setup.scale, []
+    if not scale.is_paper:
+        notices.append(
+            "This is not the paper's scale (databases, epochs, image size, seed or initial weights differ): the "
+            "numbers cannot be compared with the published ones, and are not."
+        )
+    if scale.other_part != Scale().other_part:
+        notices.append(
+            f"No second database was named (--test_dataset): {scale.other_part} of {scale.training_set} stands in its "
+            "place, so both tests show the same."
+        )
+    return notices
+
+
 def _own_command(config: ReproduceConfig) -> str:
-    """The call itself; items are words without a name."""
-    words = command_words(replace(config, items=()))
-    return shlex.join(["linearityiqa", "reproduce", *config.items, *words])
+    return shlex.join(["linearityiqa", "reproduce", *command_words(config)])
 
 
 def _report_name(items: Sequence[Item]) -> str:

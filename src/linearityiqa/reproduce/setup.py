@@ -69,7 +69,7 @@ class Setup:
         return Scale(
             training_set=training,
             other_set=other,
-            other_part="test set" if again else "all",
+            other_part="the test set" if again else "all",
             repeated_set=repeated,
             base=_preferred(chosen, PAPER.base, -1),
             sweep=_preferred(chosen, PAPER.sweep, -1),

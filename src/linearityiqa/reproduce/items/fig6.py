@@ -28,7 +28,7 @@ def draw(results: Results, scale: Scale) -> Drawn:
         for database, metric in ((scale.training_set, "PLCC"), (scale.other_set, "SROCC"))
     ]
     caption = (
-        f"PLCC on the {scale.tested_on[0]} and SROCC on the {scale.tested_on[1]}, by backbone and loss, "
+        f"PLCC on {scale.tested_on[0]} and SROCC on {scale.tested_on[1]}, by backbone and loss, "
         f"trained on {scale.training_set}. The vertical axes do not start at 0."
     )
     wanted = needs(scale)

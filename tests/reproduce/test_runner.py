@@ -1,0 +1,104 @@
+"""Oracles: the undisturbed run; the outcomes that were staged."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from linearityiqa.errors import Interrupted, TrainingError
+from linearityiqa.reproduce import ITEMS
+from linearityiqa.reproduce.execution import Order
+from linearityiqa.reproduce.progress import progress_of
+from linearityiqa.reproduce.runner import run_jobs
+from linearityiqa.reproduce.setup import Setup
+from linearityiqa.training import train
+from linearityiqa.training.step import TrainingStep
+from small_reproduction import small_reproduction
+
+
+@pytest.fixture
+def config(photo_database, tmp_path):
+    return small_reproduction(photo_database, tmp_path, epochs=1)
+
+
+@pytest.fixture
+def jobs(config):
+    """Norm-in-Norm, MSE, and MSE with batch normalisation at the end."""
+    return Setup(config).jobs([ITEMS["fig4"]])
+
+
+def states(jobs) -> list[str]:
+    return [progress_of(job).state for job in jobs]
+
+
+def test_a_failing_run_stops_no_other_and_is_made_up_for_by_the_next_call(config, jobs, monkeypatch, caplog):
+    def failing(options):
+        if options.loss.loss_type == "mse":
+            raise RuntimeError("out of memory") if options.model.use_bn_end else TrainingError("no room")
+        return train(options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("linearityiqa.training.train", failing)
+        outcomes = [tuple(outcome) for outcome in run_jobs(jobs, config).values()]
+    assert outcomes == [("done", ""), ("failed", "no room"), ("failed", "RuntimeError: out of memory")]
+    assert "no room" in caplog.text
+    trained = []
+    monkeypatch.setattr("linearityiqa.training.train", lambda options: (trained.append(options), train(options)))
+    assert {outcome.status for outcome in run_jobs(jobs, config).values()} == {"done"}
+    assert len(trained) == 2
+    assert states(jobs) == ["done"] * 3
+
+
+def test_a_diverged_run_is_remembered_and_tried_again_only_on_request(config, jobs, monkeypatch):
+    jobs, original = jobs[1:2], TrainingStep.loss
+    monkeypatch.setattr(TrainingStep, "loss", lambda *args: original(*args) * float("nan"))
+    (outcome,) = run_jobs(jobs, config).values()
+    assert outcome.status == "diverged"
+    assert "epoch 1, batch 1 is nan" in outcome.message
+    assert json.loads((jobs[0].folder / "diverged.json").read_text()) == {"epoch": 1, "message": outcome.message}
+    assert states(jobs) == ["diverged"]
+    monkeypatch.setattr(TrainingStep, "loss", original)
+    assert run_jobs(jobs, config) == {jobs[0].run: outcome}
+    assert run_jobs(jobs, replace(config, fresh=True))[jobs[0].run].status == "done"
+    assert not (jobs[0].folder / "diverged.json").exists()
+    assert states(jobs) == ["done"]
+
+
+def test_weights_that_are_no_numbers_are_a_divergence_too(config, jobs, monkeypatch):
+    original = TrainingStep.update
+
+    def poisoned(self) -> None:
+        original(self)
+        for parameter in self.network.head_parameters():
+            parameter.data.fill_(float("nan"))
+
+    monkeypatch.setattr(TrainingStep, "update", poisoned)
+    (outcome,) = run_jobs(jobs[1:2], replace(config)).values()
+    assert outcome.status == "diverged"
+
+
+def test_an_interrupted_run_stops_the_runner(config, jobs, monkeypatch):
+    def interrupted(options):
+        raise Interrupted("stopped", 15)
+
+    monkeypatch.setattr("linearityiqa.training.train", interrupted)
+    with pytest.raises(Interrupted):
+        run_jobs(jobs, config)
+
+
+def test_a_refused_folder_is_left_alone_until_fresh(config, jobs):
+    jobs = jobs[:1]
+    jobs[0].folder.mkdir(parents=True)
+    (jobs[0].folder / "results.json").write_text("{}")
+    (outcome,) = run_jobs(jobs, config).values()
+    assert outcome.status == "failed"
+    assert "no config.toml" in outcome.message
+    assert [path.name for path in jobs[0].folder.iterdir()] == ["results.json"]
+    assert run_jobs(jobs, replace(config, fresh=True))[jobs[0].run].status == "done"
+
+
+def test_an_order_survives_its_journey_as_json(photo_database, tmp_path):
+    setup = Setup(small_reproduction(photo_database, tmp_path, test_dataset="other.csv"))
+    job = setup.jobs([ITEMS["fig7"]])[0]
+    order = Order.of(job.config, job.tests)
+    assert Order(**json.loads(json.dumps(order._asdict()))) == order
