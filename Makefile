@@ -33,7 +33,7 @@ demo: $(READY)
 # All twelve items, end to end, in one process; the images are made at the smallest size that their labels allow.
 SMOKE := reproduced/smoke
 reproduce-smoke: $(READY)
-	$(BIN)/linearityiqa datasets make --output $(SMOKE)/synthetic --images 120 --height 96 --width 96
+	$(BIN)/linearityiqa datasets make --output $(SMOKE)/synthetic --images 96 --height 96 --width 96
 	$(BIN)/linearityiqa reproduce all --dataset $(SMOKE)/synthetic/labels.csv --backbones resnet18 --weights none \
 		--size 64x64 --epochs 2 --splits 2 --num_workers 0 --log_dir $(SMOKE)/runs --output $(SMOKE)
 
