@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from linearityiqa.config import DeviceConfig
 from linearityiqa.errors import Interrupted, TrainingError
-from linearityiqa.reproduce import ITEMS
+from linearityiqa.reproduce import ITEMS, processes
 from linearityiqa.reproduce.execution import Order
 from linearityiqa.reproduce.progress import progress_of
 from linearityiqa.reproduce.runner import run_jobs
@@ -102,3 +103,39 @@ def test_an_order_survives_its_journey_as_json(photo_database, tmp_path):
     job = setup.jobs([ITEMS["fig7"]])[0]
     order = Order.of(job.config, job.tests)
     assert Order(**json.loads(json.dumps(order._asdict()))) == order
+
+
+def test_a_missing_database_is_said_once_and_before_anything_is_trained(config, photo_database, monkeypatch, caplog):
+    monkeypatch.setattr("linearityiqa.training.train", lambda options: pytest.fail("trained"))
+    nowhere = replace(config, dataset="nowhere/labels.csv")
+    outcomes = run_jobs(Setup(nowhere).jobs([ITEMS["fig4"]]), nowhere)
+    assert {outcome.status for outcome in outcomes.values()} == {"failed"}
+    assert caplog.text.count("nowhere/labels.csv") == 1
+
+
+def test_a_missing_second_database_costs_its_tests_only(config, caplog):
+    config = replace(config, test_dataset="nowhere/labels.csv")
+    (job,) = Setup(config).jobs([ITEMS["tab2"]])[:1]
+    (outcome,) = run_jobs([job], config).values()
+    assert outcome.status == "failed"
+    assert "nowhere/labels.csv" in outcome.message
+    assert caplog.text.index("nowhere/labels.csv") < caplog.text.index("run 1 of 1")
+    assert (job.folder / "model.safetensors").exists()
+    assert progress_of(job).words == "trained, not yet tested on nowhere/labels.csv"
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "expected"),
+    [
+        ("auto", ("0", "GPU-b"), [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in ("0", "GPU-b", "0")]),
+        ("cpu", ("0", "1"), [{"OMP_NUM_THREADS": "2"}] * 3),
+        ("auto", (), [{"OMP_NUM_THREADS": "2"}] * 3),
+        ("cuda:1", ("0", "1"), [{"OMP_NUM_THREADS": "2"}] * 3),  # as asked: all on the one that is named
+    ],
+)
+def test_processes_take_gpus_in_turn_or_share_the_cores(jobs, monkeypatch, device, gpus, expected):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(processes, "visible_gpus", lambda: gpus)
+    monkeypatch.setattr(processes, "default_workers", lambda _: 6)
+    job = replace(jobs[0], config=replace(jobs[0].config, device=DeviceConfig(device=device)))
+    assert [processes._environment(job, slot, 3) for slot in range(3)] == expected

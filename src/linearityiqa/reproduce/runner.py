@@ -4,7 +4,8 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from linearityiqa.config import ReproduceConfig
+from linearityiqa.config import DataConfig, ReproduceConfig
+from linearityiqa.errors import LinearityIQAError
 from linearityiqa.extras import require
 from linearityiqa.reproduce.execution import Outcome, carry_out
 from linearityiqa.reproduce.plan import Run
@@ -41,10 +42,36 @@ def run_jobs(jobs: Sequence[Job], config: ReproduceConfig) -> dict[Run, Outcome]
     if waiting:
         require("torch", "train")
         logger.info("%d of %d runs are left to do", len(waiting), len(jobs))
+        problems = _database_problems(waiting)
+        hopeless = {
+            job.run: Outcome("failed", problems[data]) for job in waiting if (data := _data_of(job)) in problems
+        }
+        outcomes |= hopeless
+        waiting = [job for job in waiting if job.run not in hopeless]
         for number, (job, outcome) in enumerate(_carry_out_all(waiting, config), start=1):
             outcomes[job.run] = outcome
             _report(f"run {number} of {len(waiting)}", job, outcome)
     return {job.run: outcomes[job.run] for job in jobs}
+
+
+def _data_of(job: Job) -> DataConfig:
+    """The database that a run trains on, whichever its split."""
+    return replace(job.config.data, exp_id=0)
+
+
+def _database_problems(jobs: Sequence[Job]) -> dict[DataConfig, str]:
+    """Why databases cannot be opened: better said now than by each run, or after hours, when models are tested."""
+    from linearityiqa.data.databases import open_database
+
+    problems: dict[DataConfig, str] = {}
+    needed = [_data_of(job) for job in jobs] + [test.data for job in jobs for test in job.tests]
+    for data in dict.fromkeys(needed):
+        try:
+            open_database(data, jobs[0].config.optimiser.seed)
+        except LinearityIQAError as problem:
+            problems[data] = str(problem)
+            logger.warning("%s", problem)
+    return problems
 
 
 def _carry_out_all(jobs: Sequence[Job], config: ReproduceConfig) -> Iterator[tuple[Job, Outcome]]:
