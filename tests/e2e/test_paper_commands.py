@@ -32,6 +32,7 @@ SMALL = [
     "-e",
     "1",
 ]
+ONE_PROCESS = ["--num_workers", "0"]
 NINE_LINES = [f"{metric}{head}" for head in ("", "1", "2") for metric in ("SROCC", "PLCC", "RMSE")]
 
 
@@ -68,7 +69,7 @@ def test_main_writes_the_run_folder_and_the_authors_npy(workplace: Path) -> None
 
 
 def test_test_dataset_finds_the_run_by_the_same_options_and_tests_all_of_clive(workplace: Path) -> None:
-    done = script("test_dataset.py", "--dataset", "CLIVE", *SMALL, "--weights", "none", folder=workplace)
+    done = script("test_dataset.py", "--dataset", "CLIVE", *SMALL, "--weights", "none", *ONE_PROCESS, folder=workplace)
     assert done.returncode == 0, done.stderr
     assert_nine_lines(done.stdout, "CLIVE")
     (saved,) = (workplace / "results").glob("CLIVE-*.npy")
@@ -83,7 +84,7 @@ def test_test_dataset_without_such_a_run_says_where_it_looked(workplace: Path) -
 
 
 def test_evaluate_tests_the_trained_model_again(workplace: Path) -> None:
-    done = script("main.py", *SMALL, "--weights", "none", "--evaluate", folder=workplace)
+    done = script("main.py", *SMALL, "--weights", "none", "--evaluate", *ONE_PROCESS, folder=workplace)
     assert done.returncode == 0, done.stderr
     assert_nine_lines(done.stdout, "KonIQ-10k")
 
@@ -103,6 +104,6 @@ def test_test_demo_scores_with_an_authors_checkpoint(tmp_path: Path) -> None:
 
 def test_training_on_the_authors_info_mat(tmp_path: Path) -> None:
     make_authors_layout(tmp_path, "CLIVE", 24)
-    done = script("main.py", "--dataset", "CLIVE", *SMALL, "--weights", "none", folder=tmp_path)
+    done = script("main.py", "--dataset", "CLIVE", *SMALL, "--weights", "none", *ONE_PROCESS, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert_nine_lines(done.stdout, "CLIVE")
