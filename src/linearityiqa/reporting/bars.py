@@ -103,13 +103,17 @@ def _draw_bars(panel: BarPanel, ax: "Axes", reference: str) -> "dict[str, Artist
 
 
 def _write_value(ax: "Axes", place: float, value: float, reference: float, near: float) -> None:
-    """Write a bar's value upright above the bar and its diamond; "none" on the axis where there is no bar."""
+    """Write a bar's value upright beyond the bar's end and its diamond; "none" on the axis where there is no bar."""
     if not math.isfinite(value):
         ax.annotate("none", (place, 0.0), xycoords=("data", "axes fraction"), xytext=(0, 2),
                     textcoords="offset points", ha="center", va="bottom", fontsize=6, rotation=90)  # fmt: skip
         return
     top = max(value, reference) if math.isfinite(reference) else value
     text = f"{value:.3f}".replace("0.", ".", 1)
+    if value < 0:  # the end of the bar is below
+        ax.annotate(text, (place, value), xytext=(0, -2), textcoords="offset points", ha="center", va="top",
+                    fontsize=6, rotation=90)  # fmt: skip
+        return
     ax.annotate(text, (place, top), xytext=(0, 5 if reference > value - near else 2), textcoords="offset points",
                 ha="center", va="bottom", fontsize=6, rotation=90)  # fmt: skip
 

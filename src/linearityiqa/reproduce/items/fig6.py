@@ -29,7 +29,7 @@ def draw(results: Results, scale: Scale) -> Drawn:
     ]
     caption = (
         f"PLCC on {scale.tested_on[0]} and SROCC on {scale.tested_on[1]}, by backbone and loss, "
-        f"trained on {scale.training_set}. The vertical axes do not start at 0."
+        f"trained on {scale.training_set}. The vertical axes need not start at 0."
     )
     wanted = needs(scale)
     return Drawn(

@@ -14,6 +14,8 @@ from linearityiqa.reproduce.items.common import (
 from linearityiqa.reproduce.plan import LOSS_NAMES, LOSSES, Scale
 
 METRICS = ("SROCC", "PLCC", "RMSE")
+WIDEST_TITLE = 30
+"""Characters that fit above a panel."""
 
 
 def needs(scale: Scale) -> tuple[PredictionsNeed, ...]:
@@ -32,7 +34,7 @@ def draw(results: Results, scale: Scale) -> Drawn:
             found, name = results.predictions[need], LOSS_NAMES[run.loss_type]
             figures = {metric: results.figure(need, metric) for metric in METRICS}
             corner = {metric: value for metric, value in figures.items() if value is not None and metric != "RMSE"}
-            cloud = Cloud(f"{name} on {database}", found.predicted, found.mos, corner, LOSS_STYLES[run.loss_type])
+            cloud = Cloud(_title(name, database), found.predicted, found.mos, corner, LOSS_STYLES[run.loss_type])
             row.append(cloud)
             rows.append([database, name, found.agreement.n, *figures.values()])
         clouds.append(row)
@@ -57,6 +59,12 @@ def draw(results: Results, scale: Scale) -> Drawn:
         tables={"fig7-agreement": Table("Agreement with MOS", ["Database", "Loss", "Images", *METRICS], rows)},
         comparisons=comparisons(results, scale, wanted, METRICS),
     )
+
+
+def _title(loss: str, database: str) -> str:
+    """What stands above a panel: in one line where that is wide enough."""
+    title = f"{loss} on {database}"
+    return title if len(title) <= WIDEST_TITLE else f"{loss}\n{database}"
 
 
 FIG7 = Item(name="fig7", title="Predicted quality against mean opinion score", needs=needs, draw=draw)

@@ -6,6 +6,8 @@ from linearityiqa.reproduce.items.common import both_databases, figure_rows, los
 from linearityiqa.reproduce.plan import LOSS_NAMES, LOSSES, Scale
 
 METRICS = ("SROCC", "PLCC")
+PLAIN = Scale().plain
+"""The paper's, which alone are known to have no skip connections."""
 
 
 def needs(scale: Scale) -> tuple[PredictionsNeed, ...]:
@@ -23,11 +25,14 @@ def draw(results: Results, scale: Scale) -> Drawn:
             figures = [results.figure(need, metric) for need in tested for metric in METRICS]
             rows.append([name, LOSS_NAMES[run.loss_type], *figures])
     columns = ["Backbone", "Loss", *(f"{database} {metric}" for database in databases for metric in METRICS)]
-    what = "Backbones without skip connections" if set(scale.plain) <= set(Scale().plain) else "Other backbones"
+    as_asked = set(scale.plain) <= set(PLAIN)
+    what = "Backbones without skip connections" if as_asked else "Other backbones"
     title = f"{what}: {', '.join(scale.tested_on)}"
+    instead = f"Run with {', '.join(scale.plain)} in place of {' and '.join(PLAIN)}, as --backbones says."
     return Drawn(
         numbers={"agreement": figure_rows(results, needs(scale))},
         tables={"tabA2": Table(title, columns, rows, decimals=3)},
+        sentences=() if as_asked else (instead,),
     )
 
 
