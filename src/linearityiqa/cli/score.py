@@ -108,6 +108,7 @@ def _scorer(config: ScoreConfig) -> "Scorer":
         device=config.device.device,
         batch_size=config.batch_size,
         num_workers=config.device.num_workers,
+        num_threads=config.device.num_threads,
         max_pixels=round(config.max_megapixels * 1e6),
     )
 

@@ -13,7 +13,7 @@ class DemoConfig:
 
     output: Path = Path("demo")
     """Folder of the database, the runs, the pictures and the report. The same command goes on where it stopped."""
-    images: int = 500
+    images: int = 360
     """Images of the synthetic database."""
     height: int = 96
     """Height of the images, in pixels."""
@@ -21,7 +21,7 @@ class DemoConfig:
     """Width of the images, in pixels."""
     architecture: str = "shufflenet_v2_x1_0"
     """Backbone, trained from random weights: the demo needs no network."""
-    epochs: int = 6
+    epochs: int = 5
     """Epochs of each of the four runs."""
     learning_rate: float = 1e-3
     """Learning rate of each of the four runs."""

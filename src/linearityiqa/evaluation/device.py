@@ -4,7 +4,19 @@ import os
 
 import torch
 
+from linearityiqa.config import DeviceConfig
 from linearityiqa.errors import ConfigError
+
+
+def prepare_device(config: DeviceConfig) -> torch.device:
+    """The device that the options name, with the number of threads that they ask for (of the whole process).
+
+    Raises:
+        ConfigError: as `resolve_device`.
+    """
+    if config.num_threads is not None:
+        torch.set_num_threads(config.num_threads)
+    return resolve_device(config.device)
 
 
 def resolve_device(name: str) -> torch.device:

@@ -10,7 +10,7 @@ from linearityiqa.data.databases import open_database
 from linearityiqa.data.dataset import ImageDataset
 from linearityiqa.data.workers import default_workers
 from linearityiqa.evaluation.authors_npy import write_authors_npy
-from linearityiqa.evaluation.device import resolve_device
+from linearityiqa.evaluation.device import prepare_device
 from linearityiqa.evaluation.inference import predict
 from linearityiqa.evaluation.predictions_file import write_predictions_csv
 from linearityiqa.evaluation.report import evaluate
@@ -42,7 +42,7 @@ def evaluate_model_file(config: TestConfig, model_file: Path) -> TestOutcome:
     model = open_model(model_file, model=config.model, transform=transform)
     database = open_database(config.data, config.optimiser.seed)
     table = database.split(config.split)
-    device = resolve_device(config.device.device)
+    device = prepare_device(config.device)
     predictions = predict(
         model.network.to(device),
         ImageDataset(

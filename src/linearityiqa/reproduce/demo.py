@@ -71,7 +71,7 @@ def run_demo(config: DemoConfig) -> DemoResult:
         runs[name] = train(run_config(config, database, arm))
     best = max(runs, key=lambda name: abs(runs[name].figure("val", "SROCC")))
     clean, degraded = write_showcase(config.output / "photographs", config.database)
-    scorer = Scorer(runs[best].model_file)
+    scorer = Scorer(runs[best].model_file, num_threads=1)
     first, second = scorer.score_many([clean, degraded])
     return DemoResult(database, runs, best, (first, second))
 
@@ -91,6 +91,7 @@ def run_config(config: DemoConfig, database: Path, arm: Arm) -> TrainConfig:
             lr_decay=1.0,  # so few epochs are no reason to slow down
             label_scale=arm.label_scale,
         ),
-        device=DeviceConfig(num_workers=0),  # starting a process costs more than decoding these small images
+        # with images as small as these, starting processes and waiting for threads cost more than they save
+        device=DeviceConfig(num_workers=0, num_threads=1),
         run=RunConfig(log_dir=config.output / "runs", test_during_training=True, pbar=not config.quiet),
     )

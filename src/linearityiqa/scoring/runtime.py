@@ -37,7 +37,12 @@ class Runtime(Protocol):
 
 
 def open_runtime(
-    path: Path, *, model: ModelConfig | None = None, transform: TransformConfig | None = None, device: str = "auto"
+    path: Path,
+    *,
+    model: ModelConfig | None = None,
+    transform: TransformConfig | None = None,
+    device: str = "auto",
+    num_threads: int | None = None,
 ) -> Runtime:
     """The runtime that fits a model file.
 
@@ -46,6 +51,7 @@ def open_runtime(
         model: architecture of a .pth; a file of ours knows its own, which this must not contradict.
         transform: transform that a .pth was trained with; a file of ours knows its own.
         device: auto, cpu, cuda, cuda:N or mps.
+        num_threads: threads of the arithmetic on a CPU; by default the runtime's choice.
 
     Raises:
         ModelFileError: the file is missing, damaged, unsafe, of another architecture, or of a kind that this version
@@ -63,7 +69,7 @@ def open_runtime(
     require("torch", "train")
     from linearityiqa.scoring.torch_runtime import TorchRuntime
 
-    return TorchRuntime(path, model=model, transform=transform, device=device)
+    return TorchRuntime(path, model=model, transform=transform, device=device, num_threads=num_threads)
 
 
 HOW_TO_GET_A_MODEL = (

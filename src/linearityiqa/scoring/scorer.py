@@ -40,6 +40,7 @@ class Scorer:
         device: auto (a GPU where there is one), cpu, cuda, cuda:N or mps.
         batch_size: most images that `score_many` gives the network at once.
         num_workers: threads that decode; by default one a core, at most 8.
+        num_threads: threads of the arithmetic on a CPU, for the whole process; by default the runtime's choice.
         max_pixels: larger images are refused before they are decoded.
 
     Raises:
@@ -57,6 +58,7 @@ class Scorer:
         device: str = "auto",
         batch_size: int = 8,
         num_workers: int | None = None,
+        num_threads: int | None = None,
         max_pixels: int = DEFAULT_MAX_PIXELS,
     ) -> None:
         require_options(
@@ -64,7 +66,7 @@ class Scorer:
             (max_pixels >= 1, f"max_pixels must be >= 1, got {max_pixels}"),
         )
         if isinstance(path, str | os.PathLike):
-            runtime = open_runtime(Path(path), model=model, transform=transform, device=device)
+            runtime = open_runtime(Path(path), model=model, transform=transform, device=device, num_threads=num_threads)
         else:
             runtime = path
         self._runtime = runtime

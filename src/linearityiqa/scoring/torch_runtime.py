@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from linearityiqa.config import ModelConfig, TransformConfig
+from linearityiqa.config import DeviceConfig, ModelConfig, TransformConfig
 from linearityiqa.errors import DataError
-from linearityiqa.evaluation.device import resolve_device
+from linearityiqa.evaluation.device import prepare_device
 from linearityiqa.models import open_model
 from linearityiqa.models.tensors import file_kind
 from linearityiqa.quality import QualityScores
@@ -23,6 +23,7 @@ class TorchRuntime:
         model: architecture of a .pth; a file of ours knows its own, which this must not contradict.
         transform: transform that a .pth was trained with; a file of ours knows its own.
         device: auto (a GPU where there is one), cpu, cuda, cuda:N or mps.
+        num_threads: threads of the arithmetic on a CPU, for the whole process; by default torch's choice.
 
     Raises:
         ModelFileError: the file is missing, damaged, unsafe or of another architecture.
@@ -36,8 +37,9 @@ class TorchRuntime:
         model: ModelConfig | None = None,
         transform: TransformConfig | None = None,
         device: str = "auto",
+        num_threads: int | None = None,
     ) -> None:
-        self._device = resolve_device(device)
+        self._device = prepare_device(DeviceConfig(device=device, num_threads=num_threads))
         # a transform asked for in place of our file's own is the scorer's affair, whatever the runtime
         trained = open_model(path, model=model, transform=transform if file_kind(path) == "torch" else None)
         self._record = trained.record

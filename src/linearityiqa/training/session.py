@@ -18,7 +18,7 @@ from linearityiqa.data.loader import BatchLoader, make_loader
 from linearityiqa.data.samplers import TrainingBatches
 from linearityiqa.data.table import Database, ImageTable
 from linearityiqa.data.workers import default_workers
-from linearityiqa.evaluation.device import resolve_device
+from linearityiqa.evaluation.device import prepare_device
 from linearityiqa.images import ImageTransform
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
@@ -102,7 +102,7 @@ def open_session(config: TrainConfig, *, resuming: bool) -> Session:
     Raises:
         LinearityIQAError: the database, the device, the backbone or its weights are not to be had.
     """
-    device = resolve_device(config.device.device)
+    device = prepare_device(config.device)
     database = open_database(config.data, config.optimiser.seed)
     tables = _tables(database)
     training = _training_set(config, tables["train"])
