@@ -1,9 +1,9 @@
 """The command, short: figures and tables of a tiny backbone; killed and started again (oracle: the undisturbed run)."""
 
 import json
+import os
 import signal
-import subprocess
-import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,12 +13,15 @@ import pytest
 
 from linearityiqa.cli import main
 from linearityiqa.config import ReproduceConfig, command_words
+from linearityiqa.errors import Interrupted
+from linearityiqa.reproduce import ITEMS
+from linearityiqa.reproduce.processes import Worker
+from linearityiqa.reproduce.progress import progress_of
 from linearityiqa.reproduce.reproduction import reproduce
+from linearityiqa.reproduce.setup import Setup
 from linearityiqa.training.step import TrainingStep
 from linearityiqa.training.trainer import Trainer
 from small_reproduction import numbers, one_thread, small_reproduction
-
-PATIENCE = 240.0
 
 
 class Killed(BaseException):
@@ -93,32 +96,52 @@ def test_killed_and_started_again_ends_in_the_same_numbers(
     assert numbers(tmp_path / "reproduced") == {"fig4.json": numbers(undisturbed.output)["fig4.json"]}
 
 
-def test_processes_stopped_then_killed_then_finished(photo_database, tmp_path, undisturbed) -> None:
-    one = small_reproduction(photo_database, tmp_path, "figA2", jobs=2)
+@pytest.fixture
+def terminated_after_a_save(tmp_path) -> Iterator[None]:
+    """This process gets SIGTERM once a state below `tmp_path` is written anew."""
+    over = threading.Event()
 
-    def run_until(saved: int) -> subprocess.Popen[str]:
-        """Start the command, and wait until states have been saved so many times."""
-        words = [sys.executable, "-m", "linearityiqa", "reproduce", *command_words(one)]
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        seen: set[int] = {path.stat().st_mtime_ns for path in one.log_dir.glob("*/last.pt")}
-        enough, deadline = len(seen) + saved, time.monotonic() + PATIENCE
-        while len(seen) < enough and process.poll() is None and time.monotonic() < deadline:
-            seen |= {path.stat().st_mtime_ns for path in one.log_dir.glob("*/last.pt")}
-            time.sleep(0.002)
-        return process
+    def watch() -> None:
+        before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("last.pt")}
+        while not over.wait(0.002):
+            if any(path.stat().st_mtime_ns != before.get(path) for path in tmp_path.rglob("last.pt")):
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
 
-    asked = run_until(saved=1)
-    asked.send_signal(signal.SIGTERM)
-    output, _ = asked.communicate(timeout=PATIENCE)
-    assert asked.returncode == 128 + signal.SIGTERM, output
-    assert "the same command goes on" in output
-    killed = run_until(saved=1)
-    killed.kill()
-    killed.communicate()
-    both = replace(one, items=("fig4", "figA2"))
-    reproduce(both)
-    expected = numbers(undisturbed.output)
-    assert numbers(both.output) == {name: expected[name] for name in ("fig4.json", "figA2.json")}
+    thread = threading.Thread(target=watch)
+    previous = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # where nobody heeds it, it must not end the tests
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+    signal.signal(signal.SIGTERM, previous)
+
+
+def test_a_process_that_lost_its_runner_leaves_the_folder_to_the_next_one(
+    photo_database, tmp_path, undisturbed
+) -> None:
+    config = small_reproduction(photo_database, tmp_path, "figA2", jobs=2)
+    (job,) = Setup(config).jobs([ITEMS["figA2"]])
+    orphan = Worker.start(job, {})
+    while not (job.folder / "last.pt").exists() and orphan.process.poll() is None:
+        time.sleep(0.002)
+    orphan.close()  # as when the runner is killed
+    assert orphan.process.returncode != 0
+    assert progress_of(job).state == "part done"
+    reproduce(config)
+    assert numbers(config.output) == {"figA2.json": numbers(undisturbed.output)["figA2.json"]}
+
+
+def test_processes_save_their_states_when_the_runner_is_asked_to_stop(
+    photo_database, tmp_path, terminated_after_a_save
+) -> None:
+    config = small_reproduction(photo_database, tmp_path, "figA2", jobs=2, epochs=50)
+    with pytest.raises(Interrupted, match="the same command goes on") as stop:
+        reproduce(config)
+    assert stop.value.exit_status == 128 + signal.SIGTERM
+    (job,) = Setup(config).jobs([ITEMS["figA2"]])
+    assert progress_of(job).state == "part done"
+    assert not config.output.exists()
 
 
 def test_a_failed_item_is_named_the_others_are_drawn_and_the_status_is_1(photo_database, tmp_path, capsys) -> None:

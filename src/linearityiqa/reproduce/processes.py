@@ -17,6 +17,8 @@ from linearityiqa.reproduce.execution import Order, Outcome
 from linearityiqa.reproduce.setup import Job
 from linearityiqa.training.stopping import StopRequest
 
+COMMAND = [sys.executable, "-m", f"{__package__}.worker"]
+"""What a process of its own is started with."""
 PAUSE_SECONDS = 0.1
 
 
@@ -30,7 +32,7 @@ class Worker(NamedTuple):
     def start(cls, job: Job, environment: dict[str, str]) -> "Worker":
         """Start a process and hand it its order."""
         process = subprocess.Popen(
-            [sys.executable, "-m", f"{__package__}.worker"],
+            COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | environment,
