@@ -35,7 +35,8 @@ SMOKE := reproduced/smoke
 reproduce-smoke: $(READY)
 	$(BIN)/linearityiqa datasets make --output $(SMOKE)/synthetic --images 96 --height 96 --width 96
 	$(BIN)/linearityiqa reproduce all --dataset $(SMOKE)/synthetic/labels.csv --backbones resnet18 --weights none \
-		--size 64x64 --epochs 2 --splits 2 --num_workers 0 --log_dir $(SMOKE)/runs --output $(SMOKE)
+		--size 64x64 --epochs 2 --splits 2 --num_workers 0 --num_threads 1 \
+		--log_dir $(SMOKE)/runs --output $(SMOKE)
 
 # One thread for each of two test processes: on a small machine more of either only makes them wait for each other.
 test: $(READY)

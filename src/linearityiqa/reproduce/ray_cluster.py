@@ -98,7 +98,9 @@ def _resources(device: DeviceConfig, nodes: list[dict[str, Any]]) -> dict[str, i
         kind: max((int(node["Resources"].get(kind, 0)) for node in nodes if node["Alive"]), default=0)
         for kind in ("CPU", "GPU")
     }
-    wanted = 1 + (device.num_workers if device.num_workers is not None else 4 * (most["GPU"] > 0))
+    wanted = (device.num_threads or 1) + (
+        device.num_workers if device.num_workers is not None else 4 * (most["GPU"] > 0)
+    )
     gpus = int(most["GPU"] > 0 and not device.device.startswith("cpu"))
     if device.device.startswith("cuda") and not gpus:
         raise ConfigError(f"--device {device.device} needs a GPU, and the Ray cluster has none")

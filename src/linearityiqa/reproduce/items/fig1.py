@@ -110,8 +110,11 @@ def speed_up(found: list[Crossing], epochs: int) -> list[str]:
         low, high = min(reached), max(reached)
         span = f"{low}" if low == high else f"{low} to {high}"
         words = "no speed-up: it is as good after one epoch" if high == 1 else f"a speed-up of {span} times in epochs"
-        rest = f"; in {never} of {never + len(reached)} panels it never does" if never else ""
-        sentences.append(f"{name} first reaches Norm-in-Norm's first-epoch level at epoch {span}: {words}{rest}.")
+        where = f" in {len(reached)} of {len(reached) + never} panels" if never else ""
+        rest = f"; in the other {never} it never does in {epochs} epochs" if never else ""
+        sentences.append(
+            f"{name} first reaches Norm-in-Norm's first-epoch level at epoch {span}{where}: {words}{rest}."
+        )
     return sentences
 
 
