@@ -1,4 +1,4 @@
-"""What the benchmarks measure with: interleaved timing, anonymous memory, the machine's matrix-product rate, its name."""
+"""What the benchmarks measure with: interleaved timing, anonymous memory, matrix-product rate, the machine's name."""
 
 import os
 import platform
