@@ -1,6 +1,7 @@
 """The one tree of options: command line, configuration file, and the record inside every model file."""
 
 from linearityiqa.config import runfiles
+from linearityiqa.config.crossval import CrossvalConfig
 from linearityiqa.config.data import AugmentationConfig, DataConfig, TransformConfig
 from linearityiqa.config.demo import DemoConfig
 from linearityiqa.config.loss import LossConfig, LossType
@@ -18,6 +19,7 @@ __all__ = [
     "PHOTOGRAPHS",
     "AugmentationConfig",
     "Criterion",
+    "CrossvalConfig",
     "DataConfig",
     "DemoConfig",
     "DeviceConfig",
