@@ -23,6 +23,7 @@ COMMANDS = {
     "demo": Command("linearityiqa.cli.demo", "the whole story in minutes: make data, train, test, plot, score"),
     "train": Command("linearityiqa.cli.train", "train a model on a database; goes on by itself after a stop"),
     "test": Command("linearityiqa.cli.test", "test model files on a split of any database"),
+    "crossval": Command("linearityiqa.cli.crossval", "train and test on several random splits by reference"),
     "score": Command("linearityiqa.cli.score", "score photographs"),
     "reproduce": Command("linearityiqa.cli.reproduce", "the paper's figures and tables, trained or from results"),
     "datasets": Command("linearityiqa.cli.datasets", "make the built-in synthetic database"),
