@@ -25,6 +25,10 @@ class UnreadableImageError(DataError):
     """An image file that cannot be decoded, or that must not be (decompression bomb, animation)."""
 
 
+class ImageTooLargeError(UnreadableImageError):
+    """An image with more pixels than are allowed, or than there is memory for."""
+
+
 class ImageTooSmallError(DataError, ValueError):
     """An image on which the network's pooling windows do not fit."""
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile
 
-from linearityiqa.errors import UnreadableImageError
+from linearityiqa.errors import ImageTooLargeError, UnreadableImageError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 """Mean of ImageNet's red, green and blue in 0..1."""
@@ -185,13 +185,17 @@ def _normalised_levels() -> NDArray[np.float32]:
 _LEVELS = _normalised_levels()
 
 
-def normalise(image: Image.Image) -> NDArray[np.float32]:
+def normalise(image: Image.Image, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
     """An RGB image, divided by 255, less ImageNet's mean, over its standard deviation.
+
+    Args:
+        image: an RGB image.
+        out: where the result is written, float32 of shape (3, height, width); by default a new array.
 
     Returns:
         float32, shape (3, height, width), contiguous; the values of torchvision's ToTensor and Normalize to the bit.
     """
-    output = np.empty((3, image.height, image.width), dtype=np.float32)
+    output = np.empty((3, image.height, image.width), dtype=np.float32) if out is None else out
     # A table of the 256 levels needs one pass. mode="clip" only spares take() a buffer: no index is out of range.
     for channel, band in enumerate(image.split()):
         np.take(_LEVELS[channel], np.asarray(band), out=output[channel], mode="clip")
@@ -214,8 +218,8 @@ def _explained(name: str) -> Iterator[None]:
         raise UnreadableImageError(f"cannot decode {name}: {reason}. Copy the file again, or leave it out.") from cause
 
 
-def _too_large(name: str, reason: str) -> UnreadableImageError:
-    return UnreadableImageError(
+def _too_large(name: str, reason: str) -> ImageTooLargeError:
+    return ImageTooLargeError(
         f"{name} is too large to decode: {reason}. Scale it down, or raise the limit (max_megapixels when scoring)."
     )
 
