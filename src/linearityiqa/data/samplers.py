@@ -82,5 +82,43 @@ class EvaluationBatches(Sampler[list[SampleKey]]):
         return len(self._batches)
 
 
+class Shares(Sampler[list[SampleKey]]):
+    """One process's share of every batch of another sampler.
+
+    Consecutive images: the shares in the order of the processes are the batch. A share is empty where a batch holds
+    fewer images than there are processes.
+
+    Args:
+        batches: the whole batches, asked anew at the start of each iteration.
+        rank: number of this process.
+        ranks: number of processes.
+    """
+
+    def __init__(self, batches: TrainingBatches, rank: int, ranks: int) -> None:
+        self.batches, self.rank, self.ranks = batches, rank, ranks
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        whole = iter(self.batches)
+        return (self._share(batch) for batch in whole)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def _share(self, batch: list[SampleKey]) -> list[SampleKey]:
+        sizes = share_sizes(len(batch), self.ranks)
+        start = sum(sizes[: self.rank])
+        return batch[start : start + sizes[self.rank]]
+
+
+def share_sizes(count: int, ranks: int) -> list[int]:
+    """How many of `count` images each process takes: as equal as can be, the first ones more.
+
+    >>> share_sizes(8, 3), share_sizes(1, 2)
+    ([3, 3, 2], [1, 0])
+    """
+    least, more = divmod(count, ranks)
+    return [least + (rank < more) for rank in range(ranks)]
+
+
 def _in_batches(keys: list[SampleKey], size: int) -> list[list[SampleKey]]:
     return [keys[start : start + size] for start in range(0, len(keys), size)]
