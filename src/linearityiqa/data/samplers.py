@@ -16,26 +16,28 @@ class SampleKey(NamedTuple):
 
 
 class TrainingBatches(Sampler[list[SampleKey]]):
-    """Every image once an epoch, shuffled by the seed and the epoch.
+    """Every image once an epoch, shuffled by the seed and the epoch; the images of a batch are of one database.
 
-    The permutation of an epoch is that of ``numpy.random.default_rng([seed, epoch])``. Iterating goes through the
-    epoch that `start_at` chose last; `len` is the number of batches of a whole epoch.
+    The permutation of an epoch is that of ``numpy.random.default_rng([seed, epoch])``, of the database number k of
+    several that of ``default_rng([seed, epoch, k])``. The batches of several databases are spread evenly over the
+    epoch, each database's at an offset that is drawn anew every epoch. Iterating goes through the epoch that
+    `start_at` chose last; `len` is the number of batches of a whole epoch.
 
     Args:
-        length: number of images.
-        batch_size: images a batch; the last batch of an epoch may be smaller.
+        length: number of images; of several databases, which follow each other in the table, the number of each.
+        batch_size: images a batch; the last batch of an epoch (of each database) may be smaller.
         seed: seed of the run.
         drop_single: leave out a last batch of one image, which cannot be normalised (unless all batches are such).
     """
 
-    def __init__(self, length: int, batch_size: int, seed: int, *, drop_single: bool = True) -> None:
-        self.length = length
+    def __init__(self, length: int | Sequence[int], batch_size: int, seed: int, *, drop_single: bool = True) -> None:
+        self.lengths = (length,) if isinstance(length, int) else tuple(length)
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = 0
         self.step = 0
-        single = drop_single and batch_size > 1 and length % batch_size == 1
-        self._used = length - 1 if single else length
+        drops = drop_single and batch_size > 1
+        self._used = [count - 1 if drops and count % batch_size == 1 else count for count in self.lengths]
 
     def start_at(self, epoch: int, step: int = 0) -> None:
         """Choose the epoch of the next iteration, and how many of its batches are done already."""
@@ -43,12 +45,22 @@ class TrainingBatches(Sampler[list[SampleKey]]):
         self.step = step
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)[: self._used]
-        keys = [SampleKey(self.epoch, int(index)) for index in order]
-        return iter(_in_batches(keys, self.batch_size)[self.step :])
+        offsets = np.random.default_rng([self.seed, self.epoch, len(self.lengths)]).random(len(self.lengths))
+        placed: list[tuple[float, list[SampleKey]]] = []
+        for database, offset in enumerate(offsets):
+            batches = _in_batches(self._shuffled(database), self.batch_size)
+            placed += [((place + offset) / len(batches), batch) for place, batch in enumerate(batches)]
+        placed.sort(key=lambda pair: pair[0])
+        return iter([batch for _, batch in placed][self.step :])
+
+    def _shuffled(self, database: int) -> list[SampleKey]:
+        """The images of one database that the epoch uses, in its order."""
+        stream = [self.seed, self.epoch] if len(self.lengths) == 1 else [self.seed, self.epoch, database]
+        order = np.random.default_rng(stream).permutation(self.lengths[database])[: self._used[database]]
+        return [SampleKey(self.epoch, int(index)) for index in order + sum(self.lengths[:database])]
 
     def __len__(self) -> int:
-        return -(-self._used // self.batch_size)
+        return sum(-(-used // self.batch_size) for used in self._used)
 
 
 class EvaluationBatches(Sampler[list[SampleKey]]):
@@ -105,19 +117,27 @@ class Shares(Sampler[list[SampleKey]]):
         return len(self.batches)
 
     def _share(self, batch: list[SampleKey]) -> list[SampleKey]:
-        sizes = share_sizes(len(batch), self.ranks)
-        start = sum(sizes[: self.rank])
-        return batch[start : start + sizes[self.rank]]
+        start, stop = (len(batch) * rank // self.ranks for rank in (self.rank, self.rank + 1))
+        return batch[start:stop]
 
 
-def share_sizes(count: int, ranks: int) -> list[int]:
-    """How many of `count` images each process takes: as equal as can be, the first ones more.
+class Turns(Sampler[list[SampleKey]]):
+    """One process's batches of another sampler: every batch goes to one process, in turn.
 
-    >>> share_sizes(8, 3), share_sizes(1, 2)
-    ([3, 3, 2], [1, 0])
+    Args:
+        batches: all batches.
+        rank: number of this process.
+        ranks: number of processes.
     """
-    least, more = divmod(count, ranks)
-    return [least + (rank < more) for rank in range(ranks)]
+
+    def __init__(self, batches: EvaluationBatches, rank: int, ranks: int) -> None:
+        self._batches = list(batches)[rank::ranks]
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        return iter(self._batches)
+
+    def __len__(self) -> int:
+        return len(self._batches)
 
 
 def _in_batches(keys: list[SampleKey], size: int) -> list[list[SampleKey]]:
