@@ -131,7 +131,7 @@ def test_shares_of_a_batch_make_it_up_in_the_order_of_the_ranks(ranks):
     batches = TrainingBatches(21, 4, seed=1, drop_single=False)
     shares = [Shares(batches, rank, ranks) for rank in range(ranks)]
     batches.start_at(3, step=2)
-    assert [sum(parts, []) for parts in zip(*shares, strict=True)] == list(batches)
+    assert [list(itertools.chain(*parts)) for parts in zip(*shares, strict=True)] == list(batches)
     assert {len(share) for share in shares} == {len(batches)}
     for parts in zip(*shares, strict=True):
         assert max(map(len, parts)) - min(map(len, parts)) <= 1
