@@ -1,16 +1,24 @@
 """Scoring photographs with a trained model; imports no torch until a model file needs it."""
 
 from linearityiqa.scoring.inputs import expand
-from linearityiqa.scoring.results import COLUMNS, ImageScore
-from linearityiqa.scoring.runtime import HOW_TO_GET_A_MODEL, Runtime, open_runtime
+from linearityiqa.scoring.prepared import ImageLike, Prepared
+from linearityiqa.scoring.quality_map import QualityMap
+from linearityiqa.scoring.results import COLUMNS, Details, ImageScore, columns
+from linearityiqa.scoring.runtime import HOW_TO_GET_A_MODEL, MapRuntime, Runtime, open_runtime
 from linearityiqa.scoring.scorer import Scorer, describe_transform
 
 __all__ = [
     "COLUMNS",
     "HOW_TO_GET_A_MODEL",
+    "Details",
+    "ImageLike",
     "ImageScore",
+    "MapRuntime",
+    "Prepared",
+    "QualityMap",
     "Runtime",
     "Scorer",
+    "columns",
     "describe_transform",
     "expand",
     "open_runtime",

@@ -6,10 +6,8 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from linearityiqa.data.workers import MAX_PIXELS_PER_BATCH
+from linearityiqa.scoring.prepared import Prepared
 from linearityiqa.scoring.results import ImageScore
 
 T = TypeVar("T")
@@ -25,57 +23,69 @@ class Slot:
 
     Attributes:
         path: the image, as it was named.
-        notes: what was done to decode it.
-        pixels: what the network sees, shape (3, H, W), until it is scored; None where decoding failed.
+        image: what the network sees, until it is scored; None where decoding failed.
         result: the row, once it is known.
+        batch: the batch that finishes this slot, once it is under way.
     """
 
     path: str
-    notes: tuple[str, ...] = ()
-    pixels: NDArray[np.float32] | None = None
+    image: Prepared | None = None
     result: ImageScore | None = None
+    batch: Future[None] | None = None
 
     @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of the pixels; (0, 0) without any."""
-        return (0, 0) if self.pixels is None else (self.pixels.shape[1], self.pixels.shape[2])
+    def pixels(self) -> int:
+        """Pixels that are held; 0 without any."""
+        return 0 if self.image is None else self.image.size[0] * self.image.size[1]
+
+    @property
+    def known(self) -> bool:
+        """Whether the result can be had without waiting."""
+        return self.result is not None or (self.batch is not None and self.batch.done())
 
     def finish(self, result: ImageScore) -> None:
         """Set the result and let go of the pixels."""
         self.result = result
-        self.pixels = None
+        self.image = None
+
+    def wait(self) -> ImageScore:
+        """The result, as soon as the batch is through; an unforeseen failure of the batch is raised here."""
+        if self.batch is not None:
+            self.batch.result()
+        if self.result is None:
+            raise RuntimeError("a batch was scored without finishing its slots")
+        return self.result
 
 
 class Window:
     """Slots that wait to be scored with others of their size, given out in the order in which they came.
 
-    Which images share a batch depends on their order and sizes alone, never on how fast they are decoded.
+    Which images share a batch depends on their order and sizes alone, never on how fast they are decoded or scored.
 
     Args:
-        score: finishes the slots of one batch, all of one size.
+        start: starts a batch, slots of one size, and gives what finishes with it.
         batch_size: most images of a batch.
     """
 
-    def __init__(self, score: Callable[[list[Slot]], None], batch_size: int) -> None:
-        self._score = score
+    def __init__(self, start: Callable[[list[Slot]], Future[None]], batch_size: int) -> None:
+        self._start = start
         self._batch_size = batch_size
         self._waiting: deque[Slot] = deque()
         self._by_size: dict[tuple[int, int], list[Slot]] = {}
 
-    def add(self, slot: Slot) -> Iterator[ImageScore]:
-        """Take a slot, and give the results that are due."""
+    def add(self, slot: Slot) -> Iterator[Slot]:
+        """Take a slot, and give those whose turn it is and whose batch is under way."""
         self._waiting.append(slot)
-        if slot.pixels is not None:
-            alike = self._by_size.setdefault(slot.size, [])
+        if slot.image is not None:
+            alike = self._by_size.setdefault(slot.image.size, [])
             alike.append(slot)
-            height, width = slot.size
-            if len(alike) >= min(self._batch_size, max(1, MAX_PIXELS_PER_BATCH // (height * width))):
-                self._score_size(slot.size)
-        while self._waiting and (self._waiting[0].result is not None or self._is_full()):
+            if len(alike) >= min(self._batch_size, max(1, MAX_PIXELS_PER_BATCH // slot.pixels)):
+                self._start_size(slot.image.size)
+        while self._waiting and (self._is_under_way(self._waiting[0]) or self._is_full()):
             yield self._next()
 
-    def drain(self) -> Iterator[ImageScore]:
-        """The results of all slots that are left."""
+    def drain(self) -> Iterator[Slot]:
+        """All slots that are left."""
         while self._waiting:
             yield self._next()
 
@@ -83,16 +93,58 @@ class Window:
         held = sum(size[0] * size[1] * len(slots) for size, slots in self._by_size.items())
         return len(self._waiting) >= WINDOW_BATCHES * self._batch_size or held >= WINDOW_BATCHES * MAX_PIXELS_PER_BATCH
 
-    def _next(self) -> ImageScore:
-        if self._waiting[0].result is None:
-            self._score_size(self._waiting[0].size)
-        result = self._waiting.popleft().result
-        if result is None:
-            raise RuntimeError("a batch was scored without finishing its slots")
-        return result
+    @staticmethod
+    def _is_under_way(slot: Slot) -> bool:
+        return slot.result is not None or slot.batch is not None
 
-    def _score_size(self, size: tuple[int, int]) -> None:
-        self._score(self._by_size.pop(size))
+    def _next(self) -> Slot:
+        slot = self._waiting[0]
+        if not self._is_under_way(slot) and slot.image is not None:
+            self._start_size(slot.image.size)
+        return self._waiting.popleft()
+
+    def _start_size(self, size: tuple[int, int]) -> None:
+        slots = self._by_size.pop(size)
+        batch = self._start(slots)
+        for slot in slots:
+            slot.batch = batch
+
+
+class Lanes:
+    """Batches on their way through the network, in the threads of an executor.
+
+    At most one batch more than there are threads is under way: no thread waits for work, and what is held is bounded.
+
+    Args:
+        executor: runs the batches.
+        threads: how many threads it has.
+        score: finishes the slots of one batch, all of one size.
+    """
+
+    def __init__(self, executor: Executor, threads: int, score: Callable[[list[Slot]], None]) -> None:
+        self._executor = executor
+        self._threads = threads
+        self._score = score
+        self._under_way: deque[Future[None]] = deque()
+
+    def start(self, slots: list[Slot]) -> Future[None]:
+        """Start a batch, as soon as one of those before it makes room."""
+        while len(self._under_way) > self._threads:
+            self._under_way.popleft().result()
+        future = self._executor.submit(self._score, slots)
+        self._under_way.append(future)
+        return future
+
+
+def in_order(slots: Iterable[Slot], most: int) -> Iterator[ImageScore]:
+    """The results of slots, in their order, each as soon as it is known; at most `most` are waited for at a time."""
+    due: deque[Slot] = deque()
+    for slot in slots:
+        due.append(slot)
+        while due and (due[0].known or len(due) > most):
+            yield due.popleft().wait()
+    while due:
+        yield due.popleft().wait()
 
 
 def ahead(executor: Executor, function: Callable[[T], S], items: Iterable[T], depth: int) -> Iterator[S]:

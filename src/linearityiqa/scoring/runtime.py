@@ -1,7 +1,7 @@
 """What scoring asks of a network, whatever runs it, and which file is run by what."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,28 @@ class Runtime(Protocol):
         Raises:
             ImageTooSmallError: the network's pooling windows do not fit on H x W.
             DataError: the batch cannot be run, e.g. for lack of memory.
+        """
+        ...
+
+
+@runtime_checkable
+class MapRuntime(Runtime, Protocol):
+    """A runtime that can also say where in an image quality is lost."""
+
+    def predict_with_maps(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Raw outputs of the three heads, and the fused head's output locally.
+
+        Args:
+            batch: as of `predict`.
+
+        Returns:
+            The scores as of `predict`, shape (N, 3); and raw local scores of the fused head, shape (N, h, w), whose
+            cells cover the image evenly (`linearityiqa.models.quality_map`).
+
+        Raises:
+            ImageTooSmallError: as `predict`.
+            DataError: as `predict`.
+            ModelFileError: the model file gives no map; says how to make one that does.
         """
         ...
 

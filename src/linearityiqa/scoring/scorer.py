@@ -2,30 +2,24 @@
 
 import logging
 import os
-from collections.abc import Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from linearityiqa.config import AugmentationConfig, ModelConfig, TransformConfig
 from linearityiqa.config.checks import require_options
 from linearityiqa.data.workers import default_workers
-from linearityiqa.errors import DataError, ImageTooSmallError, UnreadableImageError
-from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform, decode, to_rgb
-from linearityiqa.quality import QualityScores
+from linearityiqa.errors import DataError
+from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform
 from linearityiqa.record import ModelRecord
-from linearityiqa.scoring.batching import Slot, Window, ahead
-from linearityiqa.scoring.results import ImageScore
+from linearityiqa.scoring.batching import WINDOW_BATCHES, Lanes, Slot, Window, ahead, in_order
+from linearityiqa.scoring.inference import Inference
+from linearityiqa.scoring.prepared import ImageLike, Prepared, prepare
+from linearityiqa.scoring.results import PLAIN, Details, ImageScore
 from linearityiqa.scoring.runtime import Runtime, open_runtime
 
 logger = logging.getLogger(__name__)
-
-ImageLike = Path | str | bytes | Image.Image | NDArray[np.uint8]
-"""An image file by its path, an encoded image, a Pillow image, or RGB values of shape (H, W, 3)."""
 
 
 class Scorer:
@@ -69,8 +63,8 @@ class Scorer:
             runtime = open_runtime(Path(path), model=model, transform=transform, device=device, num_threads=num_threads)
         else:
             runtime = path
-        self._runtime = runtime
         self._record = _with_transform(runtime.record, transform)
+        self._inference = Inference(runtime, self._record)
         self._transform = ImageTransform(size=self._record.config.transform.size)
         self._batch_size = batch_size
         self._threads = max(1, default_workers(num_workers))
@@ -92,13 +86,55 @@ class Scorer:
             ImageTooSmallError: the network's pooling windows do not fit on the image.
             DataError: the device has too little memory for the image, or the score is not finite.
         """
-        pixels = self._transform(self._open(image))
-        scores = self._mapped(pixels[np.newaxis])[0]
-        if not np.isfinite(scores).all():
-            raise DataError(_NOT_FINITE)
-        return float(QualityScores(*scores).fused)
+        return self._inference.score(self.prepare(image))
 
-    def score_many(self, paths: Iterable[str | os.PathLike[str]] | str | os.PathLike[str]) -> Generator[ImageScore]:
+    def prepare(self, image: ImageLike, name: str | None = None) -> Prepared:
+        """Decode and resize one image, ready for `score_batch`.
+
+        Args:
+            image: a path, an encoded image, a Pillow image, or uint8 RGB values of shape (H, W, 3).
+            name: how messages and results call the image; by default its path.
+
+        Raises:
+            UnreadableImageError: the image cannot be decoded, must not be, or needs too much memory.
+        """
+        return prepare(image, self._transform, name=name, max_pixels=self._max_pixels)
+
+    def score_batch(self, images: Sequence[Prepared], details: Details = PLAIN) -> list[ImageScore]:
+        """Score images that are already decoded, of any sizes; those of one size share batches.
+
+        An image that cannot be scored is a row with the reason.
+
+        Args:
+            images: what `prepare` gave.
+            details: what is asked for beside the scores.
+
+        Returns:
+            A result for each image, in their order.
+
+        Raises:
+            ConfigError: a quality map is asked of a runtime that gives none.
+            ModelFileError: the same, of a model file.
+        """
+        score = self._inference.of_slots(details)
+
+        def at_once(slots: list[Slot]) -> Future[None]:
+            done: Future[None] = Future()
+            score(slots)
+            done.set_result(None)
+            return done
+
+        window = Window(at_once, self._batch_size)
+        slots = [slot for image in images for slot in window.add(Slot(image.name, image))]
+        return [slot.wait() for slot in (*slots, *window.drain())]
+
+    def score_many(
+        self,
+        paths: Iterable[str | os.PathLike[str]] | str | os.PathLike[str],
+        details: Details = PLAIN,
+        *,
+        read: Callable[[str], bytes] | None = None,
+    ) -> Generator[ImageScore]:
         """Score any number of image files, in order.
 
         An image that cannot be scored is a row with the reason. Images are decoded in threads, ahead of the network,
@@ -107,81 +143,45 @@ class Scorer:
 
         Args:
             paths: image files; may be endless. A single path is a list of one.
+            details: what is asked for beside the scores.
+            read: gives the content of a path, from several threads at once; by default paths are local files. What it
+                cannot read it refuses with a `DataError` or an `OSError`.
+
+        Raises:
+            ConfigError: a quality map is asked of a runtime that gives none.
+            ModelFileError: the same, of a model file.
         """
         paths = [paths] if isinstance(paths, str | os.PathLike) else paths
-        executor = ThreadPoolExecutor(self._threads, thread_name_prefix="decode")
+        score = self._inference.of_slots(details)
+        decoders = ThreadPoolExecutor(self._threads, thread_name_prefix="decode")
+        runners = ThreadPoolExecutor(_LANES, thread_name_prefix="score")
         try:
-            window = Window(self._score_batch, self._batch_size)
+            window = Window(Lanes(runners, _LANES, score).start, self._batch_size)
             depth = max(2 * self._threads, self._batch_size)
-            for slot in ahead(executor, self._prepare, paths, depth):
-                yield from window.add(slot)
-            yield from window.drain()
-        finally:
-            executor.shutdown(wait=True, cancel_futures=True)
 
-    def _prepare(self, path: str | os.PathLike[str]) -> Slot:
+            def under_way() -> Generator[Slot]:
+                for slot in ahead(decoders, lambda path: self._slot(path, read), paths, depth):
+                    yield from window.add(slot)
+                yield from window.drain()
+
+            yield from in_order(under_way(), most=WINDOW_BATCHES * self._batch_size)
+        finally:
+            decoders.shutdown(wait=True, cancel_futures=True)
+            runners.shutdown(wait=True, cancel_futures=True)
+
+    def _slot(self, path: str | os.PathLike[str], read: Callable[[str], bytes] | None) -> Slot:
         name = os.fspath(path)
         try:
-            decoded = decode(Path(path), exif_rotation=True, max_pixels=self._max_pixels)
-            return Slot(name, decoded.notes, pixels=self._transform(decoded.image))
+            return Slot(name, self.prepare(Path(path) if read is None else read(name), name))
         except DataError as cause:
             return Slot(name, result=ImageScore(name, error=str(cause)))
-        except MemoryError:
-            error = (
-                f"there is too little memory for {name}. Score fewer images at once (--batch_size 1), or with --resize."
-            )
+        except OSError as cause:
+            error = f"cannot read {name}: {cause}. Check the path and its permissions."
             return Slot(name, result=ImageScore(name, error=error))
 
-    def _score_batch(self, slots: list[Slot]) -> None:
-        """Finish the slots of one batch, with scores or with the reason why there are none."""
-        try:
-            rows = self._mapped(np.stack([slot.pixels for slot in slots if slot.pixels is not None]))
-        except ImageTooSmallError as cause:
-            for slot in slots:
-                slot.finish(ImageScore(slot.path, notes=slot.notes, error=str(cause)))
-        except DataError as cause:
-            if len(slots) == 1:
-                slots[0].finish(ImageScore(slots[0].path, notes=slots[0].notes, error=str(cause)))
-            else:  # what does not fit into memory together may fit one by one
-                for slot in slots:
-                    self._score_batch([slot])
-        else:
-            for slot, row in zip(slots, rows, strict=True):
-                slot.finish(self._result(slot, QualityScores(*row.tolist())))
 
-    def _result(self, slot: Slot, scores: QualityScores[float]) -> ImageScore:
-        if not np.isfinite(scores).all():
-            return ImageScore(slot.path, notes=slot.notes, error=_NOT_FINITE)
-        scale = self._record.scale
-        return ImageScore(
-            slot.path,
-            score=scores.fused,
-            stage3=scores.stage3,
-            stage4=scores.stage4,
-            on_scale=None if scale is None else scale.contains(scores.fused),
-            notes=slot.notes,
-        )
-
-    def _mapped(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Scores mapped to MOS, shape (N, 3), of normalised images, shape (N, 3, H, W)."""
-        heads = zip(self._record.mapping, self._runtime.predict(batch).T, strict=True)
-        return np.stack([line(outputs) for line, outputs in heads], axis=1)
-
-    def _open(self, image: ImageLike) -> Image.Image:
-        if isinstance(image, np.ndarray):
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-                raise UnreadableImageError(
-                    f"an array must hold uint8 RGB values of shape (H, W, 3), "
-                    f"got {image.dtype} of shape {image.shape}. Convert it first."
-                )
-            image = Image.fromarray(image)
-        if isinstance(image, Image.Image):
-            return to_rgb(image, exif_rotation=True, max_pixels=self._max_pixels).image
-        source = image if isinstance(image, bytes) else Path(image)
-        return decode(source, exif_rotation=True, max_pixels=self._max_pixels).image
-
-
-_NOT_FINITE = "the model's score of this image is not finite. Check the model's weights, or score on --device cpu."
+_LANES = 1
+"""Batches that are computed at once; the arithmetic itself uses all cores."""
 
 
 def _with_transform(record: ModelRecord, transform: TransformConfig | None) -> ModelRecord:

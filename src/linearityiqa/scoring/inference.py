@@ -1,0 +1,120 @@
+"""From images of one size to results: the network, the mapping to MOS, and what was asked for beside."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linearityiqa.errors import ConfigError, DataError, ImageTooSmallError
+from linearityiqa.quality import HEADS, QualityScores
+from linearityiqa.record import ModelRecord
+from linearityiqa.scoring.batching import Slot
+from linearityiqa.scoring.prepared import Prepared, stack
+from linearityiqa.scoring.quality_map import QualityMap
+from linearityiqa.scoring.results import Details, ImageScore
+from linearityiqa.scoring.runtime import MapRuntime, Runtime
+from linearityiqa.scoring.views import spread
+
+_FUSED = HEADS.index("fused")
+_NOT_FINITE = "the model's score of this image is not finite. Check the model's weights, or score on --device cpu."
+
+
+class Inference:
+    """What a runtime says of images, on the scale of the model.
+
+    Args:
+        runtime: runs the network; several threads may call it.
+        record: holds the mapping and the scale.
+    """
+
+    def __init__(self, runtime: Runtime, record: ModelRecord) -> None:
+        self._runtime = runtime
+        self._record = record
+
+    def score(self, image: Prepared) -> float:
+        """The quality of one image.
+
+        Raises:
+            ImageTooSmallError: the network's pooling windows do not fit on the image.
+            DataError: the device has too little memory for the image, or the score is not finite.
+        """
+        scores = self._mapped(self._runtime.predict(stack([image])))
+        if not np.isfinite(scores).all():
+            raise DataError(_NOT_FINITE)
+        return float(scores[0, _FUSED])
+
+    def of_slots(self, details: Details) -> Callable[[list[Slot]], None]:
+        """What finishes the slots of one batch, with scores or with the reason why there are none.
+
+        Raises:
+            ConfigError: quality maps are asked of a runtime that gives none.
+        """
+        if details.maps and not isinstance(self._runtime, MapRuntime):
+            raise ConfigError("this runtime gives no quality map: it has no method predict_with_maps")
+
+        def finish(slots: list[Slot]) -> None:
+            images = [slot.image for slot in slots if slot.image is not None]
+            try:
+                results = self._results(images, details)
+            except ImageTooSmallError as cause:
+                results = [_failed(image, cause) for image in images]
+            except DataError as cause:
+                if len(slots) > 1:  # what does not fit into memory together may fit one by one
+                    for slot in slots:
+                        finish([slot])
+                    return
+                results = [_failed(images[0], cause)]
+            for slot, result in zip(slots, results, strict=True):
+                slot.finish(result)
+
+        return finish
+
+    def _results(self, images: Sequence[Prepared], details: Details) -> list[ImageScore]:
+        batch = stack(images)
+        maps: NDArray[np.float32] | None = None
+        if details.maps and isinstance(self._runtime, MapRuntime):
+            raw, maps = self._runtime.predict_with_maps(batch)
+        else:
+            raw = self._runtime.predict(batch)
+        scores = self._mapped(raw)
+        spreads = spread(batch, scores[:, _FUSED], self._fused) if details.uncertainty else None
+        return [
+            self._result(
+                image,
+                QualityScores(*scores[i].tolist()),
+                None if spreads is None else float(spreads[i]),
+                None if maps is None else self._map(maps[i], image),
+            )
+            for i, image in enumerate(images)
+        ]
+
+    def _result(
+        self, image: Prepared, scores: QualityScores[float], uncertainty: float | None, quality_map: QualityMap | None
+    ) -> ImageScore:
+        if not np.isfinite(scores).all():
+            return ImageScore(image.name, notes=image.notes, error=_NOT_FINITE)
+        scale = self._record.scale
+        return ImageScore(
+            image.name,
+            score=scores.fused,
+            stage3=scores.stage3,
+            stage4=scores.stage4,
+            uncertainty=uncertainty if uncertainty is not None and np.isfinite(uncertainty) else None,
+            on_scale=None if scale is None else scale.contains(scores.fused),
+            notes=image.notes,
+            quality_map=quality_map,
+        )
+
+    def _map(self, raw: NDArray[np.float32], image: Prepared) -> QualityMap:
+        return QualityMap(self._record.mapping.fused(raw).astype(np.float32), image.image, self._record.scale)
+
+    def _mapped(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Raw outputs of the heads, shape (N, 3), mapped to MOS."""
+        return np.stack([line(outputs) for line, outputs in zip(self._record.mapping, raw.T, strict=True)], axis=1)
+
+    def _fused(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
+        return self._mapped(self._runtime.predict(batch))[:, _FUSED]
+
+
+def _failed(image: Prepared, cause: DataError) -> ImageScore:
+    return ImageScore(image.name, notes=image.notes, error=str(cause))

@@ -1,0 +1,99 @@
+"""Where in an image quality is lost, and the picture that shows it."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from linearityiqa.quality import QualityScale
+
+TINT = (213, 94, 0)
+"""Vermilion, which people with any colour vision tell from grey."""
+STRONGEST = 0.8
+"""Opacity of the tint where quality is lowest."""
+SMALLEST_SPAN = 0.2
+"""Differences of less than this share of the scale never get the full tint: a good photograph stays nearly clear."""
+_NAME_LENGTH = 80
+
+
+@dataclass(frozen=True, eq=False)
+class QualityMap:
+    """The quality of each part of an image, as if the whole image were like that part.
+
+    Attributes:
+        values: local scores, float32 of shape (h, w), on the scale of the model; the cells cover the image evenly.
+        image: the image that the network saw, RGB.
+        scale: the scale of the scores, or None where it is unknown.
+    """
+
+    values: NDArray[np.float32]
+    image: Image.Image
+    scale: QualityScale | None = None
+
+    @property
+    def loss(self) -> NDArray[np.float64]:
+        """How far each cell is below the best one, in 0..1, shape (h, w): 1 is the full tint.
+
+        1 stands for the lowest cell, or for a fifth of the scale below the best where no cell is that low.
+        """
+        below = float(self.values.max()) - self.values.astype(np.float64)
+        return below / self._span if self._span > 0 else np.zeros_like(below)
+
+    def picture(self) -> Image.Image:
+        """The image in grey, tinted where quality is lost, over a line that says what clear and full tint stand for."""
+        grey = self.image.convert("L").convert("RGB")
+        # a cell's value stands at its centre
+        opacity = Image.fromarray(np.round(255 * STRONGEST * self.loss).astype(np.uint8)).resize(
+            self.image.size, Image.Resampling.BICUBIC
+        )
+        tinted = Image.composite(Image.new("RGB", grey.size, TINT), grey, opacity)
+        key = self._key(tinted.width)
+        page = Image.new("RGB", (tinted.width, tinted.height + key.height), "white")
+        page.paste(tinted, (0, 0))
+        page.paste(key, (0, tinted.height))
+        return page
+
+    def png(self) -> bytes:
+        """`picture` as the content of a PNG file."""
+        stream = io.BytesIO()
+        self.picture().save(stream, "PNG", compress_level=3)  # half the time of the default, a tenth larger
+        return stream.getvalue()
+
+    @property
+    def _span(self) -> float:
+        """Difference in score between clear and full tint."""
+        smallest = SMALLEST_SPAN * (self.scale.high - self.scale.low) if self.scale else 0.0
+        return max(float(self.values.max() - self.values.min()), smallest)
+
+    def _key(self, width: int) -> Image.Image:
+        """A bar from clear to full tint between the scores that these stand for."""
+        best, span = float(self.values.max()), self._span
+        size = max(10, min(16, width // 24))
+        font = ImageFont.load_default(size)
+        key = Image.new("RGB", (width, 2 * size), "white")
+        draw = ImageDraw.Draw(key)
+        left, right = f"{best:.3g}", f"{best - span:.3g}"
+        start = round(draw.textlength(left, font)) + size
+        end = width - round(draw.textlength(right, font)) - size
+        for text, x in ((left, size // 2), (right, end + size // 2)):
+            draw.text((x, size), text, fill="black", font=font, anchor="lm")
+        if end > start:
+            share = np.linspace(0, STRONGEST, end - start)[None, :, None]
+            bar = np.round(128 * (1 - share) + np.array(TINT) * share).astype(np.uint8)
+            key.paste(Image.fromarray(np.repeat(bar, size, axis=0)), (start, size // 2))
+        return key
+
+
+def map_name(path: str) -> str:
+    """A file name for the picture of the image at `path`: readable, safe, and its own whatever other images are called.
+
+    >>> map_name("holiday/beach.jpg") != map_name("work/beach.jpg")
+    True
+    """
+    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in Path(path).stem)[:_NAME_LENGTH]
+    digest = hashlib.blake2b(path.encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
+    return f"{stem}-{digest}.png"
