@@ -28,11 +28,40 @@ def atomic_path(path: Path) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
-        _sync(temporary)
-        temporary.replace(path)
-        _sync(path.parent)
+        publish(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def publish(finished: Path, path: Path) -> None:
+    """Rename a finished file to `path`, on the same file system, when all of it is on disk.
+
+    Raises:
+        OSError: the disk is full or fails; the old file is untouched.
+    """
+    _sync(finished)
+    finished.replace(path)
+    _sync(path.parent)
+
+
+def try_lock(descriptor: int) -> bool | None:
+    """Take the lock of an open file; it ends when the descriptor is closed or the process dies, however that happens.
+
+    Returns:
+        Whether this process has the lock now and no other one does; None where there are no such locks (on Windows
+        and on some network file systems).
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

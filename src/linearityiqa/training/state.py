@@ -11,7 +11,7 @@ import torch
 
 from linearityiqa.config import runfiles
 from linearityiqa.errors import TrainingError
-from linearityiqa.files import atomic_path
+from linearityiqa.files import atomic_path, try_lock
 
 FORMAT = 1
 Phase = Literal["train", "evaluate", "final", "finished"]
@@ -121,18 +121,8 @@ def exclusive(folder: Path) -> Iterator[None]:
     except OSError as cause:
         raise TrainingError(f"cannot write the run folder {folder}: {cause}. Name another with --output.") from cause
     try:
-        _lock(descriptor, folder)
+        if try_lock(descriptor) is False:  # where there are no locks, two runs in one folder are the user's to avoid
+            raise TrainingError(f"another process is training in {folder}. Wait for it, or stop it.")
         yield
     finally:
         os.close(descriptor)
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows has no flock; two runs in one folder are then the user's to avoid
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as cause:
-        raise TrainingError(f"another process is training in {folder}. Wait for it, or stop it.") from cause
