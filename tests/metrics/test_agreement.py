@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from linearityiqa.errors import DataError
-from linearityiqa.metrics import Agreement, agreement, krocc, plcc, rmse, srocc
+from linearityiqa.metrics import Agreement, agreement, krocc, mae, plcc, rmse, srocc
 
 
 def test_agreement_is_the_single_metrics():
@@ -21,6 +21,7 @@ def test_agreement_is_the_single_metrics():
         plcc=plcc(x, y),
         krocc=krocc(x, y),
         rmse=rmse(x, y),
+        mae=mae(x, y),
         outlier_ratio=float(np.mean(np.abs(x - y) > 40)),
     )
     assert result == expected

@@ -1,11 +1,50 @@
 """How well predictions agree with mean opinion scores (MOS): every figure of one method on one set of images."""
 
+import dataclasses
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from linearityiqa.metrics.correlation import checked, krocc, outlier_ratio, plcc, rmse, srocc
+from linearityiqa.metrics.correlation import checked, krocc, mae, outlier_ratio, plcc, rmse, srocc
+from linearityiqa.metrics.mappings import FittedMapping, MappingName, fit_mapping
+from linearityiqa.metrics.moment_statistics import MomentStatistics
+from linearityiqa.metrics.rank_statistics import RankStatistics
+from linearityiqa.metrics.resampling import (
+    MIN_IMAGES,
+    FloatArray,
+    Interval,
+    Replicates,
+    Statistic,
+    check_resampling,
+    replicate,
+)
+
+RESAMPLES = 2000
+"""Resamples of an interval, where a caller has no other wish."""
+CONFIDENCE = 0.95
+"""Coverage of an interval, where a caller has no other wish."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MappedAgreement:
+    """Agreement after a mapping that was fitted to the same images.
+
+    Attributes:
+        mapping: the mapping.
+        plcc: Pearson linear correlation of the mapped predictions; nan where the MOS are constant.
+        rmse: root mean square error, in units of the MOS, divided by n, not by the degrees of freedom that are left.
+        mae: mean absolute error.
+        outlier_ratio: as in `Agreement`.
+    """
+
+    mapping: FittedMapping
+    plcc: float
+    rmse: float
+    mae: float
+    outlier_ratio: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +57,13 @@ class Agreement:
         plcc: Pearson linear correlation.
         krocc: Kendall rank-order correlation (tau-b).
         rmse: root mean square error, in units of the MOS.
+        mae: mean absolute error, in units of the MOS.
         outlier_ratio: share of predictions farther than two standard deviations from the MOS, or None where the
             standard deviations are not known.
+        mapped: agreement after each mapping that was asked for and that could be fitted.
+        intervals: interval of each figure by its name in `figures`, None where there is none; empty where no intervals
+            were asked for.
+        notes: what there is to know about the figures, a sentence each.
     """
 
     n: int
@@ -27,43 +71,179 @@ class Agreement:
     plcc: float
     krocc: float
     rmse: float
+    mae: float
     outlier_ratio: float | None = None
+    mapped: Mapping[MappingName, MappedAgreement] = field(default_factory=dict)
+    intervals: Mapping[str, Interval | None] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, float | None]:
-        """The figures by the names that results.json and tables give them; None where there is no finite value."""
-        figures = {
+        """The figures that results.json and the tables of the paper show; None where there is no finite value."""
+        figures = self.figures()
+        return {name: figures[name] for name in ("SROCC", "PLCC", "KROCC", "RMSE", "outlier_ratio")}
+
+    def figures(self) -> dict[str, float | None]:
+        """Every figure by name, e.g. SROCC, outlier_ratio, PLCC_logistic4; None where there is no finite value."""
+        figures: dict[str, float | None] = {
             "SROCC": self.srocc,
             "PLCC": self.plcc,
             "KROCC": self.krocc,
             "RMSE": self.rmse,
+            "MAE": self.mae,
             "outlier_ratio": self.outlier_ratio,
         }
+        for name, after in self.mapped.items():
+            figures |= {f"PLCC_{name}": after.plcc, f"RMSE_{name}": after.rmse}
         return {name: value if value is not None and math.isfinite(value) else None for name, value in figures.items()}
 
 
-def agreement(predictions: ArrayLike, mos: ArrayLike, std: ArrayLike | None = None) -> Agreement:
+def agreement(
+    predictions: ArrayLike,
+    mos: ArrayLike,
+    std: ArrayLike | None = None,
+    *,
+    mappings: Sequence[MappingName] = (),
+    resamples: int = 0,
+    confidence: float = CONFIDENCE,
+    seed: int = 0,
+) -> Agreement:
     """Every figure of agreement between predictions and MOS.
 
     Args:
-        predictions: predicted quality, mapped to the scale of `mos`, shape (N,).
+        predictions: predicted quality, shape (N,); for RMSE, MAE and outlier ratio on the scale of `mos`.
         mos: subjective scores, shape (N,).
         std: standard deviation of each image's ratings, on the scale of `mos`, shape (N,); without it there is no
             outlier ratio.
+        mappings: after which mappings the agreement is also wanted (`MAPPINGS` are all).
+        resamples: of the intervals (bootstrap over the images, bias-corrected and accelerated); 0 for no intervals.
+        confidence: coverage of the intervals.
+        seed: of the resamples.
 
     Raises:
         DataError: fewer than 2 values, unequal lengths, or a value that is not finite.
+        ConfigError: fewer than 100 resamples, or a confidence that is not between 0 and 1.
         MissingExtraError: SciPy is not installed.
 
     >>> result = agreement([12.0, 20.0, 31.0], [10.0, 20.0, 30.0])
     >>> result.srocc == 1 and result.outlier_ratio is None
     True
     """
-    x, y = checked(predictions=predictions, mos=mos)
-    return Agreement(
-        n=len(x),
-        srocc=srocc(x, y),
-        plcc=plcc(x, y),
-        krocc=krocc(x, y),
-        rmse=rmse(x, y),
-        outlier_ratio=None if std is None else outlier_ratio(x, y, std),
-    )
+    return Sample.of(predictions, mos, std, mappings).agreement(resamples, confidence, seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Predictions of one method, checked, with the mappings fitted to them.
+
+    Attributes:
+        predictions: shape (N,), finite.
+        mos: shape (N,), finite.
+        std: shape (N,), or None.
+        mappings: those that were asked for and could be fitted.
+        notes: what there is to know, a sentence each.
+    """
+
+    predictions: FloatArray
+    mos: FloatArray
+    std: FloatArray | None
+    mappings: tuple[FittedMapping, ...]
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, predictions: ArrayLike, mos: ArrayLike, std: ArrayLike | None, mappings: Sequence[MappingName] = ()
+    ) -> "Sample":
+        """Check the values, and fit the mappings.
+
+        Raises:
+            DataError: as `agreement`.
+        """
+        x, y, *rest = checked(predictions=predictions, mos=mos, **({} if std is None else {"std": std}))
+        fits = {name: fit_mapping(name, x, y) for name in mappings}
+        return cls(x, y, rest[0] if rest else None, tuple(fit for fit in fits.values() if fit), _notes(x, y, fits))
+
+    def agreement(self, resamples: int = 0, confidence: float = CONFIDENCE, seed: int = 0) -> Agreement:
+        """Every figure, with intervals unless `resamples` is 0."""
+        check_resampling(resamples, confidence)
+        found = self._figures()
+        if not resamples:
+            return found
+        replicates = replicate_samples([self], [found], resamples, seed)[0]
+        return with_intervals(found, replicates, confidence)
+
+    def statistics(self) -> tuple[Statistic, ...]:
+        """What is evaluated on resamples."""
+        return (
+            RankStatistics(self.predictions, self.mos),
+            MomentStatistics(self.predictions, self.mos, self.std, self.mappings),
+        )
+
+    def _figures(self) -> Agreement:
+        x, y = self.predictions, self.mos
+        return Agreement(
+            n=len(x),
+            srocc=srocc(x, y),
+            plcc=plcc(x, y),
+            krocc=krocc(x, y),
+            rmse=rmse(x, y),
+            mae=mae(x, y),
+            outlier_ratio=None if self.std is None else outlier_ratio(x, y, self.std),
+            mapped={mapping.name: self._after(mapping) for mapping in self.mappings},
+            notes=self.notes,
+        )
+
+    def _after(self, mapping: FittedMapping) -> MappedAgreement:
+        mapped = mapping(self.predictions)
+        return MappedAgreement(
+            mapping=mapping,
+            plcc=plcc(mapped, self.mos),
+            rmse=rmse(mapped, self.mos),
+            mae=mae(mapped, self.mos),
+            outlier_ratio=None if self.std is None else outlier_ratio(mapped, self.mos, self.std),
+        )
+
+
+def replicate_samples(
+    samples: Sequence[Sample], agreements: Sequence[Agreement], resamples: int, seed: int
+) -> list[dict[str, Replicates]]:
+    """The figures of each sample on the same resamples of the images, by name; empty for fewer than 4 images."""
+    n = agreements[0].n
+    if n < MIN_IMAGES:
+        return [{} for _ in samples]
+    parts = [(sample.statistics(), found.figures()) for sample, found in zip(samples, agreements, strict=True)]
+    statistics = [statistic for own, _ in parts for statistic in own]
+    estimates = [
+        {name: math.nan if value is None else value for name, value in figures.items()}
+        for own, figures in parts
+        for _ in own
+    ]
+    found = iter(replicate(statistics, estimates, n, resamples, seed))
+    return [{name: one for _ in own for name, one in next(found).items()} for own, _ in parts]
+
+
+def with_intervals(found: Agreement, replicates: Mapping[str, Replicates], confidence: float) -> Agreement:
+    """The same agreement with the interval of every figure."""
+    intervals = {
+        name: replicates[name].interval(confidence) if name in replicates else None for name in found.figures()
+    }
+    notes = found.notes
+    if not replicates:
+        notes = (*notes, f"no intervals for {found.n} images: they need at least {MIN_IMAGES}.")
+    return dataclasses.replace(found, intervals=intervals, notes=notes)
+
+
+def _notes(x: FloatArray, y: FloatArray, fits: Mapping[MappingName, FittedMapping | None]) -> tuple[str, ...]:
+    notes = []
+    for values, what in ((x, "predictions"), (y, "MOS")):
+        if np.ptp(values) == 0:
+            notes.append(f"the {what} are constant: there is no correlation.")
+    for name, fit in fits.items():
+        if fit is None:
+            notes.append(
+                f"no {name} mapping for {len(np.unique(x))} distinct predictions: any MOS would be fitted exactly."
+            )
+        elif not fit.converged:
+            notes.append(f"the {name} mapping has not converged: its figures may be slightly worse than its best ones.")
+        elif fit.constrained:
+            notes.append(f"the {name} mapping that fits best turns within the data: its best monotonic case is used.")
+    return tuple(notes)

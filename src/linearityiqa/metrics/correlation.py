@@ -76,6 +76,20 @@ def rmse(predictions: ArrayLike, mos: ArrayLike) -> float:
     return float(np.sqrt(np.mean((x - y) ** 2)))
 
 
+def mae(predictions: ArrayLike, mos: ArrayLike) -> float:
+    """Mean absolute error, in units of the MOS.
+
+    Args:
+        predictions: predicted quality, mapped to the scale of `mos`, shape (N,).
+        mos: subjective scores, shape (N,).
+
+    >>> mae([10, 20], [12, 16])
+    3.0
+    """
+    x, y = checked(predictions=predictions, mos=mos)
+    return float(np.mean(np.abs(x - y)))
+
+
 def outlier_ratio(predictions: ArrayLike, mos: ArrayLike, std: ArrayLike) -> float:
     """Share of predictions farther than two standard deviations from the MOS, in [0, 1].
 

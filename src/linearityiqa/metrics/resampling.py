@@ -1,0 +1,191 @@
+"""Bootstrap over the images: resamples as counts, bias-corrected and accelerated intervals, and the p-value they imply.
+
+A resample of N images is kept as the number of times each image was drawn. Counts serve every statistic and every
+method alike, so that methods are compared on the same resamples, and nothing is looked up or sorted again.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linearityiqa.errors import ConfigError
+from linearityiqa.extras import require
+
+FloatArray = NDArray[np.float64]
+Counts = NDArray[np.float32]
+"""How often each image is in each resample, shape (resamples, N); float32, which matrix products take as it is."""
+
+MIN_IMAGES = 4
+"""Fewest images that are resampled."""
+_CHUNK = 1 << 20
+_MAX_UNDEFINED = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A confidence interval.
+
+    Attributes:
+        low: lower bound.
+        high: upper bound.
+        confidence: its nominal coverage, e.g. 0.95.
+    """
+
+    low: float
+    high: float
+    confidence: float
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+class Statistic(Protocol):
+    """Figures of agreement, many resamples at once."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the figures."""
+
+    def resampled(self, counts: Counts) -> FloatArray:
+        """Each figure on each resample, shape (figures, resamples); nan where it is not defined."""
+
+    def left_out(self) -> FloatArray:
+        """Each figure without each of the images, shape (figures, N)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Replicates:
+    """A figure on all images, on every resample, and with each image left out.
+
+    Attributes:
+        estimate: on all images.
+        resampled: on the resamples, shape (resamples,).
+        left_out: without each of the images, shape (N,).
+    """
+
+    estimate: float
+    resampled: FloatArray
+    left_out: FloatArray
+
+    def __sub__(self, other: "Replicates") -> "Replicates":
+        """The difference of two figures, on the same resamples."""
+        return Replicates(
+            self.estimate - other.estimate, self.resampled - other.resampled, self.left_out - other.left_out
+        )
+
+    def __mul__(self, factor: float) -> "Replicates":
+        return Replicates(factor * self.estimate, factor * self.resampled, factor * self.left_out)
+
+    def interval(self, confidence: float) -> Interval | None:
+        """The bias-corrected and accelerated (BCa) interval (Efron, JASA 82, 1987).
+
+        Resamples on which the figure is not defined, as a correlation where a few images were drawn over and over, are
+        left out; where they are more than 5 %, or where all resamples lie on one side of the estimate, there is no
+        interval.
+        """
+        values = self._defined()
+        if values is None:
+            return None
+        bias, acceleration = self._bias(values), self._acceleration()
+        if not np.isfinite(bias):
+            return None
+        special = require("scipy.special", "metrics")
+        tail = (1 - confidence) / 2
+        shifted = bias + special.ndtri(np.array([tail, 1 - tail]))
+        low, high = np.quantile(values, special.ndtr(bias + shifted / (1 - acceleration * shifted)))
+        return Interval(low=float(low), high=float(high), confidence=confidence)
+
+    def p_value(self) -> float | None:
+        """Two-sided p-value of the hypothesis that the figure is 0: the level at which the BCa interval touches 0.
+
+        It is not below about 1 / resamples, and None where there is no interval.
+        """
+        values = self._defined()
+        if values is None:
+            return None
+        bias, acceleration = self._bias(values), self._acceleration()
+        if not np.isfinite(bias):
+            return None
+        special = require("scipy.special", "metrics")
+        half = 0.5 / len(values)
+        distance = float(special.ndtri(np.clip(_share_below(values, 0.0), half, 1 - half))) - bias
+        scale = 1 + acceleration * distance
+        if scale <= 0:  # beyond what any level of the interval reaches
+            return 2 * half
+        z = distance / scale - bias
+        return max(2 * float(special.ndtr(-abs(z))), 2 * half)
+
+    def _defined(self) -> FloatArray | None:
+        values = self.resampled[np.isfinite(self.resampled)]
+        if not np.isfinite(self.estimate) or len(values) < (1 - _MAX_UNDEFINED) * len(self.resampled):
+            return None
+        return values
+
+    def _bias(self, values: FloatArray) -> float:
+        return float(require("scipy.special", "metrics").ndtri(_share_below(values, self.estimate)))
+
+    def _acceleration(self) -> float:
+        left_out = self.left_out[np.isfinite(self.left_out)]
+        deviations = left_out.mean() - left_out if len(left_out) else np.zeros(1)
+        spread = float((deviations**2).sum())
+        return float((deviations**3).sum() / (6 * spread**1.5)) if spread > 0 else 0.0
+
+
+def replicate(
+    statistics: Sequence[Statistic], estimates: Sequence[dict[str, float]], n: int, resamples: int, seed: int
+) -> list[dict[str, Replicates]]:
+    """The figures of each statistic on the same resamples.
+
+    Args:
+        statistics: of the same `n` images.
+        estimates: for each of them, its figures on all images, by name.
+        n: number of images.
+        resamples: how many.
+        seed: of the resamples; the same seed and number of images give the same resamples.
+
+    Returns:
+        For each statistic its figures by name.
+    """
+    parts: list[list[FloatArray]] = [[] for _ in statistics]
+    for counts in draw_counts(n, resamples, seed):
+        for part, statistic in zip(parts, statistics, strict=True):
+            part.append(statistic.resampled(counts))
+    found = []
+    for part, statistic, figures in zip(parts, statistics, estimates, strict=True):
+        resampled, left_out = np.concatenate(part, axis=1), statistic.left_out()
+        found.append(
+            {name: Replicates(figures[name], resampled[i], left_out[i]) for i, name in enumerate(statistic.names)}
+        )
+    return found
+
+
+def draw_counts(n: int, resamples: int, seed: int) -> Iterator[Counts]:
+    """Resamples of `n` images with replacement, in chunks of bounded memory."""
+    rng = np.random.default_rng(seed)
+    rows = max(1, _CHUNK // n)
+    for start in range(0, resamples, rows):
+        drawn = rng.integers(0, n, (min(rows, resamples - start), n))
+        counts = np.empty(drawn.shape, dtype=np.float32)
+        for row, images in enumerate(drawn):
+            counts[row] = np.bincount(images, minlength=n)
+        yield counts
+
+
+def check_resampling(resamples: int, confidence: float) -> None:
+    """Refuse numbers that make no interval.
+
+    Raises:
+        ConfigError: fewer than 100 resamples (0 means none), or a confidence that is not between 0 and 1.
+    """
+    if resamples != 0 and resamples < 100:
+        raise ConfigError(f"resamples must be 0 or at least 100, got {resamples}")
+    if not 0 < confidence < 1:
+        raise ConfigError(f"confidence must be between 0 and 1, got {confidence}")
+
+
+def _share_below(values: FloatArray, limit: float) -> float:
+    """Share of the values below a limit; of those on it, half."""
+    return float((np.mean(values < limit) + np.mean(values <= limit)) / 2)
