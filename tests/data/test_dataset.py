@@ -24,15 +24,15 @@ CROP = AugmentationConfig(augmentation=True, crop_size_h=24, crop_size_w=20)
 def test_a_sample_is_the_transformed_image_its_score_and_its_row(table):
     transform = ImageTransform((16, 24))
     image, mos, index = ImageDataset(table, transform)[SampleKey(0, 3)]
-    assert np.array_equal(image.numpy(), transform(decode(table.path(3)).image))
-    assert image.dtype == torch.float32
+    assert np.array_equal(image.numpy(), np.asarray(transform.pixels(decode(table.path(3)).image)))
+    assert image.dtype == torch.uint8
     assert (mos, index) == (table.mos[3], 3)
 
 
 def test_augmentation_depends_on_seed_epoch_and_row_only(augmented, table):
     again = ImageDataset(table, ImageTransform((28, 30)), augmentation=Augmentation(CROP), seed=4)
     image = augmented[SampleKey(2, 5)][0]
-    assert image.shape == (3, 24, 20)
+    assert image.shape == (24, 20, 3)
     augmented[SampleKey(0, 1)]
     assert torch.equal(image, again[SampleKey(2, 5)][0])
     assert not torch.equal(image, augmented[SampleKey(3, 5)][0])
@@ -59,7 +59,7 @@ def test_exif_orientation_is_off_unless_asked_for(tmp_path):
     table = ImageTable(("turned.jpg",), np.array([1.0]), tmp_path)
     for rotate, size in ((False, (32, 48)), (True, (48, 32))):
         dataset = ImageDataset(table, ImageTransform(), exif_rotation=rotate)
-        assert dataset[SampleKey(0, 0)][0].shape[1:] == size
+        assert dataset[SampleKey(0, 0)][0].shape[:2] == size
         assert dataset.sizes() == [size]
 
 
@@ -79,7 +79,7 @@ def test_an_image_smaller_than_the_crop_is_named(table):
 def test_sizes_are_those_of_the_samples(table, transform):
     Image.new("RGB", (50, 60)).save(table.path(4))
     dataset = ImageDataset(table, transform)
-    assert dataset.sizes() == [tuple(dataset[SampleKey(0, i)][0].shape[1:]) for i in range(len(table))]
+    assert dataset.sizes() == [tuple(dataset[SampleKey(0, i)][0].shape[:2]) for i in range(len(table))]
 
 
 def test_augmented_sizes_are_the_crops(augmented):
@@ -95,14 +95,14 @@ def test_equal_sizes_are_required_by_name(table):
 
 
 def test_collate_stacks():
-    batch = collate([(torch.zeros(3, 2, 2), 1.5, 7), (torch.ones(3, 2, 2), 2.5, 3)])
-    assert batch.images.shape == (2, 3, 2, 2)
+    batch = collate([(torch.zeros(2, 2, 3), 1.5, 7), (torch.ones(2, 2, 3), 2.5, 3)])
+    assert batch.images.shape == (2, 2, 2, 3)
     assert (batch.mos.tolist(), batch.mos.dtype) == ([1.5, 2.5], torch.float32)
     assert (batch.indices.tolist(), batch.indices.dtype) == ([7, 3], torch.int64)
 
 
 def test_collate_refuses_unequal_sizes_by_row_or_by_name():
-    samples = [(torch.zeros(3, 2, 2), 1.0, 1), (torch.zeros(3, 4, 5), 1.0, 0)]
+    samples = [(torch.zeros(2, 2, 3), 1.0, 1), (torch.zeros(4, 5, 3), 1.0, 0)]
     with pytest.raises(DataError, match="image 1 has 2 x 2 and image 0 4 x 5"):
         collate(samples)
     with pytest.raises(DataError, match=r"b\.png has 2 x 2 and a\.png 4 x 5"):

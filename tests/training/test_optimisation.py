@@ -123,4 +123,4 @@ def test_precision_on_a_cpu(options, name) -> None:
 def test_norms_of_centred_scores_are_numpys() -> None:
     head = np.array([1.0, 2.0, 6.0])
     expected = np.linalg.norm(head - head.mean(), ord=2)
-    assert norms_of_centred([torch.tensor(head)], q=2.0) == pytest.approx([expected])
+    assert norms_of_centred([torch.tensor(head)], q=2.0).tolist() == pytest.approx([expected])

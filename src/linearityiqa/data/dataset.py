@@ -12,13 +12,20 @@ from linearityiqa.data.augmentation import Augmentation
 from linearityiqa.data.samplers import SampleKey
 from linearityiqa.data.table import ImageTable
 from linearityiqa.errors import DataError
-from linearityiqa.images import ImageTransform, decode, image_size, normalise
+from linearityiqa.images import ImageTransform, decode, image_size
 
 Sample = tuple[Tensor, float, int]
 
 
 class Batch(NamedTuple):
-    """Images of one size: float32 (N, 3, H, W); their MOS, float32 (N,); their rows in the table, int64 (N,)."""
+    """Images of one size with their MOS, as they leave the loader.
+
+    Attributes:
+        images: 8-bit RGB, uint8 (N, H, W, 3): four times fewer bytes than the network's input on their way between
+            processes and to a GPU, where `evaluation.transfer` normalises them.
+        mos: float32 (N,).
+        indices: rows in the table, int64 (N,).
+    """
 
     images: Tensor
     mos: Tensor
@@ -31,7 +38,7 @@ class ImageDataset(Dataset[Sample]):
     Args:
         table: names and opinion scores.
         transform: what every image undergoes.
-        augmentation: random changes between resizing and normalising, for training.
+        augmentation: random changes after resizing, for training.
         seed: seed of the augmentation; an image's changes depend on it, the epoch and the row, and on nothing else.
         exif_rotation: turn images upright by their EXIF orientation.
     """
@@ -55,7 +62,7 @@ class ImageDataset(Dataset[Sample]):
         return len(self.table)
 
     def __getitem__(self, key: SampleKey) -> Sample:
-        """The normalised image (3, H, W), its MOS and its row.
+        """The image in 8-bit RGB, uint8 (H, W, 3), its MOS and its row.
 
         Raises:
             DataError: the image cannot be decoded, or is smaller than the crop; the message names it.
@@ -68,7 +75,7 @@ class ImageDataset(Dataset[Sample]):
                 image = self.augmentation(image, generator_for(self.seed, epoch, index))
             except DataError as cause:
                 raise DataError(f"{path}: {cause}") from cause
-        return torch.from_numpy(normalise(image)), float(self.table.mos[index]), index
+        return torch.from_numpy(np.array(image)), float(self.table.mos[index]), index
 
     def sizes(self) -> list[tuple[int, int]]:
         """(height, width) of every image as the network sees it, from the files' headers where they decide it.
@@ -119,7 +126,7 @@ def collate(samples: Sequence[Sample], names: Sequence[str] | None = None) -> Ba
     for image, _, index in samples:
         if image.shape != first[0].shape:
             a, b = (names[i] if names is not None else f"image {i}" for i in (first[2], index))
-            raise _unequal(a, first[0].shape[1:], b, image.shape[1:])
+            raise _unequal(a, first[0].shape[:2], b, image.shape[:2])
     images, mos, indices = zip(*samples, strict=True)
     return Batch(torch.stack(images), torch.tensor(mos, dtype=torch.float32), torch.tensor(indices))
 

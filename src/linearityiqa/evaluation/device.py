@@ -1,11 +1,15 @@
 """The device that a command's --device names."""
 
 import os
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from linearityiqa.config import DeviceConfig
 from linearityiqa.errors import ConfigError
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def prepare_device(config: DeviceConfig) -> torch.device:
@@ -33,6 +37,11 @@ def resolve_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as cause:
         raise ConfigError(f"device {name!r} cannot be used here. Take cpu, or auto.") from cause
     return device
+
+
+def place(network: Network, device: torch.device) -> Network:
+    """Bring a network to the device, in the memory layout that convolutions are fastest in; returns it."""
+    return network.to(device).to(memory_format=torch.channels_last)
 
 
 def visible_gpus() -> tuple[str, ...]:

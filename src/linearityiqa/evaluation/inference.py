@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from linearityiqa.console import track
-from linearityiqa.data.dataset import Batch, ImageDataset
+from linearityiqa.data.dataset import ImageDataset
 from linearityiqa.data.loader import make_loader
 from linearityiqa.data.samplers import EvaluationBatches
 from linearityiqa.data.table import ImageTable
 from linearityiqa.data.workers import MAX_PIXELS_PER_BATCH
 from linearityiqa.errors import DataError, NotFiniteError
 from linearityiqa.evaluation.predictions import Predictions
+from linearityiqa.evaluation.transfer import NetworkBatch, network_batches
 from linearityiqa.quality import HEADS, QualityScores
 
 Autocast = Callable[[], AbstractContextManager[object]]
@@ -62,9 +63,10 @@ def predict(
     batches = EvaluationBatches(sizes, batch_size, max_pixels_per_batch=MAX_PIXELS_PER_BATCH, skip=skip)
     loader = make_loader(dataset, batches, num_workers, pin_memory=device.type == "cuda", persistent=False)
     with evaluation_mode(network), torch.inference_mode():
-        for batch in track(loader, progress or "", total=len(batches), enabled=progress is not None):
+        bar = track(network_batches(loader, device), progress or "", total=len(batches), enabled=progress is not None)
+        for batch in bar:
             rows = batch.indices.numpy()
-            scores[rows] = _scores_of(network, batch, device, autocast)
+            scores[rows] = _scores_of(network, batch, autocast)
             _require_finite(scores, rows, table)
             if on_batch is not None:
                 on_batch(scores)
@@ -112,12 +114,11 @@ def _finished_batches(batches: EvaluationBatches, scores: NDArray[np.float64]) -
     return count
 
 
-def _scores_of(network: nn.Module, batch: Batch, device: torch.device, autocast: Autocast) -> NDArray[np.float64]:
-    images = batch.images.to(device, non_blocking=True)
+def _scores_of(network: nn.Module, batch: NetworkBatch, autocast: Autocast) -> NDArray[np.float64]:
     with autocast():
-        quality: QualityScores[torch.Tensor] = network(images)
-    # to the CPU first: not every accelerator has float64
-    columns: NDArray[np.float64] = torch.stack([head.cpu().double() for head in quality], dim=1).numpy()
+        quality: QualityScores[torch.Tensor] = network(batch.images)
+    # one copy, which waits for the device; and to the CPU first: not every accelerator has float64
+    columns: NDArray[np.float64] = torch.stack(list(quality), dim=1).cpu().double().numpy()
     return columns
 
 

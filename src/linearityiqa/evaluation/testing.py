@@ -10,7 +10,7 @@ from linearityiqa.data.databases import open_database
 from linearityiqa.data.dataset import ImageDataset
 from linearityiqa.data.workers import default_workers
 from linearityiqa.evaluation.authors_npy import write_authors_npy
-from linearityiqa.evaluation.device import prepare_device
+from linearityiqa.evaluation.device import place, prepare_device
 from linearityiqa.evaluation.inference import predict
 from linearityiqa.evaluation.predictions_file import write_predictions_csv
 from linearityiqa.evaluation.report import evaluate
@@ -44,7 +44,7 @@ def evaluate_model_file(config: TestConfig, model_file: Path) -> TestOutcome:
     table = database.split(config.split)
     device = prepare_device(config.device)
     predictions = predict(
-        model.network.to(device),
+        place(model.network, device),
         ImageDataset(
             table,
             ImageTransform(size=model.record.config.transform.size, common_size=table.common_size),

@@ -1,8 +1,10 @@
 """The whole network: backbone, pyramid pooling of two stages, and three scores."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from itertools import chain
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +17,13 @@ from linearityiqa.models.geometry import FeatureMaps, TapGeometry, measure, smal
 from linearityiqa.models.heads import STAGE_FEATURES, ScoreHead, StageHead
 from linearityiqa.models.pooling import divides, pooled_features, spatial_pyramid_pool
 from linearityiqa.quality import QualityScores
+
+
+class PooledFeatures(NamedTuple):
+    """What the heads see of each image: the pooled maps of both tapped stages, each of shape (N, features)."""
+
+    stage3: Tensor
+    stage4: Tensor
 
 
 class LinearityIQA(nn.Module):
@@ -52,6 +61,14 @@ class LinearityIQA(nn.Module):
         Raises:
             ImageTooSmallError: the images are too small for the backbone or the pyramid; names the smallest size.
         """
+        return self.score(self.pool(images))
+
+    def pool(self, images: Tensor) -> PooledFeatures:
+        """The first part of `forward`, nearly all of its work: the backbone and the pooling of its two stages.
+
+        Raises:
+            ImageTooSmallError: as `forward`.
+        """
         if images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(f"images must have the shape (N, 3, H, W), got {tuple(images.shape)}")
         try:
@@ -59,12 +76,24 @@ class LinearityIQA(nn.Module):
         except RuntimeError:
             self.check_size(*images.shape[-2:])  # where the size is to blame, say so
             raise
-        # the heads are cheap, and scores in half precision would tie: always in full precision
-        kind = images.device.type
-        if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
-            with torch.autocast(kind, enabled=False):
-                return self._scores(FeatureMaps(maps.stage3.float(), maps.stage4.float()), images)
-        return self._scores(maps, images)
+        if _autocasts(images):
+            maps = FeatureMaps(maps.stage3.float(), maps.stage4.float())
+        with _full_precision(images):
+            try:
+                return PooledFeatures(
+                    spatial_pyramid_pool(maps.stage3, self.config.P6, self.config.pool),
+                    spatial_pyramid_pool(maps.stage4, self.config.P7, self.config.pool),
+                )
+            except ImageTooSmallError:
+                self.check_size(*images.shape[-2:])  # says it in pixels
+                raise
+
+    def score(self, pooled: PooledFeatures) -> QualityScores[Tensor]:
+        """The second part of `forward`: the heads. In training they normalise over all the images handed to them."""
+        with _full_precision(pooled.stage3):
+            features3, score3 = self.stage3(pooled.stage3)
+            features4, score4 = self.stage4(pooled.stage4)
+            return QualityScores(score3, score4, self.fused(torch.cat([features3, features4], dim=1)))
 
     def check_size(self, height: int, width: int) -> None:
         """Check, without computing anything, that the network takes images of this size.
@@ -110,17 +139,16 @@ class LinearityIQA(nn.Module):
                     module.eval()
         return self
 
-    def _scores(self, maps: FeatureMaps, images: Tensor) -> QualityScores[Tensor]:
-        try:
-            pooled3 = spatial_pyramid_pool(maps.stage3, self.config.P6, self.config.pool)
-            pooled4 = spatial_pyramid_pool(maps.stage4, self.config.P7, self.config.pool)
-        except ImageTooSmallError:
-            self.check_size(*images.shape[-2:])  # says it in pixels
-            raise
-        features3, score3 = self.stage3(pooled3)
-        features4, score4 = self.stage4(pooled4)
-        return QualityScores(score3, score4, self.fused(torch.cat([features3, features4], dim=1)))
-
     @cached_property
     def _geometry(self) -> tuple[TapGeometry, TapGeometry]:
         return measure(self.backbone)
+
+
+def _autocasts(values: Tensor) -> bool:
+    kind = values.device.type
+    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+
+
+def _full_precision(values: Tensor) -> AbstractContextManager[object]:
+    """No autocast: pooling and heads are cheap, and scores in half precision would tie."""
+    return torch.autocast(values.device.type, enabled=False) if _autocasts(values) else nullcontext()

@@ -18,7 +18,7 @@ from linearityiqa.data.loader import BatchLoader, make_loader
 from linearityiqa.data.samplers import TrainingBatches
 from linearityiqa.data.table import Database, ImageTable
 from linearityiqa.data.workers import default_workers
-from linearityiqa.evaluation.device import prepare_device
+from linearityiqa.evaluation.device import place, prepare_device
 from linearityiqa.images import ImageTransform
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
@@ -79,6 +79,11 @@ class Session:
         return min(len(self.batches), DEBUG_BATCHES) if self.config.run.debug else len(self.batches)
 
     @property
+    def losses_an_epoch(self) -> int:
+        """Losses of one epoch: one for each batch, or for the batches of each update with exact accumulation."""
+        return -(-self.batches_an_epoch // self.step.batches_a_loss)
+
+    @property
     def fingerprint(self) -> str:
         """Digest of the options and labels that the run's state belongs to."""
         table = self.database.table
@@ -110,7 +115,8 @@ def open_session(config: TrainConfig, *, resuming: bool) -> Session:
     batches = TrainingBatches(len(training), config.optimiser.batch_size, config.optimiser.seed)
     loader = make_loader(training, batches, workers, pin_memory=device.type == "cuda")
     make_deterministic(config.optimiser.seed, randomness=config.optimiser.randomness)
-    network = LinearityIQA(config.model, weights="none" if resuming else config.optimiser.weights).to(device)
+    network = LinearityIQA(config.model, weights="none" if resuming else config.optimiser.weights)
+    place(network, device)
     if config.optimiser.freeze_bn:
         network.freeze_batch_norm()
     precision = choose_precision(config.optimiser, device)
@@ -123,7 +129,6 @@ def open_session(config: TrainConfig, *, resuming: bool) -> Session:
         optimizer=optimizer,
         precision=precision,
         labels=LabelScaling.of(config.optimiser, tables["train"].mos),
-        device=device,
         accumulation_steps=config.optimiser.accumulation_steps,
     )
     return Session(

@@ -2,15 +2,25 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
-from linearityiqa.data.dataset import Batch
+from linearityiqa.evaluation.transfer import NetworkBatch
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
 from linearityiqa.quality import QualityScores
 from linearityiqa.training.optimisation import LabelScaling
 from linearityiqa.training.precision import Precision
+from linearityiqa.training.recomputation import pooled_by_parts
+
+
+class Outcome(NamedTuple):
+    """What a batch has given: its loss, and its predictions without a graph; both are still on the device."""
+
+    loss: Tensor
+    scores: QualityScores[Tensor]
 
 
 @dataclass
@@ -19,6 +29,8 @@ class TrainingStep:
 
     A batch-normalised loss is a function of a whole batch of predictions, not a mean over images; hence `forward`
     gives predictions, and `loss` may be handed those of several forward passes or processes at once.
+
+    Nothing here waits for the device: who reads the outcomes does.
     """
 
     network: LinearityIQA
@@ -26,33 +38,40 @@ class TrainingStep:
     optimizer: torch.optim.Optimizer
     precision: Precision
     labels: LabelScaling
-    device: torch.device
     accumulation_steps: int = 1
+    exact_accumulation: bool = False
 
-    def forward(self, images: torch.Tensor) -> QualityScores[torch.Tensor]:
-        """Raw predictions of a batch, in float32 whatever the precision of the forward pass."""
+    @property
+    def batches_a_loss(self) -> int:
+        """How many batches `accumulate` is handed at once, except at the end of an epoch."""
+        return self.accumulation_steps if self.exact_accumulation else 1
+
+    def forward(self, *parts: Tensor) -> QualityScores[Tensor]:
+        """Raw predictions of one batch of images, in float32 whatever the precision of the forward pass.
+
+        Args:
+            parts: the batch whole, or in several parts: then only the activations of one are ever in memory.
+        """
         with self.precision.autocast():
-            scores = self.network(images.to(self.device, non_blocking=True))
+            if len(parts) == 1:
+                scores = self.network(parts[0])
+            else:
+                scores = self.network.score(pooled_by_parts(self.network, parts))
         # float32 outside autocast: centring subtracts nearly equal scores; float64 networks stay as they are
         return QualityScores(*scores).map(lambda head: head if head.dtype == torch.float64 else head.float())
 
-    def loss(self, scores: QualityScores[torch.Tensor], mos: torch.Tensor) -> torch.Tensor:
+    def loss(self, scores: QualityScores[Tensor], mos: Tensor) -> Tensor:
         """The loss of gathered predictions against their MOS, on the scale that the loss sees."""
-        loss: torch.Tensor = self.loss_function(scores, self.labels(mos.to(self.device, non_blocking=True)))
+        loss: Tensor = self.loss_function(scores, self.labels(mos))
         return loss
 
-    def accumulate(self, batch: Batch) -> tuple[float, QualityScores[torch.Tensor]]:
-        """Add the gradient of a batch, divided by the number of accumulated batches.
-
-        Returns:
-            The loss of the batch, and its predictions without a graph. Nothing is added where the loss is not finite.
-        """
-        scores = self.forward(batch.images)
-        loss = self.loss(scores, batch.mos)
-        value = float(loss.detach())
-        if torch.isfinite(loss.detach()):
-            torch.autograd.backward(self.precision.scaler.scale(loss / self.accumulation_steps))
-        return value, scores.map(torch.Tensor.detach)
+    def accumulate(self, *batches: NetworkBatch) -> Outcome:
+        """Add the gradient of the loss of some batches together, divided by the number of losses of an update."""
+        scores = self.forward(*(batch.images for batch in batches))
+        loss = self.loss(scores, torch.cat([batch.mos for batch in batches]))
+        share = self.batches_a_loss / self.accumulation_steps
+        torch.autograd.backward(self.precision.scaler.scale(loss * share))
+        return Outcome(loss.detach(), scores.map(Tensor.detach))
 
     def update(self) -> None:
         """Step the optimiser with the accumulated gradient, and clear it."""
@@ -61,6 +80,6 @@ class TrainingStep:
         self.optimizer.zero_grad(set_to_none=True)
 
 
-def norms_of_centred(scores: Iterable[torch.Tensor], q: float) -> list[float]:
+def norms_of_centred(scores: Iterable[Tensor], q: float) -> Tensor:
     """The q-norm of each head's centred predictions in a batch: the scale b of the paper's appendix."""
-    return [float(torch.linalg.vector_norm(head - head.mean(), ord=q)) for head in scores]
+    return torch.stack([torch.linalg.vector_norm(head - head.mean(), ord=q) for head in scores])

@@ -1,9 +1,10 @@
 """The training loop: epochs of steps and evaluations, saved so that a stop at any moment loses next to nothing."""
 
+import itertools
 import logging
 import math
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,19 +13,31 @@ from numpy.typing import NDArray
 from linearityiqa.console import track
 from linearityiqa.errors import DivergedError, NotFiniteError
 from linearityiqa.evaluation import Predictions, evaluate, predict
+from linearityiqa.evaluation.transfer import NetworkBatch, network_batches
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import QualityScores
 from linearityiqa.training.criterion import is_better, judged_head
 from linearityiqa.training.runlog import RunLog, metrics_row, peak_memory_mb
 from linearityiqa.training.session import Part, Session
 from linearityiqa.training.state import RunState
-from linearityiqa.training.step import norms_of_centred
+from linearityiqa.training.step import Outcome, norms_of_centred
 from linearityiqa.training.stopping import StopRequest
 
 logger = logging.getLogger(__name__)
 
 Mapping = QualityScores[LinearMapping]
 IDENTITY: Mapping = QualityScores(LinearMapping(), LinearMapping(), LinearMapping())
+STEPS_UNREAD_ON_GPU = 20
+"""Steps whose losses stay on a GPU before they are read: reading one waits until all that was asked of it is done."""
+
+
+class Iteration(NamedTuple):
+    """A loss that has been computed, on the device, and whose it is."""
+
+    batch: int
+    loss: torch.Tensor
+    norms: torch.Tensor | None
+    indices: torch.Tensor
 
 
 class Trainer:
@@ -33,6 +46,7 @@ class Trainer:
     def __init__(self, session: Session, state: RunState, log: RunLog, stop: StopRequest) -> None:
         self.session, self.state, self.log, self.stop = session, state, log, stop
         self._last_save = self._mark = time.monotonic()
+        self._unread: list[Iteration] = []
 
     def run(self) -> None:
         """Train and evaluate every epoch that is left; the state ends in phase ``final`` with the best weights."""
@@ -96,6 +110,7 @@ class Trainer:
     def save(self) -> None:
         """Bring the state up to date with network, optimiser and generators, and write it."""
         state, step = self.state, self.session.step
+        self._read_losses()  # before anything is written: weights after a loss that is no number are never saved
         self._spend_time()
         if state.phase != "final":  # where the network holds the best weights, which the state has already
             state.network = step.network.state_dict()
@@ -128,34 +143,57 @@ class Trainer:
 
     def _train_epoch(self) -> None:
         session, state, config = self.session, self.state, self.session.config
-        total = session.batches_an_epoch
+        step, total = session.step, session.batches_an_epoch
         session.network.train()
         session.batches.start_at(state.epoch, state.step)
         bar = f"epoch {state.epoch}/{config.optimiser.epochs}"
         numbers = range(state.step + 1, total + 1)
-        batches = zip(numbers, session.loader, strict=False)
-        for number, batch in track(batches, bar, total=len(numbers), enabled=config.run.pbar):
-            loss, scores = session.step.accumulate(batch)
-            self._require_finite(loss, number, batch.indices)
-            state.losses.append(loss)
-            self.log.iteration(len(state.losses), loss)
-            if config.run.log_bhat:
-                fused_first = (scores.fused, scores.stage3, scores.stage4)
-                state.norms.append(norms_of_centred(fused_first, config.loss.q))
-            if number % config.optimiser.accumulation_steps == 0 or number == total:
+        loaded = zip(numbers, network_batches(session.loader, session.device), strict=False)
+        batches = track(loaded, bar, total=len(numbers), enabled=config.run.pbar)
+        while group := list(itertools.islice(batches, step.batches_a_loss)):
+            number = group[-1][0]
+            self._note(number, [batch for _, batch in group])
+            if number % step.accumulation_steps == 0 or number == total:
                 # the state is only ever saved between updates: half a gradient could not be resumed
-                session.step.update()
+                step.update()
                 state.step = number
+                if len(self._unread) >= (STEPS_UNREAD_ON_GPU if session.device.type == "cuda" else 1):
+                    self._read_losses()
                 self.save_if_due(f"in epoch {state.epoch} after batch {number}")
+        self._read_losses()
 
-    def _require_finite(self, loss: float, number: int, indices: torch.Tensor) -> None:
+    def _note(self, number: int, batches: list[NetworkBatch]) -> None:
+        """Add the gradient of one loss, and remember what there will be to read."""
+        config = self.session.config
+        outcome: Outcome = self.session.step.accumulate(*batches)
+        norms = None
+        if config.run.log_bhat:
+            scores = outcome.scores
+            norms = norms_of_centred((scores.fused, scores.stage3, scores.stage4), config.loss.q)
+        indices = torch.cat([batch.indices for batch in batches])
+        self._unread.append(Iteration(number, outcome.loss, norms, indices))
+
+    def _read_losses(self) -> None:
+        """Take what the steps since the last call have given into the state, and stop where a loss is no number."""
+        unread, self._unread = self._unread, []
+        if not unread:
+            return
+        losses = torch.stack([iteration.loss for iteration in unread]).tolist()
+        for iteration, loss in zip(unread, losses, strict=True):
+            self._require_finite(loss, iteration)
+            self.state.losses.append(loss)
+            self.log.iteration(len(self.state.losses), loss)
+            if iteration.norms is not None:
+                self.state.norms.append(iteration.norms.tolist())
+
+    def _require_finite(self, loss: float, iteration: Iteration) -> None:
         if math.isfinite(loss):
             return
-        names = [self.session.training.table.names[i] for i in indices[:8].tolist()]
+        names = [self.session.training.table.names[i] for i in iteration.indices[:8].tolist()]
         raise DivergedError(
-            f"the loss of epoch {self.state.epoch}, batch {number} is {loss} (images {', '.join(names)}"
-            f"{', ...' if len(indices) > 8 else ''}). The last saved state in {self.session.folder} is from before it; "
-            "lower --learning_rate, or use --opt_level O0."
+            f"the loss of epoch {self.state.epoch}, batch {iteration.batch} is {loss} (images {', '.join(names)}"
+            f"{', ...' if len(iteration.indices) > 8 else ''}). The last saved state in {self.session.folder} is from "
+            "before it; lower --learning_rate, or use --opt_level O0."
         )
 
     def _evaluate_epoch(self) -> list[dict[str, Any]]:
@@ -170,7 +208,7 @@ class Trainer:
         mapping = predictions["train"].fit_mapping() if "train" in predictions else None
         evaluations = {part: evaluate(predictions[part], mapping or IDENTITY) for part in parts}
         rows = [metrics_row(state.epoch, "train", evaluations.get("train"), mapped=True)]
-        losses = state.losses[-session.batches_an_epoch :]
+        losses = state.losses[-session.losses_an_epoch :]
         rows[0]["loss"] = sum(losses) / len(losses)
         rows[0]["learning_rate"] = session.step.optimizer.param_groups[0]["lr"]
         rows += [
