@@ -25,6 +25,7 @@ COMMANDS = {
     "test": Command("linearityiqa.cli.test", "test model files on a split of any database"),
     "crossval": Command("linearityiqa.cli.crossval", "train and test on several random splits by reference"),
     "score": Command("linearityiqa.cli.score", "score photographs"),
+    "serve": Command("linearityiqa.cli.serve", "score photographs over HTTP, with a web page"),
     "reproduce": Command("linearityiqa.cli.reproduce", "the paper's figures and tables, trained or from results"),
     "datasets": Command("linearityiqa.cli.datasets", "make the built-in synthetic database"),
 }

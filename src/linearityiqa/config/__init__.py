@@ -11,6 +11,7 @@ from linearityiqa.config.optimiser import Criterion, LabelScale, OptimiserConfig
 from linearityiqa.config.reproduce import ReproduceConfig
 from linearityiqa.config.run import DeviceConfig, RunConfig, TrainConfig
 from linearityiqa.config.score import ScoreConfig, SplitName, TestConfig
+from linearityiqa.config.serve import LimitsConfig, ServeConfig
 from linearityiqa.config.synthetic import PHOTOGRAPHS, SyntheticConfig
 from linearityiqa.config.tree import changed_from_defaults, from_dict, to_dict
 from linearityiqa.config.words import command_words
@@ -24,6 +25,7 @@ __all__ = [
     "DemoConfig",
     "DeviceConfig",
     "LabelScale",
+    "LimitsConfig",
     "LossConfig",
     "LossType",
     "ModelConfig",
@@ -33,6 +35,7 @@ __all__ = [
     "ReproduceConfig",
     "RunConfig",
     "ScoreConfig",
+    "ServeConfig",
     "SplitName",
     "SyntheticConfig",
     "TestConfig",

@@ -1,0 +1,21 @@
+"""`linearityiqa serve`: the HTTP service and its web page."""
+
+from collections.abc import Sequence
+
+from linearityiqa.cli.parsing import parse
+from linearityiqa.cli.score import open_scorer
+from linearityiqa.config import ServeConfig
+
+DESCRIPTION = (
+    "Score photographs over HTTP: a web page at /, the interface for programs at /v1, described at /docs. "
+    "Nothing that is sent is written to disk. Stops with exit status 0 once all requests under way are answered."
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parse, load the model, serve until a signal says to stop."""
+    config = parse(ServeConfig, argv, prog="linearityiqa serve", description=DESCRIPTION)
+    from linearityiqa.serving import require_packages, serve
+
+    require_packages()
+    return serve(open_scorer(config), config)
