@@ -176,10 +176,10 @@ def test_at_most_two_batches_a_worker_are_decoded_ahead(table, monkeypatch):
     class CountingPool:
         """Runs what is submitted at once."""
 
-        def __init__(self, _workers, _context, initializer, arguments):
+        def __init__(self, _workers, _prepare, dataset):
             self.submitted = 0
             pools.append(self)
-            monkeypatch.setattr(data, "_worker_dataset", *arguments, raising=False)
+            monkeypatch.setattr(data, "_worker_dataset", dataset, raising=False)
 
         def submit(self, function, keys):
             self.submitted += 1
@@ -188,7 +188,7 @@ def test_at_most_two_batches_a_worker_are_decoded_ahead(table, monkeypatch):
             return future
 
     pools: list[CountingPool] = []
-    monkeypatch.setattr(data, "ProcessPoolExecutor", CountingPool)
+    monkeypatch.setattr(data, "start_processes", CountingPool)
     dataset = ImageDataset(many(table, 40), ImageTransform())
     loader = make_loader(dataset, TrainingBatches(len(dataset), 2, seed=0), 3)
     for taken, _ in enumerate(loader, start=1):

@@ -5,14 +5,18 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from linearityiqa.data.augmentation import Augmentation
+from linearityiqa.data.pixelcache import CachedImages
+from linearityiqa.data.pixelcache.source import decoded
 from linearityiqa.data.samplers import SampleKey
 from linearityiqa.data.table import ImageTable
 from linearityiqa.errors import DataError
-from linearityiqa.images import ImageTransform, decode, image_size
+from linearityiqa.images import ImageTransform, image_size
 
 Sample = tuple[Tensor, float, int]
 
@@ -33,7 +37,7 @@ class Batch(NamedTuple):
 
 
 class ImageDataset(Dataset[Sample]):
-    """The images of a table, decoded when they are asked for.
+    """The images of a table, decoded when they are asked for, or read from a cache.
 
     Args:
         table: names and opinion scores.
@@ -41,6 +45,7 @@ class ImageDataset(Dataset[Sample]):
         augmentation: random changes after resizing, for training.
         seed: seed of the augmentation; an image's changes depend on it, the epoch and the row, and on nothing else.
         exif_rotation: turn images upright by their EXIF orientation.
+        cached: the pixels of the same images under the same transform; those that are damaged there are decoded.
     """
 
     def __init__(
@@ -51,12 +56,14 @@ class ImageDataset(Dataset[Sample]):
         augmentation: Augmentation | None = None,
         seed: int = 0,
         exif_rotation: bool = False,
+        cached: CachedImages | None = None,
     ) -> None:
         self.table = table
         self.transform = transform
         self.augmentation = augmentation
         self.seed = seed
         self.exif_rotation = exif_rotation
+        self.cached = cached
 
     def __len__(self) -> int:
         return len(self.table)
@@ -68,17 +75,22 @@ class ImageDataset(Dataset[Sample]):
             DataError: the image cannot be decoded, or is smaller than the crop; the message names it.
         """
         epoch, index = key
-        path = self.table.path(index)
-        image = self.transform.pixels(decode(path, exif_rotation=self.exif_rotation).image)
+        pixels = self._pixels(index)
         if self.augmentation is not None:
             try:
-                image = self.augmentation(image, generator_for(self.seed, epoch, index))
+                image = self.augmentation(Image.fromarray(pixels), generator_for(self.seed, epoch, index))
             except DataError as cause:
-                raise DataError(f"{path}: {cause}") from cause
-        return torch.from_numpy(np.array(image)), float(self.table.mos[index]), index
+                raise DataError(f"{self.table.path(index)}: {cause}") from cause
+            pixels = np.array(image)
+        return torch.from_numpy(pixels), float(self.table.mos[index]), index
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether images are read and nothing else, which is too little work for processes."""
+        return self.cached is not None and self.augmentation is None
 
     def sizes(self) -> list[tuple[int, int]]:
-        """(height, width) of every image as the network sees it, from the files' headers where they decide it.
+        """(height, width) of every image as the network sees it; where the files decide it, from cache or headers.
 
         Raises:
             UnreadableImageError: a header had to be read and could not; the message names the file.
@@ -86,8 +98,19 @@ class ImageDataset(Dataset[Sample]):
         fixed = self.augmentation.size if self.augmentation is not None else self._fixed_size()
         if fixed is not None:
             return [fixed] * len(self)
+        if self.cached is not None:
+            return self.cached.sizes()
         paths = (self.table.path(index) for index in range(len(self)))
         return [self.transform.output_size(image_size(path, exif_rotation=self.exif_rotation)) for path in paths]
+
+    def _pixels(self, index: int) -> NDArray[np.uint8]:
+        """The image before augmentation, uint8 (H, W, 3)."""
+        pixels = None if self.cached is None else self.cached.read(index)
+        if pixels is None:
+            pixels = decoded(self.table.path(index), self.transform, exif_rotation=self.exif_rotation)
+            if self.cached is not None:
+                self.cached.repair(index, pixels)
+        return pixels
 
     def _fixed_size(self) -> tuple[int, int] | None:
         return self.transform.size or self.transform.common_size
@@ -128,7 +151,9 @@ def collate(samples: Sequence[Sample], names: Sequence[str] | None = None) -> Ba
             a, b = (names[i] if names is not None else f"image {i}" for i in (first[2], index))
             raise _unequal(a, first[0].shape[:2], b, image.shape[:2])
     images, mos, indices = zip(*samples, strict=True)
-    return Batch(torch.stack(images), torch.tensor(mos, dtype=torch.float32), torch.tensor(indices))
+    # stacked by numpy: torch would start threads of its own in each thread that stacks
+    stacked = torch.from_numpy(np.stack([image.numpy() for image in images]))
+    return Batch(stacked, torch.tensor(mos, dtype=torch.float32), torch.tensor(indices))
 
 
 def _unequal(first: str, first_size: Sequence[int], second: str, second_size: Sequence[int]) -> DataError:

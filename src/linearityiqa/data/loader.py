@@ -1,31 +1,46 @@
-"""The processes that decode images ahead of the network."""
+"""Images decoded, or read from a cache, ahead of the network."""
 
-import itertools
-import multiprocessing
-import multiprocessing.forkserver
-import os
-import signal
-import threading
-from collections import deque
+import functools
+import logging
+import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.context import BaseContext
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from linearityiqa.data.dataset import Batch, ImageDataset, collate
-from linearityiqa.data.samplers import EvaluationBatches, SampleKey, TrainingBatches
+from linearityiqa.data.processes import ahead, explained, process_context, start_processes
+from linearityiqa.data.samplers import SampleKey
 from linearityiqa.errors import DataError
 
 BATCHES_AHEAD = 2
 """Most batches that a worker has ready or in work."""
+READING_THREADS = 2
+"""Threads that read from a cache. One copies a gigabyte in about a second; a second one hides a slow disk."""
+SLOW_SECONDS, SLOW_SHARE = 60.0, 0.3
+"""A pass that takes this long, and this share of it waiting for images, is worth a word about the cache."""
+
+logger = logging.getLogger(__name__)
+
+
+class KeyBatches(Protocol):
+    """Which images form which batch, in order: a sampler."""
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        """The batches of the next pass."""
+        ...
+
+    def __len__(self) -> int:
+        """Batches of a whole pass."""
+        ...
 
 
 def make_loader(
     dataset: ImageDataset,
-    batches: TrainingBatches | EvaluationBatches,
+    batches: KeyBatches,
     num_workers: int,
     *,
     pin_memory: bool = False,
@@ -33,13 +48,14 @@ def make_loader(
 ) -> "BatchLoader":
     """Iterate over batches that `num_workers` processes decode ahead, at most two batches each.
 
-    The batches are the same to the bit for any number of workers. A script that uses workers needs the usual
-    ``if __name__ == "__main__":`` around its calls.
+    Where images are only read from a cache, threads of this process do that instead. The batches are the same to the
+    bit for any number of workers. A script that uses workers needs the usual ``if __name__ == "__main__":`` around its
+    calls.
 
     Args:
         dataset: the images.
         batches: which images; asked anew at the start of each iteration.
-        num_workers: processes; 0 decodes in this one.
+        num_workers: processes; 0 decodes, or reads, in the thread that iterates.
         pin_memory: put batches into page-locked memory, for faster copies to a GPU.
         persistent: keep the processes from one iteration to the next.
     """
@@ -59,7 +75,7 @@ class BatchLoader:
     def __init__(
         self,
         dataset: ImageDataset,
-        batches: TrainingBatches | EvaluationBatches,
+        batches: KeyBatches,
         num_workers: int,
         *,
         pin_memory: bool,
@@ -67,18 +83,21 @@ class BatchLoader:
     ) -> None:
         self.dataset = dataset
         self.batches = batches
-        self.num_workers = min(num_workers, len(batches))
+        self.num_workers = min(num_workers, len(batches), READING_THREADS if dataset.only_reads else num_workers)
         self.pin_memory = pin_memory and torch.cuda.is_available()
         self.persistent = persistent
-        self._pool: ProcessPoolExecutor | None = None
-        self._context = _process_context() if self.num_workers else None
+        self._pool: Executor | None = None
+        if self.num_workers and not dataset.only_reads:
+            process_context()  # starts what starts processes, while this one builds the network
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[Batch]:
         keys = iter(self.batches)  # asked now: a start_at between here and the first batch is for the next iteration
-        loaded = self._from_workers(keys) if self.num_workers else (_load(self.dataset, batch) for batch in keys)
+        loaded = self._from_pool(keys) if self.num_workers else (_load(self.dataset, batch) for batch in keys)
+        if self.dataset.cached is None:
+            loaded = _with_advice(loaded)
         return (Batch(*(part.pin_memory() for part in batch)) for batch in loaded) if self.pin_memory else loaded
 
     def close(self) -> None:
@@ -87,69 +106,70 @@ class BatchLoader:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
 
-    def _from_workers(self, keys: Iterator[list[SampleKey]]) -> Iterator[Batch]:
-        waiting: deque[Future[tuple[Tensor, list[float], list[int]]]] = deque()
-        pool = self._pool or ProcessPoolExecutor(self.num_workers, self._context, _start_worker, (self.dataset,))
+    def _from_pool(self, keys: Iterator[list[SampleKey]]) -> Iterator[Batch]:
+        pool = self._pool or self._start_pool()
         if self.persistent:
             self._pool = pool
+        work = functools.partial(_parts, self.dataset) if self.dataset.only_reads else _parts_in_worker
         try:
-            for batch in itertools.islice(keys, BATCHES_AHEAD * self.num_workers):
-                waiting.append(pool.submit(_load_in_worker, batch))
-            while waiting:
-                images, mos, indices = waiting.popleft().result()
-                for batch in itertools.islice(keys, 1):
-                    waiting.append(pool.submit(_load_in_worker, batch))
-                yield Batch(images, torch.tensor(mos, dtype=torch.float32), torch.tensor(indices))
-        except BrokenProcessPool as cause:
-            self._pool = None
-            raise DataError(
-                "a process that decodes images died, most likely because memory or shared memory (/dev/shm) ran out. "
-                "Lower --num_workers or --batch_size."
-            ) from cause
+            with explained():
+                for images, mos, indices in ahead(pool, work, keys, BATCHES_AHEAD * self.num_workers):
+                    yield Batch(images, torch.tensor(mos, dtype=torch.float32), torch.tensor(indices))
+        except DataError as failure:
+            if isinstance(failure.__cause__, BrokenProcessPool):
+                self._pool = None
+            raise
         finally:
-            for future in waiting:
-                future.cancel()
             if not self.persistent:
                 pool.shutdown(wait=False, cancel_futures=True)
 
+    def _start_pool(self) -> Executor:
+        if self.dataset.only_reads:
+            return ThreadPoolExecutor(self.num_workers)
+        return start_processes(self.num_workers, _prepare_worker, self.dataset)
 
-def _process_context() -> BaseContext:
-    """How workers are started.
 
-    Not forked from this process: its threads (of torch, of a GPU's driver) may hold locks that no thread of the child
-    would ever release. A fork server has no threads and imports torch once. Measured with 2 workers on 2 cores: 3.5 s
-    before the first batch of the first loader and 0.1 s for each later one; spawn takes 3 to 5 s each time.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    multiprocessing.forkserver.ensure_running()  # it imports torch while this process builds the network
-    return context
+def _with_advice(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches; in the end a word about the cache, where the network has waited for images for long."""
+    waited, began = 0.0, None
+    while True:
+        asked = time.monotonic()
+        batch = next(batches, None)
+        now = time.monotonic()
+        if began is None:
+            began = now  # the first batch also waits for the workers to start
+        waited += now - max(asked, began)
+        if batch is None:
+            break
+        yield batch
+    if now - began >= SLOW_SECONDS and waited >= SLOW_SHARE * (now - began):
+        _advise()
+
+
+@functools.cache  # once
+def _advise() -> None:
+    logger.info(
+        "the network spends much of its time waiting for images: --cache auto decodes them only once, --num_workers N "
+        "more of them at a time"
+    )
 
 
 _worker_dataset: ImageDataset  # exists in worker processes only
 
 
-def _start_worker(dataset: ImageDataset) -> None:
+def _prepare_worker(dataset: ImageDataset) -> None:
     global _worker_dataset
     _worker_dataset = dataset
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the process that asked for the images decides
     torch.set_num_threads(1)  # the parallelism is in the number of workers
-    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    """Leave no worker behind a killed process: the fork server lives on for as long as a worker does."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _parts_in_worker(keys: list[SampleKey]) -> tuple[Tensor, list[float], list[int]]:
+    return _parts(_worker_dataset, keys)
 
 
-def _load_in_worker(keys: list[SampleKey]) -> tuple[Tensor, list[float], list[int]]:
-    """A batch of which only the images are a tensor: each tensor costs a connection between the two processes."""
-    images, mos, indices = _load(_worker_dataset, keys)
+def _parts(dataset: ImageDataset, keys: list[SampleKey]) -> tuple[Tensor, list[float], list[int]]:
+    """A batch of which only the images are a tensor: each tensor costs a connection between two processes."""
+    images, mos, indices = _load(dataset, keys)
     return images, mos.tolist(), indices.tolist()
 
 

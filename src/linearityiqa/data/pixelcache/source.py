@@ -1,0 +1,87 @@
+"""What a cache is made from, and how two of them are told apart."""
+
+import hashlib
+import json
+import os
+import re
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+from PIL import features
+
+from linearityiqa.data.table import ImageTable
+from linearityiqa.images import ImageTransform, decode
+
+DECODING = 1
+"""To be raised whenever `images.decode` or `ImageTransform.pixels` gives other pixels than before."""
+DECODERS = ("jpg", "webp", "jpg_2000", "avif", "libtiff")
+"""Libraries behind Pillow that decode with loss, so that their versions may differ in the pixels."""
+
+
+class PixelSource:
+    """The images of a whole table, as they are before any augmentation.
+
+    Args:
+        table: every image that the cache is to serve.
+        transform: what every decoded image undergoes.
+        exif_rotation: turn images upright by their EXIF orientation.
+    """
+
+    def __init__(self, table: ImageTable, transform: ImageTransform, *, exif_rotation: bool) -> None:
+        self.table = table
+        self.transform = transform
+        self.exif_rotation = exif_rotation
+
+    @cached_property
+    def key(self) -> str:
+        """Digest of the images' names and folder, of the transform and of the decoder."""
+        facts = {
+            "decoding": DECODING,
+            "Pillow": PIL.__version__,
+            **{name: features.version(name) for name in DECODERS},
+            "folder": os.path.realpath(self.table.root),
+            "size": self.transform.size,
+            "common_size": self.transform.common_size,
+            "exif_rotation": self.exif_rotation,
+        }
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+        for name in self.table.names:
+            digest.update(b"\0" + name.encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+    @cached_property
+    def files(self) -> NDArray[np.int64]:
+        """Bytes and time of change (ns) of every image file, shape (N, 2); -1 of those that cannot be asked."""
+        root = os.fspath(self.table.root)
+        return np.array([_state_of(os.path.join(root, name)) for name in self.table.names], dtype=np.int64)  # noqa: PTH118 - ten times faster
+
+    @property
+    def file_name(self) -> str:
+        """Name of the cache file: two folders for people, and digits of the key."""
+        folder = "-".join(Path(os.path.realpath(self.table.root)).parts[-2:])
+        return f"{re.sub(r'[^A-Za-z0-9_.-]+', '_', folder)[:60]}-{self.key[:16]}.pixels"
+
+    @property
+    def fixed_size(self) -> tuple[int, int] | None:
+        """(height, width) of all images, or None where each keeps its own."""
+        return self.transform.size or self.transform.common_size
+
+
+def decoded(path: Path, transform: ImageTransform, *, exif_rotation: bool) -> NDArray[np.uint8]:
+    """The pixels of an image file after the transform, 8-bit RGB, shape (H, W, 3).
+
+    Raises:
+        UnreadableImageError: it cannot be decoded; the message names it.
+    """
+    return np.array(transform.pixels(decode(path, exif_rotation=exif_rotation).image))
+
+
+def _state_of(path: str) -> tuple[int, int]:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - as above
+    except OSError:  # decoding it will say what is wrong
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
