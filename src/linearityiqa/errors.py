@@ -41,6 +41,10 @@ class ModelFileError(LinearityIQAError):
     """A model file that is missing, damaged, unsafe or of another architecture."""
 
 
+class OutputError(LinearityIQAError):
+    """An output that cannot be written, or that belongs to another model or other options than the ones at hand."""
+
+
 class TrainingError(LinearityIQAError):
     """A run that cannot go on: a loss that is not finite, a run folder of another configuration."""
 

@@ -108,12 +108,9 @@ def _results(
             yield result if config.map is None else write_map(config.map, result)
 
 
-def _append(
-    config: ScoreConfig, scorer: "Scorer", paths: Iterator[Path], details: "Details", output: Path
-) -> Count:
+def _append(config: ScoreConfig, scorer: "Scorer", paths: Iterator[Path], details: "Details", output: Path) -> Count:
     """Append a row to the output for each image that has none yet."""
-    from linearityiqa.scoring.output import open_output
-    from linearityiqa.scoring.provenance import Provenance
+    from linearityiqa.scoring.output import Provenance, open_output
 
     provenance = Provenance.of(require_model(config), scorer.record, details, max_pixels=config.max_pixels)
     with open_output(output, provenance, details, fresh=config.fresh) as rows:

@@ -1,9 +1,10 @@
 """`linearityiqa serve`: the HTTP service and its web page."""
 
+import sys
 from collections.abc import Sequence
 
 from linearityiqa.cli.parsing import parse
-from linearityiqa.cli.score import open_scorer
+from linearityiqa.cli.scorer import headline, open_scorer, require_model
 from linearityiqa.config import ServeConfig
 
 DESCRIPTION = (
@@ -18,4 +19,6 @@ def main(argv: Sequence[str]) -> int:
     from linearityiqa.serving import require_packages, serve
 
     require_packages()
-    return serve(open_scorer(config), config)
+    scorer = open_scorer(config)
+    print(headline(scorer, require_model(config)), file=sys.stderr)
+    return serve(scorer, config)

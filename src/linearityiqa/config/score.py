@@ -53,6 +53,14 @@ class TestConfig:
         require_choice("split", self.split, get_args(SplitName))
 
 
+OUTPUT_SUFFIXES = {".csv": "CSV", ".jsonl": "JSON lines", ".parquet": "Parquet", "": "Parquet"}
+"""How scores are written, by the ending of the output; Parquet is a folder."""
+
+
+def _output_rule(output: Path | None) -> str:
+    return f"--output must end in .csv, .jsonl or .parquet, or be a folder's name without a dot; got {output}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScoreConfig:
     """Which photographs are scored by which model, and how the scores are shown (test_demo.py)."""
@@ -67,6 +75,15 @@ class ScoreConfig:
     """Print one JSON object a line for each image."""
     csv: bool = False
     """Print the scores as CSV."""
+    output: Path | None = None
+    """Append the scores to this file (.csv, .jsonl) or folder (of Parquet files; extra parquet) instead of printing
+    them. The same command after a stop goes on where it stopped; images that have a row are not scored again."""
+    fresh: bool = False
+    """Start OUTPUT over, even where it holds scores."""
+    uncertainty: bool = False
+    """Also give the spread of the score over views of the image (mirror image, crops); five times the work."""
+    map: Path | None = None
+    """Write a picture of where quality is lost for each image into this folder."""
     batch_size: Annotated[int, tyro.conf.arg(aliases=["-bs"])] = 8
     """Images a batch."""
     max_megapixels: float = 100.0
@@ -80,6 +97,17 @@ class ScoreConfig:
     def __post_init__(self) -> None:
         require_options(
             (not (self.json and self.csv), "--json and --csv exclude each other"),
+            (
+                self.output is None or not (self.json or self.csv),
+                "--json and --csv are for what is printed; the ending of --output says how it is written",
+            ),
+            (self.output is None or self.output.suffix.lower() in OUTPUT_SUFFIXES, _output_rule(self.output)),
+            (not self.fresh or self.output is not None, "--fresh starts --output over, and there is none"),
             (self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}"),
             (self.max_megapixels > 0, f"max_megapixels must be > 0, got {self.max_megapixels}"),
         )
+
+    @property
+    def max_pixels(self) -> int:
+        """Most pixels of an image."""
+        return round(self.max_megapixels * 1e6)

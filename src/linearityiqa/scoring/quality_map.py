@@ -1,9 +1,7 @@
 """Where in an image quality is lost, and the picture that shows it."""
 
-import hashlib
 import io
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +15,6 @@ STRONGEST = 0.8
 """Opacity of the tint where quality is lowest."""
 SMALLEST_SPAN = 0.2
 """Differences of less than this share of the scale never get the full tint: a good photograph stays nearly clear."""
-_NAME_LENGTH = 80
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,14 +83,3 @@ class QualityMap:
             bar = np.round(128 * (1 - share) + np.array(TINT) * share).astype(np.uint8)
             key.paste(Image.fromarray(np.repeat(bar, size, axis=0)), (start, size // 2))
         return key
-
-
-def map_name(path: str) -> str:
-    """A file name for the picture of the image at `path`: readable, safe, and its own whatever other images are called.
-
-    >>> map_name("holiday/beach.jpg") != map_name("work/beach.jpg")
-    True
-    """
-    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in Path(path).stem)[:_NAME_LENGTH]
-    digest = hashlib.blake2b(path.encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
-    return f"{stem}-{digest}.png"
