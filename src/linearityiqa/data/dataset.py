@@ -85,6 +85,16 @@ class ImageDataset(Dataset[Sample]):
         return torch.from_numpy(pixels), float(self.table.mos[index]), index
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What messages call the images, by row."""
+        return self.table.names
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether a cache holds the images."""
+        return self.cached is not None
+
+    @property
     def only_reads(self) -> bool:
         """Whether images are read and nothing else, which is too little work for processes."""
         return self.cached is not None and self.augmentation is None

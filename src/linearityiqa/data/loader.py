@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from linearityiqa.data.dataset import Batch, ImageDataset, collate
+from linearityiqa.data.dataset import Batch, Sample, collate
 from linearityiqa.data.processes import ahead, explained, process_context, start_processes
 from linearityiqa.data.samplers import SampleKey
 from linearityiqa.errors import DataError
@@ -24,6 +24,29 @@ SLOW_SECONDS, SLOW_SHARE = 60.0, 0.3
 """A pass that takes this long, and this share of it waiting for images, is worth a word about the cache."""
 
 logger = logging.getLogger(__name__)
+
+
+class Images(Protocol):
+    """What a loader takes images from: an `ImageDataset`, or several of them as one."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What messages call the images."""
+        ...
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether caches hold the images."""
+        ...
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether images are read from caches and nothing else, which is too little work for processes."""
+        ...
+
+    def __getitem__(self, key: SampleKey, /) -> Sample:
+        """An image, its MOS and its row."""
+        ...
 
 
 class KeyBatches(Protocol):
@@ -39,7 +62,7 @@ class KeyBatches(Protocol):
 
 
 def make_loader(
-    dataset: ImageDataset,
+    dataset: Images,
     batches: KeyBatches,
     num_workers: int,
     *,
@@ -74,7 +97,7 @@ class BatchLoader:
 
     def __init__(
         self,
-        dataset: ImageDataset,
+        dataset: Images,
         batches: KeyBatches,
         num_workers: int,
         *,
@@ -96,7 +119,7 @@ class BatchLoader:
     def __iter__(self) -> Iterator[Batch]:
         keys = iter(self.batches)  # asked now: a start_at between here and the first batch is for the next iteration
         loaded = self._from_pool(keys) if self.num_workers else (_load(self.dataset, batch) for batch in keys)
-        if self.dataset.cached is None:
+        if not self.dataset.is_cached:
             loaded = _with_advice(loaded)
         return (Batch(*(part.pin_memory() for part in batch)) for batch in loaded) if self.pin_memory else loaded
 
@@ -154,10 +177,10 @@ def _advise() -> None:
     )
 
 
-_worker_dataset: ImageDataset  # exists in worker processes only
+_worker_dataset: Images  # exists in worker processes only
 
 
-def _prepare_worker(dataset: ImageDataset) -> None:
+def _prepare_worker(dataset: Images) -> None:
     global _worker_dataset
     _worker_dataset = dataset
     torch.set_num_threads(1)  # the parallelism is in the number of workers
@@ -167,11 +190,11 @@ def _parts_in_worker(keys: list[SampleKey]) -> tuple[Tensor, list[float], list[i
     return _parts(_worker_dataset, keys)
 
 
-def _parts(dataset: ImageDataset, keys: list[SampleKey]) -> tuple[Tensor, list[float], list[int]]:
+def _parts(dataset: Images, keys: list[SampleKey]) -> tuple[Tensor, list[float], list[int]]:
     """A batch of which only the images are a tensor: each tensor costs a connection between two processes."""
     images, mos, indices = _load(dataset, keys)
     return images, mos.tolist(), indices.tolist()
 
 
-def _load(dataset: ImageDataset, keys: list[SampleKey]) -> Batch:
-    return collate([dataset[key] for key in keys], dataset.table.names)
+def _load(dataset: Images, keys: list[SampleKey]) -> Batch:
+    return collate([dataset[key] for key in keys], dataset.names)

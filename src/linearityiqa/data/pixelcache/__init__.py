@@ -4,8 +4,9 @@ A cache belongs to a table of images and a transform, and serves every split of 
 makes it; a run's `ImageDataset` then reads pixels instead of decoding files.
 """
 
+from linearityiqa.data.pixelcache.building import Heed
 from linearityiqa.data.pixelcache.folder import cache_folder, open_cache
 from linearityiqa.data.pixelcache.reading import CachedImages, PixelCache
 from linearityiqa.data.pixelcache.source import PixelSource
 
-__all__ = ["CachedImages", "PixelCache", "PixelSource", "cache_folder", "open_cache"]
+__all__ = ["CachedImages", "Heed", "PixelCache", "PixelSource", "cache_folder", "open_cache"]
