@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from linearityiqa.models.geometry import TapGeometry, measure, shapes_only, smallest_pixels
-from linearityiqa.models.pooling import divides
+from linearityiqa.models.geometry import measure, shapes_only
 from linearityiqa.models.trunk import Trunk
 
 
@@ -31,14 +30,3 @@ def test_measuring_leaves_the_mode_of_every_part():
     measure(trunk)
     assert [module.training for module in trunk.modules()] == before
     assert all(torch.equal(value, statistics[name]) for name, value in trunk.named_buffers())
-
-
-def test_smallest_pixels_is_the_first_side_on_which_everything_fits():
-    taps, levels = (TapGeometry(16, -15), TapGeometry(32, -31)), (3, 2)
-
-    def fits(pixels: int) -> bool:
-        return all(divides(tap.size(pixels), level) for tap, level in zip(taps, levels, strict=True))
-
-    fitting = [pixels for pixels in range(1, 600) if fits(pixels)]
-    for pixels in range(1, 500):
-        assert smallest_pixels(pixels, taps, levels) == next(side for side in fitting if side >= pixels)

@@ -3,11 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
-from hypothesis import strategies as st
 
 from linearityiqa.errors import ImageTooSmallError
-from linearityiqa.models.pooling import divides, pooled_features, smallest_size, spatial_pyramid_pool
+from linearityiqa.models.pooling import pooled_features, spatial_pyramid_pool
 
 METHODS = ("avg", "max", "min", "std", "maxmin", "mean-std")
 
@@ -54,21 +52,6 @@ def test_gradient_is_finite_on_constant_maps_and_equals_finite_differences_elsew
 
 def test_deviation_of_constant_maps_is_zero():
     assert torch.equal(spatial_pyramid_pool(torch.full((1, 3, 4, 4), 0.5), 1, "std"), torch.zeros(1, 3))
-
-
-@given(size=st.integers(1, 80), levels=st.integers(1, 8))
-def test_divides_is_what_torch_pooling_makes_of_it(size, levels):
-    def grid(level):
-        return F.avg_pool2d(torch.empty(1, 1, size, size, device="meta"), size // level).shape[-1]
-
-    assert divides(size, levels) == all(size >= level and grid(level) == level for level in range(1, levels + 1))
-
-
-@given(size=st.integers(-40, 80), levels=st.integers(1, 16))
-def test_smallest_size_is_the_first_that_divides(size, levels):
-    smallest = smallest_size(size, levels)
-    assert divides(smallest, levels)
-    assert not any(divides(candidate, levels) for candidate in range(max(size, 1), smallest))
 
 
 def test_too_small_maps_are_refused_with_the_smallest_that_work():

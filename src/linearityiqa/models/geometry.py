@@ -4,7 +4,6 @@ import bisect
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ from torch.func import functional_call
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from linearityiqa.models.pooling import smallest_size
+from linearityiqa.sizes import TapGeometry
 
 PROBE = (256, 512)
 """Height and width of the image by which strides are found."""
@@ -25,22 +24,6 @@ class FeatureMaps(NamedTuple):
 
     stage3: Tensor
     stage4: Tensor
-
-
-@dataclass(frozen=True)
-class TapGeometry:
-    """A tap's side is (pixels + offset) // stride: a chain of strided windows is one floor division of that kind."""
-
-    stride: int
-    offset: int
-
-    def size(self, pixels: int) -> int:
-        """Side of the feature map of an image with a side of so many pixels; below 1 the backbone fails."""
-        return (pixels + self.offset) // self.stride
-
-    def pixels(self, size: int) -> int:
-        """The smallest side in pixels whose feature map has at least that side."""
-        return size * self.stride - self.offset
 
 
 def measure(backbone: nn.Module) -> tuple[TapGeometry, TapGeometry]:
@@ -60,16 +43,6 @@ def measure(backbone: nn.Module) -> tuple[TapGeometry, TapGeometry]:
 
     with evaluating(backbone):
         return geometry(0), geometry(1)
-
-
-def smallest_pixels(pixels: int, taps: tuple[TapGeometry, TapGeometry], levels: tuple[int, int]) -> int:
-    """The smallest image side, at least `pixels`, on which the trunk and the pyramid levels of both taps fit."""
-    while True:
-        sizes = [smallest_size(tap.size(pixels), level) for tap, level in zip(taps, levels, strict=True)]
-        needed = max(pixels, *(tap.pixels(size) for tap, size in zip(taps, sizes, strict=True)))
-        if needed == pixels:
-            return pixels
-        pixels = needed
 
 
 def stride_of(shape: torch.Size) -> int:

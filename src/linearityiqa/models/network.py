@@ -13,10 +13,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from linearityiqa.config import ModelConfig
 from linearityiqa.errors import ImageTooSmallError
 from linearityiqa.models.backbones import build_backbone
-from linearityiqa.models.geometry import FeatureMaps, TapGeometry, measure, smallest_pixels
+from linearityiqa.models.geometry import FeatureMaps, measure
 from linearityiqa.models.heads import STAGE_FEATURES, ScoreHead, StageHead
-from linearityiqa.models.pooling import divides, pooled_features, spatial_pyramid_pool
+from linearityiqa.models.pooling import pooled_features, spatial_pyramid_pool
 from linearityiqa.quality import QualityScores
+from linearityiqa.sizes import TapGeometry, check_image_size
 
 
 class PooledFeatures(NamedTuple):
@@ -69,6 +70,14 @@ class LinearityIQA(nn.Module):
         Raises:
             ImageTooSmallError: as `forward`.
         """
+        return self.pool_maps(self.feature_maps(images), (images.shape[-2], images.shape[-1]))
+
+    def feature_maps(self, images: Tensor) -> FeatureMaps:
+        """The maps of both tapped stages, in full precision.
+
+        Raises:
+            ImageTooSmallError: the images are too small for the backbone.
+        """
         if images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(f"images must have the shape (N, 3, H, W), got {tuple(images.shape)}")
         try:
@@ -76,16 +85,22 @@ class LinearityIQA(nn.Module):
         except RuntimeError:
             self.check_size(*images.shape[-2:])  # where the size is to blame, say so
             raise
-        if _autocasts(images):
-            maps = FeatureMaps(maps.stage3.float(), maps.stage4.float())
-        with _full_precision(images):
+        return FeatureMaps(maps.stage3.float(), maps.stage4.float()) if _autocasts(images) else maps
+
+    def pool_maps(self, maps: FeatureMaps, size: tuple[int, int]) -> PooledFeatures:
+        """The pooled features of maps of images whose height and width are `size`.
+
+        Raises:
+            ImageTooSmallError: the pyramid does not fit on the maps.
+        """
+        with _full_precision(maps.stage3):
             try:
                 return PooledFeatures(
                     spatial_pyramid_pool(maps.stage3, self.config.P6, self.config.pool),
                     spatial_pyramid_pool(maps.stage4, self.config.P7, self.config.pool),
                 )
             except ImageTooSmallError:
-                self.check_size(*images.shape[-2:])  # says it in pixels
+                self.check_size(*size)  # says it in pixels
                 raise
 
     def score(self, pooled: PooledFeatures) -> QualityScores[Tensor]:
@@ -101,21 +116,7 @@ class LinearityIQA(nn.Module):
         Raises:
             ImageTooSmallError: it does not; names the smallest size, at least as large on either side, that works.
         """
-        levels = (self.config.P6, self.config.P7)
-        fits = all(
-            tap.size(pixels) >= 1 and divides(tap.size(pixels), level)
-            for pixels in (height, width)
-            for tap, level in zip(self._geometry, levels, strict=True)
-        )
-        if fits:
-            return
-        smallest = [smallest_pixels(pixels, self._geometry, levels) for pixels in (height, width)]
-        maps = " and ".join(f"{tap.size(smallest[0])} x {tap.size(smallest[1])}" for tap in self._geometry)
-        raise ImageTooSmallError(
-            f"images of {height} x {width} pixels (height x width) do not fit {self.config.architecture} with P6 = "
-            f"{levels[0]} and P7 = {levels[1]}; the smallest size that works is {smallest[0]} x {smallest[1]} pixels "
-            f"(feature maps of {maps}). Resize them (--resize), or use fewer pyramid levels."
-        )
+        check_image_size(height, width, self.config, self.taps)
 
     def backbone_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters that start from the initial weights."""
@@ -140,7 +141,8 @@ class LinearityIQA(nn.Module):
         return self
 
     @cached_property
-    def _geometry(self) -> tuple[TapGeometry, TapGeometry]:
+    def taps(self) -> tuple[TapGeometry, TapGeometry]:
+        """How the size of an image becomes that of the feature maps of stages 3 and 4."""
         return measure(self.backbone)
 
 

@@ -1,10 +1,14 @@
 """Spatial pyramid pooling of feature maps of any size to a vector of fixed length."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from linearityiqa.config import PoolMethod
 from linearityiqa.errors import ConfigError, ImageTooSmallError
+from linearityiqa.sizes import divides, smallest_size
 
 _VALUES_PER_WINDOW: dict[PoolMethod, int] = {"avg": 1, "max": 1, "min": 1, "std": 1, "maxmin": 2, "mean-std": 2}
 
@@ -36,35 +40,15 @@ def spatial_pyramid_pool(maps: Tensor, levels: int, method: PoolMethod) -> Tenso
         ImageTooSmallError: some level's grid is not n x n; names the smallest map, at least as large, that works.
     """
     height, width = maps.shape[-2:]
-    # a grid of one window fits any map; asking would tie an exported network to the size it was traced with
-    if levels > 1 and not (divides(height, levels) and divides(width, levels)):
+    # while a network is exported for images of any size, a side is a symbol, which asking would tie to one size
+    known = isinstance(height, int) and isinstance(width, int)
+    if known and not (divides(height, levels) and divides(width, levels)):
         raise ImageTooSmallError(
             f"{levels} pyramid levels do not fit on feature maps of {height} x {width}; the smallest size that works "
             f"is {smallest_size(height, levels)} x {smallest_size(width, levels)}. Use larger images or fewer levels."
         )
-    pooled = [_window_statistics(_windows(maps, level), method) for level in range(1, levels + 1)]
+    pooled = [statistics(_windows(maps, level), method, _LAST_DIMENSION) for level in range(1, levels + 1)]
     return torch.cat([statistic.flatten(1) for level in pooled for statistic in level], dim=1)
-
-
-def divides(size: int, levels: int) -> bool:
-    """Whether every level n = 1..levels lays exactly n windows of `size` // n along a side of `size`.
-
-    >>> [size for size in range(12) if divides(size, levels=3)]  # 8 gives four windows of 2 where level 3 wants three
-    [6, 7, 9, 10, 11]
-    """
-    return all(size >= level and size // (size // level) == level for level in range(1, levels + 1))
-
-
-def smallest_size(size: int, levels: int) -> int:
-    """The smallest side, at least `size`, that every level divides.
-
-    >>> smallest_size(1, levels=2), smallest_size(3, levels=2), smallest_size(8, levels=3)
-    (2, 4, 9)
-    """
-    size = max(size, 1)
-    while not divides(size, levels):  # ends: every side of at least levels**2 works
-        size += 1
-    return size
 
 
 def _windows(maps: Tensor, level: int) -> Tensor:
@@ -75,25 +59,42 @@ def _windows(maps: Tensor, level: int) -> Tensor:
     return rows.transpose(3, 4).flatten(4)
 
 
-def _window_statistics(windows: Tensor, method: PoolMethod) -> list[Tensor]:
+class Reduction(NamedTuple):
+    """How the values of a window become one number: their mean, and their largest."""
+
+    mean: Callable[[Tensor], Tensor]
+    maximum: Callable[[Tensor], Tensor]
+
+
+def statistics(values: Tensor, method: PoolMethod, reduce: Reduction) -> list[Tensor]:
+    """The statistics of windows that a pooling method consists of.
+
+    Args:
+        values: what `reduce` takes.
+        method: avg, max, min, std, maxmin (max, then min) or mean-std (mean, then std).
+        reduce: which windows, and how they are reduced.
+    """
     match method:
         case "avg":
-            return [windows.mean(-1)]
+            return [reduce.mean(values)]
         case "max":
-            return [windows.max(-1).values]
+            return [reduce.maximum(values)]
         case "min":
-            return [windows.min(-1).values]
+            return [-reduce.maximum(-values)]
         case "std":
-            return [_standard_deviation(windows)]
+            return [_standard_deviation(values, reduce)]
         case "maxmin":
-            return [windows.max(-1).values, windows.min(-1).values]
+            return [reduce.maximum(values), -reduce.maximum(-values)]
         case "mean-std":
-            return [windows.mean(-1), _standard_deviation(windows)]
+            return [reduce.mean(values), _standard_deviation(values, reduce)]
     raise ConfigError(f"unknown pooling method {method!r}")
 
 
-def _standard_deviation(windows: Tensor) -> Tensor:
-    variance = torch.relu(windows.square().mean(-1) - windows.mean(-1).square())
+_LAST_DIMENSION = Reduction(mean=lambda windows: windows.mean(-1), maximum=lambda windows: windows.max(-1).values)
+
+
+def _standard_deviation(values: Tensor, reduce: Reduction) -> Tensor:
+    variance = torch.relu(reduce.mean(values.square()) - reduce.mean(values).square())
     # the slope of the root is infinite at 0, where a constant window stands; 0 is a subgradient there
     positive = variance > 0
     return torch.where(positive, torch.where(positive, variance, 1.0).sqrt(), 0.0)
