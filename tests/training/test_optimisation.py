@@ -8,7 +8,7 @@ from linearityiqa.config import ModelConfig, OptimiserConfig
 from linearityiqa.errors import DataError
 from linearityiqa.models import LinearityIQA
 from linearityiqa.training.criterion import is_better, judged_head
-from linearityiqa.training.optimisation import LabelScaling, build_optimizer, build_schedule
+from linearityiqa.training.optimisation import LabelScaling, build_optimizer
 from linearityiqa.training.precision import choose_precision
 from linearityiqa.training.step import norms_of_centred
 
@@ -58,15 +58,6 @@ def test_epochs_between_decays(options, expected) -> None:
     epochs, decay, overall = options
     config = OptimiserConfig(epochs=epochs, lr_decay=decay, overall_lr_decay=overall)
     assert config.lr_decay_epochs == expected
-
-
-def test_both_groups_decay_together(network) -> None:
-    config = OptimiserConfig(epochs=3, learning_rate=1.0, ft_lr_ratio=0.5)
-    optimizer = build_optimizer(network, config)
-    schedule = build_schedule(optimizer, config)
-    optimizer.step()
-    schedule.step()
-    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.1, 0.05])
 
 
 def test_standard_labels_have_zero_mean_and_unit_deviation() -> None:

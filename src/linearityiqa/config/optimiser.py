@@ -6,9 +6,10 @@ from typing import Annotated, Literal, get_args
 
 import tyro
 
+from linearityiqa.config.additions import Additions
 from linearityiqa.config.checks import require_choice, require_options
 
-OptimizerName = Literal["adam", "sgd", "adadelta"]
+OptimizerName = Literal["adam", "sgd", "adadelta", "adamw"]
 OptLevel = Literal["O0", "O1", "O2", "O3"]
 AmpDtype = Literal["auto", "bfloat16", "float16"]
 Criterion = Literal["SROCC", "PLCC", "RMSE"]
@@ -16,7 +17,7 @@ LabelScale = Literal["given", "standard"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimiserConfig:
+class OptimiserConfig(Additions):
     """How the network is optimised; the defaults are the paper's recipe."""
 
     seed: int = 19920517
@@ -32,11 +33,11 @@ class OptimiserConfig:
     batch_size: Annotated[int, tyro.conf.arg(aliases=["-bs"])] = 8
     """Images a batch."""
     accumulation_steps: Annotated[int, tyro.conf.arg(aliases=["-accum"])] = 1
-    """Batches whose gradients are averaged before each step."""
+    """Batches whose gradients are averaged before each step; each has a loss of its own."""
     epochs: Annotated[int, tyro.conf.arg(aliases=["-e"])] = 30
     """Passes over the training set."""
     weight_decay: Annotated[float, tyro.conf.arg(aliases=["-wd"])] = 0.0
-    """Weight decay (L2)."""
+    """Weight decay: added to the gradient (L2); with adamw decoupled from it, and not for biases and normalisation."""
     lr_decay: Annotated[float, tyro.conf.arg(aliases=["-lrd"])] = 0.1
     """Factor of each decay of the learning rate; 1 never decays."""
     overall_lr_decay: Annotated[float, tyro.conf.arg(aliases=["-olrd"])] = 0.01
@@ -55,6 +56,7 @@ class OptimiserConfig:
     """Allow nondeterministic algorithms."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_choice("optimizer", self.optimizer, get_args(OptimizerName))
         require_choice("opt_level", self.opt_level, get_args(OptLevel))
         require_choice("amp_dtype", self.amp_dtype, get_args(AmpDtype))
@@ -68,10 +70,19 @@ class OptimiserConfig:
             (self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}"),
             (self.accumulation_steps >= 1, f"accumulation_steps must be >= 1, got {self.accumulation_steps}"),
             (self.epochs >= 1, f"epochs must be >= 1, got {self.epochs}"),
+            (
+                self.warmup_epochs <= self.epochs,
+                f"warmup_epochs must be at most epochs ({self.epochs}), got {self.warmup_epochs}",
+            ),
             (self.weight_decay >= 0, f"weight_decay must be >= 0, got {self.weight_decay}"),
             (0 < self.lr_decay <= 1, f"lr_decay must lie in (0, 1], got {self.lr_decay}"),
             (0 < self.overall_lr_decay <= 1, f"overall_lr_decay must lie in (0, 1], got {self.overall_lr_decay}"),
         )
+
+    @property
+    def images_a_loss(self) -> int:
+        """Most images that one value of the loss is computed of."""
+        return self.batch_size * (self.accumulation_steps if self.exact_accumulation else 1)
 
     @property
     def lr_decay_epochs(self) -> int | None:
@@ -80,7 +91,7 @@ class OptimiserConfig:
         >>> OptimiserConfig().lr_decay_epochs, OptimiserConfig(epochs=2).lr_decay_epochs
         (10, None)
         """
-        if self.lr_decay == 1 or self.epochs < 3:
+        if self.schedule != "step" or self.lr_decay == 1 or self.epochs < 3:
             return None
         return max(1, int(self.epochs / (1 + log(self.overall_lr_decay) / log(self.lr_decay))))
 
@@ -92,4 +103,6 @@ class OptimiserConfig:
             lr_decay=self.lr_decay if decays else 0.1,
             overall_lr_decay=self.overall_lr_decay if decays else 0.01,
             amp_dtype="auto" if self.opt_level == "O0" else self.amp_dtype,
+            exact_accumulation=self.exact_accumulation and self.accumulation_steps > 1,
+            patience=None if self.patience is not None and 1 + self.patience >= self.epochs else self.patience,
         )

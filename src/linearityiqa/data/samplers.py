@@ -28,16 +28,26 @@ class TrainingBatches(Sampler[list[SampleKey]]):
         batch_size: images a batch; the last batch of an epoch (of each database) may be smaller.
         seed: seed of the run.
         drop_single: leave out a last batch of one image, which cannot be normalised (unless all batches are such).
+        images_a_loss: images that are normalised together, by default those of a batch; a multiple of `batch_size`.
     """
 
-    def __init__(self, length: int | Sequence[int], batch_size: int, seed: int, *, drop_single: bool = True) -> None:
+    def __init__(
+        self,
+        length: int | Sequence[int],
+        batch_size: int,
+        seed: int,
+        *,
+        drop_single: bool = True,
+        images_a_loss: int | None = None,
+    ) -> None:
         self.lengths = (length,) if isinstance(length, int) else tuple(length)
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = 0
         self.step = 0
-        drops = drop_single and batch_size > 1
-        self._used = [count - 1 if drops and count % batch_size == 1 else count for count in self.lengths]
+        together = images_a_loss or batch_size
+        drops = drop_single and together > 1
+        self._used = [count - 1 if drops and count % together == 1 else count for count in self.lengths]
 
     def start_at(self, epoch: int, step: int = 0) -> None:
         """Choose the epoch of the next iteration, and how many of its batches are done already."""

@@ -1,6 +1,7 @@
-"""Optimiser, learning-rate schedule and the scale of the labels."""
+"""Optimiser, and the scale of the labels."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,31 +15,41 @@ SGD_MOMENTUM = 0.9
 
 
 def build_optimizer(network: LinearityIQA, config: OptimiserConfig) -> torch.optim.Optimizer:
-    """The optimiser over two groups: heads at the learning rate, backbone at `ft_lr_ratio` of it.
+    """The optimiser: heads at the learning rate, backbone at `ft_lr_ratio` of it.
 
     With `ft_lr_ratio` 0 the backbone's parameters are frozen and left out; its batch-norm statistics still move.
+    AdamW has two groups of each, since biases and normalisation layers do not decay.
+
+    Args:
+        network: the network, on its device.
+        config: which optimiser, and its options.
     """
-    groups = [{"params": list(network.head_parameters()), "lr": config.learning_rate}]
+    groups = _groups(list(network.head_parameters()), config.learning_rate, config)
     backbone = list(network.backbone_parameters())
     if config.ft_lr_ratio > 0:
-        groups.append({"params": backbone, "lr": config.learning_rate * config.ft_lr_ratio})
+        groups += _groups(backbone, config.learning_rate * config.ft_lr_ratio, config)
     else:
         for parameter in backbone:
             parameter.requires_grad_(False)
+    # all parameters in one pass over memory, where torch has such a kernel
+    fused = True if next(network.parameters()).device.type in ("cpu", "cuda") else None
     match config.optimizer:
         case "adam":
-            return torch.optim.Adam(groups, weight_decay=config.weight_decay)
+            return torch.optim.Adam(groups, weight_decay=config.weight_decay, fused=fused)
+        case "adamw":
+            return torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=fused)
         case "sgd":
-            return torch.optim.SGD(groups, momentum=SGD_MOMENTUM, weight_decay=config.weight_decay)
+            return torch.optim.SGD(groups, momentum=SGD_MOMENTUM, weight_decay=config.weight_decay, fused=fused)
         case "adadelta":
             return torch.optim.Adadelta(groups, weight_decay=config.weight_decay)
 
 
-def build_schedule(optimizer: torch.optim.Optimizer, config: OptimiserConfig) -> torch.optim.lr_scheduler.StepLR | None:
-    """StepLR by epochs as the paper's recipe has it, or None where the learning rate never decays."""
-    if config.lr_decay_epochs is None:
-        return None
-    return torch.optim.lr_scheduler.StepLR(optimizer, step_size=config.lr_decay_epochs, gamma=config.lr_decay)
+def _groups(parameters: list[torch.nn.Parameter], rate: float, config: OptimiserConfig) -> list[dict[str, Any]]:
+    if config.optimizer != "adamw":
+        return [{"params": parameters, "lr": rate}]
+    weights = [parameter for parameter in parameters if parameter.ndim > 1]
+    others = [parameter for parameter in parameters if parameter.ndim <= 1]
+    return [{"params": weights, "lr": rate}, {"params": others, "lr": rate, "weight_decay": 0.0}]
 
 
 @dataclass(frozen=True)

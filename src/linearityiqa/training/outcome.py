@@ -67,8 +67,9 @@ def finish(trainer: Trainer) -> RunResult:
         reported,
         run=run_name(session.config),
         precision=session.precision.name,
+        epochs_trained=state.epoch,
     )
-    save_model(session.folder / runfiles.MODEL, session.network, record)
+    save_model(session.folder / runfiles.MODEL, session.evaluated, record)
     write_predictions_csv(session.folder / runfiles.PREDICTIONS, predictions[reported], mapping)
     if session.config.run.npy_dir is not None:
         path = session.config.run.npy_dir / f"{run_name(session.config)}.npy"

@@ -22,8 +22,10 @@ from linearityiqa.evaluation.device import place, prepare_device
 from linearityiqa.images import ImageTransform
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
-from linearityiqa.training.optimisation import LabelScaling, build_optimizer, build_schedule
+from linearityiqa.training.averaging import WeightAverage
+from linearityiqa.training.optimisation import LabelScaling, build_optimizer
 from linearityiqa.training.precision import Precision, choose_precision, make_deterministic
+from linearityiqa.training.schedules import Schedule
 from linearityiqa.training.step import TrainingStep
 
 logger = logging.getLogger(__name__)
@@ -46,7 +48,7 @@ class Session:
         loader: training batches; `batches.start_at` says from where.
         batches: the order of the training images.
         step: network, loss, optimiser and precision.
-        schedule: the learning-rate schedule, or None where it never decays.
+        schedule: the learning-rate schedule.
         device: where the arithmetic happens.
         workers: processes that decode images.
     """
@@ -59,7 +61,7 @@ class Session:
     loader: BatchLoader
     batches: TrainingBatches
     step: TrainingStep
-    schedule: torch.optim.lr_scheduler.StepLR | None
+    schedule: Schedule
     device: torch.device
     workers: int
 
@@ -69,6 +71,11 @@ class Session:
         return self.step.network
 
     @property
+    def evaluated(self) -> LinearityIQA:
+        """The network that is evaluated and saved: the one under training, or the average of its weights."""
+        return self.network if self.step.average is None else self.step.average.network
+
+    @property
     def precision(self) -> Precision:
         """Precision of forward passes."""
         return self.step.precision
@@ -76,7 +83,7 @@ class Session:
     @property
     def batches_an_epoch(self) -> int:
         """Training batches of one epoch."""
-        return min(len(self.batches), DEBUG_BATCHES) if self.config.run.debug else len(self.batches)
+        return batches_an_epoch(self.config, self.batches)
 
     @property
     def losses_an_epoch(self) -> int:
@@ -112,7 +119,8 @@ def open_session(config: TrainConfig, *, resuming: bool) -> Session:
     tables = _tables(database)
     training = _training_set(config, tables["train"])
     workers = default_workers(config.device.num_workers)
-    batches = TrainingBatches(len(training), config.optimiser.batch_size, config.optimiser.seed)
+    options = config.optimiser
+    batches = TrainingBatches(len(training), options.batch_size, options.seed, images_a_loss=options.images_a_loss)
     loader = make_loader(training, batches, workers, pin_memory=device.type == "cuda")
     make_deterministic(config.optimiser.seed, randomness=config.optimiser.randomness)
     network = LinearityIQA(config.model, weights="none" if resuming else config.optimiser.weights)
@@ -130,6 +138,9 @@ def open_session(config: TrainConfig, *, resuming: bool) -> Session:
         precision=precision,
         labels=LabelScaling.of(config.optimiser, tables["train"].mos),
         accumulation_steps=config.optimiser.accumulation_steps,
+        exact_accumulation=config.optimiser.exact_accumulation,
+        clip_grad_norm=config.optimiser.clip_grad_norm,
+        average=WeightAverage(network, config.optimiser.ema_decay) if config.optimiser.ema_decay > 0 else None,
     )
     return Session(
         config=config,
@@ -140,10 +151,15 @@ def open_session(config: TrainConfig, *, resuming: bool) -> Session:
         loader=loader,
         batches=batches,
         step=step,
-        schedule=build_schedule(optimizer, config.optimiser),
+        schedule=Schedule(optimizer, config.optimiser, batches_an_epoch(config, batches)),
         device=device,
         workers=workers,
     )
+
+
+def batches_an_epoch(config: TrainConfig, batches: TrainingBatches) -> int:
+    """How many of an epoch's batches are trained on."""
+    return min(len(batches), DEBUG_BATCHES) if config.run.debug else len(batches)
 
 
 def evaluation_set(config: TrainConfig, table: ImageTable) -> ImageDataset:
@@ -161,7 +177,7 @@ def _training_set(config: TrainConfig, table: ImageTable) -> ImageDataset:
         seed=config.optimiser.seed,
         exif_rotation=config.data.exif_rotation,
     )
-    if config.optimiser.batch_size > 1:
+    if config.optimiser.batch_size > 1:  # batches of one image may differ in size, accumulated exactly or not
         require_equal_sizes(training)
     return training
 

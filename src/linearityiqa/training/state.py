@@ -13,7 +13,7 @@ from linearityiqa.config import runfiles
 from linearityiqa.errors import TrainingError
 from linearityiqa.files import atomic_path, try_lock
 
-FORMAT = 1
+FORMAT = 2
 Phase = Literal["train", "evaluate", "final", "finished"]
 
 
@@ -26,14 +26,14 @@ class RunState:
         epoch: the epoch under way, from 1.
         step: batches of this epoch that are done.
         phase: what the epoch is at; `final` is the last test with the best weights.
-        network, optimizer, schedule, scaler: their state dicts.
+        network, optimizer, scaler, average: their state dicts; no average without `ema_decay`.
         random: torch's generators, by device.
         losses: the loss of each iteration of the run.
         norms: with log_bhat, (fused, stage3, stage4) norms of each iteration.
         metrics: rows of metrics.csv.
         timing: rows of timing.csv.
         scalars: what went to TensorBoard after each epoch, as (tag, step, value).
-        best: weights, epoch, criterion and mapping of the best epoch.
+        best: weights, epoch, criterion, mapping and raw predictions of the best epoch.
         scores: raw predictions of the evaluation under way, by split, NaN where not yet made.
         seconds: time spent on the phase under way.
     """
@@ -44,8 +44,8 @@ class RunState:
     phase: Phase = "train"
     network: dict[str, Any] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
-    schedule: dict[str, Any] = field(default_factory=dict)
     scaler: dict[str, Any] = field(default_factory=dict)
+    average: dict[str, Any] = field(default_factory=dict)
     random: dict[str, Any] = field(default_factory=dict)
     losses: list[float] = field(default_factory=list)
     norms: list[list[float]] = field(default_factory=list)

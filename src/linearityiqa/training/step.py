@@ -11,6 +11,7 @@ from linearityiqa.evaluation.transfer import NetworkBatch
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
 from linearityiqa.quality import QualityScores
+from linearityiqa.training.averaging import WeightAverage
 from linearityiqa.training.optimisation import LabelScaling
 from linearityiqa.training.precision import Precision
 from linearityiqa.training.recomputation import pooled_by_parts
@@ -40,6 +41,8 @@ class TrainingStep:
     labels: LabelScaling
     accumulation_steps: int = 1
     exact_accumulation: bool = False
+    clip_grad_norm: float | None = None
+    average: WeightAverage | None = None
 
     @property
     def batches_a_loss(self) -> int:
@@ -74,10 +77,16 @@ class TrainingStep:
         return Outcome(loss.detach(), scores.map(Tensor.detach))
 
     def update(self) -> None:
-        """Step the optimiser with the accumulated gradient, and clear it."""
+        """Step the optimiser with the accumulated gradient, and clear it; the average of the weights follows."""
+        if self.clip_grad_norm is not None:
+            self.precision.scaler.unscale_(self.optimizer)
+            parameters = (parameter for group in self.optimizer.param_groups for parameter in group["params"])
+            torch.nn.utils.clip_grad_norm_(parameters, self.clip_grad_norm)
         self.precision.scaler.step(self.optimizer)
         self.precision.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update(self.network)
 
 
 def norms_of_centred(scores: Iterable[Tensor], q: float) -> Tensor:

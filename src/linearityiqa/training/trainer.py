@@ -60,10 +60,8 @@ class Trainer:
             self._end_phase()
             self.state.metrics.extend(rows)
             self.log.epoch(self.state, rows)
-            if self.session.schedule is not None:
-                self.session.schedule.step()
-            if self.state.epoch == self.session.config.optimiser.epochs:
-                self._load_best()
+            if self._was_last_epoch():
+                self._enter_final_phase()
             else:
                 self.state.epoch += 1
                 self.state.phase = "train"
@@ -85,7 +83,7 @@ class Trainer:
         config = self.session.config
         try:
             return predict(
-                self.session.network,
+                self.session.evaluated,
                 self.session.datasets[part],
                 batch_size=config.optimiser.batch_size,
                 device=self.session.device,
@@ -115,8 +113,8 @@ class Trainer:
         if state.phase != "final":  # where the network holds the best weights, which the state has already
             state.network = step.network.state_dict()
             state.optimizer = step.optimizer.state_dict()
-            state.schedule = self.session.schedule.state_dict() if self.session.schedule else {}
             state.scaler = step.precision.scaler.state_dict()
+            state.average = {} if step.average is None else step.average.state_dict()
             state.capture_random()
         state.save(self.session.folder)
         self._last_save = time.monotonic()
@@ -130,16 +128,31 @@ class Trainer:
         step.network.load_state_dict(state.network)
         step.optimizer.load_state_dict(state.optimizer)
         step.precision.scaler.load_state_dict(state.scaler)
-        if self.session.schedule is not None:
-            self.session.schedule.load_state_dict(state.schedule)
+        if step.average is not None:
+            step.average.load_state_dict(state.average)
         state.restore_random()
 
     def _load_best(self) -> None:
-        """Enter the last phase: the network takes the best weights, and what only training needs is dropped."""
+        """Take the best weights."""
+        self.session.evaluated.load_state_dict(self.state.best["weights"])
+
+    def _enter_final_phase(self) -> None:
+        """Take the best weights and what is known of their predictions; drop what only training needs."""
         state = self.state
-        self.session.network.load_state_dict(state.best["weights"])
+        self._load_best()
         state.phase = "final"
-        state.network, state.optimizer, state.schedule, state.scaler, state.random = {}, {}, {}, {}, {}
+        state.scores = state.best["scores"]
+        state.network, state.optimizer, state.scaler, state.average, state.random = {}, {}, {}, {}, {}
+
+    def _was_last_epoch(self) -> bool:
+        """Whether the epoch that was just evaluated ends the training: the last one, or one of too many in vain."""
+        options, epoch = self.session.config.optimiser, self.state.epoch
+        if epoch == options.epochs:
+            return True
+        if options.patience is None or epoch - self.state.best["epoch"] < options.patience:
+            return False
+        logger.info("no better epoch since epoch %d: training ends", self.state.best["epoch"])
+        return True
 
     def _train_epoch(self) -> None:
         session, state, config = self.session, self.state, self.session.config
@@ -152,6 +165,7 @@ class Trainer:
         batches = track(loaded, bar, total=len(numbers), enabled=config.run.pbar)
         while group := list(itertools.islice(batches, step.batches_a_loss)):
             number = group[-1][0]
+            session.schedule.set(state.epoch, state.step)
             self._note(number, [batch for _, batch in group])
             if number % step.accumulation_steps == 0 or number == total:
                 # the state is only ever saved between updates: half a gradient could not be resumed
@@ -233,9 +247,16 @@ class Trainer:
             "not defined" if value is None else f"{value:.4f}",
         )
         if not state.best or is_better(criterion, value, state.best["value"]):
-            weights = {name: value.detach().cpu().clone() for name, value in self.session.network.state_dict().items()}
+            weights = self.session.evaluated.state_dict()
+            weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
             lines = None if mapping is None else [[line.slope, line.intercept] for line in mapping]
-            state.best = {"epoch": state.epoch, "value": value, "weights": weights, "mapping": lines}
+            state.best = {
+                "epoch": state.epoch,
+                "value": value,
+                "weights": weights,
+                "mapping": lines,
+                "scores": dict(state.scores),
+            }
 
     def _end_phase(self) -> None:
         """Note what the phase that ends has cost, and clear what belongs to it alone."""
