@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from linearityiqa.reporting.style import PAGE_WIDTH, new_figure, series_style, styled
 
@@ -67,18 +67,7 @@ def _draw_cloud(cloud: Cloud, ax: "Axes", low: float, high: float) -> None:
     from matplotlib.ticker import MaxNLocator
 
     predicted, mos = np.asarray(cloud.predicted, dtype=np.float64), np.asarray(cloud.mos, dtype=np.float64)
-    dense = len(mos) >= DENSE
-    ax.plot(
-        predicted,
-        mos,
-        linestyle="none",
-        marker="o",
-        markersize=2.2 if dense else 3.5,
-        markeredgewidth=0,
-        color=series_style(cloud.style).colour,
-        alpha=0.3 if dense else 0.7,
-        rasterized=dense,
-    )
+    draw_dots(ax, predicted, mos, cloud.style)
     ax.plot([low, high], [low, high], color="black", linewidth=0.8, linestyle=(0, (4, 2)))
     ax.set(xlim=(low, high), ylim=(low, high), aspect="equal", title=cloud.title)
     for axis in (ax.xaxis, ax.yaxis):
@@ -87,6 +76,22 @@ def _draw_cloud(cloud: Cloud, ax: "Axes", low: float, high: float) -> None:
         text = "\n".join(f"{name} {value:.3f}" for name, value in cloud.figures.items())
         ax.text(0.04, 0.96, text, transform=ax.transAxes, ha="left", va="top", fontsize=7,
                 bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})  # fmt: skip
+
+
+def draw_dots(ax: "Axes", x: NDArray[np.float64], y: NDArray[np.float64], style: int) -> None:
+    """Draw a cloud of dots in the colour number `style`."""
+    dense = len(x) >= DENSE
+    ax.plot(
+        x,
+        y,
+        linestyle="none",
+        marker="o",
+        markersize=2.2 if dense else 3.5,
+        markeredgewidth=0,
+        color=series_style(style).colour,
+        alpha=0.3 if dense else 0.7,
+        rasterized=dense,
+    )
 
 
 def _range_of(row: Sequence[Cloud]) -> tuple[float, float]:
