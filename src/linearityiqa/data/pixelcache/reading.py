@@ -163,7 +163,9 @@ def _checked_index(descriptor: int, source: PixelSource) -> Index:
     changed = (index["file_bytes"] != source.files[:, 0]) | (index["file_time"] != source.files[:, 1])
     if changed.any():
         first = source.table.names[int(np.argmax(changed))]
-        raise UnusableCacheError(f"is out of date: {int(changed.sum())} image files have changed since ({first}, ...)")
+        raise UnusableCacheError(
+            f"is out of date: {changed.sum()} of {len(index)} image files changed since ({first}, ...)"
+        )
     return index
 
 
