@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from linearityiqa.data.faults import OnFault, refuse
 from linearityiqa.data.known import KnownDatabase
 from linearityiqa.data.labels import Labels
 from linearityiqa.errors import DataError
@@ -23,11 +24,12 @@ _NUMBERS = ("double", "single")
 SCALE = QualityScale(low=0, high=100)
 
 
-def read_clive(path: Path) -> Labels:
+def read_clive(path: Path, on_fault: OnFault = refuse) -> Labels:
     """Read the official release from its folder ``Data/``.
 
     Args:
         path: ``AllMOS_release.mat``; ``AllImages_release.mat`` and ``AllStdDev_release.mat`` lie beside it.
+        on_fault: what is done about scores and deviations that are none.
 
     Returns:
         Labels of all images but the training examples, MOS and standard deviations in 0..100.
@@ -46,7 +48,7 @@ def read_clive(path: Path) -> Labels:
         )
     names = tuple(_text(cell, path.with_name("AllImages_release.mat"), row) for row, cell in enumerate(cells))
     kept = slice(TRAINING_EXAMPLES, None)
-    return Labels(file=path, names=names[kept], mos=mos[kept], scale=SCALE, mos_std=mos_std[kept])
+    return Labels(file=path, names=names[kept], mos=mos[kept], scale=SCALE, mos_std=mos_std[kept], on_fault=on_fault)
 
 
 def _variable(path: Path, name: str, classes: tuple[str, ...]) -> NDArray[Any]:

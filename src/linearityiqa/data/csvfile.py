@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from linearityiqa.data.faults import Fault, OnFault, refuse
 from linearityiqa.data.labels import Labels
 from linearityiqa.data.splits import SPLITS
 from linearityiqa.data.texttable import TextTable, read_text_table
@@ -12,7 +13,7 @@ from linearityiqa.errors import DataError
 from linearityiqa.quality import QualityScale
 
 COLUMNS = ("image_name", "mos", "dmos", "mos_std", "split", "reference")
-"""Columns that have a meaning; others are ignored."""
+"""Columns that have a meaning; others are ignored, or kept as text."""
 
 SPLIT_WORDS = {
     "train": "train",
@@ -26,32 +27,42 @@ SPLIT_WORDS = {
 """Words of a split column, and the split they mean."""
 
 
-def read_csv(path: Path) -> Labels:
+def read_csv(path: Path, on_fault: OnFault = refuse, *, others: bool = False) -> Labels:
     """Read the labels of a database from a CSV file.
 
     The scale is the range of the scores in the file. Difference scores (`dmos`, higher is worse) are mirrored inside
     their range, and the scale says so.
 
+    Args:
+        path: the file.
+        on_fault: what is done about faulty rows and values.
+        others: keep the columns that have no meaning here, too, as `Labels.others`.
+
     Raises:
         DataError: what is wrong, in which file, column and line.
     """
-    table = read_text_table(path, COLUMNS)
+    table = read_text_table(path, None if others else COLUMNS, on_fault)
     names = tuple(table.texts("image_name"))
-    mos, scale = _opinions(table)
+    mos, scale = _opinions(table, on_fault)
     return Labels(
         file=path,
         names=names,
         mos=mos,
         scale=scale,
         mos_std=table.numbers("mos_std") if "mos_std" in table else None,
-        references=_references(table),
-        splits=split_column(table, "split") if "split" in table else None,
+        references=_references(table, on_fault),
+        splits=split_column(table, "split", on_fault) if "split" in table else None,
         lines=table.lines,
+        others={name: tuple(values) for name, values in table.columns.items() if name not in COLUMNS},
+        on_fault=on_fault,
+        nan_reported=True,
     )
 
 
-def split_column(table: TextTable, column: str) -> dict[str, NDArray[np.int64]]:
+def split_column(table: TextTable, column: str, on_fault: OnFault = refuse) -> dict[str, NDArray[np.int64]]:
     """The rows of each split, from a column of the words in `SPLIT_WORDS` (upper and lower case are alike).
+
+    Where faults are collected, a row with another word is in no split.
 
     Raises:
         DataError: no such column, or another word in it; the message names the line.
@@ -59,26 +70,29 @@ def split_column(table: TextTable, column: str) -> dict[str, NDArray[np.int64]]:
     words = [text.lower() for text in table.texts(column)]
     for row, word in enumerate(words):
         if word not in SPLIT_WORDS:
-            raise DataError(
+            message = (
                 f"{table.where(row)}: {column} is {word[:40]!r}; it must be one of {', '.join(SPLIT_WORDS)}. "
                 "Correct or drop the row."
             )
-    splits = np.array([SPLIT_WORDS[word] for word in words])
+            on_fault(Fault("split", message))
+    splits = np.array([SPLIT_WORDS.get(word, "") for word in words])
     return {name: np.flatnonzero(splits == name) for name in SPLITS}
 
 
-def _opinions(table: TextTable) -> tuple[NDArray[np.float64], QualityScale]:
+def _opinions(table: TextTable, on_fault: OnFault) -> tuple[NDArray[np.float64], QualityScale]:
     """MOS, higher is better, and their scale."""
     inverted = "dmos" in table
     if inverted and "mos" in table:
         raise DataError(f"{table.file} has both a mos and a dmos column. Remove or rename one of them.")
     column = "dmos" if inverted else "mos"
     opinions = table.numbers(column)
-    low, high = float(opinions.min()), float(opinions.max())
+    if np.isnan(opinions).all():
+        raise DataError(f"no {column} in {table.file} is a finite number. Check the column.")
+    low, high = float(np.nanmin(opinions)), float(np.nanmax(opinions))
     if low == high:
-        raise DataError(
-            f"every {column} in {table.file} is {low:g}: there is no quality to tell apart. Check the column."
-        )
+        message = f"every {column} in {table.file} is {low:g}: there is no quality to tell apart. Check the column."
+        on_fault(Fault("scores", message))
+        high += 1
     note = f"range observed in {table.file.name}"
     if inverted:
         opinions = low + high - opinions
@@ -86,10 +100,11 @@ def _opinions(table: TextTable) -> tuple[NDArray[np.float64], QualityScale]:
     return opinions, QualityScale(low=low, high=high, note=note)
 
 
-def _references(table: TextTable) -> tuple[str, ...] | None:
+def _references(table: TextTable, on_fault: OnFault) -> tuple[str, ...] | None:
     if "reference" not in table:
         return None
     references = table.texts("reference")
-    if "" in references:
-        raise DataError(f"{table.where(references.index(''))}: reference is empty. Name it, or remove the column.")
+    for row, reference in enumerate(references):
+        if not reference:
+            on_fault(Fault("reference", f"{table.where(row)}: reference is empty. Name it, or remove the column."))
     return tuple(references)

@@ -4,7 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from linearityiqa.data.labels import Labels
+from linearityiqa.data.faults import Fault, OnFault, refuse
+from linearityiqa.data.labels import Labels, is_name
 from linearityiqa.errors import DataError
 
 
@@ -26,7 +27,7 @@ def find_images(labels: Labels, folders: Sequence[Path], remedy: str) -> tuple[P
     attempts: list[tuple[Path, list[str]]] = []
     for folder in folders:
         names = names_inside(labels, folder)
-        absent = [name for name in names if not _is_file(folder / name)] if folder.is_dir() else list(names)
+        absent = absent_from(folder, names)
         if not absent:
             return folder, names
         attempts.append((folder, absent))
@@ -38,6 +39,11 @@ def find_images(labels: Labels, folders: Sequence[Path], remedy: str) -> tuple[P
     )
 
 
+def absent_from(folder: Path, names: Sequence[str]) -> list[str]:
+    """The names, relative to `folder`, that are no files."""
+    return [name for name in names if not _is_file(folder / name)] if folder.is_dir() else list(names)
+
+
 def names_inside(labels: Labels, folder: Path) -> tuple[str, ...]:
     """The image names relative to `folder`, in one spelling (no ``.``, ``..`` or doubled slashes).
 
@@ -46,21 +52,31 @@ def names_inside(labels: Labels, folder: Path) -> tuple[str, ...]:
     Raises:
         DataError: a name that leads out of the folder, or two rows of the same image.
     """
+    return tuple(rows_by_name(labels, folder, refuse))
+
+
+def rows_by_name(labels: Labels, folder: Path, on_fault: OnFault) -> dict[str, int]:
+    """The row of each image, by the names that `names_inside` gives; faulty rows are left out where collected."""
     rows: dict[str, int] = {}
     for row, name in enumerate(labels.names):
+        if not is_name(name):  # the labels' own check has said so
+            continue
         inside = _relative(name, folder)
         if inside is None:
-            raise DataError(
+            message = (
                 f"{labels.where(row)}: image name {name!r} leads out of the image folder {folder}. Make the names "
                 "relative to one folder that holds all images, and name that with --image_dir."
             )
-        if inside in rows:
-            raise DataError(
+            on_fault(Fault("name", message, (name,)))
+        elif inside in rows:
+            message = (
                 f"{labels.where(row)}: image {name!r} was already listed ({labels.where(rows[inside])}). "
                 "Drop one of the rows."
             )
-        rows[inside] = row
-    return tuple(rows)
+            on_fault(Fault("listed-twice", message, (name,)))
+        else:
+            rows[inside] = row
+    return rows
 
 
 def _relative(name: str, folder: Path) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from linearityiqa.data.faults import OnFault, refuse
 from linearityiqa.data.labels import MAX_NAME, Labels, check_count, place
 from linearityiqa.data.splits import rows_by_order
 from linearityiqa.errors import DataError
@@ -25,6 +26,7 @@ def read_info_mat(
     train_ratio: float,
     train_and_val_ratio: float,
     opinion_factor: float = 1.0,
+    on_fault: OnFault = refuse,
 ) -> Labels:
     """Read names, scores and one of the file's random splits.
 
@@ -39,6 +41,7 @@ def read_info_mat(
         train_ratio: the first ``int(train_ratio * R)`` references of the column are for training.
         train_and_val_ratio: those up to ``int(train_and_val_ratio * R)`` are for validation, the rest for testing.
         opinion_factor: brings the standard deviations to the scale of the scores.
+        on_fault: what is done about scores and deviations that are none, and references in two splits.
 
     Raises:
         DataError: not such a file, a part of it that is missing, of another type or outside it, or a split that does
@@ -71,6 +74,7 @@ def read_info_mat(
         mos_std=mos_std,
         references=tuple(f"{ref_id:.15g}" for ref_id in ref_ids),
         splits=rows_by_order(ref_ids, order, train_ratio, train_and_val_ratio),
+        on_fault=on_fault,
     )
 
 

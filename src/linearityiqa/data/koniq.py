@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from linearityiqa.data.csvfile import split_column
+from linearityiqa.data.faults import OnFault, refuse
 from linearityiqa.data.known import KnownDatabase
 from linearityiqa.data.labels import Labels
 from linearityiqa.data.texttable import read_text_table
@@ -14,7 +15,7 @@ MOS_PER_RATING = 27.82
 SCALE = QualityScale(low=1, high=100)
 
 
-def read_koniq(path: Path) -> Labels:
+def read_koniq(path: Path, on_fault: OnFault = refuse) -> Labels:
     """Read ``koniq10k_distributions_sets.csv``: image_name, c1..c5, c_total, MOS, SD, set.
 
     Returns:
@@ -23,15 +24,17 @@ def read_koniq(path: Path) -> Labels:
     Raises:
         DataError: what is wrong, in which column and line.
     """
-    table = read_text_table(path, ("image_name", "MOS", "SD", "set"))
+    table = read_text_table(path, ("image_name", "MOS", "SD", "set"), on_fault)
     return Labels(
         file=path,
         names=tuple(table.texts("image_name")),
         mos=table.numbers("MOS"),
         scale=SCALE,
         mos_std=table.numbers("SD") * MOS_PER_RATING,
-        splits=split_column(table, "set"),
+        splits=split_column(table, "set", on_fault),
         lines=table.lines,
+        on_fault=on_fault,
+        nan_reported=True,
     )
 
 

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from linearityiqa.data.faults import Fault, OnFault, refuse
 from linearityiqa.errors import DataError
 from linearityiqa.quality import QualityScale
 
@@ -31,6 +32,9 @@ class Labels:
         references: what each image was made from, or None.
         splits: rows under ``"train"``, ``"val"`` and ``"test"``, or None where the file has no split.
         lines: line of each row in the file, or None for files without lines.
+        others: further columns as text, such as the distortion of each image and its level.
+        on_fault: what is done about a row that is not as described here; `refuse` raises.
+        nan_reported: whether the reader has reported every NaN already.
 
     Raises:
         DataError: fewer than 2 rows, an empty or overlong name, a score or deviation that is not finite, a negative
@@ -45,43 +49,56 @@ class Labels:
     references: tuple[str, ...] | None = None
     splits: Mapping[str, NDArray[np.int64]] | None = None
     lines: NDArray[np.int64] | None = None
+    others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    on_fault: InitVar[OnFault] = refuse
+    nan_reported: InitVar[bool] = False
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, on_fault: OnFault, nan_reported: bool) -> None:
         check_count(self.file, len(self.names))
         for i, name in enumerate(self.names):
-            if not name or len(name) > MAX_NAME or _CONTROL.search(name):
-                raise DataError(
+            if not is_name(name):
+                message = (
                     f"{self.where(i)}: {_shown(name)} is no image name: that has 1 to {MAX_NAME} characters, no "
                     "line break. Correct or drop the row."
                 )
-        self._check_numbers("MOS", self.mos, np.isfinite(self.mos))
+                on_fault(Fault("name", message, (name,)))
+        self._check_numbers("MOS", self.mos, np.isfinite(self.mos) | (nan_reported & np.isnan(self.mos)), on_fault)
         if self.mos_std is not None:
-            valid = np.isfinite(self.mos_std) & (self.mos_std >= 0)
-            self._check_numbers("the standard deviation of MOS", self.mos_std, valid)
+            valid = (np.isfinite(self.mos_std) & (self.mos_std >= 0)) | (nan_reported & np.isnan(self.mos_std))
+            self._check_numbers("the standard deviation of MOS", self.mos_std, valid, on_fault)
         if self.references is not None and self.splits is not None:
-            self._check_references(self.references, self.splits)
+            self._check_references(self.references, self.splits, on_fault)
 
     def where(self, index: int) -> str:
         """The place of a row in the file, for messages."""
         return place(self.file, index, self.lines)
 
-    def _check_numbers(self, meaning: str, values: NDArray[np.float64], valid: NDArray[np.bool_]) -> None:
-        if not valid.all():
-            first = int(np.argmin(valid))
-            raise DataError(
-                f"{self.where(first)}: {meaning} of {self.names[first]} is {values[first]:g}. Correct or drop the row."
-            )
+    def _check_numbers(
+        self, meaning: str, values: NDArray[np.float64], valid: NDArray[np.bool_], on_fault: OnFault
+    ) -> None:
+        for row in np.flatnonzero(~valid):
+            name = self.names[row]
+            message = f"{self.where(int(row))}: {meaning} of {name} is {values[row]:g}. Correct or drop the row."
+            on_fault(Fault("number", message, (name,)))
 
-    def _check_references(self, references: tuple[str, ...], splits: Mapping[str, NDArray[np.int64]]) -> None:
+    def _check_references(
+        self, references: tuple[str, ...], splits: Mapping[str, NDArray[np.int64]], on_fault: OnFault
+    ) -> None:
         home: dict[str, str] = {}
         for split, rows in splits.items():
             for row in rows:
                 first = home.setdefault(references[row], split)
-                if first != split:
-                    raise DataError(
+                if first != split and references[row]:
+                    message = (
                         f"{self.where(int(row))}: reference {_shown(references[row])} has images in the {first} and in "
                         f"the {split} split. Give all images of a reference the same split."
                     )
+                    on_fault(Fault("straddling", message, (self.names[row],)))
+
+
+def is_name(name: str) -> bool:
+    """Whether a text can be an image's name."""
+    return 0 < len(name) <= MAX_NAME and not _CONTROL.search(name)
 
 
 def place(file: Path, index: int, lines: NDArray[np.int64] | None = None) -> str:

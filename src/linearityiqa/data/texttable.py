@@ -10,6 +10,7 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from linearityiqa.data.faults import Fault, OnFault, refuse
 from linearityiqa.data.labels import MAX_ROWS, check_count
 from linearityiqa.errors import DataError
 
@@ -29,6 +30,7 @@ class TextTable:
         lines: line of each row in the file, counted from 1.
         decimal_comma: whether ``3,5`` is a number: it is where the separator is a semicolon.
         header: the column names as they stand in the file.
+        on_fault: what is done about values that are not what they should be.
     """
 
     file: Path
@@ -36,6 +38,7 @@ class TextTable:
     lines: NDArray[np.int64]
     decimal_comma: bool
     header: tuple[str, ...]
+    on_fault: OnFault = refuse
 
     def __contains__(self, column: str) -> bool:
         return column.lower() in self.columns
@@ -61,18 +64,18 @@ class TextTable:
         return self.columns[column.lower()]
 
     def numbers(self, column: str) -> NDArray[np.float64]:
-        """The values of a column as numbers, shape (N,).
+        """The values of a column as numbers, shape (N,); NaN for a value that is none, where faults are collected.
 
         Raises:
             DataError: there is no such column, or a value is empty or no finite number; the message names its line.
         """
-        values = np.empty(len(self))
+        values = np.full(len(self), np.nan)
         for row, text in enumerate(self.texts(column)):
             try:
                 values[row] = self._number(text)
-            except ValueError as cause:
+            except ValueError:
                 fault = f"is {text[:40]!r}, not a finite number" if text else "is empty"
-                raise DataError(f"{self.where(row)}: {column} {fault}. Correct or drop the row.") from cause
+                self.on_fault(Fault("number", f"{self.where(row)}: {column} {fault}. Correct or drop the row."))
         return values
 
     def _number(self, text: str) -> float:
@@ -84,12 +87,13 @@ class TextTable:
         return value
 
 
-def read_text_table(path: Path, wanted: Sequence[str]) -> TextTable:
+def read_text_table(path: Path, wanted: Sequence[str] | None, on_fault: OnFault = refuse) -> TextTable:
     """Read a CSV file: UTF-8, column names in its first line, separated by comma, semicolon or tab (found from there).
 
     Args:
         path: the file.
-        wanted: names of the columns that are kept, where present; upper and lower case are alike.
+        wanted: names of the columns that are kept, where present; upper and lower case are alike. None keeps all.
+        on_fault: what is done about faulty rows and values; a row of the wrong length is left out.
 
     Raises:
         DataError: no file, not text, too large, a wanted column named twice, a row with too few or too many values.
@@ -97,7 +101,8 @@ def read_text_table(path: Path, wanted: Sequence[str]) -> TextTable:
     _check_file(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            return _read_rows(path, stream, {column.lower() for column in wanted})
+            kept = None if wanted is None else {column.lower() for column in wanted}
+            return _read_rows(path, stream, kept, on_fault)
     except UnicodeDecodeError as cause:
         raise DataError(
             f"{path}, line {_undecodable_line(path)}: not UTF-8 text. Save the file as CSV in UTF-8."
@@ -128,7 +133,7 @@ def _check_file(path: Path) -> None:
         raise DataError(f"{path} is not a UTF-8 text file. Save the labels as CSV in UTF-8.")
 
 
-def _read_rows(path: Path, stream: TextIO, wanted: set[str]) -> TextTable:
+def _read_rows(path: Path, stream: TextIO, wanted: set[str] | None, on_fault: OnFault) -> TextTable:
     first = stream.readline(_LONGEST_HEADER)
     separator = max(SEPARATORS, key=lambda candidate: len(next(csv.reader([first], delimiter=candidate), [])))
     stream.seek(0)
@@ -144,10 +149,14 @@ def _read_rows(path: Path, stream: TextIO, wanted: set[str]) -> TextTable:
             if not any(cell.strip() for cell in row):
                 continue
             if len(row) != len(header):
-                raise DataError(
-                    f"{path}, line {line}: {len(row)} values for {len(header)} columns. Quote values that contain the "
-                    f"separator ({separator!r}), and leave no column out."
+                on_fault(
+                    Fault(
+                        "row",
+                        f"{path}, line {line}: {len(row)} values for {len(header)} columns. Quote values that contain "
+                        f"the separator ({separator!r}), and leave no column out.",
+                    )
                 )
+                continue
             lines.append(line)
             if len(lines) > MAX_ROWS:
                 break
@@ -158,10 +167,10 @@ def _read_rows(path: Path, stream: TextIO, wanted: set[str]) -> TextTable:
             f"{path}, line {reader.line_num}: {cause}. Look for a quote that is never closed before it."
         ) from cause
     check_count(path, len(lines))
-    return TextTable(path, columns, np.array(lines, dtype=np.int64), separator == ";", header)
+    return TextTable(path, columns, np.array(lines, dtype=np.int64), separator == ";", header, on_fault)
 
 
-def _places(path: Path, header: Sequence[str], wanted: set[str]) -> dict[str, int]:
+def _places(path: Path, header: Sequence[str], wanted: set[str] | None) -> dict[str, int]:
     """Position of each wanted column."""
     if not any(header):
         raise DataError(f"{path}: the first line is blank. It must name the columns (image_name, mos).")
@@ -169,7 +178,7 @@ def _places(path: Path, header: Sequence[str], wanted: set[str]) -> dict[str, in
     for index, name in enumerate(cell.lower() for cell in header):
         if name in places:
             raise DataError(f"{path} names the column {header[index]} twice. Rename or remove one of them.")
-        if name in wanted:
+        if name if wanted is None else name in wanted:
             places[name] = index
     return places
 
