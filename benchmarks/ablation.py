@@ -1,0 +1,137 @@
+"""What the ablations share: a database with MOS in 0..1, mobilenet_v2, arms that differ in a few options, and seeds.
+
+Every arm is trained with every seed on the training split, and tested after every epoch on the validation and test
+images together. Nothing is chosen on those images: the tables give every epoch. Runs go on where they stopped; with
+--report_only the tables are made of what is there.
+"""
+
+import argparse
+import csv
+import statistics
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from linearityiqa.config import (
+    DataConfig,
+    DeviceConfig,
+    LossConfig,
+    ModelConfig,
+    OptimiserConfig,
+    RunConfig,
+    TrainConfig,
+    TransformConfig,
+    run_folder,
+)
+from linearityiqa.reporting import Table
+from linearityiqa.reproduce.folders import read_curves
+
+SEEDS = (1, 2, 3)
+METRICS = ("SROCC", "PLCC")
+Runs = dict[tuple[str, int], TrainConfig]
+"""The run of each arm and seed."""
+
+
+def parser_of(description: str, arms: Iterable[str], *, output: str, size: int, epochs: int) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--labels", type=Path, required=True, help="CSV with image_name, mos in 0..1, split")
+    parser.add_argument("--weights", type=Path, required=True, help="ImageNet weights of torchvision's mobilenet_v2")
+    parser.add_argument("--output", type=Path, default=Path(output))
+    parser.add_argument("--size", type=int, default=size, help="height and width of the images")
+    parser.add_argument("--train_images", type=int, help="train on so many images, drawn at random; by default all")
+    parser.add_argument("--epochs", type=int, default=epochs)
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    parser.add_argument("--arms", nargs="+", choices=tuple(arms), default=tuple(arms))
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--num_workers", type=int, default=0)
+    parser.add_argument("--report_only", action="store_true")
+    return parser
+
+
+def run_all(options: argparse.Namespace, options_of: Callable[[str, int], tuple[LossConfig, OptimiserConfig]]) -> Runs:
+    """Train what is not trained yet.
+
+    Args:
+        options: of the command line.
+        options_of: loss and optimiser of an arm and a seed; weights, seed and epochs are filled in here.
+    """
+    labels = write_labels(options.labels, options.output, options.train_images)
+    runs = {
+        (arm, seed): run_of(*options_of(arm, seed), labels, options) for seed in options.seeds for arm in options.arms
+    }
+    if not options.report_only:
+        from linearityiqa.training import train
+
+        for config in runs.values():
+            train(config)
+    return runs
+
+
+def write_labels(source: Path, folder: Path, train_images: int | None) -> Path:
+    """The labels with MOS in 0..100, validation and test images as one validation split, and fewer training images."""
+    with source.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    training = [number for number, row in enumerate(rows) if row["split"] == "train"]
+    used = set(training)
+    if train_images is not None:
+        used = set(np.random.default_rng(0).choice(training, train_images, replace=False).tolist())
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "labels.csv"
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("image_name", "mos", "split"))
+        for number, row in enumerate(rows):
+            split = "train" if row["split"] == "train" else "val"
+            if split == "val" or number in used:
+                writer.writerow((row["image_name"], f"{100 * float(row['mos']):.4f}", split))
+    return path
+
+
+def run_of(loss: LossConfig, optimiser: OptimiserConfig, labels: Path, options: argparse.Namespace) -> TrainConfig:
+    return TrainConfig(
+        loss=loss,
+        model=ModelConfig(architecture="mobilenet_v2"),
+        data=DataConfig(dataset=str(labels), image_dir=options.labels.parent / "images"),
+        transform=TransformConfig(resize=True, resize_size_h=options.size, resize_size_w=options.size),
+        optimiser=optimiser,
+        device=DeviceConfig(device=options.device, num_workers=options.num_workers),
+        run=RunConfig(log_dir=options.output / "runs"),
+    )
+
+
+def values_of(runs: Runs, arm: str, metric: str, epoch: int) -> dict[int, float]:
+    """A metric of an arm after an epoch (from 1), by seed, as far as there are runs."""
+    found = {}
+    for (name, seed), config in runs.items():
+        if name == arm:
+            values = curves_of(config).get("val", {}).get(metric, [])
+            if len(values) >= epoch:
+                found[seed] = values[epoch - 1]
+    return found
+
+
+def table_of(metric: str, runs: Runs, epochs: int) -> Table:
+    """Mean over the seeds after each epoch, with the lowest and the highest, and how many seeds there are."""
+    rows = [
+        [arm, *(spread(list(values_of(runs, arm, metric, epoch).values())) for epoch in range(1, epochs + 1))]
+        for arm in arms_of(runs)
+    ]
+    columns = ["training", *(f"epoch {epoch}: mean (range; seeds)" for epoch in range(1, epochs + 1))]
+    return Table(f"{metric} on the validation and test images", columns, rows)
+
+
+def spread(values: list[float], sign: str = "") -> str:
+    if not values:
+        return "–"
+    text = f"{statistics.mean(values):{sign}.3f}"
+    return f"{text} ({min(values):{sign}.3f} to {max(values):{sign}.3f}; {len(values)})"
+
+
+def arms_of(runs: Runs) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(arm for arm, _ in runs))
+
+
+def curves_of(config: TrainConfig) -> dict:
+    folder = run_folder(config)
+    return read_curves(folder) if (folder / "metrics.csv").exists() else {}
