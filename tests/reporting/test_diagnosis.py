@@ -19,7 +19,7 @@ def test_residuals_are_mapped_prediction_minus_mos():
 
 def test_ranges_hold_equally_many_images():
     """Oracle: blocks of four of a sorted list."""
-    mos = np.random.default_rng(0).permutation(40.0)
+    mos = np.random.default_rng(0).permutation(np.arange(40.0))
     centres, means, deviations = binned_residuals(mos, 2 * mos)
     blocks = np.arange(40.0).reshape(10, 4)
     assert centres == pytest.approx(blocks.mean(axis=1))

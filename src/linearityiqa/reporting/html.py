@@ -7,6 +7,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from linearityiqa.files import write_text
 from linearityiqa.reporting.tables import Table
@@ -31,6 +32,10 @@ figure { margin: 1.25rem 0; overflow-x: auto; }
 figure img { display: block; max-width: 100%; height: auto; background: #ffffff; border: 1px solid var(--line);
   border-radius: .4rem; padding: .5rem; }
 figcaption, caption { color: var(--soft); font-size: .92rem; text-align: left; padding: .4rem 0; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr)); gap: 1rem; margin: 1rem 0; }
+.gallery figure { margin: 0; }
+.gallery img { width: 100%; height: 8.5rem; object-fit: contain; background: var(--shade); }
+.gallery figcaption { overflow-wrap: anywhere; font-size: .85rem; line-height: 1.35; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
 th, td { padding: .3rem .75rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
@@ -45,6 +50,20 @@ details summary { cursor: pointer; }
 @media (max-width: 40rem) { figure img { max-width: 36rem; } }
 @media print { body { max-width: none; padding: 0; } figure, table { break-inside: avoid; } }
 """
+
+
+class Thumbnail(NamedTuple):
+    """A small picture of a gallery.
+
+    Attributes:
+        image: content of a PNG, JPEG or SVG file, or None for one that could not be made.
+        alt: what it shows, in words.
+        caption: what stands below it.
+    """
+
+    image: bytes | None
+    alt: str
+    caption: str
 
 
 @dataclass
@@ -128,7 +147,6 @@ class HtmlReport:
         """
         if not alt.strip():
             raise ValueError("a figure of a report needs an alternative text")
-        kind = _media_type(image)
         size = _png_size(image)
         attributes = ""
         if size is not None:
@@ -136,11 +154,20 @@ class HtmlReport:
             attributes = f' width="{shown}" height="{round(shown * size[1] / size[0])}"'
         elif width:
             attributes = f' width="{width}"'
-        data = base64.b64encode(image).decode("ascii")
         below = f"\n<figcaption>{_text(caption)}</figcaption>" if caption else ""
         self._blocks.append(
-            f'<figure>\n<img src="data:{kind};base64,{data}" alt="{_text(alt)}"{attributes}>{below}\n</figure>'
+            f'<figure>\n<img src="{_data_url(image)}" alt="{_text(alt)}"{attributes}>{below}\n</figure>'
         )
+
+    def gallery(self, pictures: Sequence["Thumbnail"]) -> None:
+        """Small pictures side by side, each with its caption; nothing for none.
+
+        Raises:
+            ValueError: a picture is no PNG, JPEG or SVG file.
+        """
+        if pictures:
+            figures = "\n".join(map(_thumbnail, pictures))
+            self._blocks.append(f'<div class="gallery">\n{figures}\n</div>')
 
     def to_html(self) -> str:
         """The whole page."""
@@ -176,6 +203,15 @@ class HtmlReport:
 def _text(text: str) -> str:
     """Escaped text, without the control characters that HTML forbids."""
     return html.escape(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text))
+
+
+def _thumbnail(picture: Thumbnail) -> str:
+    image = "" if picture.image is None else f'<img src="{_data_url(picture.image)}" alt="{_text(picture.alt)}">'
+    return f"<figure>{image}<figcaption>{_text(picture.caption)}</figcaption></figure>"
+
+
+def _data_url(image: bytes) -> str:
+    return f"data:{_media_type(image)};base64,{base64.b64encode(image).decode('ascii')}"
 
 
 def _table_row(cells: Sequence[str], classes: Sequence[str]) -> str:
