@@ -104,6 +104,21 @@ def test_no_more_workers_are_started_than_there_are_batches(table):
     assert list(make_loader(dataset, empty, 64)) == []
 
 
+def test_processes_share_the_cores():
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    assert default_workers(None, sharing=2 * cores) == 1
+    assert default_workers(5, sharing=4) == 5
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_empty_share_is_an_empty_batch_of_the_images_shape(augmented, workers):
+    loader = make_loader(augmented, [[SampleKey(1, 3)], []], workers, persistent=False)
+    whole, empty = loader
+    assert [(len(part), part.shape[1:], part.dtype) for part in empty] == [
+        (0, part.shape[1:], part.dtype) for part in whole
+    ]
+
+
 def test_default_workers_are_the_cores_at_most_eight():
     assert default_workers(0) == 0
     assert default_workers(13) == 13

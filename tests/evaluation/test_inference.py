@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -192,6 +194,63 @@ def test_progress_goes_to_standard_error_only_where_asked(dataset, capsys):
 def test_workers_give_the_same_bits(dataset):
     expected = as_array(run(SmallNetwork(), dataset))
     np.testing.assert_array_equal(as_array(run(SmallNetwork(), dataset, num_workers=1)), expected)
+
+
+class Threads:
+    """Peers that are threads of this process."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.barrier, self.given = size, threading.Barrier(size), [()] * size
+        self.local = threading.local()
+
+    @property
+    def rank(self) -> int:
+        return self.local.rank
+
+    def gather(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        self.given[self.rank] = tensors
+        self.barrier.wait(60)
+        gathered = tuple(torch.cat(parts) for parts in zip(*self.given, strict=True))
+        self.barrier.wait(60)
+        return gathered
+
+    def each(self, work):
+        """What `work(rank)` gives in each thread."""
+
+        def in_thread(rank):
+            self.local.rank = rank
+            return work(rank)
+
+        with ThreadPoolExecutor(self.size) as pool:
+            return list(pool.map(in_thread, range(self.size)))
+
+
+@pytest.mark.parametrize("size", [2, 3, 7])  # 5 batches
+def test_peers_share_the_batches_and_all_have_the_bits_of_one_process(dataset, size):
+    alone = SmallNetwork()
+    expected = as_array(run(alone, dataset))
+    networks, peers = [SmallNetwork() for _ in range(size)], Threads(size)
+    for found in peers.each(lambda rank: run(networks[rank], dataset, peers=peers)):
+        np.testing.assert_array_equal(as_array(found), expected)
+    assert sorted(batch for network in networks for batch in network.batches) == sorted(alone.batches)
+
+
+def test_peers_go_on_where_one_process_was_stopped(dataset):
+    saved = []
+    expected = as_array(run(SmallNetwork(), dataset, on_batch=lambda scores: saved.append(scores.copy())))
+    networks, peers, kept = [SmallNetwork(), SmallNetwork()], Threads(2), [[], []]
+    found = peers.each(
+        lambda rank: run(
+            networks[rank],
+            dataset,
+            peers=peers,
+            done=saved[1],
+            on_batch=lambda scores: kept[rank].append(scores.copy()),
+        )
+    )
+    np.testing.assert_array_equal([as_array(each) for each in found], [expected, expected])
+    assert sum(len(network.batches) for network in networks) == len(saved) - 2
+    np.testing.assert_array_equal(kept[0], kept[1])
 
 
 def test_the_rest_of_the_package_needs_no_torch():

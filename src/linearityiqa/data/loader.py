@@ -137,7 +137,8 @@ class BatchLoader:
         try:
             with explained():
                 for images, mos, indices in ahead(pool, work, keys, BATCHES_AHEAD * self.num_workers):
-                    yield Batch(images, torch.tensor(mos, dtype=torch.float32), torch.tensor(indices))
+                    rows = torch.tensor(indices, dtype=torch.int64)
+                    yield Batch(images, torch.tensor(mos, dtype=torch.float32), rows)
         except DataError as failure:
             if isinstance(failure.__cause__, BrokenProcessPool):
                 self._pool = None
@@ -197,4 +198,6 @@ def _parts(dataset: Images, keys: list[SampleKey]) -> tuple[Tensor, list[float],
 
 
 def _load(dataset: Images, keys: list[SampleKey]) -> Batch:
+    if not keys:  # the share of a process where a batch holds fewer images than there are processes
+        return Batch(*(part[:0] for part in collate([dataset[SampleKey(0, 0)]])))
     return collate([dataset[key] for key in keys], dataset.names)

@@ -1,7 +1,9 @@
 """A network and a dataset -> predictions, in batches of equally large images."""
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,7 +13,7 @@ from torch import nn
 from linearityiqa.console import track
 from linearityiqa.data.dataset import ImageDataset
 from linearityiqa.data.loader import make_loader
-from linearityiqa.data.samplers import EvaluationBatches
+from linearityiqa.data.samplers import EvaluationBatches, Turns
 from linearityiqa.data.table import ImageTable
 from linearityiqa.data.workers import MAX_PIXELS_PER_BATCH
 from linearityiqa.errors import DataError, NotFiniteError
@@ -20,6 +22,24 @@ from linearityiqa.evaluation.transfer import NetworkBatch, network_batches
 from linearityiqa.quality import HEADS, QualityScores
 
 Autocast = Callable[[], AbstractContextManager[object]]
+
+
+class Peers(Protocol):
+    """Processes that evaluate the same network on the same images together."""
+
+    @property
+    def rank(self) -> int:
+        """Number of this process."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Number of processes."""
+        ...
+
+    def gather(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The rows that all processes hold, in the order of their ranks."""
+        ...
 
 
 def predict(
@@ -33,6 +53,7 @@ def predict(
     progress: str | None = None,
     done: NDArray[np.float64] | None = None,
     on_batch: Callable[[NDArray[np.float64]], None] | None = None,
+    peers: Peers | None = None,
 ) -> Predictions:
     """Raw scores of every image, by a network in evaluation mode.
 
@@ -51,6 +72,8 @@ def predict(
             its finished batches are not computed again. With the same `batch_size` the result is bit-identical to
             that of an undisturbed call.
         on_batch: called with the scores so far, shape (N, 3), after each batch; the array is reused, so keep a copy.
+        peers: processes that take the batches in turn; each ends with all scores. After each round of batches,
+            `on_batch` is called in all of them.
 
     Raises:
         DataError: an image cannot be read, or `done` is not of this dataset.
@@ -61,12 +84,16 @@ def predict(
     sizes = dataset.sizes()
     skip = _finished_batches(EvaluationBatches(sizes, batch_size, max_pixels_per_batch=MAX_PIXELS_PER_BATCH), scores)
     batches = EvaluationBatches(sizes, batch_size, max_pixels_per_batch=MAX_PIXELS_PER_BATCH, skip=skip)
-    loader = make_loader(dataset, batches, num_workers, pin_memory=device.type == "cuda", persistent=False)
+    rank, size = (0, 1) if peers is None else (peers.rank, peers.size)
+    turns = Turns(batches, rank, size)
+    loader = make_loader(dataset, turns, num_workers, pin_memory=device.type == "cuda", persistent=False)
+    rounds = -(-len(batches) // size)
     with evaluation_mode(network), torch.inference_mode():
-        bar = track(network_batches(loader, device), progress or "", total=len(batches), enabled=progress is not None)
-        for batch in bar:
-            rows = batch.indices.numpy()
-            scores[rows] = _scores_of(network, batch, autocast)
+        # a process that has no batch in the last round still takes part in it
+        mine = itertools.chain(network_batches(loader, device), [None] * (rounds - len(turns)))
+        scored = _scored(network, mine, autocast, peers)
+        for rows, found in track(scored, progress or "", total=rounds, enabled=progress is not None):
+            scores[rows] = found
             _require_finite(scores, rows, table)
             if on_batch is not None:
                 on_batch(scores)
@@ -112,6 +139,20 @@ def _finished_batches(batches: EvaluationBatches, scores: NDArray[np.float64]) -
             break
         count += 1
     return count
+
+
+def _scored(
+    network: nn.Module, batches: Iterable[NetworkBatch | None], autocast: Autocast, peers: Peers | None
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """Rows and scores of each batch, joined by those of the peers' batches of the same round."""
+    for batch in batches:
+        if batch is None:
+            rows, scores = np.empty(0, dtype=np.int64), np.empty((0, len(HEADS)))
+        else:
+            rows, scores = batch.indices.numpy(), _scores_of(network, batch, autocast)
+        if peers is not None:
+            rows, scores = (part.numpy() for part in peers.gather(torch.from_numpy(rows), torch.from_numpy(scores)))
+        yield rows, scores
 
 
 def _scores_of(network: nn.Module, batch: NetworkBatch, autocast: Autocast) -> NDArray[np.float64]:
