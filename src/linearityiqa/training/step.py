@@ -10,8 +10,11 @@ from torch import Tensor
 from linearityiqa.evaluation.transfer import NetworkBatch
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
+from linearityiqa.models.network import PooledFeatures
 from linearityiqa.quality import QualityScores
 from linearityiqa.training.averaging import WeightAverage
+from linearityiqa.training.distributed import ALONE, World
+from linearityiqa.training.gradients import SharedGradients
 from linearityiqa.training.optimisation import LabelScaling
 from linearityiqa.training.precision import Precision
 from linearityiqa.training.recomputation import pooled_by_parts
@@ -28,8 +31,8 @@ class Outcome(NamedTuple):
 class TrainingStep:
     """Forward, loss and backward of a batch, and the optimiser's step.
 
-    A batch-normalised loss is a function of a whole batch of predictions, not a mean over images; hence `forward`
-    gives predictions, and `loss` may be handed those of several forward passes or processes at once.
+    A batch-normalised loss is a function of a whole batch of predictions, not a mean over images; hence the features
+    of several forward passes, and of several processes, are put together before the heads and the loss.
 
     Nothing here waits for the device: who reads the outcomes does.
     """
@@ -43,41 +46,55 @@ class TrainingStep:
     exact_accumulation: bool = False
     clip_grad_norm: float | None = None
     average: WeightAverage | None = None
+    world: World = ALONE
+
+    def __post_init__(self) -> None:
+        self._gradients = SharedGradients(
+            self.world, summed=self.network.backbone_parameters(), copied=self.network.head_parameters()
+        )
 
     @property
     def batches_a_loss(self) -> int:
         """How many batches `accumulate` is handed at once, except at the end of an epoch."""
         return self.accumulation_steps if self.exact_accumulation else 1
 
-    def forward(self, *parts: Tensor) -> QualityScores[Tensor]:
-        """Raw predictions of one batch of images, in float32 whatever the precision of the forward pass.
+    def forward(self, *batches: NetworkBatch) -> tuple[QualityScores[Tensor], Tensor]:
+        """Raw predictions of all images, those of the other processes included, and their MOS.
 
-        Args:
-            parts: the batch whole, or in several parts: then only the activations of one are ever in memory.
+        Predictions are float32 whatever the precision of the forward pass. Of several batches only the activations of
+        one are ever in memory.
         """
+        images = [batch.images for batch in batches]
         with self.precision.autocast():
-            if len(parts) == 1:
-                scores = self.network(parts[0])
-            else:
-                scores = self.network.score(pooled_by_parts(self.network, parts))
+            pooled = self.network.pool(images[0]) if len(images) == 1 else pooled_by_parts(self.network, images)
+            stage3, stage4, mos = self.world.gather(*pooled, torch.cat([batch.mos for batch in batches]))
+            scores = self.network.score(PooledFeatures(stage3, stage4))
         # float32 outside autocast: centring subtracts nearly equal scores; float64 networks stay as they are
-        return QualityScores(*scores).map(lambda head: head if head.dtype == torch.float64 else head.float())
+        return scores.map(lambda head: head if head.dtype == torch.float64 else head.float()), mos
 
     def loss(self, scores: QualityScores[Tensor], mos: Tensor) -> Tensor:
         """The loss of gathered predictions against their MOS, on the scale that the loss sees."""
         loss: Tensor = self.loss_function(scores, self.labels(mos))
         return loss
 
-    def accumulate(self, *batches: NetworkBatch) -> Outcome:
-        """Add the gradient of the loss of some batches together, divided by the number of losses of an update."""
-        scores = self.forward(*(batch.images for batch in batches))
-        loss = self.loss(scores, torch.cat([batch.mos for batch in batches]))
+    def accumulate(self, *batches: NetworkBatch, last: bool = True) -> Outcome:
+        """Add the gradient of the loss of some batches together, divided by the number of losses of an update.
+
+        Args:
+            batches: this process's share of each batch.
+            last: `update` comes next.
+        """
+        scores, mos = self.forward(*batches)
+        loss = self.loss(scores, mos)
         share = self.batches_a_loss / self.accumulation_steps
+        if last:
+            self._gradients.start()
         torch.autograd.backward(self.precision.scaler.scale(loss * share))
         return Outcome(loss.detach(), scores.map(Tensor.detach))
 
     def update(self) -> None:
         """Step the optimiser with the accumulated gradient, and clear it; the average of the weights follows."""
+        self._gradients.finish()
         if self.clip_grad_norm is not None:
             self.precision.scaler.unscale_(self.optimizer)
             parameters = (parameter for group in self.optimizer.param_groups for parameter in group["params"])
