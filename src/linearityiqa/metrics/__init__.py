@@ -1,25 +1,57 @@
 """Agreement of predictions with mean opinion scores. Needs the extra `metrics`, and no torch."""
 
 from linearityiqa.metrics.agreement import CONFIDENCE, RESAMPLES, Agreement, MappedAgreement, agreement
+from linearityiqa.metrics.comparison import (
+    LEVEL,
+    Difference,
+    MethodComparison,
+    PairComparison,
+    compare,
+    is_error,
+)
 from linearityiqa.metrics.correlation import krocc, mae, outlier_ratio, plcc, rmse, srocc
+from linearityiqa.metrics.dependent import DependentTest, holm, meng_rosenthal_rubin, steiger, williams
+from linearityiqa.metrics.groups import GroupAgreement, agreement_by_group, label_ranges
 from linearityiqa.metrics.mappings import MAPPINGS, FittedMapping, MappingName, fit_mapping
+from linearityiqa.metrics.pairs import PairAnalysis, analyse_pairs
 from linearityiqa.metrics.resampling import Interval
+from linearityiqa.metrics.splits import SplitComparison, Spread, compare_over_splits, spread
 
 __all__ = [
     "CONFIDENCE",
+    "LEVEL",
     "MAPPINGS",
     "RESAMPLES",
     "Agreement",
+    "DependentTest",
+    "Difference",
     "FittedMapping",
+    "GroupAgreement",
     "Interval",
     "MappedAgreement",
     "MappingName",
+    "MethodComparison",
+    "PairAnalysis",
+    "PairComparison",
+    "SplitComparison",
+    "Spread",
     "agreement",
+    "agreement_by_group",
+    "analyse_pairs",
+    "compare",
+    "compare_over_splits",
     "fit_mapping",
+    "holm",
+    "is_error",
     "krocc",
+    "label_ranges",
     "mae",
+    "meng_rosenthal_rubin",
     "outlier_ratio",
     "plcc",
     "rmse",
+    "spread",
     "srocc",
+    "steiger",
+    "williams",
 ]

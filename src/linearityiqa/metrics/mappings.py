@@ -48,12 +48,16 @@ class FittedMapping:
         converged: whether the search ended at a minimum, not at its limit of steps.
         constrained: whether this is the better of logistic5's monotonic special cases, b1 = 0 and b4 = 0, because the
             free fit turned within the data.
+        held: "centre" (b3) or "width" (b4 of logistic4, 1 / b2 of logistic5), where the search ended at their limits: a
+            centre 5 standard deviations of the predictions from their mean, a width of 0.02 or 10 of them. The data
+            then ask for a part of the curve only, or for hardly a bend.
     """
 
     name: MappingName
     parameters: tuple[float, ...]
     converged: bool = True
     constrained: bool = False
+    held: frozenset[str] = frozenset()
 
     @property
     def free_parameters(self) -> frozenset[str]:
@@ -122,7 +126,9 @@ def tangent(mapping: FittedMapping, predictions: FloatArray) -> FloatArray:
         second, centre, fourth = mapping.parameters[1:4]
         argument = (predictions - centre) * (second if mapping.name == "logistic5" else 1 / abs(fourth))
         curve = require("scipy.special", "metrics").expit(argument)
-        columns += [curve, curve * (1 - curve), argument * curve * (1 - curve)]
+        columns.append(curve)
+        moves = {"centre": curve * (1 - curve), "width": argument * curve * (1 - curve)}
+        columns += [move for name, move in moves.items() if name not in mapping.held]
     scaled = [column / max(float(np.linalg.norm(column)), 1e-300) for column in columns]
     basis, sizes, _ = np.linalg.svd(np.stack(scaled, axis=1), full_matrices=False)
     return np.asarray(basis[:, sizes > 1e-6 * sizes[0]])
@@ -139,6 +145,7 @@ def _monotonic_case(x: FloatArray, y: FloatArray) -> FittedMapping:
             parameters=(b1 - b2, 1 / abs(b4), b3, 0.0, (b1 + b2) / 2),
             converged=curve.converged,
             constrained=True,
+            held=curve.held,
         ),
         FittedMapping(
             name="logistic5", parameters=(0.0, 1 / abs(b4), b3, line.slope, line.intercept), constrained=True
@@ -170,13 +177,19 @@ class _LogisticFit:
             self._residual,
             start,
             jac=self._jacobian,
-            bounds=([-_FARTHEST_CENTRE, np.log(_WIDTHS[0])], [_FARTHEST_CENTRE, np.log(_WIDTHS[1])]),
+            bounds=self._limits,
             xtol=1e-8,
             ftol=1e-10,
             gtol=1e-8,
             max_nfev=200,
         )
-        return self._published(result.x, converged=bool(result.status > 0)), self._is_monotonic(result.x)
+        low, high = self._limits
+        at_limit = np.minimum(result.x - low, high - result.x) < 1e-2
+        held = frozenset(name for name, holds in zip(("centre", "width"), at_limit, strict=True) if holds)
+        fitted = self._published(result.x, converged=bool(result.status > 0), held=held)
+        return fitted, self._is_monotonic(result.x)
+
+    _limits = (np.array([-_FARTHEST_CENTRE, np.log(_WIDTHS[0])]), np.array([_FARTHEST_CENTRE, np.log(_WIDTHS[1])]))
 
     def _columns(self, shape: FloatArray) -> FloatArray:
         columns = [self._logistic(shape, self._z), np.ones_like(self._z)]
@@ -210,14 +223,16 @@ class _LogisticFit:
         slopes = amplitude * logistic * (1 - logistic) * np.exp(-shape[1]) + slope
         return bool((slopes >= 0).all() or (slopes <= 0).all())
 
-    def _published(self, shape: FloatArray, *, converged: bool) -> FittedMapping:
+    def _published(self, shape: FloatArray, *, converged: bool, held: frozenset[str]) -> FittedMapping:
         """In the published parameters, for the values as they were given."""
         amplitude, offset, slope = (self._y_scale * float(value) for value in self._linear_parameters(shape))
         centre, width = self._x_mean + self._x_scale * float(shape[0]), self._x_scale * float(np.exp(shape[1]))
         low = self._y_mean + offset
         if not self._with_slope:
             parameters = (low + amplitude, low, centre, width)
-            return FittedMapping(name="logistic4", parameters=parameters, converged=converged)
+            return FittedMapping(name="logistic4", parameters=parameters, converged=converged, held=held)
         b4 = slope / self._x_scale
         b5 = low + amplitude / 2 - b4 * self._x_mean
-        return FittedMapping(name="logistic5", parameters=(amplitude, 1 / width, centre, b4, b5), converged=converged)
+        return FittedMapping(
+            name="logistic5", parameters=(amplitude, 1 / width, centre, b4, b5), converged=converged, held=held
+        )

@@ -20,7 +20,8 @@ Counts = NDArray[np.float32]
 
 MIN_IMAGES = 4
 """Fewest images that are resampled."""
-_CHUNK = 1 << 20
+_CHUNK = 1 << 21
+"""Counts drawn at once: bounds the memory to about 0.2 GB."""
 _MAX_UNDEFINED = 0.05
 
 

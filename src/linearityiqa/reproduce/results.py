@@ -1,6 +1,7 @@
 """What runs leave behind, in memory, wherever it was read: curves, predictions, the log of the norm b."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -9,10 +10,11 @@ from numpy.typing import NDArray
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation import Predictions
 from linearityiqa.mapping import LinearMapping
-from linearityiqa.metrics import Agreement, agreement
+from linearityiqa.metrics import Agreement, Interval, agreement
 from linearityiqa.quality import QualityScores
-from linearityiqa.reproduce.bootstrap import bootstrap_interval
 
+RESAMPLES = 1000
+"""Resamples of an interval."""
 LOWER_IS_BETTER = frozenset({"RMSE"})
 """Metrics of a curve that fall as a model improves."""
 
@@ -73,7 +75,6 @@ class PredictionsSet:
 
     predictions: Predictions
     mapping: QualityScores[LinearMapping]
-    _intervals: dict[str, tuple[float, float] | None] = field(default_factory=dict, repr=False)
 
     @property
     def mos(self) -> NDArray[np.float64]:
@@ -90,11 +91,14 @@ class PredictionsSet:
         """SROCC, PLCC, KROCC and RMSE of the fused head."""
         return agreement(self.predicted, self.mos)
 
+    @cached_property
+    def _intervals(self) -> Mapping[str, Interval | None]:
+        return agreement(self.predicted, self.mos, resamples=RESAMPLES).intervals
+
     def interval(self, metric: str) -> tuple[float, float] | None:
-        """95 % bootstrap interval of the fused head's SROCC, PLCC or RMSE; computed once."""
-        if metric not in self._intervals:
-            self._intervals[metric] = bootstrap_interval(metric, self.predicted, self.mos)
-        return self._intervals[metric]
+        """95 % bootstrap interval of the fused head's SROCC, PLCC or RMSE, or None where there is none."""
+        found = self._intervals[metric]
+        return None if found is None else (found.low, found.high)
 
 
 @dataclass(frozen=True, eq=False)

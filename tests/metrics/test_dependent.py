@@ -1,0 +1,78 @@
+"""Oracles: values that the R packages psych and cocor publish in their documentation, statsmodels, and simulation."""
+
+import numpy as np
+import pytest
+from statsmodels.stats.multitest import multipletests
+
+from linearityiqa.errors import DataError
+from linearityiqa.metrics import holm, meng_rosenthal_rubin, steiger, williams
+
+ALL = [williams, steiger, meng_rosenthal_rubin]
+
+# correlations, printed with 4 digits, and z or t as cocor prints them for two data sets
+# (rmcorr's vignette on comparing correlations; a lecture on psychometrics)
+COCOR = {
+    (0.8066, 0.2383, 0.2255, 177): {"Williams": 9.3823, "Steiger": 8.5460, "Meng-Rosenthal-Rubin": 8.3907},
+    (-0.1741, 0.2015, 0.3734, 646): {"Williams": -9.0340, "Steiger": -8.6124, "Meng-Rosenthal-Rubin": -8.5080},
+}
+
+
+@pytest.mark.parametrize("test", ALL)
+@pytest.mark.parametrize("case", COCOR)
+def test_statistics_are_those_of_cocor(test, case):
+    found = test(*case)
+    # the second data set's correlations are small, so four digits of them leave three of the statistic
+    assert found.statistic == pytest.approx(COCOR[case][found.name], rel=3e-4)
+    assert found.p < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("case", "t", "p"),
+    [
+        ((0.4, 0.5, 0.1, 103), -0.89, 0.37),  # Steiger's case A, r.test(103, .4, .5, .1)
+        ((0.5, 0.1, 0.7, 30), 3.38, 0.0022),  # r.test(n = 30, r12 = .5, r13 = .1, r23 = .7)
+    ],
+)
+def test_williams_is_psychs(case, t, p):
+    found = williams(*case)
+    assert found.statistic == pytest.approx(t, abs=0.005)
+    assert found.p == pytest.approx(p, rel=0.02)
+
+
+@pytest.mark.parametrize("test", ALL)
+def test_equal_correlations_are_rejected_as_often_as_the_level_says(test):
+    # 1000 samples at 5 %: 50 +- 6.9 rejections
+    rng = np.random.default_rng(4)
+    cov = np.array([[1, 0.9, 0.8], [0.9, 1, 0.8], [0.8, 0.8, 1]])
+    data = rng.multivariate_normal(np.zeros(3), cov, (1000, 60))
+    rejected = 0
+    for sample in data:
+        r = np.corrcoef(sample.T)
+        rejected += test(r[0, 2], r[1, 2], r[0, 1], 60).p < 0.05
+    assert 28 <= rejected <= 72
+
+
+@pytest.mark.parametrize("test", ALL)
+def test_order_turns_the_sign_only(test):
+    one, other = test(0.8, 0.7, 0.9, 50), test(0.7, 0.8, 0.9, 50)
+    assert one.statistic == pytest.approx(-other.statistic)
+    assert one.p == pytest.approx(other.p)
+
+
+@pytest.mark.parametrize("test", ALL)
+def test_a_method_does_not_differ_from_itself(test):
+    assert test(0.7, 0.7, 1.0, 50).p == 1
+    assert test(1.0, 1.0, 1.0, 50).p == 1
+
+
+@pytest.mark.parametrize("test", ALL)
+@pytest.mark.parametrize("case", [(0.9, -0.9, 0.9, 50), (0.5, 0.5, 0.5, 3), (1.2, 0.5, 0.5, 50)])
+def test_impossible_correlations_and_few_images_are_refused(test, case):
+    with pytest.raises(DataError):
+        test(*case)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_holm_is_statsmodels(seed):
+    p = np.random.default_rng(seed).beta(0.3, 1, 12).round(2)  # with ties
+    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], atol=1e-12)

@@ -1,0 +1,176 @@
+"""Oracles: SciPy's bootstrap on the same resamples, its coefficients one resample at a time, and simulated coverage."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from linearityiqa.errors import ConfigError
+from linearityiqa.metrics import MAPPINGS, agreement, fit_mapping, krocc, mae, outlier_ratio, plcc, rmse, srocc
+from linearityiqa.metrics.mappings import fit_mapping as fit
+from linearityiqa.metrics.moment_statistics import MomentStatistics
+from linearityiqa.metrics.rank_statistics import RankStatistics
+from linearityiqa.metrics.resampling import Replicates, draw_counts
+
+
+def sample(n, seed=0, decimals=6):
+    rng = np.random.default_rng(seed)
+    mos = rng.normal(50, 10, n).round(decimals)
+    return (mos + rng.normal(0, 6, n)).round(decimals), mos
+
+
+def drawn(counts):
+    """The images of one resample."""
+    return np.repeat(np.arange(len(counts)), counts.astype(int))
+
+
+def without(n):
+    return [np.delete(np.arange(n), image) for image in range(n)]
+
+
+# with many ties, with some, with none, and with groups large enough to fill a block of their own
+@pytest.mark.parametrize(("n", "decimals"), [(40, -1), (90, 0), (120, 6), (400, -1)])
+def test_rank_correlations_of_resamples_and_without_an_image_are_scipys(n, decimals):
+    x, y = sample(n, decimals=decimals)
+    statistic = RankStatistics(x, y)
+    (counts,) = draw_counts(n, 4, 1)
+    for images, values in [
+        *zip(map(drawn, counts), statistic.resampled(counts).T, strict=True),
+        *list(zip(without(n), statistic.left_out().T, strict=True))[:40],
+    ]:
+        expected = [scipy.stats.spearmanr(x[images], y[images])[0], scipy.stats.kendalltau(x[images], y[images])[0]]
+        np.testing.assert_allclose(values, expected, atol=1e-12)
+
+
+def test_other_figures_of_resamples_and_without_an_image_are_the_single_metrics():
+    x, y = sample(60)
+    std = np.full(60, 3.0)
+    statistic = MomentStatistics(x, y, std, [fit("linear", x, y)])
+    assert statistic.names == ("PLCC", "RMSE", "MAE", "outlier_ratio", "PLCC_linear", "RMSE_linear")
+    (counts,) = draw_counts(60, 5, 1)
+    for images, values in [
+        *zip(map(drawn, counts), statistic.resampled(counts).T, strict=True),
+        *zip(without(60), statistic.left_out().T, strict=True),
+    ]:
+        a, b = x[images], y[images]
+        line = np.polyval(np.polyfit(a, b, 1), a)
+        expected = [plcc(a, b), rmse(a, b), mae(a, b), outlier_ratio(a, b, std[images]), plcc(line, b), rmse(line, b)]
+        np.testing.assert_allclose(values, expected, atol=1e-10)
+
+
+# predictions that saturate ask logistic4 for the limit of its width; log predictions for a real bend
+@pytest.mark.parametrize("name", ["logistic4", "logistic5"])
+@pytest.mark.parametrize("bend", [lambda y: 1 / (1 + np.exp((50 - y) / 10)), lambda y: np.log(y + 5) / 4])
+def test_a_logistic_refitted_in_one_step_is_close_to_one_refitted_wholly(name, bend):
+    rng = np.random.default_rng(2)
+    y = rng.uniform(0, 100, 300)
+    x = bend(y) + rng.normal(0, 0.06, 300)
+    statistic = MomentStatistics(x, y, None, [fit_mapping(name, x, y)])
+    (counts,) = draw_counts(300, 12, 1)
+    quick = statistic.resampled(counts)[statistic.names.index(f"RMSE_{name}")]
+    whole = []
+    for images in map(drawn, counts):
+        whole.append(rmse(fit_mapping(name, x[images], y[images])(x[images]), y[images]))
+    assert np.abs(quick - whole).max() < 0.15 * np.std(whole)
+
+
+@pytest.mark.parametrize(
+    ("figure", "function"),
+    [
+        ("SROCC", lambda x, y: scipy.stats.spearmanr(x, y)[0]),
+        ("PLCC", lambda x, y: scipy.stats.pearsonr(x, y)[0]),
+        ("KROCC", lambda x, y: scipy.stats.kendalltau(x, y)[0]),
+        ("RMSE", lambda x, y: np.sqrt(np.mean((x - y) ** 2))),
+        ("MAE", lambda x, y: np.mean(np.abs(x - y))),
+    ],
+)
+def test_interval_equals_scipy_bootstrap_with_the_same_resamples(figure, function):
+    x, y = sample(35, decimals=0)
+    expected = scipy.stats.bootstrap(
+        (x, y),
+        function,
+        paired=True,
+        vectorized=False,
+        n_resamples=200,
+        method="BCa",
+        confidence_level=0.9,
+        rng=np.random.default_rng(7),
+    ).confidence_interval
+    found = agreement(x, y, resamples=200, confidence=0.9, seed=7).intervals[figure]
+    assert (found.low, found.high) == pytest.approx(tuple(expected), abs=1e-9)
+    assert found.confidence == 0.9
+
+
+def test_interval_of_a_normal_correlation_is_fishers():
+    x, y = sample(600)
+    found = agreement(x, y, resamples=2000).intervals["PLCC"]
+    z, error = math.atanh(plcc(x, y)), 1.96 / math.sqrt(597)
+    assert found.low == pytest.approx(math.tanh(z - error), abs=0.01)
+    assert found.high == pytest.approx(math.tanh(z + error), abs=0.01)
+
+
+def test_intervals_hold_the_true_value_about_as_often_as_they_say():
+    # population SROCC of a normal pair: 6 / pi asin(r / 2); of 100 intervals at 90 %, 90 +- 3 hold it
+    r = 0.8
+    truth = 6 / math.pi * math.asin(r / 2)
+    hits = 0
+    for seed in range(100):
+        x, y = np.random.default_rng(seed).multivariate_normal([0, 0], [[1, r], [r, 1]], 80).T
+        hits += truth in agreement(x, y, resamples=200, confidence=0.9).intervals["SROCC"]
+    assert 80 <= hits <= 98
+
+
+def test_p_value_is_the_level_at_which_the_interval_touches_zero():
+    rng = np.random.default_rng(0)
+    values = rng.gamma(4.0, 1.0, 5000) - 1.2
+    replicates = Replicates(float(np.median(values)), values, rng.gamma(2.0, 1.0, 60))
+    p = replicates.p_value()
+    low, high = replicates.interval(1 - p).low, replicates.interval(1 - p).high
+    assert 0 < p < 0.2
+    assert min(abs(low), abs(high)) == pytest.approx(0, abs=0.02)
+
+
+def test_resamples_depend_on_the_seed_alone():
+    x, y = sample(50)
+    first, again = (agreement(x, y, resamples=100, seed=3).intervals for _ in range(2))
+    assert first == again
+    assert first != agreement(x, y, resamples=100, seed=4).intervals
+
+
+def test_chunks_make_no_difference(monkeypatch):
+    x, y = sample(30)
+    whole = agreement(x, y, resamples=100).intervals
+    monkeypatch.setattr("linearityiqa.metrics.resampling._CHUNK", 30 * 7)
+    for figure, found in agreement(x, y, resamples=100).intervals.items():
+        if whole[figure] is not None:
+            assert (found.low, found.high) == pytest.approx((whole[figure].low, whole[figure].high), abs=1e-12)
+
+
+def test_few_or_constant_values_have_no_interval_and_say_so():
+    few = agreement([1, 2, 3], [1, 3, 2], resamples=100)
+    assert set(few.intervals.values()) == {None}
+    assert any("no intervals for 3 images" in note for note in few.notes)
+    constant = agreement(np.ones(20), np.arange(20.0), resamples=100, mappings=MAPPINGS)
+    assert constant.intervals["SROCC"] is None
+    assert constant.intervals["RMSE"] is not None
+    assert constant.mapped == {}
+    assert any("predictions are constant" in note for note in constant.notes)
+
+
+def test_perfect_predictions_have_an_interval_of_one_point():
+    found = agreement(np.arange(30.0), np.arange(30.0), resamples=100).intervals["SROCC"]
+    assert (found.low, found.high) == pytest.approx((1, 1), abs=1e-12)
+    assert srocc(np.arange(30.0), np.arange(30.0)) == 1
+
+
+@pytest.mark.parametrize("options", [{"resamples": 10}, {"resamples": 200, "confidence": 1.0}])
+def test_numbers_that_make_no_interval_are_refused(options):
+    with pytest.raises(ConfigError):
+        agreement([1, 2, 3, 4], [1, 2, 3, 5], **options)
+
+
+def test_ten_thousand_images_agree_with_kendall(monkeypatch):
+    x, y = sample(10_000)
+    whole = RankStatistics(x, y).resampled(np.ones((1, 10_000), dtype=np.float32))[:, 0]
+    np.testing.assert_allclose(whole, [srocc(x, y), krocc(x, y)], atol=1e-12)
