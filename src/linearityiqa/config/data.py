@@ -17,6 +17,9 @@ class DataConfig:
     """KonIQ-10k, CLIVE, or the path of a CSV file (image_name, mos[, mos_std][, split][, reference])."""
     image_dir: Path | None = None
     """Folder that the image names are relative to; by default beside the labels."""
+    more_datasets: tuple[str, ...] = ()
+    """More databases to train on, each on its own scale: the loss compares images of one database only.
+    Their training sets are used, with images beside the labels; validation, test and mapping are DATASET's."""
     exp_id: Annotated[int, tyro.conf.arg(aliases=["-eid"])] = 0
     """Number of the random split."""
     train_ratio: Annotated[float, tyro.conf.arg(aliases=["-tr"])] = 0.6
@@ -31,6 +34,10 @@ class DataConfig:
     def __post_init__(self) -> None:
         require_options(
             (bool(self.dataset), "dataset must name a database or a CSV file"),
+            (
+                len({self.dataset, *self.more_datasets}) == 1 + len(self.more_datasets),
+                f"dataset and more_datasets must all differ, got {', '.join((self.dataset, *self.more_datasets))}",
+            ),
             (self.exp_id >= 0, f"exp_id must be >= 0, got {self.exp_id}"),
             (
                 0 <= self.train_ratio <= self.train_and_val_ratio <= 1,

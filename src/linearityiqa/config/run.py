@@ -21,6 +21,9 @@ class DeviceConfig:
     """auto (a GPU where there is one), cpu, cuda, cuda:N or mps."""
     num_workers: int | None = None
     """Processes that decode images; by default one a core, at most 8. 0 decodes in the main process."""
+    cache: str = "none"
+    """Where decoded images are kept for later runs, 1 MB each at 498 x 664: none, auto (the user's cache folder,
+    ~/.cache/linearityiqa) or a folder."""
     num_threads: int | None = None
     """Threads of the arithmetic on a CPU; by default torch's choice. Small images are fastest with 1."""
 
@@ -29,6 +32,7 @@ class DeviceConfig:
         threads_ok = self.num_threads is None or 1 <= self.num_threads <= 1024
         require_options(
             (workers_ok, f"num_workers must lie in 0..256, got {self.num_workers}"),
+            (bool(self.cache), "cache must be none, auto or a folder"),
             (threads_ok, f"num_threads must lie in 1..1024, got {self.num_threads}"),
         )
 
@@ -83,6 +87,18 @@ class TrainConfig:
                 self.loss.loss_type in ("mae", "mse") or self.optimiser.images_a_loss > 1,
                 f"loss {self.loss.loss_type} normalises inside the batch: batch_size must be > 1 (with "
                 "exact_accumulation, batch_size times accumulation_steps)",
+            ),
+            (
+                not (self.data.more_datasets and self.optimiser.exact_accumulation),
+                "exact_accumulation would join batches of different databases into one loss: with more_datasets, raise "
+                "batch_size instead",
+            ),
+            (
+                not self.data.more_datasets
+                or self.loss.loss_type not in ("mae", "mse")
+                or self.optimiser.label_scale == "standard",
+                f"loss {self.loss.loss_type} compares scores as they are, and the scales of several databases differ: "
+                "with more_datasets it needs label_scale standard",
             ),
             (
                 not self.augmentation.augmentation

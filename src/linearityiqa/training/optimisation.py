@@ -1,7 +1,7 @@
 """Optimiser, and the scale of the labels."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from linearityiqa.errors import DataError
 from linearityiqa.models import LinearityIQA
 
 SGD_MOMENTUM = 0.9
+
+Opinions = TypeVar("Opinions", torch.Tensor, NDArray[np.float64])
 
 
 def build_optimizer(network: LinearityIQA, config: OptimiserConfig) -> torch.optim.Optimizer:
@@ -73,6 +75,6 @@ class LabelScaling:
             raise DataError("all training images have the same MOS: there is nothing to learn. Check the labels.")
         return cls(float(training_mos.mean()), deviation)
 
-    def __call__(self, mos: torch.Tensor) -> torch.Tensor:
+    def __call__(self, mos: Opinions) -> Opinions:
         """The labels as the loss sees them."""
         return (mos - self.mean) / self.deviation

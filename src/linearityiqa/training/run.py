@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import tomli_w
@@ -36,8 +37,14 @@ def train(config: TrainConfig) -> RunResult:
     with exclusive(folder), StopRequest() as stop:
         if config.run.fresh:
             _clear(folder)
+
+        def heed() -> None:
+            stop.raise_if_requested("stopped while images are decoded into the cache; the same command goes on with it")
+
         resuming = (folder / runfiles.STATE).exists()
-        session = open_session(config, resuming=resuming)
+        if resuming and (folder / runfiles.RESULTS).exists():  # there is hardly anything left to decode
+            config = replace(config, device=replace(config.device, cache="none"))
+        session = open_session(config, resuming=resuming, heed=heed)
         state = RunState.load(folder, session.fingerprint) if resuming else None
         if state is not None and state.phase == "finished":
             return RunResult(folder, json.loads((folder / runfiles.RESULTS).read_text(encoding="utf-8")))

@@ -6,33 +6,28 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 
 from linearityiqa.config import TrainConfig, result_options, run_folder
-from linearityiqa.data.augmentation import Augmentation
-from linearityiqa.data.databases import open_database
-from linearityiqa.data.dataset import ImageDataset, require_equal_sizes
+from linearityiqa.data.dataset import ImageDataset
 from linearityiqa.data.loader import BatchLoader, make_loader
+from linearityiqa.data.mixture import MixedDataset
+from linearityiqa.data.pixelcache import Heed
 from linearityiqa.data.samplers import TrainingBatches
-from linearityiqa.data.table import Database, ImageTable
+from linearityiqa.data.table import Database
 from linearityiqa.data.workers import default_workers
 from linearityiqa.evaluation.device import place, prepare_device
-from linearityiqa.images import ImageTransform
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
 from linearityiqa.training.averaging import WeightAverage
-from linearityiqa.training.optimisation import LabelScaling, build_optimizer
+from linearityiqa.training.images import DEBUG_BATCHES, Part, RunImages, open_run_images
+from linearityiqa.training.optimisation import build_optimizer
 from linearityiqa.training.precision import Precision, choose_precision, make_deterministic
 from linearityiqa.training.schedules import Schedule
 from linearityiqa.training.step import TrainingStep
 
 logger = logging.getLogger(__name__)
-
-Part = Literal["train", "val", "test"]
-DEBUG_BATCHES = 5
-DEBUG_IMAGES = 5
 
 
 @dataclass
@@ -42,9 +37,7 @@ class Session:
     Attributes:
         config: the configuration of the run.
         folder: where the run is written.
-        database: the database, whole.
-        training: the training images, with augmentation.
-        datasets: the images of each part as they are evaluated, without augmentation; no `test` where there is none.
+        images: the databases, and which of their images are trained and tested on.
         loader: training batches; `batches.start_at` says from where.
         batches: the order of the training images.
         step: network, loss, optimiser and precision.
@@ -55,15 +48,28 @@ class Session:
 
     config: TrainConfig
     folder: Path
-    database: Database
-    training: ImageDataset
-    datasets: Mapping[Part, ImageDataset]
+    images: RunImages
     loader: BatchLoader
     batches: TrainingBatches
     step: TrainingStep
     schedule: Schedule
     device: torch.device
     workers: int
+
+    @property
+    def database(self) -> Database:
+        """The database that the run is validated and tested on."""
+        return self.images.database
+
+    @property
+    def training(self) -> ImageDataset | MixedDataset:
+        """The training images, with augmentation."""
+        return self.images.training
+
+    @property
+    def datasets(self) -> Mapping[Part, ImageDataset]:
+        """The images of each part as they are evaluated; no `test` where there is none."""
+        return self.images.datasets
 
     @property
     def network(self) -> LinearityIQA:
@@ -93,35 +99,31 @@ class Session:
     @property
     def fingerprint(self) -> str:
         """Digest of the options and labels that the run's state belongs to."""
-        table = self.database.table
         facts = {
             "options": result_options(self.config),
             "debug": self.config.run.debug,
-            "names": table.names,
-            "mos": table.mos.tolist(),
-            "splits": {part: rows.tolist() for part, rows in self.database.splits.items()},
+            **self.images.facts,
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def open_session(config: TrainConfig, *, resuming: bool) -> Session:
+def open_session(config: TrainConfig, *, resuming: bool, heed: Heed = lambda: None) -> Session:
     """Put the parts of a run together; labels and images are checked before any weights are loaded.
 
     Args:
         config: the configuration of the run.
         resuming: the weights will come from a saved state, so initial ones need not be loaded.
+        heed: called again and again while images are decoded into a cache; what it raises ends that.
 
     Raises:
         LinearityIQAError: the database, the device, the backbone or its weights are not to be had.
     """
     device = prepare_device(config.device)
-    database = open_database(config.data, config.optimiser.seed)
-    tables = _tables(database)
-    training = _training_set(config, tables["train"])
     workers = default_workers(config.device.num_workers)
+    images = open_run_images(config, workers=workers, heed=heed)
     options = config.optimiser
-    batches = TrainingBatches(len(training), options.batch_size, options.seed, images_a_loss=options.images_a_loss)
-    loader = make_loader(training, batches, workers, pin_memory=device.type == "cuda")
+    batches = TrainingBatches(images.counts, options.batch_size, options.seed, images_a_loss=options.images_a_loss)
+    loader = make_loader(images.training, batches, workers, pin_memory=device.type == "cuda")
     make_deterministic(config.optimiser.seed, randomness=config.optimiser.randomness)
     network = LinearityIQA(config.model, weights="none" if resuming else config.optimiser.weights)
     place(network, device)
@@ -136,7 +138,7 @@ def open_session(config: TrainConfig, *, resuming: bool) -> Session:
         loss_function=QualityLoss(config.loss),
         optimizer=optimizer,
         precision=precision,
-        labels=LabelScaling.of(config.optimiser, tables["train"].mos),
+        labels=images.labels,
         accumulation_steps=config.optimiser.accumulation_steps,
         exact_accumulation=config.optimiser.exact_accumulation,
         clip_grad_norm=config.optimiser.clip_grad_norm,
@@ -145,9 +147,7 @@ def open_session(config: TrainConfig, *, resuming: bool) -> Session:
     return Session(
         config=config,
         folder=run_folder(config),
-        database=database,
-        training=training,
-        datasets={part: evaluation_set(config, table) for part, table in _shortened(config, tables).items()},
+        images=images,
         loader=loader,
         batches=batches,
         step=step,
@@ -160,39 +160,3 @@ def open_session(config: TrainConfig, *, resuming: bool) -> Session:
 def batches_an_epoch(config: TrainConfig, batches: TrainingBatches) -> int:
     """How many of an epoch's batches are trained on."""
     return min(len(batches), DEBUG_BATCHES) if config.run.debug else len(batches)
-
-
-def evaluation_set(config: TrainConfig, table: ImageTable) -> ImageDataset:
-    """The images of a table as the run's network is tested on them."""
-    transform = ImageTransform(size=config.transform.size, common_size=table.common_size)
-    return ImageDataset(table, transform, exif_rotation=config.data.exif_rotation)
-
-
-def _training_set(config: TrainConfig, table: ImageTable) -> ImageDataset:
-    augmentation = Augmentation(config.augmentation) if config.augmentation.augmentation else None
-    training = ImageDataset(
-        table,
-        ImageTransform(size=config.transform.size, common_size=table.common_size),
-        augmentation=augmentation,
-        seed=config.optimiser.seed,
-        exif_rotation=config.data.exif_rotation,
-    )
-    if config.optimiser.batch_size > 1:  # batches of one image may differ in size, accumulated exactly or not
-        require_equal_sizes(training)
-    return training
-
-
-def _tables(database: Database) -> dict[Part, ImageTable]:
-    tables: dict[Part, ImageTable] = {"train": database.split("train"), "val": database.split("val")}
-    if len(database.splits["test"]):
-        tables["test"] = database.split("test")
-    else:
-        logger.warning("%s has no test split: the best epoch is reported on the validation set only", database.name)
-    return tables
-
-
-def _shortened(config: TrainConfig, tables: Mapping[Part, ImageTable]) -> Mapping[Part, ImageTable]:
-    if not config.run.debug:
-        return tables
-    images = {"train": DEBUG_BATCHES * config.optimiser.batch_size, "val": DEBUG_IMAGES, "test": DEBUG_IMAGES}
-    return {part: table.head(images[part]) for part, table in tables.items()}

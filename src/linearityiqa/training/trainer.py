@@ -17,8 +17,9 @@ from linearityiqa.evaluation.transfer import NetworkBatch, network_batches
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import QualityScores
 from linearityiqa.training.criterion import is_better, judged_head
+from linearityiqa.training.images import Part
 from linearityiqa.training.runlog import RunLog, metrics_row, peak_memory_mb
-from linearityiqa.training.session import Part, Session
+from linearityiqa.training.session import Session
 from linearityiqa.training.state import RunState
 from linearityiqa.training.step import Outcome, norms_of_centred
 from linearityiqa.training.stopping import StopRequest
@@ -203,7 +204,7 @@ class Trainer:
     def _require_finite(self, loss: float, iteration: Iteration) -> None:
         if math.isfinite(loss):
             return
-        names = [self.session.training.table.names[i] for i in iteration.indices[:8].tolist()]
+        names = [self.session.training.names[i] for i in iteration.indices[:8].tolist()]
         raise DivergedError(
             f"the loss of epoch {self.state.epoch}, batch {iteration.batch} is {loss} (images {', '.join(names)}"
             f"{', ...' if len(iteration.indices) > 8 else ''}). The last saved state in {self.session.folder} is from "
