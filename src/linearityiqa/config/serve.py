@@ -108,8 +108,3 @@ class ServeConfig:
             (self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}"),
             (self.batch_wait_ms >= 0, f"batch_wait_ms must be >= 0, got {self.batch_wait_ms}"),
         )
-
-    @property
-    def max_megapixels(self) -> float:
-        """Most megapixels of a photograph, where scoring looks for it."""
-        return self.limits.max_megapixels

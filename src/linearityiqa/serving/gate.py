@@ -78,7 +78,10 @@ class Gate:
         except asyncio.CancelledError:  # the service stops, and has waited long enough
             if answer.status == 0:
                 await busy("the service stops").response()(scope, receive, answer.send)
-        except Exception as failure:
+        except Exception as caught:
+            failure = caught
+            while isinstance(failure, ExceptionGroup):  # of the photographs of a request
+                failure = failure.exceptions[0]
             # where it failed, but not the message, which may hold what was sent
             where = "".join(traceback.format_tb(failure.__traceback__))
             logger.error("a request failed with %s:\n%s", type(failure).__name__, where)

@@ -37,7 +37,7 @@ class MultipartFiles:
     """
 
     def __init__(self, boundary: bytes, max_files: int) -> None:
-        callbacks: "MultipartCallbacks" = {
+        callbacks: MultipartCallbacks = {
             "on_part_begin": self._begin,
             "on_header_field": self._header_field,
             "on_header_value": self._header_value,

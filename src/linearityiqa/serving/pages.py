@@ -51,13 +51,12 @@ def routes() -> list[Route]:
     return [
         _route("/", ours, "assets/index.html"),
         _route("/docs", ours, "assets/docs.html", DOCS_POLICY),
-        *(_route(f"/assets/{name}", ours, f"assets/{name}") for name in ("page.css", "docs.js", "icon.svg")),
-        *(_route(f"/assets/{name}", ours, f"assets/{name}") for name in _SCRIPTS),
+        *(_route(f"/assets/{name}", ours, f"assets/{name}") for name in _OUR_ASSETS),
         *(_route(f"/assets/{name}", swagger, f"static/{name}") for name in ("swagger-ui-bundle.js", "swagger-ui.css")),
     ]
 
 
-_SCRIPTS = ("page.js",)
+_OUR_ASSETS = ("page.css", "page.js", "card.js", "client.js", "csv.js", "docs.js", "icon.svg")
 
 
 def _route(path: str, package: str, name: str, policy: str = PAGE_POLICY) -> Route:

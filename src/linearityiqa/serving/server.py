@@ -166,23 +166,8 @@ def serve(scorer: Scorer, config: ServeConfig) -> int:
         ConfigError: the address cannot be listened on, or the token file cannot be used.
         MissingExtraError: a package of the extra is not installed.
     """
-    token = Token(config.token_file) if config.token_file else None
-    with _listen(config.host, config.port) as listener:
-        service = Service(scorer, config)
-        protocol = functools.partial(BoundedProtocol, limits=config.limits)
-        settings = uvicorn.Config(
-            create_app(service, token),
-            http=cast(type[asyncio.Protocol], protocol),
-            ws="none",
-            lifespan="on",
-            log_config=None,  # its messages name addresses and paths
-            log_level=logging.CRITICAL,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=2,  # for connections; requests have had theirs
-        )
-        server = DrainingServer(settings, service.traffic, config.limits.drain_seconds)
+    with listen(config.host, config.port) as listener:
+        server = make_server(scorer, config)
         _announce(listener, config)
         server.run(sockets=[listener])
     if server.cut:
@@ -190,7 +175,37 @@ def serve(scorer: Scorer, config: ServeConfig) -> int:
     return 1 if server.cut else 0
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def make_server(scorer: Scorer, config: ServeConfig) -> DrainingServer:
+    """The server of a model, ready to run.
+
+    Raises:
+        ConfigError: the token file cannot be used.
+        MissingExtraError: a package of the extra is not installed.
+    """
+    token = Token(config.token_file) if config.token_file else None
+    service = Service(scorer, config)
+    protocol = functools.partial(BoundedProtocol, limits=config.limits)
+    settings = uvicorn.Config(
+        create_app(service, token),
+        http=cast(type[asyncio.Protocol], protocol),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level=logging.CRITICAL,  # lesser messages name addresses and paths
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=2,  # for connections; requests have had theirs
+    )
+    return DrainingServer(settings, service.traffic, config.limits.drain_seconds)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections.
+
+    Raises:
+        ConfigError: the address is not this machine's, or taken.
+    """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)

@@ -1,0 +1,91 @@
+"""Forms as they arrive, in pieces. Oracle: the files that an HTTP client put into the form."""
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linearityiqa.serving.multipart import MAX_HEADER_BYTES, MultipartFiles, printable_name
+from linearityiqa.serving.problems import Problem
+
+BOUNDARY = b"xyz"
+NAMES = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters='"\\%'), min_size=1, max_size=20)
+
+
+def form_of(files: list[tuple[str, bytes]]) -> tuple[str, bytes]:
+    """(content type, body) as httpx sends files."""
+    request = httpx.Request("POST", "http://x", files=[("files", file) for file in files])
+    return request.headers["content-type"], request.read()
+
+
+def parsed(content_type: str, body: bytes, step: int, max_files: int = 10) -> list[tuple[str, bytes]]:
+    form = MultipartFiles(MultipartFiles.boundary_of(content_type), max_files)
+    for start in range(0, len(body), step):
+        form.feed(body[start : start + step])
+    return form.finish()
+
+
+@given(files=st.lists(st.tuples(NAMES, st.binary(max_size=200)), min_size=1, max_size=5), step=st.integers(1, 400))
+def test_files_come_out_as_they_went_in_however_the_body_is_cut(files, step) -> None:
+    assert parsed(*form_of(files), step) == files
+
+
+@given(body=st.binary(max_size=300), step=st.integers(1, 100))
+def test_any_bytes_are_a_form_or_a_problem(body, step) -> None:
+    outcome = None
+    try:
+        outcome = parsed("multipart/form-data; boundary=xyz", body, step)
+    except Problem as problem:
+        outcome = problem.status
+    assert outcome in (400, 413, 422) or isinstance(outcome, list)
+
+
+def part(disposition: bytes, content: bytes = b"data") -> bytes:
+    return b"--xyz\r\nContent-Disposition: " + disposition + b"\r\n\r\n" + content + b"\r\n"
+
+
+FILE = part(b'form-data; name="files"; filename="a.png"')
+END = b"--xyz--\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (FILE, 400, "last boundary"),
+        (b"no form at all", 400, "not a form"),
+        (END, 422, "no file"),
+        (part(b'form-data; name="comment"') + END, 422, "'comment' is not a file"),
+        (FILE * 3 + END, 413, "more than the 2 files"),
+        (part(b"form-data; " + b"x" * MAX_HEADER_BYTES) + END, 400, "form"),
+    ],
+)
+def test_what_is_no_form_of_files_is_refused(body, status, words) -> None:
+    with pytest.raises(Problem, match=words) as refused:
+        parsed("multipart/form-data; boundary=xyz", body, 7, max_files=2)
+    assert refused.value.status == status
+
+
+def test_a_content_type_without_a_boundary_is_refused() -> None:
+    with pytest.raises(Problem, match="no boundary"):
+        MultipartFiles.boundary_of("multipart/form-data; charset=utf-8")
+
+
+def test_what_follows_the_form_means_nothing() -> None:
+    assert parsed("multipart/form-data; boundary=xyz", FILE + END + FILE, 10) == [("a.png", b"data")]
+
+
+def test_a_file_without_a_name_gets_one() -> None:
+    body = part(b'form-data; name="files"; filename=""') + END
+    assert parsed("multipart/form-data; boundary=xyz", body, 1000) == [("photograph 1", b"data")]
+
+
+def test_a_name_in_another_encoding_is_read_as_latin_1() -> None:
+    body = part('form-data; name="files"; filename="Grün.png"'.encode("latin-1")) + END
+    assert parsed("multipart/form-data; boundary=xyz", body, 1000)[0][0] == "Grün.png"
+
+
+@given(st.text())
+def test_names_are_one_printable_line_of_bounded_length(name) -> None:
+    shown = printable_name(name)
+    assert shown.isprintable()
+    assert len(shown) <= 255
