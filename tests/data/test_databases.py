@@ -155,8 +155,8 @@ def test_exp_id_and_seed_change_a_random_split(here):
 
 
 def test_an_unknown_dataset_lists_the_known_ones(here):
-    with pytest.raises(DataError, match=r"unknown dataset 'TID2013'.*KonIQ-10k, CLIVE.*CSV file"):
-        open_database(DataConfig(dataset="TID2013"), seed=0)
+    with pytest.raises(DataError, match=r"unknown dataset 'TID2008'.*KonIQ-10k, CLIVE.*CSV file"):
+        open_database(DataConfig(dataset="TID2008"), seed=0)
 
 
 def test_a_csv_that_is_missing_is_a_missing_file(here):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from linearityiqa.data.faults import OnFault
 from linearityiqa.data.labels import Labels
 from linearityiqa.errors import DataError
 from linearityiqa.quality import QualityScale
@@ -24,9 +25,10 @@ class KnownDatabase:
         licence: the terms, in words.
         inner_folders: where the images may lie below the image folder.
         link_target: the folder of the official release that a soft link should lead to.
-        release_file: the label file of the official release, relative to `release_folders`.
+        release_files: the label file of the official release by each of its names, the best one first.
         release_folders: where that file may lie, relative to the image folder.
-        read_release: reads that file.
+        read_release: reads that file; the second argument says what is done about faults.
+        note: what a user of its scores should know, in words.
         opinion_factor: what a published standard deviation is multiplied with to be on the scale of MOS.
         info_ratios: the (train_ratio, train_and_val_ratio) that its info.mat is always cut with, or None.
         common_size: (height, width) that every image is brought to first, or None.
@@ -39,9 +41,10 @@ class KnownDatabase:
     licence: str
     inner_folders: tuple[str, ...]
     link_target: str
-    release_file: str
+    release_files: tuple[str, ...]
     release_folders: tuple[str, ...]
-    read_release: Callable[[Path], Labels]
+    read_release: Callable[[Path, OnFault], Labels]
+    note: str = ""
     opinion_factor: float = 1.0
     info_ratios: tuple[float, float] | None = None
     common_size: tuple[int, int] | None = None
@@ -65,10 +68,10 @@ class KnownDatabase:
         apart = [LABEL_FOLDER] if image_dir is None else [LABEL_FOLDER, image_dir / LABEL_FOLDER]
         base = image_dir or Path(self.name)
         return [
-            *(folder / name for folder in apart for name in (self.info_file, self.release_file)),
+            *(folder / name for folder in apart for name in (self.info_file, *self.release_files)),
             base / self.info_file,
             # `..` is left to the operating system, so that it leads to the parent of a soft link's target
-            *(base / folder / self.release_file for folder in self.release_folders),
+            *(base / folder / name for name in self.release_files for folder in self.release_folders),
         ]
 
     def find_labels(self, image_dir: Path | None) -> Path:

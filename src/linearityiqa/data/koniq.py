@@ -1,4 +1,4 @@
-"""KonIQ-10k (Hosu, Lin, Sziranyi, Saupe, IEEE TIP 2020): the official label file."""
+"""KonIQ-10k (Hosu, Lin, Sziranyi, Saupe, IEEE TIP 2020): the official label files."""
 
 from pathlib import Path
 
@@ -14,24 +14,37 @@ MOS_PER_RATING = 27.82
 
 SCALE = QualityScale(low=1, high=100)
 
+SETS_FILE = "koniq10k_distributions_sets.csv"
+SCORES_FILE = "koniq10k_scores_and_distributions.csv"
+
 
 def read_koniq(path: Path, on_fault: OnFault = refuse) -> Labels:
-    """Read ``koniq10k_distributions_sets.csv``: image_name, c1..c5, c_total, MOS, SD, set.
+    """Read one of the two official files.
+
+    ``koniq10k_distributions_sets.csv`` (of the authors' repository) has image_name, c1..c5, c_total, MOS, SD, set.
+    ``koniq10k_scores_and_distributions.csv`` (of the database's page) has no set, MOS is the mean rating in 1..5, and
+    MOS_zscore is what the other calls MOS.
+
+    Args:
+        path: the file.
+        on_fault: what is done about faulty rows and values.
 
     Returns:
-        Labels with MOS in 1..100, the standard deviations brought to that scale, and the official split.
+        Labels with MOS in 1..100, the standard deviations brought to that scale, and the official split where the
+        file has it.
 
     Raises:
         DataError: what is wrong, in which column and line.
     """
-    table = read_text_table(path, ("image_name", "MOS", "SD", "set"), on_fault)
+    table = read_text_table(path, ("image_name", "MOS", "MOS_zscore", "SD", "set"), on_fault)
+    has_sets = "MOS_zscore" not in table
     return Labels(
         file=path,
         names=tuple(table.texts("image_name")),
-        mos=table.numbers("MOS"),
+        mos=table.numbers("MOS" if has_sets else "MOS_zscore"),
         scale=SCALE,
         mos_std=table.numbers("SD") * MOS_PER_RATING,
-        splits=split_column(table, "set", on_fault),
+        splits=split_column(table, "set", on_fault) if has_sets else None,
         lines=table.lines,
         on_fault=on_fault,
         nan_reported=True,
@@ -46,9 +59,10 @@ KONIQ_10K = KnownDatabase(
     licence="photographs under the Creative Commons licences of their authors; for the scores see the page",
     inner_folders=("", "1024x768"),
     link_target="1024x768",
-    release_file="koniq10k_distributions_sets.csv",
+    release_files=(SETS_FILE, SCORES_FILE),
     release_folders=("", "..", "1024x768"),
     read_release=read_koniq,
+    note=f"the official split is in {SETS_FILE}; standard deviations are multiplied by {MOS_PER_RATING}",
     opinion_factor=MOS_PER_RATING,  # the authors' info.mat, too, has the deviations of ratings
     info_ratios=(7058 / 10073, 8058 / 10073),
 )

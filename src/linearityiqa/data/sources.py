@@ -1,0 +1,115 @@
+"""From the option `--dataset` to labels, and to the folders where their images may lie."""
+
+import logging
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from linearityiqa.config import DataConfig
+from linearityiqa.data.clive import CLIVE
+from linearityiqa.data.csvfile import read_csv
+from linearityiqa.data.faults import OnFault, refuse
+from linearityiqa.data.infomat import read_info_mat
+from linearityiqa.data.known import LABEL_FOLDER, KnownDatabase
+from linearityiqa.data.koniq import KONIQ_10K
+from linearityiqa.data.labels import Labels
+from linearityiqa.data.layouts import LAYOUTS
+from linearityiqa.errors import DataError
+
+KNOWN = {database.name: database for database in (KONIQ_10K, CLIVE, *LAYOUTS)}
+"""The databases that `--dataset` knows by name."""
+
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
+"""Endings that make an unknown `--dataset` a file that is missing, and not a name that is unknown."""
+
+_COMMON_NAMES = ("dmos.csv", "Train.csv")
+"""Names of published label files that a user's own may well have, too."""
+
+_log = logging.getLogger(__name__)
+
+
+class LabelSource(NamedTuple):
+    """Labels, and what is needed to find their images.
+
+    Attributes:
+        name: name of the database.
+        labels: what the label file says.
+        folders: where the images may lie, the best place first.
+        remedy: what to do where images are missing, a sentence.
+        known: the published database, or None for a CSV file.
+    """
+
+    name: str
+    labels: Labels
+    folders: list[Path]
+    remedy: str
+    known: KnownDatabase | None = None
+
+
+def open_labels(config: DataConfig, on_fault: OnFault = refuse, *, others: bool = False) -> LabelSource:
+    """Read the labels of the database that the options name; its images are not looked for.
+
+    Args:
+        config: dataset, image folder and split.
+        on_fault: what is done about faulty rows and values.
+        others: keep further columns of a CSV file.
+
+    Raises:
+        DataError: an unknown name, labels that are missing (and where to get them), or bad ones.
+        MissingExtraError: the format needs a package that is not installed.
+    """
+    known = KNOWN.get(config.dataset)
+    if known is not None:
+        path = known.find_labels(config.image_dir)
+        _log.info("%s: labels from %s", known.name, path)
+        labels = read_known(known, path, config, on_fault)
+        return LabelSource(known.name, labels, known.image_folders(config.image_dir), known.remedy(), known)
+    path = Path(config.dataset)
+    _refuse_labels_of_known(path)
+    if path.suffix.lower() not in TEXT_SUFFIXES and not path.exists():
+        raise DataError(
+            f"unknown dataset {config.dataset!r}: it is neither a known database ({', '.join(KNOWN)}) nor a file. "
+            "Give one of these names, or the path of a CSV file with the columns image_name and mos."
+        )
+    labels = read_csv(path, on_fault, others=others)
+    folders = [path.parent, path.parent / "images"] if config.image_dir is None else [config.image_dir]
+    remedy = "Name the folder that the image names are relative to with --image_dir, or drop the rows."
+    return LabelSource(path.stem, labels, folders, remedy)
+
+
+def read_known(known: KnownDatabase, path: Path, config: DataConfig, on_fault: OnFault = refuse) -> Labels:
+    """Read a label file of a published database: of its release, or its authors' info.mat.
+
+    Raises:
+        DataError: what is wrong with it.
+    """
+    if path.name != known.info_file:
+        return known.read_release(path, on_fault)
+    train_ratio, train_and_val_ratio = known.info_ratios or (config.train_ratio, config.train_and_val_ratio)
+    if known.info_ratios is not None:
+        _log.info(
+            "%s: the split of %s has its authors' ratios %.6f and %.6f; train_ratio and train_and_val_ratio are unused",
+            known.name,
+            path.name,
+            train_ratio,
+            train_and_val_ratio,
+        )
+    return read_info_mat(
+        path,
+        known.scale,
+        exp_id=config.exp_id,
+        train_ratio=train_ratio,
+        train_and_val_ratio=train_and_val_ratio,
+        opinion_factor=known.opinion_factor,
+        on_fault=on_fault,
+    )
+
+
+def _refuse_labels_of_known(path: Path) -> None:
+    """A known database's own label file has other columns: read as any CSV it would lose its split."""
+    for known in KNOWN.values():
+        if path.name in (known.info_file, *known.release_files) and path.name not in _COMMON_NAMES:
+            raise DataError(
+                f"{path} is a label file of {known.name}. Put it into {LABEL_FOLDER}{os.sep} or beside the images, and "
+                f"give --dataset {known.name}."
+            )
