@@ -69,25 +69,23 @@ def open_runtime(
     """The runtime that fits a model file.
 
     Args:
-        path: our .safetensors, or a .pth of the authors.
+        path: our .safetensors or .onnx, or a .pth of the authors.
         model: architecture of a .pth; a file of ours knows its own, which this must not contradict.
         transform: transform that a .pth was trained with; a file of ours knows its own.
         device: auto, cpu, cuda, cuda:N or mps.
         num_threads: threads of the arithmetic on a CPU; by default the runtime's choice.
 
     Raises:
-        ModelFileError: the file is missing, damaged, unsafe, of another architecture, or of a kind that this version
-            cannot run.
+        ModelFileError: the file is missing, damaged, unsafe or of another architecture.
         MissingExtraError: what runs the file is not installed.
         ConfigError: the device does not exist.
     """
-    if path.suffix.lower() == ".onnx":
-        raise ModelFileError(
-            f"{path} is an ONNX model, and this version neither exports nor runs those. "
-            "Score with the .safetensors of the run folder."
-        )
     if not path.exists():
         raise ModelFileError(f"there is no model file {path}. {HOW_TO_GET_A_MODEL}")
+    if path.suffix.lower() == ".onnx":
+        from linearityiqa.scoring.onnx_runtime import OnnxRuntime
+
+        return OnnxRuntime(path, model=model, device=device, num_threads=num_threads)
     require("torch", "train")
     from linearityiqa.scoring.torch_runtime import TorchRuntime
 

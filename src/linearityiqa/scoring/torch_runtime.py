@@ -1,18 +1,25 @@
 """Scoring with torch: our model files and the authors' checkpoints."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from linearityiqa.config import DeviceConfig, ModelConfig, TransformConfig
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation.device import prepare_device
 from linearityiqa.models import open_model
+from linearityiqa.models.quality_map import scores_and_map
 from linearityiqa.models.tensors import file_kind
 from linearityiqa.quality import QualityScores
 from linearityiqa.record import ModelRecord
+
+T = TypeVar("T")
 
 
 class TorchRuntime:
@@ -57,11 +64,23 @@ class TorchRuntime:
             ImageTooSmallError: the network's pooling windows do not fit on H x W.
             DataError: the device has too little memory for the batch.
         """
+        return _columns(self._run(self._network, batch))
+
+    def predict_with_maps(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Raw outputs as of `predict`, and raw local scores of the fused head, shape (N, h, w).
+
+        Raises:
+            ImageTooSmallError: as `predict`.
+            DataError: as `predict`.
+        """
+        scores, quality_map = self._run(functools.partial(scores_and_map, self._network), batch)
+        return _columns(scores), quality_map.float().cpu().numpy()
+
+    def _run(self, function: Callable[[Tensor], T], batch: NDArray[np.float32]) -> T:
+        """`function` of the batch on the device, and the reason in words where memory is too small for it."""
         try:
             with torch.inference_mode():
-                outputs: QualityScores[torch.Tensor] = self._network(torch.from_numpy(batch).to(self._device))
-                # float32 before the copy: not every accelerator has float64
-                columns: NDArray[np.float32] = torch.stack(tuple(outputs), dim=1).float().cpu().numpy()
+                return function(torch.from_numpy(batch).to(self._device))
         except RuntimeError as cause:
             if not (isinstance(cause, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(cause)):
                 raise
@@ -70,4 +89,9 @@ class TorchRuntime:
                 f"{self._device} has too little memory for {count} image(s) of {height} x {width}. "
                 "Score smaller images (--resize), fewer at once (--batch_size 1), or on --device cpu."
             ) from cause
-        return columns.astype(np.float64)
+
+
+def _columns(scores: QualityScores[Tensor]) -> NDArray[np.float64]:
+    # float32 before the copy: not every accelerator has float64
+    columns: NDArray[np.float32] = torch.stack(tuple(scores), dim=1).float().cpu().numpy()
+    return columns.astype(np.float64)

@@ -1,0 +1,151 @@
+"""From a network of torch to an ONNX model that takes any number of images of any size."""
+
+import contextlib
+import copy
+import io
+import logging
+import warnings
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
+from typing import cast
+
+import torch
+from onnx import ModelProto
+from torch import Tensor, nn
+
+from linearityiqa.models.heads import FeatureReduction, ScoreHead, StageHead
+from linearityiqa.models.network import LinearityIQA
+from linearityiqa.models.quality_map import scores_and_map
+from linearityiqa.quality import HEADS
+from linearityiqa.scoring.onnx_file import IMAGES, MAP
+from linearityiqa.sizes import smallest_pixels
+
+OPSET = 18
+"""Version of ONNX's operators: onnxruntime knows it since 1.15."""
+IR_VERSION = 9
+"""Version of the file's layout, for the sake of onnxruntime 1.18."""
+EXAMPLE = (2, 3, 160, 224)
+"""Shape of the images that the network is traced with; any would do that no network refuses."""
+AXES = {0: "batch", 2: "height", 3: "width"}
+"""The free axes of the images."""
+
+
+def to_onnx(network: LinearityIQA, *, with_map: bool) -> ModelProto:
+    """The network in evaluation mode as an ONNX model, without a note.
+
+    The input is called `IMAGES`, the outputs are called after the heads, and the quality map `MAP`. Batch
+    normalisation is folded into the layer before it, and what is linear in a head becomes one layer.
+
+    Args:
+        network: on the CPU; stays as it is.
+        with_map: whether the model also gives the quality map, shape (N, h, w).
+    """
+    exported = _Exported(_with_folded_heads(network), with_map=with_map).eval()
+    with _quietly():
+        any_size = {IMAGES: dict.fromkeys(AXES, torch.export.Dim.DYNAMIC)}
+        program = torch.export.export(exported, (_example(network),), dynamic_shapes=any_size, strict=False)
+        converted = torch.onnx.export(
+            program,
+            (),
+            dynamo=True,
+            input_names=[IMAGES],
+            output_names=[*HEADS, MAP] if with_map else [*HEADS],
+            opset_version=OPSET,
+            optimize=True,
+            verbose=False,
+        )
+    if converted is None:
+        raise RuntimeError("the exporter of torch gave no model")
+    return _tidied(converted.model_proto)
+
+
+class _Exported(nn.Module):
+    """The network with plain outputs: the scores in the order of `HEADS`, then the map."""
+
+    def __init__(self, network: LinearityIQA, *, with_map: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.with_map = with_map
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        if not self.with_map:
+            return tuple(self.network(images))
+        scores, quality_map = scores_and_map(self.network, images)
+        return (*scores, quality_map)
+
+
+def fold(layers: Iterable[nn.Module]) -> nn.Linear:
+    """The one linear layer that does what linear layers and batch normalisations in a row do in evaluation mode.
+
+    It is computed in float64, so that only the rounding of float32 sums differs.
+
+    Args:
+        layers: the first is a linear one.
+    """
+    first, *others = (copy.deepcopy(layer).double().eval() for layer in layers)
+    if not isinstance(first, nn.Linear):
+        raise TypeError(f"a chain of layers must start with a linear one, not with {type(first).__name__}")
+    rest = nn.Sequential(*others)
+    with torch.no_grad():
+        bias = rest(first.bias[None])
+        weight = rest(first.weight.T) - rest(torch.zeros_like(first.bias)[None])
+        folded = nn.Linear(first.in_features, bias.shape[1])
+        folded.weight.copy_(weight.T)
+        folded.bias.copy_(bias[0])
+    return folded
+
+
+def _with_folded_heads(network: LinearityIQA) -> LinearityIQA:
+    """A copy with one linear layer wherever a head has several, or batch normalisation, in a row."""
+    network = copy.deepcopy(network).eval()
+    for part in list(network.modules()):
+        if isinstance(part, StageHead):
+            *linear, activation = part.reduce
+            part.reduce = cast(FeatureReduction, nn.Sequential(fold(linear), activation))
+        elif isinstance(part, ScoreHead) and part.norm is not None:
+            part.linear, part.norm = fold([part.linear, part.norm]), None
+    return network
+
+
+def _example(network: LinearityIQA) -> Tensor:
+    levels = (network.config.P6, network.config.P7)
+    height, width = (smallest_pixels(side, network.taps, levels) for side in EXAMPLE[2:])
+    return torch.zeros(*EXAMPLE[:2], height, width)
+
+
+def _tidied(model: ModelProto) -> ModelProto:
+    """The model without what the exporter notes of this machine's source files, and with names for its free axes."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
+        part.ClearField("doc_string")
+        if "metadata_props" in part.DESCRIPTOR.fields_by_name:
+            part.ClearField("metadata_props")
+    for axis, name in AXES.items():
+        graph.input[0].type.tensor_type.shape.dim[axis].dim_param = name
+    for output in graph.output:
+        shape = output.type.tensor_type.shape
+        names = ("batch", "map_height", "map_width")
+        for dimension, name in zip(shape.dim, names, strict=False):
+            dimension.dim_param = name
+    graph.ClearField("value_info")
+    graph.name = model.producer_name = "linearityiqa"
+    model.producer_version = version("linearityiqa")
+    model.ir_version = IR_VERSION
+    return model
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the progress, notices and warnings of the exporter, which say nothing to a user."""
+    names = ("torch", "torch.onnx", "torch.export", "onnxscript", "onnx_ir")
+    levels = {name: logging.getLogger(name).level for name in names}
+    sink = io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
+        warnings.simplefilter("ignore")
+        for name in names:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)

@@ -1,0 +1,222 @@
+"""Our ONNX model files: what stands in them beside the network, and what is refused before anything loads them."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from linearityiqa.errors import ModelFileError
+from linearityiqa.quality import HEADS
+from linearityiqa.record import ModelRecord
+from linearityiqa.scoring.protobuf import Field, fields
+from linearityiqa.sizes import TapGeometry
+
+IMAGES = "images"
+"""Name of the network's input: normalised images, float32 of shape (N, 3, H, W)."""
+MAP = "map"
+"""Name of the optional output that holds the quality map."""
+NOTE_KEY = "linearityiqa"
+"""Where the note stands in the metadata of an ONNX file."""
+FORMAT = 1
+"""Version of the note's layout; a reader refuses a newer one."""
+MAX_FILE_BYTES = 2**31 - 1
+"""A protobuf file cannot be larger."""
+MAX_NOTE_CHARACTERS = 2**20
+"""Bound on the note; a real one has some thousand characters."""
+
+# Field numbers of onnx.proto, which its compatibility rules keep for ever.
+_MODEL_GRAPH, _MODEL_METADATA, _MODEL_FUNCTIONS = 7, 14, 25
+_ENTRY_KEY, _ENTRY_VALUE = 1, 2
+_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_OUTPUT, _GRAPH_SPARSE = 1, 5, 12, 15
+_NODE_ATTRIBUTE, _NODE_DOMAIN = 5, 7
+_ATTRIBUTE_TENSOR, _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = 5, 10, (6, 11), (22, 23)
+_TENSOR_EXTERNAL, _TENSOR_LOCATION = 13, 14
+_VALUE_NAME = 1
+
+_DOMAINS = ("", "ai.onnx", "com.microsoft")
+
+
+@dataclass(frozen=True)
+class OnnxNote:
+    """What an ONNX file of ours says about itself.
+
+    Attributes:
+        record: configuration, mapping and scale of the model.
+        taps: how the size of an image becomes that of the feature maps of stages 3 and 4.
+        precision: ``float32`` or ``int8``.
+        check: what was measured when the file was written, by name.
+    """
+
+    record: ModelRecord
+    taps: tuple[TapGeometry, TapGeometry]
+    precision: str = "float32"
+    check: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The note as one JSON object."""
+        values: dict[str, Any] = {
+            "format": FORMAT,
+            "record": json.loads(self.record.to_json()),
+            "taps": [[tap.stride, tap.offset] for tap in self.taps],
+            "precision": self.precision,
+            "check": self.check,
+        }
+        return json.dumps(values)
+
+    @classmethod
+    def from_json(cls, text: str, where: str) -> "OnnxNote":
+        """Read a note.
+
+        Raises:
+            ModelFileError: not a note, a damaged one, or one of a newer format.
+        """
+        try:
+            values = json.loads(text)
+            if values["format"] > FORMAT:
+                raise ModelFileError(f"{where} was written by a newer linearityiqa. Update linearityiqa.")
+            stage3, stage4 = (TapGeometry(int(stride), int(offset)) for stride, offset in values["taps"])
+            if min(stage3.stride, stage4.stride) < 1:
+                raise ValueError("a stride below 1")
+            return cls(
+                record=ModelRecord.from_json(json.dumps(values["record"]), where),
+                taps=(stage3, stage4),
+                precision=str(values["precision"]),
+                check={str(name): float(value) for name, value in values["check"].items()},
+            )
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as cause:
+            raise ModelFileError(f"the note in {where} is damaged: {cause}. Copy the file again.") from cause
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxFile:
+    """The content of an ONNX file that is fit to be loaded.
+
+    Attributes:
+        content: the whole file.
+        note: what it says about itself.
+        has_map: whether the network also gives the quality map.
+    """
+
+    content: bytes
+    note: OnnxNote
+    has_map: bool
+
+
+def read_onnx(path: Path) -> OnnxFile:
+    """Read an ONNX file of ours, without loading the network in it.
+
+    Refused are files that refer to other files, that hold control flow or functions (an endless loop would be one), or
+    operators of unknown domains: we write none of these.
+
+    Raises:
+        ModelFileError: missing, unreadable, too large, damaged, not an ONNX file, or not one of ours.
+    """
+    content = _read(path)
+    try:
+        metadata, graph = _open_model(memoryview(content), str(path))
+        outputs = _check_graph(graph, str(path))
+    except ValueError as cause:
+        raise ModelFileError(f"{path} is no ONNX file, or a damaged one: {cause}. Copy the file again.") from cause
+    if not set(HEADS) <= outputs:
+        raise ModelFileError(
+            f"{path} gives {', '.join(sorted(outputs)) or 'nothing'}, where a quality model gives {', '.join(HEADS)}. "
+            "Export it again with linearityiqa export."
+        )
+    return OnnxFile(content, OnnxNote.from_json(metadata, str(path)), MAP in outputs)
+
+
+def _read(path: Path) -> bytes:
+    if path.is_dir():
+        raise ModelFileError(f"{path} is a folder. Name the .onnx file in it.")
+    if not path.is_file():
+        raise ModelFileError(f"there is no model file {path}. Check the path.")
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ModelFileError(f"{path} is larger than the {MAX_FILE_BYTES} bytes that an ONNX file can have.")
+        content = path.read_bytes()
+    except OSError as cause:
+        raise ModelFileError(f"cannot read {path}: {cause.strerror}. Check its permissions.") from cause
+    if not content:
+        raise ModelFileError(f"{path} is empty. Copy the file again.")
+    return content
+
+
+def _open_model(model: memoryview, where: str) -> tuple[str, memoryview]:
+    """The note and the graph of a model.
+
+    Raises:
+        ValueError: damaged.
+        ModelFileError: not one of ours.
+    """
+    note: str | None = None
+    graphs = []
+    for item in fields(model):
+        if item.number == _MODEL_FUNCTIONS:
+            raise _unsafe(where, "functions")
+        if item.number == _MODEL_GRAPH:
+            graphs.append(item.content)
+        elif item.number == _MODEL_METADATA:
+            entry = {part.number: part for part in fields(item.content)}
+            if _text(entry, _ENTRY_KEY) == NOTE_KEY:
+                note = _text(entry, _ENTRY_VALUE)
+    if len(graphs) != 1:
+        raise ValueError(f"{len(graphs)} graphs")
+    if note is None:
+        raise ModelFileError(
+            f"{where} holds no note of a quality model: it was not written by linearityiqa export. "
+            "Export the model.safetensors of a run folder."
+        )
+    if len(note) > MAX_NOTE_CHARACTERS:
+        raise ModelFileError(f"{where} is refused: its note has {len(note)} characters. Copy the file again.")
+    return note, graphs[0]
+
+
+def _check_graph(graph: memoryview, where: str) -> set[str]:
+    """The names of a graph's outputs, once all that is in it is known to be safe.
+
+    Raises:
+        ValueError: damaged.
+        ModelFileError: unsafe.
+    """
+    outputs = set()
+    for item in fields(graph):
+        if item.number == _GRAPH_NODE:
+            _check_node(item.content, where)
+        elif item.number == _GRAPH_INITIALIZER:
+            _check_tensor(item.content, where)
+        elif item.number == _GRAPH_SPARSE:
+            raise _unsafe(where, "sparse tensors")
+        elif item.number == _GRAPH_OUTPUT:
+            outputs.add(_text({part.number: part for part in fields(item.content)}, _VALUE_NAME))
+    return outputs
+
+
+def _check_node(node: memoryview, where: str) -> None:
+    for item in fields(node):
+        if item.number == _NODE_DOMAIN and item.text() not in _DOMAINS:
+            raise _unsafe(where, f"operators of the domain {item.text()!r}")
+        if item.number != _NODE_ATTRIBUTE:
+            continue
+        for part in fields(item.content):
+            if part.number in _ATTRIBUTE_GRAPHS:
+                raise _unsafe(where, "control flow")
+            if part.number in _ATTRIBUTE_SPARSE:
+                raise _unsafe(where, "sparse tensors")
+            if part.number in (_ATTRIBUTE_TENSOR, _ATTRIBUTE_TENSORS):
+                _check_tensor(part.content, where)
+
+
+def _check_tensor(tensor: memoryview, where: str) -> None:
+    for item in fields(tensor):
+        if item.number == _TENSOR_EXTERNAL or (item.number == _TENSOR_LOCATION and item.value != 0):
+            raise _unsafe(where, "tensors that lie in other files")
+
+
+def _text(parts: dict[int, Field], number: int) -> str:
+    return parts[number].text() if number in parts else ""
+
+
+def _unsafe(where: str, what: str) -> ModelFileError:
+    return ModelFileError(
+        f"{where} is refused: it holds {what}, which linearityiqa export never writes. Export the model again."
+    )

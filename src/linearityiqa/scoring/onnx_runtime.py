@@ -1,0 +1,159 @@
+"""Scoring with onnxruntime: exported models, without torch."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as native
+
+from linearityiqa.config import ModelConfig, changed_from_defaults
+from linearityiqa.errors import ConfigError, DataError, ModelFileError
+from linearityiqa.quality import HEADS
+from linearityiqa.record import ModelRecord
+from linearityiqa.scoring.onnx_file import IMAGES, MAP, OnnxFile, read_onnx
+from linearityiqa.sizes import check_image_size
+
+_FATAL = 4
+"""The severity from which onnxruntime logs; what fails also raises."""
+_CUDA = re.compile(r"cuda(?::(\d+))?")
+_LOAD_FAILURES = (
+    native.Fail,
+    native.InvalidArgument,
+    native.InvalidGraph,
+    native.InvalidProtobuf,
+    native.NotImplemented,
+    native.RuntimeException,
+)
+
+
+class OnnxRuntime:
+    """A network of an ONNX file of ours, in evaluation mode.
+
+    Args:
+        path: a file of ``linearityiqa export``.
+        model: what the file's own description must not contradict, or None.
+        device: auto (an NVIDIA GPU where onnxruntime has one), cpu, cuda or cuda:N.
+        num_threads: threads of the arithmetic on a CPU; by default one a core.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, unsafe, not one of ours, or of another architecture.
+        ConfigError: the device does not exist, or not for onnxruntime.
+    """
+
+    def __init__(
+        self, path: Path, *, model: ModelConfig | None = None, device: str = "auto", num_threads: int | None = None
+    ) -> None:
+        self._path = path
+        file = read_onnx(path)
+        self._note = file.note
+        self._has_map = file.has_map
+        _require_description(path, file.note.record, model)
+        self._session = _open_session(path, file, _provider(device), num_threads)
+
+    @property
+    def record(self) -> ModelRecord:
+        """Configuration, mapping and scale of the model."""
+        return self._note.record
+
+    @property
+    def precision(self) -> str:
+        """What the network computes in: ``float32`` or ``int8``."""
+        return self._note.precision
+
+    def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Raw outputs of the three heads, shape (N, 3), of normalised images, shape (N, 3, H, W).
+
+        Raises:
+            ImageTooSmallError: the network's pooling windows do not fit on H x W.
+            DataError: there is too little memory for the batch.
+        """
+        return _columns(self._run(HEADS, batch))
+
+    def predict_with_maps(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Raw outputs as of `predict`, and raw local scores of the fused head, shape (N, h, w).
+
+        Raises:
+            ImageTooSmallError: as `predict`.
+            DataError: as `predict`.
+            ModelFileError: the model was exported without its map.
+        """
+        if not self._has_map:
+            raise ModelFileError(
+                f"{self._path} gives no quality map. Export the model again, with linearityiqa export --with_map."
+            )
+        *scores, maps = self._run((*HEADS, MAP), batch)
+        return _columns(scores), maps
+
+    def _run(self, outputs: tuple[str, ...], batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        count, _, height, width = batch.shape
+        check_image_size(height, width, self.record.config.model, self._note.taps)
+        options = onnxruntime.RunOptions()
+        options.log_severity_level = _FATAL
+        options.only_execute_path_to_fetches = True  # no work for a map that nobody asked for
+        try:
+            results: list[NDArray[np.float32]] = self._session.run(outputs, {IMAGES: batch}, options)
+        except (native.RuntimeException, native.Fail, MemoryError) as cause:
+            if "alloc" not in str(cause).lower() and not isinstance(cause, MemoryError):
+                raise
+            raise DataError(
+                f"there is too little memory for {count} image(s) of {height} x {width}. "
+                "Score smaller images (--resize), or fewer at once (--batch_size 1)."
+            ) from cause
+        return results
+
+
+def _columns(scores: list[NDArray[np.float32]]) -> NDArray[np.float64]:
+    return np.stack(scores, axis=1).astype(np.float64)
+
+
+def _require_description(path: Path, record: ModelRecord, model: ModelConfig | None) -> None:
+    for name, value in changed_from_defaults(model or ModelConfig()).items():
+        own = getattr(record.config.model, name)
+        if own != value:
+            raise ModelFileError(
+                f"{path} holds a model with {name} {own}, not {value}. Leave the description out: the file has its own."
+            )
+
+
+def _provider(device: str) -> tuple[str, dict[str, Any]]:
+    """Name and options of what computes on the device.
+
+    Raises:
+        ConfigError: a device that onnxruntime does not have here.
+    """
+    gpu_here = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    named = _CUDA.fullmatch(device)
+    if device == "cpu" or (device == "auto" and not gpu_here):
+        return "CPUExecutionProvider", {}
+    if gpu_here and (named or device == "auto"):
+        return "CUDAExecutionProvider", {"device_id": int(named.group(1) or 0) if named else 0}
+    remedy = " (for a GPU: pip install onnxruntime-gpu)" if named else ""
+    raise ConfigError(f"an ONNX model cannot be run on device {device!r} here. Take cpu, or auto{remedy}.")
+
+
+def _open_session(
+    path: Path, file: OnnxFile, provider: tuple[str, dict[str, Any]], num_threads: int | None
+) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _FATAL
+    options.intra_op_num_threads = num_threads or 0
+    # threads that decode images need the cores while the network waits for them
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_mem_pattern = False  # one would be kept for every size of image
+    try:
+        session = onnxruntime.InferenceSession(file.content, options, providers=[provider])
+    except _LOAD_FAILURES as cause:
+        raise ModelFileError(f"{path} cannot be loaded: {_first_line(cause)}. Copy the file again.") from cause
+    if session.get_providers()[0] != provider[0]:  # it falls back to the CPU without a word
+        raise ConfigError(f"onnxruntime cannot use the GPU here ({provider[0]} does not start). Take --device cpu.")
+    images, *others = session.get_inputs()
+    if others or images.name != IMAGES or images.type != "tensor(float)" or len(images.shape) != 4:
+        raise ModelFileError(f"{path} takes other inputs than images. Export it again with linearityiqa export.")
+    return session
+
+
+def _first_line(cause: Exception) -> str:
+    return str(cause).splitlines()[0].rstrip(".") if str(cause) else type(cause).__name__
