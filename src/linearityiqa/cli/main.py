@@ -24,9 +24,11 @@ COMMANDS = {
     "train": Command("linearityiqa.cli.train", "train a model on a database; goes on by itself after a stop"),
     "test": Command("linearityiqa.cli.test", "test model files on a split of any database"),
     "crossval": Command("linearityiqa.cli.crossval", "train and test on several random splits by reference"),
+    "metrics": Command("linearityiqa.cli.metrics", "judge predictions of any method, and compare several"),
     "score": Command("linearityiqa.cli.score", "score photographs"),
     "serve": Command("linearityiqa.cli.serve", "score photographs over HTTP, with a web page"),
     "reproduce": Command("linearityiqa.cli.reproduce", "the paper's figures and tables, trained or from results"),
+    "export": Command("linearityiqa.cli.export", "a trained model as ONNX, in float32 or 8 bits; runs without torch"),
     "datasets": Command("linearityiqa.cli.datasets", "make the built-in synthetic database"),
 }
 

@@ -4,7 +4,9 @@ from linearityiqa.config import runfiles
 from linearityiqa.config.crossval import CrossvalConfig
 from linearityiqa.config.data import AugmentationConfig, DataConfig, TransformConfig
 from linearityiqa.config.demo import DemoConfig
+from linearityiqa.config.export import ExportConfig
 from linearityiqa.config.loss import LossConfig, LossType
+from linearityiqa.config.metrics import FigureName, MappingName, MetricsConfig
 from linearityiqa.config.model import ModelConfig, PoolMethod
 from linearityiqa.config.naming import result_options, run_folder, run_name
 from linearityiqa.config.optimiser import Criterion, LabelScale, OptimiserConfig, OptimizerName
@@ -24,10 +26,14 @@ __all__ = [
     "DataConfig",
     "DemoConfig",
     "DeviceConfig",
+    "ExportConfig",
+    "FigureName",
     "LabelScale",
     "LimitsConfig",
     "LossConfig",
     "LossType",
+    "MappingName",
+    "MetricsConfig",
     "ModelConfig",
     "OptimiserConfig",
     "OptimizerName",

@@ -1,7 +1,8 @@
 """predictions.csv: what a model, or any other method, said of each image, on the scale of the MOS."""
 
 import csv
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from linearityiqa.files import atomic_path
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import QualityScores
 
-NAME, MOS, MOS_STD = "image_name", "mos", "mos_std"
+NAME, MOS, MOS_STD, RATINGS = "image_name", "mos", "mos_std", "ratings"
 HEAD_COLUMNS = {"fused": "prediction", "stage3": "prediction_stage3", "stage4": "prediction_stage4"}
 """Column of each head's mapped scores, in the order of the file."""
 
@@ -30,6 +31,8 @@ class SavedPredictions:
         prediction: the method's scores, shape (N,), finite; our models' are mapped to the scale of `mos`.
         prediction_stage3: mapped scores of the stage-3 head.
         prediction_stage4: mapped scores of the stage-4 head.
+        ratings: number of ratings behind each MOS, shape (N,).
+        texts: values of the other columns that were asked for.
     """
 
     names: tuple[str, ...]
@@ -38,6 +41,8 @@ class SavedPredictions:
     mos_std: NDArray[np.float64] | None = None
     prediction_stage3: NDArray[np.float64] | None = None
     prediction_stage4: NDArray[np.float64] | None = None
+    ratings: NDArray[np.float64] | None = None
+    texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def write_predictions_csv(path: Path, predictions: Predictions, mapping: QualityScores[LinearMapping]) -> None:
@@ -60,19 +65,20 @@ def write_predictions_csv(path: Path, predictions: Predictions, mapping: Quality
         writer.writerows(zip(predictions.names, *(values.tolist() for values in columns.values()), strict=True))
 
 
-def read_predictions_csv(path: Path) -> SavedPredictions:
+def read_predictions_csv(path: Path, texts: Sequence[str] = ()) -> SavedPredictions:
     """Read a predictions file of ours or of any other method.
 
     Args:
-        path: a CSV file with the columns image_name, mos and prediction, optionally mos_std, prediction_stage3 and
-            prediction_stage4; other columns are ignored.
+        path: a CSV file with the columns image_name, mos and prediction, optionally mos_std, prediction_stage3,
+            prediction_stage4 and ratings.
+        texts: names of other columns that are wanted as text.
 
     Raises:
         DataError: the file is missing, too large or no CSV text, lacks a column, names an image twice, or holds a
             value that is not a finite number; the message names the line.
     """
-    optional = (MOS_STD, *(column for head, column in HEAD_COLUMNS.items() if head != "fused"))
-    table = read_text_table(path, (NAME, MOS, HEAD_COLUMNS["fused"], *optional))
+    optional = (MOS_STD, *(column for head, column in HEAD_COLUMNS.items() if head != "fused"), RATINGS)
+    table = read_text_table(path, (NAME, MOS, HEAD_COLUMNS["fused"], *optional, *texts))
     names = tuple(table.texts(NAME))
     first_row: dict[str, int] = {}
     for row, name in enumerate(names):
@@ -84,5 +90,6 @@ def read_predictions_csv(path: Path) -> SavedPredictions:
         names=names,
         mos=table.numbers(MOS),
         prediction=table.numbers(HEAD_COLUMNS["fused"]),
+        texts={column: tuple(table.texts(column)) for column in texts},
         **{column: table.numbers(column) for column in optional if column in table},
     )

@@ -1,5 +1,6 @@
 """Agreement of predictions with mean opinion scores. Needs the extra `metrics`, and no torch."""
 
+from linearityiqa.config import MappingName
 from linearityiqa.metrics.agreement import CONFIDENCE, RESAMPLES, Agreement, MappedAgreement, agreement
 from linearityiqa.metrics.comparison import (
     LEVEL,
@@ -12,7 +13,7 @@ from linearityiqa.metrics.comparison import (
 from linearityiqa.metrics.correlation import krocc, mae, outlier_ratio, plcc, rmse, srocc
 from linearityiqa.metrics.dependent import DependentTest, holm, meng_rosenthal_rubin, steiger, williams
 from linearityiqa.metrics.groups import GroupAgreement, agreement_by_group, label_ranges
-from linearityiqa.metrics.mappings import MAPPINGS, FittedMapping, MappingName, fit_mapping
+from linearityiqa.metrics.mappings import MAPPINGS, FittedMapping, fit_mapping
 from linearityiqa.metrics.pairs import PairAnalysis, analyse_pairs
 from linearityiqa.metrics.resampling import Interval
 from linearityiqa.metrics.splits import SplitComparison, Spread, compare_over_splits, spread

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
+from linearityiqa.config import MappingName
 from linearityiqa.metrics.correlation import checked, krocc, mae, outlier_ratio, plcc, rmse, srocc
-from linearityiqa.metrics.mappings import FittedMapping, MappingName, fit_mapping
+from linearityiqa.metrics.mappings import FittedMapping, fit_mapping
 from linearityiqa.metrics.moment_statistics import MomentStatistics
 from linearityiqa.metrics.rank_statistics import RankStatistics
 from linearityiqa.metrics.resampling import (

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from linearityiqa.config import MappingName
 from linearityiqa.errors import DataError
 from linearityiqa.extras import require
 from linearityiqa.metrics.agreement import (
@@ -18,7 +19,7 @@ from linearityiqa.metrics.agreement import (
     with_intervals,
 )
 from linearityiqa.metrics.dependent import TESTS, DependentTest, holm
-from linearityiqa.metrics.mappings import MAPPINGS, MappingName
+from linearityiqa.metrics.mappings import MAPPINGS
 from linearityiqa.metrics.resampling import FloatArray, Interval, Replicates, check_resampling
 
 LEVEL = 0.05

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from linearityiqa.config import MappingName
 from linearityiqa.errors import ConfigError, DataError
 from linearityiqa.metrics.agreement import CONFIDENCE, Agreement, agreement
 from linearityiqa.metrics.correlation import checked
-from linearityiqa.metrics.mappings import MappingName, fit_mapping
+from linearityiqa.metrics.mappings import fit_mapping
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,20 +6,20 @@ monotonic mapping before errors are compared, so a curve that turns within the d
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from linearityiqa.config import MappingName
 from linearityiqa.errors import DataError
 from linearityiqa.extras import require
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.metrics.correlation import checked
 
 FloatArray = NDArray[np.float64]
-MappingName = Literal["linear", "logistic4", "logistic5"]
 
-MAPPINGS: tuple[MappingName, ...] = ("linear", "logistic4", "logistic5")
+MAPPINGS: tuple[MappingName, ...] = get_args(MappingName)
 """The mappings, from the stiffest on."""
 
 _PARAMETERS = {"linear": 2, "logistic4": 4, "logistic5": 5}

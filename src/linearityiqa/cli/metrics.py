@@ -1,0 +1,91 @@
+"""`linearityiqa metrics`: judge predictions of any method, and compare several."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from linearityiqa.cli.parsing import parse
+from linearityiqa.config import MetricsConfig
+from linearityiqa.errors import ConfigError
+from linearityiqa.evaluation.judging import MOS_RANGES, Judgement, judge
+from linearityiqa.evaluation.methods import read_methods
+from linearityiqa.files import write_text
+from linearityiqa.reporting import Table
+from linearityiqa.reporting.agreement_tables import (
+    agreement_table,
+    better_table,
+    differences_table,
+    figures_table,
+    groups_table,
+    mappings_table,
+    pairs_table,
+    tests_table,
+)
+
+DESCRIPTION = (
+    "Judge predictions of any method: correlations, errors and mappings to MOS with bootstrap intervals; several files "
+    "are compared, pair by pair, on the images that all of them have."
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parse, judge, print."""
+    return run(parse(MetricsConfig, argv, prog="linearityiqa metrics", description=DESCRIPTION))
+
+
+def run(config: MetricsConfig) -> int:
+    """Judge the files, print what was found, and write it where it is wanted.
+
+    Raises:
+        ConfigError: no file is named.
+        DataError: a file cannot be used, or the files cannot be compared.
+        MissingExtraError: SciPy is not installed.
+    """
+    if not config.files:
+        raise ConfigError(
+            "there is nothing to judge: name CSV files with the columns image_name, prediction and mos, as in "
+            "linearityiqa metrics mine.csv other.csv"
+        )
+    found = judge(read_methods(config.files, config.by, config.mos_std_scale), config)
+    plain = {"files": [str(path) for path in config.files], **found.as_dict()}
+    print(json.dumps(plain, allow_nan=False) if config.json else "\n\n".join(readable(found, config)))
+    if config.output is not None:
+        write_all(config.output, found, json.dumps(plain, allow_nan=False, indent=1))
+    return 0
+
+
+def readable(found: Judgement, config: MetricsConfig) -> Iterator[str]:
+    """Blocks of text: tables, verdicts, notes."""
+    yield agreement_table(found.agreements).to_text()
+    if found.comparison is not None:
+        yield "\n".join(pair.verdict(config.figure) for pair in found.comparison.pairs)
+        if len(found.agreements) > 2:
+            yield better_table(found.comparison, config.figure).to_text()
+        shown = {"SROCC", "PLCC", "KROCC", "RMSE", config.figure, *(f"{f}_{config.mapping}" for f in ("PLCC", "RMSE"))}
+        yield differences_table(found.comparison, sorted(shown)).to_text()
+    yield from (table.to_text() for table in group_tables(found, config.mapping))
+    if found.pairs:
+        yield pairs_table(found.pairs).to_text()
+    if found.notes:
+        yield "\n".join(f"Note: {note}" for note in found.notes)
+
+
+def group_tables(found: Judgement, mapping: str) -> list[Table]:
+    """A table for each way of grouping the images."""
+    return [
+        groups_table(groups, f"By {'range of MOS' if by == MOS_RANGES else by}, errors after the {mapping} mapping")
+        for by, groups in found.groups.items()
+    ]
+
+
+def write_all(folder: Path, found: Judgement, plain: str) -> None:
+    """Write metrics.json and the tables as CSV."""
+    write_text(folder / "metrics.json", plain + "\n")
+    tables = {"figures": figures_table(found.agreements), "mappings": mappings_table(found.agreements)}
+    if found.comparison is not None:
+        tables |= {"differences": differences_table(found.comparison), "tests": tests_table(found.comparison)}
+    tables |= {f"groups-{number}": table for number, table in enumerate(group_tables(found, ""), start=1)}
+    if found.pairs:
+        tables["pairs"] = pairs_table(found.pairs)
+    for name, table in tables.items():
+        write_text(folder / f"{name}.csv", table.to_csv())

@@ -1,0 +1,165 @@
+"""Everything there is to say about the predictions of one or several methods."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linearityiqa.config import MetricsConfig
+from linearityiqa.evaluation.methods import Methods
+from linearityiqa.metrics import (
+    MAPPINGS,
+    Agreement,
+    GroupAgreement,
+    MethodComparison,
+    PairAnalysis,
+    agreement,
+    agreement_by_group,
+    analyse_pairs,
+    compare,
+    label_ranges,
+)
+
+MOS_RANGES = "MOS"
+"""What images are grouped by in ranges of their labels."""
+GroupsByMethod = Mapping[str, tuple[GroupAgreement, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What was found.
+
+    Attributes:
+        agreements: of each method, with intervals.
+        comparison: of every pair of methods, or None for a single method or without resamples.
+        groups: by what the images are grouped, e.g. "distortion" or "MOS": the groups, by method.
+        pairs: analysis of pairs of images by method; empty where ratings or their standard deviations are not known.
+        notes: what there is to know, a sentence each.
+    """
+
+    agreements: Mapping[str, Agreement]
+    comparison: MethodComparison | None
+    groups: Mapping[str, GroupsByMethod]
+    pairs: Mapping[str, PairAnalysis]
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; None where there is no finite value."""
+        comparison = self.comparison
+        return {
+            "methods": {name: _agreement_dict(found) for name, found in self.agreements.items()},
+            "comparison": None
+            if comparison is None
+            else {
+                "resamples": comparison.resamples,
+                "pairs": [dataclasses.asdict(pair) for pair in comparison.pairs],
+            },
+            "groups": {
+                by: {name: [_group_dict(one) for one in groups] for name, groups in methods.items()}
+                for by, methods in self.groups.items()
+            },
+            "pairs": {name: dataclasses.asdict(one) for name, one in self.pairs.items()},
+            "notes": list(self.notes),
+        }
+
+
+def judge(methods: Methods, config: MetricsConfig) -> Judgement:
+    """Judge methods on the same images.
+
+    Raises:
+        DataError: values that cannot be judged.
+        MissingExtraError: SciPy is not installed.
+    """
+    resampling: dict[str, Any] = {
+        "resamples": config.resamples, "confidence": config.confidence, "seed": config.seed,
+    }  # fmt: skip
+    values = methods.predictions
+    comparison = None
+    if len(values) > 1 and config.resamples:
+        comparison = compare(values, methods.mos, methods.mos_std, **resampling)
+        agreements = comparison.agreements
+    else:
+        agreements = {
+            name: agreement(own, methods.mos, methods.mos_std, mappings=MAPPINGS, **resampling)
+            for name, own in values.items()
+        }
+    notes = [*methods.notes, *(comparison.notes if comparison else ())]
+    notes += [f"{name}: {note}" for name, found in agreements.items() for note in found.notes]
+    return Judgement(
+        agreements=agreements,
+        comparison=comparison,
+        groups={
+            by: {
+                name: _by_group(own, labels, methods, config, in_order_of_mos=by == MOS_RANGES)
+                for name, own in values.items()
+            }
+            for by, labels in _groupings(methods, config).items()
+        },
+        pairs=_pairs(methods, agreements, config),
+        notes=tuple(notes),
+    )
+
+
+def _groupings(methods: Methods, config: MetricsConfig) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    if methods.groups is not None and config.by is not None:
+        found[config.by] = list(methods.groups)
+    if config.label_ranges is not None:
+        found[MOS_RANGES] = label_ranges(methods.mos, config.label_ranges)
+    return found
+
+
+def _by_group(
+    values: NDArray[np.float64], labels: list[str], methods: Methods, config: MetricsConfig, *, in_order_of_mos: bool
+) -> tuple[GroupAgreement, ...]:
+    found = agreement_by_group(
+        values,
+        methods.mos,
+        labels,
+        methods.mos_std,
+        mapping=config.mapping,
+        resamples=config.resamples,
+        confidence=config.confidence,
+        seed=config.seed,
+    )
+    return tuple(sorted(found, key=lambda one: one.mos if in_order_of_mos else one.group))
+
+
+def _pairs(methods: Methods, agreements: Mapping[str, Agreement], config: MetricsConfig) -> dict[str, PairAnalysis]:
+    ratings = config.ratings if methods.ratings is None else methods.ratings
+    if ratings is None or methods.mos_std is None:
+        return {}
+    found = {}
+    for name, values in methods.predictions.items():
+        after = agreements[name].mapped.get(config.mapping)
+        mapped = values if after is None else after.mapping(values)
+        found[name] = analyse_pairs(mapped, methods.mos, methods.mos_std, ratings, seed=config.seed)
+    return found
+
+
+def _agreement_dict(found: Agreement) -> dict[str, Any]:
+    return {
+        "n": found.n,
+        "figures": found.figures(),
+        "intervals": {name: None if one is None else [one.low, one.high] for name, one in found.intervals.items()},
+        "mappings": {
+            name: {
+                "parameters": list(after.mapping.parameters),
+                "converged": after.mapping.converged,
+                "constrained": after.mapping.constrained,
+                "held": sorted(after.mapping.held),
+                "MAE": after.mae,
+                "outlier_ratio": after.outlier_ratio,
+            }
+            for name, after in found.mapped.items()
+        },
+        "notes": list(found.notes),
+    }
+
+
+def _group_dict(one: GroupAgreement) -> dict[str, Any]:
+    inside = None if one.agreement is None else _agreement_dict(one.agreement)
+    return {"group": one.group, "n": one.n, "mos": one.mos, "bias": one.bias, "agreement": inside}

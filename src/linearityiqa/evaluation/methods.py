@@ -1,0 +1,164 @@
+"""Predictions of several methods, brought to the images that all of them have."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linearityiqa.errors import DataError
+from linearityiqa.evaluation.authors_npy import read_authors_npy
+from linearityiqa.evaluation.predictions_file import SavedPredictions, read_predictions_csv
+
+AUTHORS_SUFFIX = ".npy"
+MOS_TOLERANCE = 2e-3
+"""How much the MOS of one image may differ between files, as a share of their range: what rounding leaves."""
+_SMALL_STD = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class Methods:
+    """Methods on the same images.
+
+    Attributes:
+        images: names of the images that all methods have, in the first file's order.
+        predictions: of each method by its name, shape (N,), finite.
+        mos: mean opinion scores, from the first file, shape (N,).
+        mos_std: standard deviations on the scale of `mos`, from the first file that has them, shape (N,), or None.
+        ratings: number of ratings behind each MOS, likewise.
+        groups: each image's value of the column that was asked for, likewise.
+        notes: what there is to know, a sentence each.
+    """
+
+    images: tuple[str, ...]
+    predictions: dict[str, NDArray[np.float64]]
+    mos: NDArray[np.float64]
+    mos_std: NDArray[np.float64] | None
+    ratings: NDArray[np.float64] | None
+    groups: tuple[str, ...] | None
+    notes: tuple[str, ...]
+
+
+def read_methods(paths: Sequence[Path], by: str | None = None, mos_std_scale: float = 1.0) -> Methods:
+    """Read predictions files of one method each.
+
+    Args:
+        paths: CSV files (see `read_predictions_csv`) or the authors' .npy files, at least one.
+        by: a column of the first file that names each image's group.
+        mos_std_scale: factor that brings the standard deviations to the scale of the MOS.
+
+    Raises:
+        DataError: a file that cannot be used; the same file twice; a .npy file, which has no image names, beside a CSV
+            file or one of another length; fewer than 2 common images; MOS that differ.
+    """
+    files = [_read(path, by if path == paths[0] else None) for path in paths]
+    _check_same_kind(paths, files)
+    names = method_names(paths)
+    first = files[0]
+    rows = [{image: row for row, image in enumerate(file.names)} for file in files]
+    images = tuple(image for image in first.names if all(image in own for own in rows[1:]))
+    if len(images) < 2:
+        raise DataError(
+            f"{', '.join(map(str, paths))} have {len(images)} images in common. Compare predictions of the same "
+            "images, named alike (in the authors' .npy files images have no names)."
+        )
+    common = [_take(file, [own[image] for image in images]) for file, own in zip(files, rows, strict=True)]
+    for path, file in zip(paths[1:], common[1:], strict=True):
+        _check_same_mos(paths[0], common[0], path, file)
+    std = next((file.mos_std for file in common if file.mos_std is not None), None)
+    std = None if std is None else std * mos_std_scale
+    return Methods(
+        images=images,
+        predictions={name: file.prediction for name, file in zip(names, common, strict=True)},
+        mos=common[0].mos,
+        mos_std=std,
+        ratings=next((file.ratings for file in common if file.ratings is not None), None),
+        groups=None if by is None else common[0].texts[by],
+        notes=(*_left_out(paths, files, len(images)), *_small_std(std, common[0].mos)),
+    )
+
+
+def method_names(paths: Sequence[Path]) -> tuple[str, ...]:
+    """A name for each file: its own without suffix, that of its folder for predictions.csv, or the whole path.
+
+    >>> method_names([Path("mine.csv"), Path("runs/resnet/predictions.csv")])
+    ('mine', 'resnet')
+    """
+    short = [path.resolve().parent.name if path.stem == "predictions" else path.stem for path in paths]
+    uses = Counter(short)
+    return tuple(name if uses[name] == 1 else str(path) for name, path in zip(short, paths, strict=True))
+
+
+def _read(path: Path, by: str | None) -> SavedPredictions:
+    if path.suffix.lower() != AUTHORS_SUFFIX:
+        return read_predictions_csv(path, () if by is None else (by,))
+    if by is not None:
+        raise DataError(f"{path} has no column {by}: the authors' .npy files hold predictions and MOS only.")
+    results = read_authors_npy(path)
+    found, fused = results.predictions, results.predictions.mapped(results.mapping).fused
+    columns = [fused, found.mos, *([] if found.mos_std is None else [found.mos_std])]
+    if not all(np.isfinite(column).all() for column in columns):
+        raise DataError(f"{path} holds a prediction, a MOS or a standard deviation that is not finite.")
+    return SavedPredictions(names=found.names, mos=found.mos, mos_std=found.mos_std, prediction=fused)
+
+
+def _take(file: SavedPredictions, rows: list[int]) -> SavedPredictions:
+    """Some images of a file, in the order given."""
+
+    def column(values: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+        return None if values is None else values[rows]
+
+    return replace(
+        file,
+        names=tuple(file.names[row] for row in rows),
+        mos=file.mos[rows],
+        prediction=file.prediction[rows],
+        mos_std=column(file.mos_std),
+        ratings=column(file.ratings),
+        prediction_stage3=None,
+        prediction_stage4=None,
+        texts={name: tuple(values[row] for row in rows) for name, values in file.texts.items()},
+    )
+
+
+def _check_same_kind(paths: Sequence[Path], files: Sequence[SavedPredictions]) -> None:
+    resolved = Counter(path.resolve() for path in paths)
+    twice = next((path for path, uses in resolved.items() if uses > 1), None)
+    if twice is not None:
+        raise DataError(f"{twice} is named twice. Name each method's file once.")
+    unnamed = [path.suffix.lower() == AUTHORS_SUFFIX for path in paths]
+    if any(unnamed) and (not all(unnamed) or len({len(file.names) for file in files}) > 1):
+        raise DataError(
+            "the authors' .npy files have no image names, so they can only be compared with one another, with equally "
+            f"many images in the same order; got {', '.join(map(str, paths))}."
+        )
+
+
+def _check_same_mos(path: Path, file: SavedPredictions, other_path: Path, other: SavedPredictions) -> None:
+    apart = np.abs(file.mos - other.mos)
+    worst = int(apart.argmax())
+    if apart[worst] > MOS_TOLERANCE * max(float(np.ptp(file.mos)), 1e-12):
+        raise DataError(
+            f"the MOS of {file.names[worst]} is {file.mos[worst]:g} in {path} and {other.mos[worst]:g} in "
+            f"{other_path}. Methods can only be compared on the same opinion scores."
+        )
+
+
+def _left_out(paths: Sequence[Path], files: Sequence[SavedPredictions], common: int) -> list[str]:
+    return [
+        f"{len(file.names) - common} of the {len(file.names)} images of {path} are left out: not all files have them."
+        for path, file in zip(paths, files, strict=True)
+        if len(file.names) > common
+    ]
+
+
+def _small_std(std: NDArray[np.float64] | None, mos: NDArray[np.float64]) -> list[str]:
+    if std is None or not float(std.max()) < _SMALL_STD * float(np.ptp(mos)):
+        return []
+    return [
+        f"the standard deviations (at most {std.max():.3g}) are small beside the range of the MOS ({np.ptp(mos):.3g}): "
+        "if they are on the scale of single ratings, the outlier ratio and the pairs mean nothing; --mos_std_scale "
+        "converts them (27.82 for KonIQ-10k)."
+    ]
