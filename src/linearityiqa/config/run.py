@@ -22,8 +22,8 @@ class DeviceConfig:
     num_workers: int | None = None
     """Processes that decode images; by default one a core, at most 8. 0 decodes in the main process."""
     cache: str = "none"
-    """Where decoded images are kept for later runs, 1 MB each at 498 x 664: none, auto (the user's cache folder,
-    ~/.cache/linearityiqa) or a folder."""
+    """Where train, test and reproduce keep decoded images for later runs, 1 MB each at 498 x 664: none, auto (the
+    user's cache folder, ~/.cache/linearityiqa) or a folder."""
     num_threads: int | None = None
     """Threads of the arithmetic on a CPU; by default torch's choice. Small images are fastest with 1."""
 

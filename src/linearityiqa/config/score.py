@@ -105,6 +105,7 @@ class ScoreConfig:
             (not self.fresh or self.output is not None, "--fresh starts --output over, and there is none"),
             (self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}"),
             (self.max_megapixels > 0, f"max_megapixels must be > 0, got {self.max_megapixels}"),
+            (self.device.cache == "none", "--cache is for train, test and reproduce: a photograph is scored once"),
         )
 
     @property

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from linearityiqa.config import TestConfig, runfiles
+from linearityiqa.data.database_images import open_images
 from linearityiqa.data.databases import open_database
-from linearityiqa.data.dataset import ImageDataset
 from linearityiqa.data.workers import default_workers
 from linearityiqa.evaluation.authors_npy import write_authors_npy
 from linearityiqa.evaluation.device import place, prepare_device
@@ -16,7 +16,6 @@ from linearityiqa.evaluation.predictions_file import write_predictions_csv
 from linearityiqa.evaluation.report import evaluate
 from linearityiqa.evaluation.results import results_of
 from linearityiqa.files import sha256_of, write_text
-from linearityiqa.images import ImageTransform
 from linearityiqa.models import open_model
 
 
@@ -43,16 +42,21 @@ def evaluate_model_file(config: TestConfig, model_file: Path) -> TestOutcome:
     database = open_database(config.data, config.optimiser.seed)
     table = database.split(config.split)
     device = prepare_device(config.device)
+    workers = default_workers(config.device.num_workers)
+    images = open_images(
+        database.table,
+        model.record.config.transform.size,
+        exif_rotation=config.data.exif_rotation,
+        cache=config.device.cache,
+        workers=workers,
+        progress=config.pbar,
+    )
     predictions = predict(
         place(model.network, device),
-        ImageDataset(
-            table,
-            ImageTransform(size=model.record.config.transform.size, common_size=table.common_size),
-            exif_rotation=config.data.exif_rotation,
-        ),
+        images.dataset(table),
         batch_size=config.optimiser.batch_size,
         device=device,
-        num_workers=default_workers(config.device.num_workers),
+        num_workers=workers,
         progress=f"{database.name} {config.split}" if config.pbar else None,
     )
     mapping = model.record.mapping
