@@ -41,6 +41,26 @@ def parse(cls: type[T], argv: Sequence[str], *, prog: str, description: str, def
     )
 
 
+DATASET_WORDS = ("--dataset", "-ds")
+
+
+def spread_datasets(argv: Sequence[str]) -> list[str]:
+    """Words in which ``--dataset A B C`` has become ``--dataset A --more_datasets B C``.
+
+    >>> spread_datasets(["-ds", "A", "B", "--resize"])
+    ['-ds', 'A', '--more_datasets', 'B', '--resize']
+    """
+    words = list(argv)
+    start = next((number for number, word in enumerate(words) if word in DATASET_WORDS), None)
+    if start is None:
+        return words
+    end = start + 1
+    while end < len(words) and not words[end].startswith("-"):
+        end += 1
+    more = words[start + 2 : end]
+    return [*words[: start + 2], "--more_datasets", *more, *words[end:]] if more else words
+
+
 def take_config_file(cls: type[T], argv: Sequence[str]) -> tuple[T | None, list[str]]:
     """Take ``--config FILE`` out of the words: the configuration in the file, and the words that are left.
 

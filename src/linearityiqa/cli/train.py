@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from linearityiqa.cli.parsing import parse, take_config_file
+from linearityiqa.cli.parsing import parse, spread_datasets, take_config_file
 from linearityiqa.cli.results import result_lines
 from linearityiqa.cli.test import run as run_test
 from linearityiqa.config import TestConfig, TrainConfig, run_folder, runfiles
@@ -17,7 +17,9 @@ DESCRIPTION = (
 def main(argv: Sequence[str], prog: str = "linearityiqa train", default: TrainConfig | None = None) -> int:
     """Parse, train, print."""
     from_file, words = take_config_file(TrainConfig, argv)
-    config = parse(TrainConfig, words, prog=prog, description=DESCRIPTION, default=from_file or default)
+    config = parse(
+        TrainConfig, spread_datasets(words), prog=prog, description=DESCRIPTION, default=from_file or default
+    )
     if config.run.evaluate:
         return test_again(config)
     from linearityiqa.training import train

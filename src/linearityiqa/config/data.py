@@ -18,8 +18,9 @@ class DataConfig:
     image_dir: Path | None = None
     """Folder that the image names are relative to; by default beside the labels."""
     more_datasets: tuple[str, ...] = ()
-    """More databases to train on, each on its own scale: the loss compares images of one database only.
-    Their training sets are used, with images beside the labels; validation, test and mapping are DATASET's."""
+    """More databases, which may as well be named after DATASET, with images beside their labels.
+    train: their training sets are trained on too, each on its own scale, since the loss compares images of one database
+    only; validation, test and mapping are DATASET's. test: they are tested on as well."""
     exp_id: Annotated[int, tyro.conf.arg(aliases=["-eid"])] = 0
     """Number of the random split."""
     train_ratio: Annotated[float, tyro.conf.arg(aliases=["-tr"])] = 0.6
