@@ -23,6 +23,7 @@ _HOMES = {
     "scaling_loss": "linearityiqa.losses",
     "monotonicity_loss": "linearityiqa.losses",
     "Scorer": "linearityiqa.scoring",
+    "QualityMetric": "linearityiqa.scoring.metric",
 }
 
 __all__ = sorted(_HOMES)

@@ -27,8 +27,9 @@ def json_row(result: ImageScore, details: Details) -> str:
 def csv_line(cells: Iterable[Any]) -> str:
     """Cells as a line of CSV, without its end."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(cells)
-    return line.getvalue()
+    end = "\r\n"  # what the end consists of is quoted inside a cell: a path may hold either
+    csv.writer(line, lineterminator=end).writerow(cells)
+    return line.getvalue().removesuffix(end)
 
 
 def _cell(value: Any) -> Any:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from linearityiqa.config import AugmentationConfig, ModelConfig, TransformConfig
 from linearityiqa.config.checks import require_options
 from linearityiqa.data.workers import default_workers
-from linearityiqa.errors import DataError
+from linearityiqa.errors import ConfigError, DataError
 from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform
 from linearityiqa.record import ModelRecord
 from linearityiqa.scoring.batching import WINDOW_BATCHES, Lanes, Slot, Window, ahead, in_order
@@ -18,6 +19,9 @@ from linearityiqa.scoring.inference import Inference
 from linearityiqa.scoring.prepared import ImageLike, Prepared, prepare
 from linearityiqa.scoring.results import PLAIN, Details, ImageScore
 from linearityiqa.scoring.runtime import Runtime, open_runtime
+
+if TYPE_CHECKING:
+    from linearityiqa.scoring.differentiable import DifferentiableQuality, ImageQualityLoss, Reduction
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +68,7 @@ class Scorer:
         else:
             runtime = path
         self._record = _with_transform(runtime.record, transform)
+        self._runtime = runtime
         self._inference = Inference(runtime, self._record)
         self._transform = ImageTransform(size=self._record.config.transform.size)
         self._batch_size = batch_size
@@ -168,6 +173,35 @@ class Scorer:
         finally:
             decoders.shutdown(wait=True, cancel_futures=True)
             runners.shutdown(wait=True, cancel_futures=True)
+
+    def as_module(self) -> "DifferentiableQuality":
+        """The scores as a torch module that is differentiable in the images: (N, 3, H, W) in 0..1 to (N,).
+
+        Raises:
+            ConfigError: the model is not run by torch.
+        """
+        network = getattr(self._runtime, "network", None)
+        if network is None:
+            raise ConfigError("gradients need a model that torch runs. Open the .safetensors or .pth model instead.")
+        from linearityiqa.scoring.differentiable import DifferentiableQuality
+
+        return DifferentiableQuality(network, self._record)
+
+    def as_loss(self, reduction: "Reduction" = "mean") -> "ImageQualityLoss":
+        """A loss for image restoration that falls as the score rises: (N, 3, H, W) in 0..1 to a scalar.
+
+        It is 0 for the best quality of the model's scale and 1 for the lowest.
+
+        Args:
+            reduction: mean or sum over the images, or none.
+
+        Raises:
+            ConfigError: the model is not run by torch.
+        """
+        module = self.as_module()
+        from linearityiqa.scoring.differentiable import ImageQualityLoss
+
+        return ImageQualityLoss(module, reduction)
 
     def _slot(self, path: str | os.PathLike[str], read: Callable[[str], bytes] | None) -> Slot:
         name = os.fspath(path)

@@ -1,0 +1,322 @@
+"""Oracle: the rows of one run without a stop; the standard library's readers; bytes torn off by hand."""
+
+import csv
+import errno
+import json
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from linearityiqa.errors import MissingExtraError, OutputError
+from linearityiqa.scoring import Details, ImageScore
+from linearityiqa.scoring.output import Provenance, open_output, parquet, text
+from linearityiqa.scoring.output.paths_seen import PathSet
+from pixel_runtime import make_record
+
+PLAIN = Details()
+PATHS = ["a.jpg", 'odd, "name"\n.png', "caf\udce9.jpg", "line\u2028.png", "carriage\r.png", "e.jpg", "f.jpg"]
+RESULTS = [
+    ImageScore(path, score=50.5 + i, stage3=1 / 3, stage4=-1.0, on_scale=True, notes=("16-bit reduced to 8-bit",))
+    for i, path in enumerate(PATHS)
+]
+RESULTS[2] = ImageScore(PATHS[2], error=f"cannot decode {PATHS[2]}: it is cut off")
+SUFFIXES = (".csv", ".jsonl", "")
+
+
+@pytest.fixture
+def provenance(tmp_path: Path) -> Provenance:
+    model = tmp_path / "model.bin"
+    model.write_bytes(b"weights")
+    return Provenance.of(model, make_record(), PLAIN, max_pixels=10**8)
+
+
+@pytest.fixture
+def append(provenance: Provenance) -> Callable[..., tuple[int, int, int]]:
+    """Do what the command does; the numbers of rows written, of all rows, and of failed ones."""
+
+    def run(output: Path, results: list[ImageScore] = RESULTS, **options: bool) -> tuple[int, int, int]:
+        with open_output(output, provenance, PLAIN, **options) as rows:
+            before = rows.total
+            for result in results:
+                if rows.take(result.path):
+                    rows.write(result)
+        return rows.total - before, rows.total, rows.failed
+
+    return run
+
+
+def content(output: Path) -> list[bytes]:
+    files = sorted(output.glob("part-*")) if output.is_dir() else [output]
+    return [file.read_bytes() for file in files]
+
+
+def test_csv_is_plain_csv(tmp_path: Path, append: Callable[..., object]) -> None:
+    append(tmp_path / "s.csv")
+    with (tmp_path / "s.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["path"] for row in rows] == PATHS
+    assert [row["score"] for row in rows] == ["" if r.failed else repr(r.score) for r in RESULTS]
+    assert [row["error"] for row in rows] == [r.error or "" for r in RESULTS]
+    assert b"caf\xe9.jpg," in (tmp_path / "s.csv").read_bytes()
+
+
+def test_json_lines_are_the_results(tmp_path: Path, append: Callable[..., object]) -> None:
+    append(tmp_path / "s.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
+    assert rows == [result.as_dict() for result in RESULTS]
+
+
+def test_parquet_has_bounded_parts(
+    tmp_path: Path, append: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    monkeypatch.setattr(parquet, "PART_ROWS", 3)
+    append(tmp_path / "s")
+    assert [table.read_metadata(part).num_rows for part in sorted((tmp_path / "s").glob("part-*"))] == [3, 3, 1]
+    rows = table.read_table(tmp_path / "s").to_pylist()  # a reader of folders takes no harm from what else is there
+    expected = [result.as_dict() for result in RESULTS]
+    for row in expected:
+        for name in ("path", "error"):
+            row[name] = row[name] and row[name].replace("\udce9", "\\xe9")
+    assert rows == expected
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_going_on_gives_what_one_run_gives(
+    tmp_path: Path, append: Callable[..., object], suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "PART_ROWS", 1)
+    whole, parts = tmp_path / f"whole{suffix}", tmp_path / f"parts{suffix}"
+    append(whole)
+    assert append(parts, RESULTS[:4]) == (4, 4, 1)
+    assert append(parts) == (3, 7, 1)
+    assert append(parts) == (0, 7, 1)
+    assert content(parts) == content(whole)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_torn_row_is_removed_wherever_it_was_torn(
+    tmp_path: Path,
+    append: Callable[..., object],
+    suffix: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # hundreds of them take seconds
+    output = tmp_path / f"s{suffix}"
+    append(output)
+    whole = output.read_bytes()
+    with caplog.at_level(logging.INFO, "linearityiqa"):
+        for length in range(1, len(whole), 3):
+            output.write_bytes(whole[:length])
+            append(output)
+            assert output.read_bytes() == whole
+    assert "its last row was not whole" in caplog.text
+
+
+def test_bytes_that_a_power_cut_left_are_removed(tmp_path: Path, append: Callable[..., object]) -> None:
+    output = tmp_path / "s.csv"
+    append(output)
+    whole = output.read_bytes()
+    output.write_bytes(whole + bytes(4096))
+    append(output)
+    assert output.read_bytes() == whole
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_scores_of_another_model_or_other_options_are_never_mixed(
+    tmp_path: Path, append: Callable[..., object], provenance: Provenance, suffix: str
+) -> None:
+    output = tmp_path / f"s{suffix}"
+    append(output, RESULTS[:1])
+    before = content(output)
+    for name, value in (
+        ("model_sha256", "0" * 64),
+        ("transform", {"resize": True}),
+        ("columns", ["path"]),
+        ("max_pixels", 5),
+        ("architecture", {"architecture": "alexnet"}),
+    ):
+        with (
+            pytest.raises(OutputError, match=rf"made with another {name} .*--fresh"),
+            open_output(output, replace(provenance, **{name: value}), PLAIN),
+        ):
+            pass
+    assert content(output) == before
+    other = replace(provenance, software="linearityiqa 99", model="copy.bin")
+    with open_output(output, other, PLAIN) as rows:
+        assert rows.total == 1
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_fresh_starts_over(tmp_path: Path, append: Callable[..., object], provenance: Provenance, suffix: str) -> None:
+    output = tmp_path / f"s{suffix}"
+    append(output, RESULTS[:3])
+    with open_output(output, replace(provenance, model_sha256="0" * 64), PLAIN, fresh=True) as rows:
+        assert rows.total == 0
+        assert rows.take(RESULTS[0].path)
+        rows.write(RESULTS[0])
+    with pytest.raises(OutputError, match="another model_sha256"):
+        append(output)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda data: b"path,score\n" + data, "2 values for 8 columns|2 values for 7 columns"),
+        (lambda data: data.partition(b"\n")[2], "no header"),
+        (lambda data: data + data, "second header"),
+        (lambda data: data + b"a,b\n" + data, "2 values"),
+        (lambda data: data + b'"' + b"x" * (2 << 20), "without the end of a row"),
+    ],
+)
+def test_a_file_that_someone_changed_is_refused_as_it_is(
+    tmp_path: Path, append: Callable[..., object], damage: Callable[[bytes], bytes], sentence: str
+) -> None:
+    output = tmp_path / "s.csv"
+    append(output)
+    output.write_bytes(damage(output.read_bytes()))
+    before = output.read_bytes()
+    with pytest.raises(OutputError, match=sentence):
+        append(output)
+    assert output.read_bytes() == before
+
+
+def test_rows_may_be_taken_out_to_have_them_scored_again(tmp_path: Path, append: Callable[..., object]) -> None:
+    output = tmp_path / "s.jsonl"
+    append(output)
+    lines = output.read_bytes().splitlines(keepends=True)
+    output.write_bytes(b"".join(lines[:2] + lines[3:]))
+    assert append(output) == (1, 7, 1)
+    assert output.read_bytes() == b"".join(lines[:2] + lines[3:] + lines[2:3])
+
+
+@pytest.mark.parametrize("companion", [None, "{}", "no json", '{"format": 2}', "[" * 10**5, " " * (2 << 20)])
+def test_an_output_of_unknown_making_is_refused(
+    tmp_path: Path, append: Callable[..., object], companion: str | None
+) -> None:
+    output = tmp_path / "s.csv"
+    append(output)
+    beside = tmp_path / "s.csv.provenance.json"
+    beside.unlink() if companion is None else beside.write_text(companion)
+    with pytest.raises(OutputError, match=r"s\.csv.*--fresh"):
+        append(output)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_two_processes_do_not_write_one_output(
+    tmp_path: Path, append: Callable[..., object], provenance: Provenance, suffix: str
+) -> None:
+    pytest.importorskip("fcntl", reason="this system has no such locks")
+    output = tmp_path / f"s{suffix}"
+    with (
+        open_output(output, provenance, PLAIN),
+        pytest.raises(OutputError, match="another process is writing"),
+    ):
+        append(output)
+
+
+def test_a_full_disk_loses_no_row(
+    tmp_path: Path, append: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, whole = tmp_path / "s.csv", tmp_path / "whole.csv"
+    append(whole)
+    write = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        if os.fstat(descriptor).st_size + len(data) > 150:
+            if len(data) > 5:
+                return write(descriptor, data[:5])  # a system writes what there is room for
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OutputError, match=r"s\.csv: No space left on device.*goes on where it stopped"):
+        append(output)
+    assert whole.read_bytes().startswith(output.read_bytes())
+    assert output.read_bytes().endswith(b"\n")
+    monkeypatch.setattr(os, "write", write)
+    append(output)
+    assert output.read_bytes() == whole.read_bytes()
+
+
+def test_a_full_disk_leaves_whole_parquet_parts(
+    tmp_path: Path, append: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    monkeypatch.setattr(parquet, "PART_ROWS", 2)
+    original, parts = parquet.write_part, 0
+
+    def full(*arguments: object) -> None:
+        nonlocal parts
+        parts += 1
+        if parts >= 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        original(*arguments)
+
+    monkeypatch.setattr(parquet, "write_part", full)
+    with pytest.raises(OutputError, match="No space left"):
+        append(tmp_path / "s")
+    monkeypatch.setattr(parquet, "write_part", original)
+    assert append(tmp_path / "s") == (5, 7, 1)
+
+
+def test_leftovers_and_damage_in_a_parquet_folder(tmp_path: Path, append: Callable[..., object]) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    output = tmp_path / "s"
+    append(output, RESULTS[:2])
+    leftover = output / ".part-000001.parquet.x1y2.parquet"
+    leftover.write_bytes(b"PAR1")
+    append(output)
+    assert not leftover.exists()
+    (output / "part-000000.parquet").write_bytes(b"PAR1 torn")
+    with pytest.raises(OutputError, match=r"part-000000\.parquet cannot be read.*scored again"):
+        append(output)
+    (output / "part-000000.parquet").unlink()
+    assert append(output) == (2, 7, 1)
+
+
+def test_places_that_cannot_be_written(tmp_path: Path, append: Callable[..., object]) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "file").touch()
+    for output in (tmp_path / "folder.csv", tmp_path / "file", tmp_path / "file" / "s.csv"):
+        with pytest.raises(OutputError, match="cannot write"):
+            append(output)
+
+
+def test_parquet_needs_its_extra(
+    tmp_path: Path, append: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(module: str, extra: str) -> None:
+        raise MissingExtraError(f"{module} {extra}")
+
+    monkeypatch.setattr(parquet, "require", missing)
+    with pytest.raises(MissingExtraError, match="pyarrow"):
+        append(tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+def test_rows_reach_the_disk_every_few_seconds(
+    tmp_path: Path, append: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(text, "SYNC_SECONDS", 0.0)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
+    append(tmp_path / "s.csv")
+    assert len(set(synced)) >= len(RESULTS)
+
+
+def test_a_set_of_paths_keeps_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    from linearityiqa.scoring.output import paths_seen
+
+    monkeypatch.setattr(paths_seen, "_RECENT", 16)
+    seen, expected = PathSet(), set()
+    for i in range(1000):
+        path = f"{i * i % 701}.jpg"
+        assert seen.add(path) == (path not in expected)
+        expected.add(path)
+    assert len(seen) == len(expected)
