@@ -13,7 +13,7 @@ from torch import Tensor
 from linearityiqa.config import DeviceConfig, ModelConfig, TransformConfig
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation.device import prepare_device
-from linearityiqa.models import open_model
+from linearityiqa.models import LinearityIQA, open_model
 from linearityiqa.models.quality_map import scores_and_map
 from linearityiqa.models.tensors import file_kind
 from linearityiqa.quality import QualityScores
@@ -56,6 +56,11 @@ class TorchRuntime:
     def record(self) -> ModelRecord:
         """Configuration, mapping and scale of the model."""
         return self._record
+
+    @property
+    def network(self) -> LinearityIQA:
+        """The network itself, on its device."""
+        return self._network
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
         """Raw outputs of the three heads, shape (N, 3), of normalised images, shape (N, 3, H, W).
