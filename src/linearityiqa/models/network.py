@@ -1,6 +1,6 @@
 """The whole network: backbone, pyramid pooling of two stages, and three scores."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from itertools import chain
@@ -12,10 +12,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from linearityiqa.config import ModelConfig
 from linearityiqa.errors import ImageTooSmallError
+from linearityiqa.extras import require
 from linearityiqa.models.backbones import build_backbone
 from linearityiqa.models.geometry import FeatureMaps, measure
 from linearityiqa.models.heads import STAGE_FEATURES, ScoreHead, StageHead
 from linearityiqa.models.pooling import pooled_features, spatial_pyramid_pool
+from linearityiqa.models.timm_backbone import TimmBackbone
 from linearityiqa.quality import QualityScores
 from linearityiqa.sizes import TapGeometry, check_image_size
 
@@ -130,6 +132,19 @@ class LinearityIQA(nn.Module):
         """From now on keep the backbone's batch-norm statistics, in training mode too."""
         self._batch_norm_frozen = True
         self.train(self.training)
+
+    def synchronise_batch_norm(self) -> None:
+        """From now on take the backbone's batch statistics over all processes, which only GPUs can."""
+        convert: Callable[[nn.Module], nn.Module] = nn.SyncBatchNorm.convert_sync_batchnorm
+        if isinstance(self.backbone, TimmBackbone):  # timm has layers that are normalisation and activation in one
+            convert = require("timm.layers", "timm").convert_sync_batchnorm
+        convert(self.backbone)
+
+    @property
+    def has_batch_norm(self) -> bool:
+        """Whether the backbone takes statistics over a batch in training."""
+        layers = (module for module in self.backbone.modules() if isinstance(module, _BatchNorm))
+        return not self._batch_norm_frozen and any(True for _ in layers)
 
     def train(self, mode: bool = True) -> "LinearityIQA":
         """Training or evaluation mode; frozen batch normalisation stays in evaluation mode."""

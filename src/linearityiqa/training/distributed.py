@@ -7,14 +7,17 @@ gradient of the backbone is the sum of the shares' gradients.
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+import numpy as np
 import torch
 import torch.distributed as dist
 
+from linearityiqa.data.samplers import Shares, TrainingBatches
 from linearityiqa.errors import ConfigError, TrainingError
 
 TIMEOUT = timedelta(minutes=30)
@@ -88,6 +91,14 @@ class World:
                 "--nproc-per-node, or train with --device cpu."
             )
         return f"cuda:{self.local_rank}"
+
+    def shares(self, batches: TrainingBatches) -> Shares:
+        """This process's share of every batch."""
+        return Shares(batches, self.rank, self.size)
+
+    def own_seed(self, seed: int) -> int:
+        """A seed of what a process draws for itself, such as dropout; process 0 takes that of the run."""
+        return seed if self.is_main else int(np.random.SeedSequence([seed, self.rank]).generate_state(1, np.uint64)[0])
 
     def gather(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The rows that all processes hold, in the order of their ranks.
@@ -173,10 +184,19 @@ def open_world(device: str) -> Iterator[World]:
     with answered():
         # gloo beside NCCL: what is said about the run stays on the CPU and waits for no GPU
         dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", timeout=TIMEOUT)
-    yield world
-    # only here, not after a failure: NCCL would wait for processes that are gone
-    world.wait()
-    dist.destroy_process_group()
+    notices = logging.getLogger("linearityiqa")
+    level = notices.level
+    if not world.is_main:
+        notices.setLevel(logging.ERROR)  # process 0 says it
+    completed = False
+    try:
+        yield world
+        world.wait()
+        completed = True
+    finally:
+        notices.setLevel(level)
+        if completed or not gpu:  # after a failure NCCL would wait for processes that are gone
+            dist.destroy_process_group()
 
 
 @contextlib.contextmanager

@@ -55,28 +55,29 @@ def finish(trainer: Trainer) -> RunResult:
         config=replace(session.config, run=RunConfig(), device=DeviceConfig()),
         mapping=mapping,
         scale=session.database.scale,
-        database=session.database.name,
+        database=" + ".join(database.name for database in session.images.databases),
         epoch=int(state.best["epoch"]),
         figures=_figures(evaluations),
     )
     reported = "test" if "test" in predictions else "val"
     results = results_of(
         record,
-        record.database,
+        session.database.name,
         evaluations,
         reported,
         run=run_name(session.config),
         precision=session.precision.name,
         epochs_trained=state.epoch,
     )
-    save_model(session.folder / runfiles.MODEL, session.evaluated, record)
-    write_predictions_csv(session.folder / runfiles.PREDICTIONS, predictions[reported], mapping)
-    if session.config.run.npy_dir is not None:
-        path = session.config.run.npy_dir / f"{run_name(session.config)}.npy"
-        write_authors_npy(path, predictions[reported], mapping)
-    write_text(session.folder / runfiles.RESULTS, json.dumps(results, indent=2) + "\n")
     state.phase, state.best, state.scores = "finished", {}, {}
-    state.save(session.folder)
+    if session.world.is_main:
+        save_model(session.folder / runfiles.MODEL, session.evaluated, record)
+        write_predictions_csv(session.folder / runfiles.PREDICTIONS, predictions[reported], mapping)
+        if session.config.run.npy_dir is not None:
+            path = session.config.run.npy_dir / f"{run_name(session.config)}.npy"
+            write_authors_npy(path, predictions[reported], mapping)
+        write_text(session.folder / runfiles.RESULTS, json.dumps(results, indent=2) + "\n")
+        state.save(session.folder)
     return RunResult(session.folder, results)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import tomli_w
 from linearityiqa.config import TrainConfig, run_folder, runfiles, to_dict
 from linearityiqa.errors import DataError, DivergedError, TrainingError
 from linearityiqa.files import write_text
+from linearityiqa.training.distributed import World, open_world
 from linearityiqa.training.outcome import RunResult, finish
-from linearityiqa.training.runlog import RunLog
+from linearityiqa.training.runlog import NoLog, RunLog
 from linearityiqa.training.session import open_session
 from linearityiqa.training.state import RunState, exclusive
 from linearityiqa.training.stopping import StopRequest
@@ -24,7 +26,8 @@ def train(config: TrainConfig) -> RunResult:
     """Train, or go on training, the run that `config` describes, and test its best epoch.
 
     The run folder is a function of the options. A run that was stopped there goes on from its saved state and ends
-    in the same bits as an undisturbed one; a finished one gives its results again.
+    in the same bits as an undisturbed one; a finished one gives its results again. Under torchrun every process calls
+    this function; all get the result, and process 0 alone writes.
 
     Raises:
         ConfigError: options that cannot be carried out here.
@@ -33,42 +36,77 @@ def train(config: TrainConfig) -> RunResult:
         TrainingError: the run folder cannot be used.
         Interrupted: SIGINT or SIGTERM; the state is saved.
     """
+    with open_world(config.device.device) as world, StopRequest() as stop:
+        folder = run_folder(config)
+        with exclusive(folder) if world.is_main else nullcontext():
+            return _train(config, world, stop)
+
+
+def _train(config: TrainConfig, world: World, stop: StopRequest) -> RunResult:
     folder = run_folder(config)
-    with exclusive(folder), StopRequest() as stop:
-        if config.run.fresh:
-            _clear(folder)
+    if world.is_main and config.run.fresh and not world.restarts:
+        _clear(folder)
 
-        def heed() -> None:
-            stop.raise_if_requested("stopped while images are decoded into the cache; the same command goes on with it")
+    def heed() -> None:
+        stop.raise_if_requested("stopped while images are decoded into the cache; the same command goes on with it")
 
-        resuming = (folder / runfiles.STATE).exists()
-        if resuming and (folder / runfiles.RESULTS).exists():  # there is hardly anything left to decode
-            config = replace(config, device=replace(config.device, cache="none"))
-        session = open_session(config, resuming=resuming, heed=heed)
-        state = RunState.load(folder, session.fingerprint) if resuming else None
-        if state is not None and state.phase == "finished":
-            return RunResult(folder, json.loads((folder / runfiles.RESULTS).read_text(encoding="utf-8")))
+    resuming, finished = map(bool, world.from_main(_found(folder) if world.is_main else b""))
+    here = _in_process(config, world, cache=not finished)  # else there is hardly anything left to decode
+    session = open_session(here, resuming=resuming, heed=heed, world=world)
+    state = RunState.load(folder, session.fingerprint, world) if resuming else None
+    if state is not None and state.phase == "finished":
+        results = world.from_main((folder / runfiles.RESULTS).read_bytes() if world.is_main else b"")
+        return RunResult(folder, json.loads(results))
+    if world.is_main:
         _write_config(folder, config)
         (folder / runfiles.DIVERGED).unlink(missing_ok=True)
-        log_state = state or RunState(session.fingerprint)
-        log = RunLog(folder, session.database.name, log_state, log_norms=config.run.log_bhat)
-        try:
-            trainer = Trainer(session, log_state, log, stop)
-            if state is not None:
-                logger.info("going on with epoch %d, batch %d", state.epoch, state.step + 1)
-                trainer.restore()
-            trainer.run()
-            return finish(trainer)
-        except DataError:
-            # a signal for the whole process group also ends the processes that decode images: the stop is the cause
-            stop.raise_if_requested(f"stopped; the same command goes on from the last state saved in {folder}")
-            raise
-        except DivergedError as end:
-            content = {"epoch": log_state.epoch, "message": str(end)}
+    run_state = state or RunState(session.fingerprint)
+    log = RunLog(folder, session.database.name, run_state, log_norms=here.run.log_bhat) if world.is_main else NoLog()
+    try:
+        trainer = Trainer(session, run_state, log, stop)
+        if state is not None:
+            _announce(state, world)
+            trainer.restore()
+        trainer.run()
+        return finish(trainer)
+    except DataError:
+        # a signal for the whole process group also ends the processes that decode images: the stop is the cause
+        stop.raise_if_requested(f"stopped; the same command goes on from the last state saved in {folder}")
+        raise
+    except DivergedError as end:
+        if world.is_main:
+            content = {"epoch": run_state.epoch, "message": str(end)}
             write_text(folder / runfiles.DIVERGED, json.dumps(content, indent=2) + "\n")
-            raise
-        finally:
-            log.close()
+        raise
+    finally:
+        log.close()
+
+
+def _found(folder: Path) -> bytes:
+    """Two bytes: whether there is a state to go on from, and whether it looks like that of a finished run."""
+    resuming = (folder / runfiles.STATE).exists()
+    return bytes([resuming, resuming and (folder / runfiles.RESULTS).exists()])
+
+
+def _in_process(config: TrainConfig, world: World, *, cache: bool) -> TrainConfig:
+    """The configuration as one of several processes carries it out."""
+    device = replace(config.device, device=world.device_name(config.device.device))
+    return replace(
+        config,
+        device=device if cache else replace(device, cache="none"),
+        run=replace(config.run, pbar=config.run.pbar and world.is_main),
+    )
+
+
+def _announce(state: RunState, world: World) -> None:
+    logger.info("going on with epoch %d, batch %d", state.epoch, state.step + 1)
+    if state.processes != world.size:
+        logger.warning(
+            "so far %d processes have computed this run, from here on %d do: sums are rounded in another order, so it "
+            "ends in nearly, but not exactly, the same numbers",
+            state.processes,
+            world.size,
+        )
 
 
 def _write_config(folder: Path, config: TrainConfig) -> None:

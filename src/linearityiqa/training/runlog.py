@@ -94,6 +94,24 @@ class RunLog:
         self._events.close()
 
 
+class NoLog(RunLog):
+    """The log of a process that writes nothing."""
+
+    def __init__(self) -> None: ...
+
+    def iteration(self, iteration: int, loss: float) -> None:
+        """Nothing."""
+
+    def epoch(self, state: RunState, rows: Iterable[dict[str, Any]]) -> None:
+        """Nothing."""
+
+    def write_tables(self, state: RunState) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 def _csv(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")

@@ -17,10 +17,12 @@ from linearityiqa.data.pixelcache import Heed
 from linearityiqa.data.samplers import TrainingBatches
 from linearityiqa.data.table import Database
 from linearityiqa.data.workers import default_workers
+from linearityiqa.errors import ConfigError
 from linearityiqa.evaluation.device import place, prepare_device
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
 from linearityiqa.training.averaging import WeightAverage
+from linearityiqa.training.distributed import ALONE, World
 from linearityiqa.training.images import DEBUG_BATCHES, Part, RunImages, open_run_images
 from linearityiqa.training.optimisation import build_optimizer
 from linearityiqa.training.precision import Precision, choose_precision, make_deterministic
@@ -82,6 +84,11 @@ class Session:
         return self.network if self.step.average is None else self.step.average.network
 
     @property
+    def world(self) -> World:
+        """The processes that train together."""
+        return self.step.world
+
+    @property
     def precision(self) -> Precision:
         """Precision of forward passes."""
         return self.step.precision
@@ -107,28 +114,33 @@ class Session:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def open_session(config: TrainConfig, *, resuming: bool, heed: Heed = lambda: None) -> Session:
+def open_session(config: TrainConfig, *, resuming: bool, world: World = ALONE, heed: Heed = lambda: None) -> Session:
     """Put the parts of a run together; labels and images are checked before any weights are loaded.
 
     Args:
         config: the configuration of the run.
         resuming: the weights will come from a saved state, so initial ones need not be loaded.
         heed: called again and again while images are decoded into a cache; what it raises ends that.
+        world: the processes that train together.
 
     Raises:
         LinearityIQAError: the database, the device, the backbone or its weights are not to be had.
     """
     device = prepare_device(config.device)
-    workers = default_workers(config.device.num_workers)
+    _require_shareable(config, world, device)
+    workers = default_workers(config.device.num_workers, world.local_size)
     images = open_run_images(config, workers=workers, heed=heed)
     options = config.optimiser
     batches = TrainingBatches(images.counts, options.batch_size, options.seed, images_a_loss=options.images_a_loss)
-    loader = make_loader(images.training, batches, workers, pin_memory=device.type == "cuda")
-    make_deterministic(config.optimiser.seed, randomness=config.optimiser.randomness)
-    network = LinearityIQA(config.model, weights="none" if resuming else config.optimiser.weights)
+    loader = make_loader(images.training, world.shares(batches), workers, pin_memory=device.type == "cuda")
+    make_deterministic(world.own_seed(config.optimiser.seed), randomness=config.optimiser.randomness)
+    network = LinearityIQA(config.model, weights=config.optimiser.weights if world.is_main and not resuming else "none")
     place(network, device)
     if config.optimiser.freeze_bn:
         network.freeze_batch_norm()
+    elif world.size > 1:
+        network.synchronise_batch_norm()
+    world.copy_from_main(network.state_dict().values())
     precision = choose_precision(config.optimiser, device)
     if precision.name == "float32" and config.optimiser.opt_level != "O0":
         logger.debug("no mixed precision on this device: training runs in float32")
@@ -143,6 +155,7 @@ def open_session(config: TrainConfig, *, resuming: bool, heed: Heed = lambda: No
         exact_accumulation=config.optimiser.exact_accumulation,
         clip_grad_norm=config.optimiser.clip_grad_norm,
         average=WeightAverage(network, config.optimiser.ema_decay) if config.optimiser.ema_decay > 0 else None,
+        world=world,
     )
     return Session(
         config=config,
@@ -155,6 +168,28 @@ def open_session(config: TrainConfig, *, resuming: bool, heed: Heed = lambda: No
         device=device,
         workers=workers,
     )
+
+
+def _require_shareable(config: TrainConfig, world: World, device: torch.device) -> None:
+    """Check, before anything is read, that several processes can train what one would.
+
+    Raises:
+        ConfigError: a batch has no image for every process, or its statistics cannot be taken over all processes.
+    """
+    if config.optimiser.batch_size < world.size:
+        raise ConfigError(
+            f"batch_size {config.optimiser.batch_size} leaves some of the {world.size} processes without images: it "
+            "counts the images of all. Raise --batch_size, or start fewer processes."
+        )
+    if world.size == 1 or device.type == "cuda" or config.optimiser.freeze_bn:
+        return
+    with torch.device("meta"):
+        normalises = LinearityIQA(config.model).has_batch_norm
+    if normalises:
+        raise ConfigError(
+            f"{config.model.architecture} takes batch statistics, which torch adds up over processes on GPUs only: on "
+            "a CPU train with --freeze_bn, or with one process."
+        )
 
 
 def batches_an_epoch(config: TrainConfig, batches: TrainingBatches) -> int:

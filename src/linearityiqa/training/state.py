@@ -1,6 +1,7 @@
 """Everything a run needs to go on after a stop as if nothing had been, in one file."""
 
 import contextlib
+import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -12,6 +13,7 @@ import torch
 from linearityiqa.config import runfiles
 from linearityiqa.errors import TrainingError
 from linearityiqa.files import atomic_path, try_lock
+from linearityiqa.training.distributed import ALONE, World
 
 FORMAT = 2
 Phase = Literal["train", "evaluate", "final", "finished"]
@@ -27,7 +29,7 @@ class RunState:
         step: batches of this epoch that are done.
         phase: what the epoch is at; `final` is the last test with the best weights.
         network, optimizer, scaler, average: their state dicts; no average without `ema_decay`.
-        random: torch's generators, by device.
+        random: torch's generators by kind of device, a row for each process.
         losses: the loss of each iteration of the run.
         norms: with log_bhat, (fused, stage3, stage4) norms of each iteration.
         metrics: rows of metrics.csv.
@@ -36,6 +38,7 @@ class RunState:
         best: weights, epoch, criterion, mapping and raw predictions of the best epoch.
         scores: raw predictions of the evaluation under way, by split, NaN where not yet made.
         seconds: time spent on the phase under way.
+        processes: how many have computed together.
     """
 
     fingerprint: str
@@ -55,6 +58,7 @@ class RunState:
     best: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, torch.Tensor] = field(default_factory=dict)
     seconds: float = 0.0
+    processes: int = 1
 
     def save(self, folder: Path) -> None:
         """Write `last.pt` whole or not at all.
@@ -72,17 +76,18 @@ class RunState:
             ) from cause
 
     @classmethod
-    def load(cls, folder: Path, fingerprint: str) -> "RunState | None":
-        """The saved state of the run in `folder`, or None where there is none.
+    def load(cls, folder: Path, fingerprint: str, world: World = ALONE) -> "RunState":
+        """The saved state of the run in `folder`, which only process 0 needs to have.
 
         Raises:
             TrainingError: the state is damaged, or belongs to other options or labels.
         """
         path = folder / runfiles.STATE
-        if not path.exists():
-            return None
         try:
-            values = torch.load(path, map_location="cpu", weights_only=True)
+            if world.size > 1:
+                content = world.from_main(path.read_bytes() if world.is_main else b"")
+            file = path if world.size == 1 else io.BytesIO(content)
+            values = torch.load(file, map_location="cpu", weights_only=True)
             if values.pop("format") != FORMAT:
                 raise ValueError("it was written by another version")
             state = cls(**values)
@@ -95,17 +100,21 @@ class RunState:
             )
         return state
 
-    def capture_random(self) -> None:
-        """Note the state of torch's generators."""
-        self.random = {"cpu": torch.get_rng_state()}
-        if torch.cuda.is_available():
-            self.random["cuda"] = torch.cuda.get_rng_state_all()
+    def capture_random(self, device: torch.device, world: World) -> None:
+        """Note the state of torch's generators in every process."""
+        states = [torch.get_rng_state()]
+        if device.type == "cuda":
+            states.append(torch.cuda.get_rng_state(device))
+        rows = world.gather(*(state[None] for state in states))
+        self.random, self.processes = dict(zip(("cpu", "cuda"), rows, strict=False)), world.size
 
-    def restore_random(self) -> None:
-        """Set torch's generators to what was noted."""
-        torch.set_rng_state(self.random["cpu"])
-        if "cuda" in self.random and len(self.random["cuda"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all(self.random["cuda"])
+    def restore_random(self, device: torch.device, world: World) -> None:
+        """Set torch's generators to what was noted in this process; one that was not there keeps its own."""
+        if world.rank >= self.processes:
+            return
+        torch.set_rng_state(self.random["cpu"][world.rank])
+        if device.type == "cuda" and "cuda" in self.random:
+            torch.cuda.set_rng_state(self.random["cuda"][world.rank], device)
 
 
 @contextlib.contextmanager

@@ -93,17 +93,22 @@ class Trainer:
                 progress=f"{part} set" if config.run.pbar else None,
                 done=None if done is None else done.numpy(),
                 on_batch=keep,
+                peers=self.session.world,
             )
         except NotFiniteError as cause:
             raise DivergedError(f"the run diverged in epoch {self.state.epoch}: {cause}") from cause
 
     def save_if_due(self, where: str) -> None:
         """Save the state where it is time to; where a stop was asked for, save it and stop."""
-        if self.stop.signal_number is not None:
+        due = time.monotonic() - self._last_save >= 60 * self.session.config.run.save_minutes
+        # all processes do at the same step what one of them is asked for
+        signal_number, due_somewhere = self.session.world.largest(self.stop.signal_number or 0, due)
+        if signal_number:
             self.save()
+            self.stop.signal_number = int(signal_number)
             folder = self.session.folder
             self.stop.raise_if_requested(f"stopped {where}; the same command goes on from the state saved in {folder}")
-        if time.monotonic() - self._last_save >= 60 * self.session.config.run.save_minutes:
+        if due_somewhere:
             self.save()
 
     def save(self) -> None:
@@ -116,8 +121,9 @@ class Trainer:
             state.optimizer = step.optimizer.state_dict()
             state.scaler = step.precision.scaler.state_dict()
             state.average = {} if step.average is None else step.average.state_dict()
-            state.capture_random()
-        state.save(self.session.folder)
+            state.capture_random(self.session.device, self.session.world)
+        if self.session.world.is_main:
+            state.save(self.session.folder)
         self._last_save = time.monotonic()
 
     def restore(self) -> None:
@@ -131,7 +137,7 @@ class Trainer:
         step.precision.scaler.load_state_dict(state.scaler)
         if step.average is not None:
             step.average.load_state_dict(state.average)
-        state.restore_random()
+        state.restore_random(self.session.device, self.session.world)
 
     def _load_best(self) -> None:
         """Take the best weights."""
@@ -167,8 +173,9 @@ class Trainer:
         while group := list(itertools.islice(batches, step.batches_a_loss)):
             number = group[-1][0]
             session.schedule.set(state.epoch, state.step)
-            self._note(number, [batch for _, batch in group])
-            if number % step.accumulation_steps == 0 or number == total:
+            last = number % step.accumulation_steps == 0 or number == total
+            self._note(number, [batch for _, batch in group], last=last)
+            if last:
                 # the state is only ever saved between updates: half a gradient could not be resumed
                 step.update()
                 state.step = number
@@ -177,10 +184,10 @@ class Trainer:
                 self.save_if_due(f"in epoch {state.epoch} after batch {number}")
         self._read_losses()
 
-    def _note(self, number: int, batches: list[NetworkBatch]) -> None:
+    def _note(self, number: int, batches: list[NetworkBatch], *, last: bool) -> None:
         """Add the gradient of one loss, and remember what there will be to read."""
         config = self.session.config
-        outcome: Outcome = self.session.step.accumulate(*batches)
+        outcome: Outcome = self.session.step.accumulate(*batches, last=last)
         norms = None
         if config.run.log_bhat:
             scores = outcome.scores
