@@ -19,7 +19,9 @@ def test_a_token_of_its_owner_alone_is_taken(token_file, mode) -> None:
     Token(token_file)
 
 
-@pytest.mark.parametrize("content", [b"", b"short", b"two words, which no header holds", b"a" * 20 + b"\nb", b"\xff" * 20])
+@pytest.mark.parametrize(
+    "content", [b"", b"short", b"two words, which no header holds", b"a" * 20 + b"\nb", b"\xff" * 20]
+)
 def test_what_is_no_token_is_refused(token_file, content) -> None:
     token_file.write_bytes(content)
     with pytest.raises(ConfigError, match="openssl rand"):
