@@ -85,14 +85,29 @@ def decode(
             samples without a defined white (32-bit integer, floating point).
     """
     name = name or ("the image" if isinstance(source, bytes) else str(source))
+    with opened(source, name=name, max_pixels=max_pixels) as (undecoded, notes):
+        image, conversions = to_rgb(undecoded, name=name, exif_rotation=exif_rotation, max_pixels=max_pixels)
+        return DecodedImage(image, (*notes, *conversions))
+
+
+@contextlib.contextmanager
+def opened(
+    source: Path | bytes, *, name: str | None = None, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> Iterator[tuple[ImageFile.ImageFile, tuple[str, ...]]]:
+    """An image of which only the header has been read, and notes on the choice of the picture; else as `decode`.
+
+    Whatever fails in the block becomes one sentence about the image.
+
+    Raises:
+        UnreadableImageError: as `decode`.
+    """
+    name = name or ("the image" if isinstance(source, bytes) else str(source))
     with _explained(name):
         content = source if isinstance(source, bytes) else _read(source, name)
         if not content:
             raise UnreadableImageError(f"{name} is empty (0 bytes). Copy the file again.")
-        opened = _open(io.BytesIO(content), name, max_pixels)
-        notes = _single_picture(opened, name)
-        image, conversions = to_rgb(opened, name=name, exif_rotation=exif_rotation, max_pixels=max_pixels)
-        return DecodedImage(image, (*notes, *conversions))
+        image = _open(io.BytesIO(content), name, max_pixels)
+        yield image, tuple(_single_picture(image, name))
 
 
 def to_rgb(

@@ -1,0 +1,120 @@
+"""How alike two small pictures are, once the one is laid upon the other."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linearityiqa.extras import require
+
+Images = NDArray[np.float32]
+"""Pictures of one size, float32 (N, S, S)."""
+
+LARGEST_SHIFT = 0.28
+"""Bound on shift and change of scale, as parts of half the width: a crop of a tenth at one side is 0.1 and 0.1."""
+NOISE = 4.0
+"""Grey levels below which detail counts less, because it may be noise or traces of compression."""
+COARSE_SIMILARITY = 0.4
+"""Pairs less alike at half the resolution are not looked at any closer."""
+
+
+def similarity(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Correlation of the detail of pairs of pictures, in -1..1, after the second is laid upon the first.
+
+    The second picture is shifted and stretched in both directions (four numbers) by Gauss-Newton steps on the squared
+    difference, from coarse to fine, with a gain that makes brightness irrelevant, as in the registration of Lucas and
+    Kanade. Then both are band-passed and divided by their local contrast, so that no part of the picture decides
+    alone, and are correlated where they overlap.
+
+    Args:
+        first: uint8, shape (N, 64, 64).
+        second: as many, of the same size.
+    """
+    a, b = first.astype(np.float32), second.astype(np.float32)
+    half_a, half_b = _halved(a), _halved(b)
+    place = np.zeros((len(a), 4), dtype=np.float32)
+    for sigma, steps in ((1.5, 6), (0.75, 5)):
+        place = _register(_band(half_a, sigma, 3.0), _band(half_b, sigma, 3.0), place, steps)
+    result = _correlation(_detail(half_a, 0.35, 1.5, 3.0), _detail(half_b, 0.35, 1.5, 3.0), place)
+    close = np.flatnonzero(result >= COARSE_SIMILARITY)
+    if len(close):
+        a, b = a[close], b[close]
+        place = _register(_band(a, 0.7, 6.0), _band(b, 0.7, 6.0), place[close], 4)
+        result[close] = _correlation(_detail(a, 0.7, 3.0, 6.0), _detail(b, 0.7, 3.0, 6.0), place)
+    return result
+
+
+def _halved(images: Images) -> Images:
+    count, side, _ = images.shape
+    return np.asarray(images.reshape(count, side // 2, 2, side // 2, 2).mean(axis=(2, 4)), dtype=np.float32)
+
+
+def _blurred(images: Images, sigma: float) -> Images:
+    gaussian_filter: Any = require("scipy.ndimage", "metrics").gaussian_filter
+    return np.asarray(gaussian_filter(images, (0, sigma, sigma), mode="nearest", truncate=3.0), dtype=np.float32)
+
+
+def _band(images: Images, fine: float, coarse: float) -> Images:
+    """What is left between two blurs."""
+    smooth = _blurred(images, fine)
+    return smooth - _blurred(smooth, coarse)
+
+
+def _detail(images: Images, fine: float, coarse: float, around: float) -> Images:
+    """A band divided by its local contrast."""
+    band = _band(images, fine, coarse)
+    return np.asarray(band / np.sqrt(_blurred(band * band, around) + NOISE**2), dtype=np.float32)
+
+
+def _register(a: Images, b: Images, place: Images, steps: int) -> Images:
+    """Improve the places, float32 (N, 4), at which the second pictures lie upon the first.
+
+    A place is (shift, stretch) horizontally, then vertically, as parts of half the width.
+    """
+    count, side, _ = a.shape
+    rows, columns = np.gradient(b, axis=1), np.gradient(b, axis=2)
+    along = np.linspace(-1, 1, side, dtype=np.float32)
+    half = np.float32((side - 1) / 2)
+    for _ in range(steps):
+        lay, mask = _laying(place, side)
+        laid, dx, dy = lay(b), lay(columns) * half, lay(rows) * half
+        energy = (laid * laid * mask).sum(axis=(1, 2)) + 1e-6
+        gain = np.maximum((a * laid * mask).sum(axis=(1, 2)) / energy, 0.05)[:, None, None]
+        error = ((a / gain - laid) * mask).reshape(count, -1, 1)
+        slopes = np.stack([dx, dx * along, dy, dy * along[:, None]], axis=1) * mask[:, None]
+        slopes = slopes.reshape(count, 4, -1)
+        normal = slopes @ slopes.transpose(0, 2, 1)
+        damping = 0.01 * np.trace(normal, axis1=1, axis2=2) / 4 + 1e-3
+        normal += damping[:, None, None] * np.eye(4, dtype=np.float32)
+        change = np.linalg.solve(normal, slopes @ error)[..., 0]
+        place = np.clip(place + np.clip(change, -0.06, 0.06), -LARGEST_SHIFT, LARGEST_SHIFT).astype(np.float32)
+    return place
+
+
+def _laying(place: Images, side: int) -> tuple[Any, Images]:
+    """The function that lays pictures at these places (bilinear), and where their result is inside the second picture.
+
+    Shift and stretch act on rows and columns separately, so two small matrices do it.
+    """
+    along = np.linspace(-1, 1, side, dtype=np.float32)
+    half = np.float32((side - 1) / 2)
+    x = half * (1 + along + place[:, 0:1] + place[:, 1:2] * along)
+    y = half * (1 + along + place[:, 2:3] + place[:, 3:4] * along)
+    pixels = np.arange(side, dtype=np.float32)
+    to_columns = np.maximum(0, 1 - np.abs(pixels[:, None] - x[:, None, :]))
+    to_rows = np.maximum(0, 1 - np.abs(y[:, :, None] - pixels))
+    inside = [((c >= 0) & (c <= side - 1)).astype(np.float32) for c in (x, y)]
+    mask = inside[1][:, :, None] * inside[0][:, None, :]
+    return (lambda images: to_rows @ images @ to_columns), mask
+
+
+def _correlation(a: Images, b: Images, place: Images) -> NDArray[np.float32]:
+    """Pearson correlation of two sets of pictures where they overlap, float32 (N,)."""
+    lay, mask = _laying(place, a.shape[1])
+    laid = lay(b)
+    pixels = np.maximum(mask.sum(axis=(1, 2), keepdims=True), 1)
+    a = (a - (a * mask).sum(axis=(1, 2), keepdims=True) / pixels) * mask
+    laid = (laid - (laid * mask).sum(axis=(1, 2), keepdims=True) / pixels) * mask
+    products = (a * laid).sum(axis=(1, 2))
+    lengths = np.sqrt((a * a).sum(axis=(1, 2)) * (laid * laid).sum(axis=(1, 2)))
+    return np.asarray(products / np.maximum(lengths, 1e-6), dtype=np.float32)
