@@ -78,7 +78,7 @@ def carry_out(function: Callable[[list[str]], int], argv: Sequence[str]) -> int:
     except LinearityIQAError as failure:
         if len(options) < len(argv):
             traceback.print_exc()
-        print(f"error: {failure}", file=sys.stderr)
+        print(f"error{_speaker()}: {failure}", file=sys.stderr)
         return failure.exit_status
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
@@ -99,6 +99,12 @@ def help_text() -> str:
     """What `linearityiqa --help` prints."""
     width = max(map(len, COMMANDS))
     return HELP.format(commands="\n".join(f"  {name:<{width}}  {c.summary}" for name, c in COMMANDS.items()))
+
+
+def _speaker() -> str:
+    """Which of the processes that torchrun has started speaks."""
+    size = os.environ.get("WORLD_SIZE", "1")
+    return "" if size == "1" else f" (process {os.environ.get('RANK')} of {size})"
 
 
 def _show_notices() -> None:

@@ -22,9 +22,11 @@ def main(argv: Sequence[str], prog: str = "linearityiqa train", default: TrainCo
     )
     if config.run.evaluate:
         return test_again(config)
-    from linearityiqa.training import train
+    from linearityiqa.training import World, train
 
     result = train(config)
+    if not World.from_environment().is_main:
+        return 0
     if config.run.json:
         print(json.dumps({"folder": str(result.folder), **result.results}))
     else:

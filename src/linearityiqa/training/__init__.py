@@ -4,7 +4,8 @@ from linearityiqa.extras import require
 
 require("torch", "train")
 
-from linearityiqa.training.outcome import RunResult  # noqa: E402 - after the check for torch
+from linearityiqa.training.distributed import World  # noqa: E402 - after the check for torch
+from linearityiqa.training.outcome import RunResult  # noqa: E402
 from linearityiqa.training.run import train  # noqa: E402
 
-__all__ = ["RunResult", "train"]
+__all__ = ["RunResult", "World", "train"]
