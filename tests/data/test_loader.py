@@ -1,8 +1,10 @@
 """Oracles: the dataset's own samples taken one by one, and what the operating system says of processes."""
 
+import logging
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from concurrent.futures import Future
 from dataclasses import replace
@@ -20,6 +22,7 @@ from linearityiqa.data.dataset import (
     SampleKey,
 )
 from linearityiqa.data.loader import make_loader
+from linearityiqa.data.pixelcache import PixelSource, open_cache
 from linearityiqa.data.samplers import EvaluationBatches, TrainingBatches
 from linearityiqa.data.table import ImageTable
 from linearityiqa.data.workers import default_workers
@@ -87,6 +90,69 @@ def test_batches_are_pinned_where_there_is_a_gpu(augmented, workers, monkeypatch
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)
     (batches,) = epochs(augmented, workers, [(0, 0)], pin_memory=True)
     assert [id(part) for batch in batches for part in batch] == [id(part) for part in pinned]
+
+
+@pytest.fixture
+def cached(augmented, tmp_path) -> ImageDataset:
+    """The augmented images without augmentation, from a cache."""
+    table, transform = augmented.table, augmented.transform
+    cache = open_cache(PixelSource(table, transform, exif_rotation=False), tmp_path / "cache", workers=0)
+    return ImageDataset(table, transform, cached=cache.of(table))
+
+
+@pytest.mark.parametrize("workers", [0, 1, 5])
+def test_batches_from_a_cache_are_the_decoded_ones_and_need_no_processes(cached, workers):
+    plain = ImageDataset(cached.table, cached.transform)
+    before = set(workers_alive())
+    starts = [(0, 0), (1, 1)]
+    read = epochs(cached, workers, starts)
+    assert set(workers_alive()) == before
+    assert all(same(a, b) for a, b in zip(read, epochs(plain, 0, starts), strict=True))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_augmented_batches_from_a_cache_are_the_decoded_ones(augmented, cached, workers):
+    changed = ImageDataset(
+        augmented.table,
+        augmented.transform,
+        augmentation=augmented.augmentation,
+        seed=augmented.seed,
+        cached=cached.cached,
+    )
+    starts = [(0, 0), (1, 1)]
+    read = epochs(changed, workers, starts, persistent=False)
+    assert all(same(a, b) for a, b in zip(read, epochs(augmented, 0, starts), strict=True))
+
+
+def test_reading_threads_end_when_the_loader_is_closed(cached):
+    before = threading.active_count()
+    loader = make_loader(cached, TrainingBatches(len(cached), 4, seed=0), 2)
+    list(loader)
+    loader.close()
+    assert wait_until(lambda: threading.active_count() == before)
+    assert len(list(loader)) == 3
+
+
+@pytest.mark.parametrize(("slow", "advised"), [(True, True), (False, False)])
+def test_much_waiting_is_answered_with_advice_once(table, caplog, monkeypatch, slow, advised):
+    """The clock goes 10 s a batch, most of it in decoding or in computing."""
+    caplog.set_level(logging.INFO)
+    now = 0.0
+    monkeypatch.setattr(data.time, "monotonic", lambda: now)
+    data._advise.cache_clear()
+    original = ImageDataset.__getitem__
+
+    def decoded(self, key):
+        nonlocal now
+        now += 2.0 if slow else 0.1
+        return original(self, key)
+
+    monkeypatch.setattr(ImageDataset, "__getitem__", decoded)
+    loader = make_loader(ImageDataset(many(table, 40), ImageTransform()), TrainingBatches(40, 4, seed=0), 0)
+    for _ in range(2):
+        for _ in loader:
+            now += 2.0 if slow else 10.0
+    assert caplog.text.count("--cache auto") == advised
 
 
 def test_the_global_stream_is_left_alone(augmented):
