@@ -31,6 +31,8 @@ class ExportConfig:
     """Folder of photographs on which the export is compared with torch; by default generated images."""
     json: bool = False
     """Print what was measured as JSON."""
+    pbar: Annotated[bool, tyro.conf.arg(aliases=["-pbar"])] = False
+    """Show progress bars."""
     model: ModelConfig = field(default_factory=ModelConfig)
     transform: TransformConfig = field(default_factory=TransformConfig)
 

@@ -1,0 +1,121 @@
+"""Whether an exported model gives the scores of the network that it was made from."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from linearityiqa.errors import ModelFileError
+from linearityiqa.metrics.correlation import srocc
+from linearityiqa.record import ModelRecord
+from linearityiqa.scoring.onnx_file import OnnxNote
+from linearityiqa.sizes import smallest_pixels
+
+TOLERANCE = 1e-4
+"""Largest difference of a float32 export from torch, as a share of the scale (see `unit_of`)."""
+INT8_DIFFERENCE = 0.01
+"""Largest mean difference of 8 bits from float32, as a share of the scale, that passes without a warning."""
+INT8_SROCC = 0.995
+"""Smallest rank correlation of 8 bits with float32 that passes without a warning."""
+FEWEST_TO_RANK = 10
+"""Rank correlations over fewer photographs say nothing."""
+
+Batch = NDArray[np.float32]
+Outputs = Sequence[NDArray[np.floating]]
+"""Raw outputs: three heads, each (N,), and maybe the quality map (N, h, w)."""
+
+
+def require_equal(
+    exported: Callable[[Batch], Outputs],
+    torch: Callable[[Batch], Outputs],
+    batches: Iterator[Batch],
+    record: ModelRecord,
+) -> float:
+    """Compare all outputs of an export with torch's.
+
+    Returns:
+        The largest difference, as a share of the scale.
+
+    Raises:
+        ModelFileError: it is larger than `TOLERANCE`.
+    """
+    worst = 0.0
+    for batch in batches:
+        expected, got = (_mapped(function(batch), record) for function in (torch, exported))
+        unit = _unit(record, expected)
+        for wanted, given in zip(expected, got, strict=True):
+            difference = float(np.abs(given - wanted).max()) / unit if given.shape == wanted.shape else np.inf
+            worst = max(worst, difference)
+            if not difference <= TOLERANCE:
+                count, _, height, width = batch.shape
+                raise ModelFileError(
+                    f"the exported model does not give the scores of torch: on {count} image(s) of {height} x {width} "
+                    f"they differ by {difference:.2g} of the scale, where {TOLERANCE:g} is allowed. Nothing was "
+                    "written; update torch and onnxscript, or score with the model file itself."
+                )
+    return worst
+
+
+class Agreement(NamedTuple):
+    """How near 8-bit scores are to float32 ones.
+
+    Attributes:
+        images: number of photographs.
+        mean_difference: mean absolute difference of the fused scores, as a share of the scale.
+        srocc: rank correlation of the fused scores; nan over too few photographs.
+    """
+
+    images: int
+    mean_difference: float
+    srocc: float
+
+    @property
+    def is_good(self) -> bool:
+        """Whether 8 bits may stand for float32."""
+        return self.mean_difference <= INT8_DIFFERENCE and not self.srocc < INT8_SROCC
+
+
+def agreement(int8: ArrayLike, float32: ArrayLike, record: ModelRecord) -> Agreement:
+    """How near the 8-bit scores of photographs are to their float32 ones, both on the scale of the model.
+
+    Args:
+        int8: fused scores, shape (N,).
+        float32: fused scores, shape (N,).
+        record: of the model.
+    """
+    got, expected = np.asarray(int8, dtype=np.float64), np.asarray(float32, dtype=np.float64)
+    ranks = srocc(got, expected) if len(got) >= FEWEST_TO_RANK else float("nan")
+    return Agreement(len(got), float(np.abs(got - expected).mean()) / _unit(record, [expected]), ranks)
+
+
+def generated_batches(note: OnnxNote) -> Iterator[Batch]:
+    """Generated images at several sizes and numbers: the smallest that the network takes, odd ones, its own."""
+    config = note.record.config
+    levels = (config.model.P6, config.model.P7)
+    own = config.transform.size or (224, 320)
+    rng = np.random.default_rng(0)
+    for count, size in ((1, (1, 1)), (3, (97, 131)), (2, (160, 96)), (1, own)):
+        height, width = (smallest_pixels(side, note.taps, levels) for side in size)
+        yield np.stack([_generated(height, width, rng) for _ in range(count)])
+
+
+def _generated(height: int, width: int, rng: np.random.Generator) -> Batch:
+    """A shaded, noisy image as the network sees it, shape (3, height, width)."""
+    across, down = np.linspace(-1, 1, width), np.linspace(-1, 1, height)[:, None]
+    slopes = rng.uniform(-1.5, 1.5, (3, 2, 1, 1))
+    noise = rng.uniform(0, 1) * rng.standard_normal((3, height, width))
+    return (slopes[:, 0] * across + slopes[:, 1] * down + noise).astype(np.float32)
+
+
+def _mapped(outputs: Outputs, record: ModelRecord) -> list[NDArray[np.float64]]:
+    """Outputs on the scale of the model; the map goes by the line of the fused head."""
+    lines = (*record.mapping, record.mapping.fused)
+    return [line(output) for line, output in zip(lines, outputs, strict=False)]
+
+
+def _unit(record: ModelRecord, scores: Sequence[NDArray[np.float64]]) -> float:
+    """What differences are a share of: the range of the scale or, where that is unknown, the largest score."""
+    if record.scale is not None:
+        return record.scale.high - record.scale.low
+    return max(float(np.abs(score).max()) for score in scores) or 1.0
