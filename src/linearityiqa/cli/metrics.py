@@ -1,15 +1,18 @@
 """`linearityiqa metrics`: judge predictions of any method, and compare several."""
 
 import json
+import logging
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from linearityiqa.cli.parsing import parse
-from linearityiqa.config import MetricsConfig
-from linearityiqa.errors import ConfigError
+from linearityiqa.config import MetricsConfig, command_words
+from linearityiqa.errors import ConfigError, MissingExtraError
 from linearityiqa.evaluation.judging import MOS_RANGES, Judgement, judge
-from linearityiqa.evaluation.methods import read_methods
+from linearityiqa.evaluation.methods import Methods, read_methods
 from linearityiqa.files import write_text
+from linearityiqa.mapping import LinearMapping
 from linearityiqa.reporting import Table
 from linearityiqa.reporting.agreement_tables import (
     agreement_table,
@@ -19,8 +22,12 @@ from linearityiqa.reporting.agreement_tables import (
     groups_table,
     mappings_table,
     pairs_table,
-    tests_table,
+    parametric_table,
 )
+from linearityiqa.reporting.diagnosis import Method
+from linearityiqa.reporting.evaluation_report import ReportContent, evaluation_report
+
+logger = logging.getLogger(__name__)
 
 DESCRIPTION = (
     "Judge predictions of any method: correlations, errors and mappings to MOS with bootstrap intervals; several files "
@@ -46,11 +53,13 @@ def run(config: MetricsConfig) -> int:
             "there is nothing to judge: name CSV files with the columns image_name, prediction and mos, as in "
             "linearityiqa metrics mine.csv other.csv"
         )
-    found = judge(read_methods(config.files, config.by, config.mos_std_scale), config)
+    methods = read_methods(config.files, config.by, config.mos_std_scale)
+    found = judge(methods, config)
     plain = {"files": [str(path) for path in config.files], **found.as_dict()}
     print(json.dumps(plain, allow_nan=False) if config.json else "\n\n".join(readable(found, config)))
     if config.output is not None:
         write_all(config.output, found, json.dumps(plain, allow_nan=False, indent=1))
+        write_report(config, methods, found)
     return 0
 
 
@@ -83,9 +92,55 @@ def write_all(folder: Path, found: Judgement, plain: str) -> None:
     write_text(folder / "metrics.json", plain + "\n")
     tables = {"figures": figures_table(found.agreements), "mappings": mappings_table(found.agreements)}
     if found.comparison is not None:
-        tables |= {"differences": differences_table(found.comparison), "tests": tests_table(found.comparison)}
+        tables |= {"differences": differences_table(found.comparison), "tests": parametric_table(found.comparison)}
     tables |= {f"groups-{number}": table for number, table in enumerate(group_tables(found, ""), start=1)}
     if found.pairs:
         tables["pairs"] = pairs_table(found.pairs)
     for name, table in tables.items():
         write_text(folder / f"{name}.csv", table.to_csv())
+
+
+def write_report(config: MetricsConfig, methods: Methods, found: Judgement) -> None:
+    """Write report.html into the output folder, where matplotlib is there to draw its figures."""
+    if config.output is None:
+        return
+    try:
+        report = evaluation_report(report_content(config, methods, found), config.image_dir)
+    except MissingExtraError as missing:
+        logger.warning("no report.html: %s", missing)
+        return
+    report.write(config.output / "report.html")
+    logger.info("report: %s", config.output / "report.html")
+
+
+def report_content(config: MetricsConfig, methods: Methods, found: Judgement) -> ReportContent:
+    """What the report says of a judgement."""
+    comparison = found.comparison
+    names, n = list(found.agreements), len(methods.images)
+    return ReportContent(
+        title="Agreement with opinion scores",
+        lead=f"{', '.join(names)} on {n} images"
+        + (
+            f", with {config.confidence:.0%} bootstrap intervals ({config.resamples} resamples)." if comparison else "."
+        ),
+        names=methods.images,
+        methods=[
+            Method(
+                name,
+                methods.predictions[name],
+                methods.mos,
+                one.mapped[config.mapping].mapping if config.mapping in one.mapped else LinearMapping(),
+                {figure: value for figure in ("SROCC", "PLCC") if (value := one.figures()[figure]) is not None},
+            )
+            for name, one in found.agreements.items()
+        ],
+        mapping=config.mapping,
+        agreement=[agreement_table(found.agreements), mappings_table(found.agreements)],
+        comparison=[]
+        if comparison is None
+        else [better_table(comparison, config.figure), differences_table(comparison), parametric_table(comparison)],
+        verdicts=[] if comparison is None else [pair.verdict(config.figure) for pair in comparison.pairs],
+        groups=[*group_tables(found, config.mapping), *([pairs_table(found.pairs)] if found.pairs else [])],
+        notes=found.notes,
+        commands=[shlex.join(["linearityiqa", "metrics", *command_words(config)])],
+    )

@@ -44,7 +44,9 @@ class MetricsConfig:
     seed: int = 0
     """Seed of the resamples."""
     output: Path | None = None
-    """Folder for metrics.json and the tables as CSV."""
+    """Folder for metrics.json, the tables as CSV, and report.html: figures, tables and the worst images on one page."""
+    image_dir: Path | None = None
+    """Folder of the images, for the pictures of the worst ones in report.html."""
     json: bool = False
     """Print everything as JSON."""
 
