@@ -70,13 +70,19 @@ def readable(found: Judgement, config: MetricsConfig) -> Iterator[str]:
         yield "\n".join(pair.verdict(config.figure) for pair in found.comparison.pairs)
         if len(found.agreements) > 2:
             yield better_table(found.comparison, config.figure).to_text()
-        shown = {"SROCC", "PLCC", "KROCC", "RMSE", config.figure, *(f"{f}_{config.mapping}" for f in ("PLCC", "RMSE"))}
-        yield differences_table(found.comparison, sorted(shown)).to_text()
+        yield differences_table(found.comparison, shown_figures(config)).to_text()
     yield from (table.to_text() for table in group_tables(found, config.mapping))
     if found.pairs:
         yield pairs_table(found.pairs).to_text()
     if found.notes:
         yield "\n".join(f"Note: {note}" for note in found.notes)
+
+
+def shown_figures(config: MetricsConfig) -> list[str]:
+    """The figures whose differences are shown; metrics.json and differences.csv hold them all."""
+    return sorted(
+        {"SROCC", "PLCC", "KROCC", "RMSE", config.figure, *(f"{f}_{config.mapping}" for f in ("PLCC", "RMSE"))}
+    )
 
 
 def group_tables(found: Judgement, mapping: str) -> list[Table]:

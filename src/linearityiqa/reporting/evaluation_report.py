@@ -69,11 +69,11 @@ def evaluation_report(content: ReportContent, image_dir: Path | None = None) -> 
         report.notice(note)
     report.section("Agreement")
     _tables(report, content.agreement)
+    _figures(report, content)
     if content.comparison:
         report.section("Comparison")
         report.bullets(content.verdicts)
         _tables(report, content.comparison)
-    _figures(report, content)
     if content.groups:
         report.section("Groups of images")
         _tables(report, content.groups)

@@ -40,7 +40,7 @@ figcaption, caption { color: var(--soft); font-size: .92rem; text-align: left; p
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
 th, td { padding: .3rem .75rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 thead th { border-bottom: 2px solid var(--soft); background: var(--shade); }
-tbody th { font-weight: 500; }
+tbody th { font-weight: 500; min-width: 8rem; }
 .number { text-align: right; white-space: nowrap; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.25rem; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
