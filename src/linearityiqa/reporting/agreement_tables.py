@@ -65,7 +65,7 @@ def differences_table(comparison: MethodComparison, figures: Sequence[str] | Non
     return Table(f"Differences on {comparison.n} images, {comparison.resamples} paired resamples", columns, rows)
 
 
-def tests_table(comparison: MethodComparison) -> Table:
+def parametric_table(comparison: MethodComparison) -> Table:
     """The parametric tests of equal correlations; their p-values are not corrected."""
     rows: list[list[Cell]] = [
         [pair.first, pair.second, figure, test.name, test.statistic, p_text(test.p)]
