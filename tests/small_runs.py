@@ -3,6 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+import safetensors.torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
 from linearityiqa.config import (
     DataConfig,
     DeviceConfig,
@@ -31,3 +34,18 @@ def small_run(labels: Path, folder: Path, *, workers: int = 0, loss: LossConfig 
 def changed(config: TrainConfig, **optimiser) -> TrainConfig:
     """The same run with other options of the optimiser."""
     return replace(config, optimiser=replace(config.optimiser, **optimiser))
+
+
+def traces(folder: Path) -> dict[str, object]:
+    """What must not differ between two runs that are to be the same: weights, metrics, predictions and scalars."""
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+    scalars = {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+    return {
+        "weights": {
+            name: tensor.numpy().tobytes()
+            for name, tensor in safetensors.torch.load_file(folder / "model.safetensors").items()
+        },
+        "metrics": (folder / "metrics.csv").read_text(),
+        "predictions": (folder / "predictions.csv").read_text(),
+        "scalars": scalars,
+    }

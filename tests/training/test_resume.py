@@ -4,16 +4,14 @@ import signal
 from pathlib import Path
 
 import pytest
-import safetensors.torch
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from linearityiqa.config import TrainConfig
 from linearityiqa.errors import Interrupted, TrainingError
 from linearityiqa.training import train
 from linearityiqa.training.step import TrainingStep
 from linearityiqa.training.trainer import Trainer
-from small_runs import changed, small_run
+from small_runs import changed, small_run, traces
 
 
 class Killed(BaseException):
@@ -32,21 +30,6 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, owner: type, method: str, call: int
         return original(self, *args, **kwargs)
 
     monkeypatch.setattr(owner, method, counted)
-
-
-def traces(folder: Path) -> dict[str, object]:
-    """What must not differ: weights, metrics and scalars."""
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
-    scalars = {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
-    return {
-        "weights": {
-            name: tensor.numpy().tobytes()
-            for name, tensor in safetensors.torch.load_file(folder / "model.safetensors").items()
-        },
-        "metrics": (folder / "metrics.csv").read_text(),
-        "predictions": (folder / "predictions.csv").read_text(),
-        "scalars": scalars,
-    }
 
 
 @pytest.fixture(scope="module")
