@@ -29,7 +29,7 @@ COMMANDS = {
     "serve": Command("linearityiqa.cli.serve", "score photographs over HTTP, with a web page"),
     "reproduce": Command("linearityiqa.cli.reproduce", "the paper's figures and tables, trained or from results"),
     "export": Command("linearityiqa.cli.export", "a trained model as ONNX, in float32 or 8 bits; runs without torch"),
-    "datasets": Command("linearityiqa.cli.datasets", "make the built-in synthetic database"),
+    "datasets": Command("linearityiqa.cli.datasets", "databases made, listed, checked, split, converted"),
 }
 
 HELP = """usage: linearityiqa COMMAND [OPTIONS]

@@ -3,6 +3,7 @@
 from linearityiqa.config import runfiles
 from linearityiqa.config.crossval import CrossvalConfig
 from linearityiqa.config.data import AugmentationConfig, DataConfig, TransformConfig
+from linearityiqa.config.datasets import CheckConfig, ConvertConfig, ListConfig, SplitConfig, StatsConfig
 from linearityiqa.config.demo import DemoConfig
 from linearityiqa.config.export import ExportConfig
 from linearityiqa.config.loss import LossConfig, LossType
@@ -21,6 +22,8 @@ from linearityiqa.config.words import command_words
 __all__ = [
     "PHOTOGRAPHS",
     "AugmentationConfig",
+    "CheckConfig",
+    "ConvertConfig",
     "Criterion",
     "CrossvalConfig",
     "DataConfig",
@@ -30,6 +33,7 @@ __all__ = [
     "FigureName",
     "LabelScale",
     "LimitsConfig",
+    "ListConfig",
     "LossConfig",
     "LossType",
     "MappingName",
@@ -42,7 +46,9 @@ __all__ = [
     "RunConfig",
     "ScoreConfig",
     "ServeConfig",
+    "SplitConfig",
     "SplitName",
+    "StatsConfig",
     "SyntheticConfig",
     "TestConfig",
     "TrainConfig",

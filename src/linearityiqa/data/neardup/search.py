@@ -20,6 +20,9 @@ Among 4.5 million pairs of a photograph and the mirror image of another one (3,0
 MOST_CANDIDATES = 200_000
 """Most pairs that are compared; beyond, only the likeliest are, and the result says so."""
 
+Watch = Callable[[Iterable[int], str, int], Iterable[int]]
+"""Hands on the parts of the work, given its description and their number; for a progress bar."""
+
 _BLOCK = 2048
 _BATCH = 128
 
@@ -36,8 +39,8 @@ class Link(NamedTuple):
 class Candidates(NamedTuple):
     """Likely pairs, the likeliest first; `cut` says that there were too many."""
 
-    first: NDArray[np.int32]
-    second: NDArray[np.int32]
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
     mirrored: NDArray[np.bool_]
     cut: bool
 
@@ -52,7 +55,8 @@ class NearDuplicates(NamedTuple):
 def find_near_duplicates(
     thumbnails: NDArray[np.uint8],
     related: NDArray[np.int64],
-    watch: Callable[[Iterable[int], str, int], Iterable[int]] = lambda items, *_: items,
+    numbers: NDArray[np.int64] | None = None,
+    watch: Watch = lambda parts, *_: parts,
 ) -> NearDuplicates:
     """Find the pictures that show the same: recompressed, resized, cropped, brightened, mirrored, or shot again.
 
@@ -61,12 +65,15 @@ def find_near_duplicates(
     Args:
         thumbnails: uint8, shape (N, 64, 64); read in parts, so it may be a file mapped into memory.
         related: a number for each; pictures of the same number are known to be related, and not compared.
-        watch: called with the parts of the work, its description and their number; for a progress bar.
+        numbers: which of the pictures are looked at, ascending; by default all.
+        watch: sees the parts of the work go by.
     """
-    vectors = np.empty((len(thumbnails), LENGTH), dtype=np.float32)
-    for start in range(0, len(thumbnails), _BLOCK):
-        vectors[start : start + _BLOCK] = signatures(thumbnails[start : start + _BLOCK])
-    candidates = _likely_pairs(vectors, related, watch)
+    numbers = np.arange(len(thumbnails)) if numbers is None else numbers
+    vectors = np.empty((len(numbers), LENGTH), dtype=np.float32)
+    for start in range(0, len(numbers), _BLOCK):
+        vectors[start : start + _BLOCK] = signatures(thumbnails[numbers[start : start + _BLOCK]])
+    likely = _likely_pairs(vectors, related[numbers], watch)
+    candidates = likely._replace(first=numbers[likely.first], second=numbers[likely.second])
     groups = Groups(len(thumbnails))
     links: list[Link] = []
     count = len(candidates.first)
@@ -89,7 +96,7 @@ def find_near_duplicates(
 def _likely_pairs(
     vectors: NDArray[np.float32],
     related: NDArray[np.int64],
-    watch: Callable[[Iterable[int], str, int], Iterable[int]],
+    watch: Watch,
 ) -> Candidates:
     """The pairs of signatures with a large product, found block by block."""
     pairs = np.empty(0, dtype=_PAIR)

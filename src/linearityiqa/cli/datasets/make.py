@@ -10,11 +10,6 @@ from typing import Any
 
 from linearityiqa.cli.parsing import parse
 from linearityiqa.config import SyntheticConfig
-from linearityiqa.errors import ConfigError
-
-USAGE = """usage: linearityiqa datasets make [OPTIONS]
-
-make  make the built-in synthetic database (make --help lists its options)"""
 
 DESCRIPTION = (
     "Make the built-in database: photographs and procedural scenes, distorted, with pseudo-labels from full-reference "
@@ -23,13 +18,8 @@ DESCRIPTION = (
 
 
 def main(argv: Sequence[str]) -> int:
-    """Find the subcommand, parse, make, print."""
-    if not argv or argv[0] in ("-h", "--help"):
-        print(USAGE)
-        return 0 if argv else 2
-    if argv[0] != "make":
-        raise ConfigError(f"datasets has no subcommand {argv[0]!r}; known: make")
-    return run(parse(SyntheticConfig, argv[1:], prog="linearityiqa datasets make", description=DESCRIPTION))
+    """Parse, make, print."""
+    return run(parse(SyntheticConfig, argv, prog="linearityiqa datasets make", description=DESCRIPTION))
 
 
 def run(config: SyntheticConfig) -> int:

@@ -1,0 +1,142 @@
+"""The audit of a database: everything that is wrong with it, in one pass over its labels and images."""
+
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linearityiqa.config import CheckConfig
+from linearityiqa.console import track
+from linearityiqa.data.checks.duplicates import Rows, check_near_duplicates, check_same_files, same_files, stand_ins
+from linearityiqa.data.checks.findings import Finding, Report, in_order
+from linearityiqa.data.checks.glance import Glance, glances
+from linearityiqa.data.checks.images import check_images, check_unlisted
+from linearityiqa.data.checks.labels import check_labels
+from linearityiqa.data.faults import Fault
+from linearityiqa.data.imagefiles import absent_from, rows_by_name
+from linearityiqa.data.labels import Labels
+from linearityiqa.data.neardup import SIDE, find_near_duplicates
+from linearityiqa.data.sources import LabelSource, open_labels
+from linearityiqa.data.workers import default_workers
+from linearityiqa.quality import QualityScale
+
+
+def audit(config: CheckConfig) -> Report:
+    """Check labels and images of a database, and find images that are the same.
+
+    Memory is bounded but for some 500 bytes an image; thumbnails lie in a temporary file (4 kB an image).
+
+    Args:
+        config: the database, and how it is checked.
+
+    Raises:
+        DataError: there is no such database, or its label file is no table of images and scores.
+        MissingExtraError: the format of the labels needs a package that is not installed.
+    """
+    start = time.perf_counter()
+    faults: list[Fault] = []
+    source = open_labels(config.data, faults.append)
+    folder, places, absent = _best_folder(source)
+    rows_by_name(source.labels, folder, faults.append)  # once more, now that the folder is known, for its faults
+    findings = [Finding(fault.kind, fault.message, fault.images) for fault in faults]
+    findings += check_labels(source.labels, _scale(config, source))
+    findings += [Finding("missing", f"there is no {folder / name}.", (name,)) for name in absent]
+    missing = set(absent)
+    present = {name: row for name, row in places.items() if name not in missing}
+    if present:
+        findings += _check_files(config, source.labels, folder, present)
+        findings += check_unlisted(folder, places)
+    splits = {} if source.labels.splits is None else {k: len(rows) for k, rows in source.labels.splits.items()}
+    return Report(
+        name=source.name,
+        labels=source.labels.file,
+        folder=folder,
+        images=len(source.labels.names),
+        splits=splits,
+        findings=in_order(findings),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _best_folder(source: LabelSource) -> tuple[Path, dict[str, int], list[str]]:
+    """The folder that lacks the fewest images, the row of each image, and the names of those that it lacks."""
+    found = []
+    for folder in source.folders:
+        places = rows_by_name(source.labels, folder, lambda _: None)
+        found.append((folder, places, absent_from(folder, list(places))))
+    return min(found, key=lambda candidate: len(candidate[2]))
+
+
+def _scale(config: CheckConfig, source: LabelSource) -> QualityScale | None:
+    """The scale that scores are held against, where one is known."""
+    if config.scale is not None:
+        return QualityScale(low=config.scale[0], high=config.scale[1])
+    return source.labels.scale if source.known is not None else None
+
+
+def _check_files(config: CheckConfig, labels: Labels, folder: Path, places: Mapping[str, int]) -> Iterator[Finding]:
+    """Findings about the images that are there, by their names and rows."""
+    names = list(places)
+    workers = default_workers(config.num_workers)
+    with tempfile.TemporaryFile() as file:
+        seen: list[Glance] = []
+        looks = glances(names, folder, workers)
+        for glance in track(looks, "reading images", total=len(names), enabled=not config.quiet):
+            file.write(glance.picture.ljust(SIDE * SIDE, b"\0"))
+            seen.append(replace(glance, picture=b""))
+        file.flush()
+        yield from check_images(seen, config.data.exif_rotation)
+        rows = _rows(labels, places)
+        groups = same_files(seen)
+        for group in groups:
+            yield from check_same_files([names[number] for number in group], rows)
+        if config.near_duplicates:
+            pictures = np.memmap(file, dtype=np.uint8, mode="r", shape=(len(names), SIDE, SIDE))
+            related = _related(labels, list(places.values()))
+            yield from _near_duplicates(config, seen, pictures, related, groups, folder, rows)
+
+
+def _near_duplicates(
+    config: CheckConfig,
+    seen: Sequence[Glance],
+    pictures: NDArray[np.uint8],
+    related: NDArray[np.int64],
+    groups: Sequence[Sequence[int]],
+    folder: Path,
+    rows: Rows,
+) -> Iterator[Finding]:
+    numbers, copies = stand_ins(len(seen), groups)
+
+    def watch(parts: Iterable[int], description: str, total: int) -> Iterable[int]:
+        return track(parts, description, total=total, enabled=not config.quiet)
+
+    found = find_near_duplicates(pictures, related, numbers, watch)
+    yield from check_near_duplicates(seen, copies, found.links, folder, rows)
+    if found.cut:
+        message = (
+            "there are too many alike images to compare all pairs; the likeliest were compared. Images made from one "
+            "original need a column reference: they are not compared with each other."
+        )
+        yield Finding("search", message, severity="remark")
+
+
+def _rows(labels: Labels, places: Mapping[str, int]) -> Rows:
+    split_of = {}
+    if labels.splits is not None:
+        split_of = {int(row): split for split, rows in labels.splits.items() for row in rows}
+    return Rows(
+        mos={name: float(labels.mos[row]) for name, row in places.items()},
+        split={name: split_of[row] for name, row in places.items() if row in split_of},
+    )
+
+
+def _related(labels: Labels, rows: Sequence[int]) -> NDArray[np.int64]:
+    """A number for each image, the same for images of one reference."""
+    if labels.references is None:
+        return np.arange(len(rows))
+    codes: dict[str, int] = {}
+    return np.array([codes.setdefault(labels.references[row] or f"\0{row}", len(codes)) for row in rows])

@@ -1,0 +1,95 @@
+"""A look at each image file: is it whole, what is it like, and a thumbnail of it; many at a time."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from linearityiqa.data.neardup import SIDE, thumbnail
+from linearityiqa.data.processes import ahead, explained, start_processes
+from linearityiqa.errors import UnreadableImageError
+from linearityiqa.files import sha256_of
+from linearityiqa.images import opened, to_rgb
+
+IMAGES_A_TASK = 16
+TASKS_AHEAD = 4
+"""Tasks that a process has ready or in work at most, so that memory is bounded for any number of images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Glance:
+    """What one image file is like.
+
+    Attributes:
+        name: its name relative to the folder.
+        error: why it cannot be decoded, a sentence; else empty, and the rest is known.
+        digest: SHA-256 of the file.
+        size: width and height as they are in the file.
+        format: Pillow's name of the format.
+        mode: Pillow's name of the kind of pixels.
+        notes: what was done to its pixels that may bear on quality, and whether it is turned by its EXIF orientation.
+        constant: whether all pixels are one colour.
+        picture: the thumbnail's 64 x 64 bytes.
+    """
+
+    name: str
+    error: str = ""
+    digest: str = ""
+    size: tuple[int, int] = (0, 0)
+    format: str = ""
+    mode: str = ""
+    notes: tuple[str, ...] = ()
+    constant: bool = False
+    picture: bytes = b""
+
+
+def glance_at(name: str, folder: Path) -> Glance:
+    """Decode an image whole, a JPEG at reduced size: all of its data is read all the same, so a cut file is noticed."""
+    path = folder / name
+    try:
+        with opened(path) as (image, choice):
+            size, mode, kind = image.size, image.mode, image.format or ""
+            image.draft("L" if mode in ("RGB", "L") else None, (2 * SIDE, 2 * SIDE))
+            pixels, notes = to_rgb(image, name=str(path), exif_rotation=True)
+            digest = sha256_of(path)
+    except UnreadableImageError as cause:
+        return Glance(name=name, error=str(cause))
+    return Glance(
+        name=name,
+        digest=digest,
+        size=size,
+        format=kind,
+        mode=mode,
+        notes=(*choice, *notes),
+        constant=all(band.getextrema()[0] == band.getextrema()[1] for band in pixels.split()),
+        picture=thumbnail(pixels).tobytes(),
+    )
+
+
+def glances(names: Sequence[str], folder: Path, workers: int) -> Iterator[Glance]:
+    """A look at each image, in order.
+
+    A script that uses workers needs the usual ``if __name__ == "__main__":`` around its calls.
+
+    Args:
+        names: the files, relative to the folder.
+        folder: where they are.
+        workers: processes that decode; 0 decodes in this one.
+
+    Raises:
+        DataError: a process died.
+    """
+    tasks = [names[start : start + IMAGES_A_TASK] for start in range(0, len(names), IMAGES_A_TASK)]
+    look = partial(_glances_at, folder=folder)
+    workers = min(workers, len(tasks))
+    if workers == 0:
+        for task in tasks:
+            yield from look(task)
+        return
+    with explained(), start_processes(workers, preloaded=__name__) as pool:
+        for result in ahead(pool, look, tasks, TASKS_AHEAD * workers):
+            yield from result
+
+
+def _glances_at(names: Sequence[str], folder: Path) -> list[Glance]:
+    return [glance_at(name, folder) for name in names]

@@ -1,0 +1,136 @@
+"""What is wrong with image files one by one, and what is unusual about them."""
+
+import os
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from linearityiqa.data.checks.findings import Finding
+from linearityiqa.data.checks.glance import Glance
+
+USUAL = 0.5
+"""A size that more than this part of the images has is the usual one; others are remarked on."""
+SMALL = 64
+"""Sides below this many pixels are remarked on where no size is usual."""
+LISTED = 1_000_000
+"""Most files of a folder that are looked through for images without a row."""
+
+SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "MPO": (".jpg", ".jpeg", ".mpo"),
+    "PNG": (".png", ".apng"),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp", ".dib"),
+    "GIF": (".gif",),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "JPEG2000": (".jp2", ".j2k", ".jpx", ".j2c"),
+    "AVIF": (".avif",),
+}
+"""The usual endings of names, by Pillow's name of the format."""
+
+_KINDS = {"L": "grey", "1": "black and white", "LA": "grey", "P": "palette", "CMYK": "CMYK", "I;16": "16-bit grey"}
+_TURNED = "EXIF orientation applied"
+
+
+def check_images(glances: Sequence[Glance], exif_rotation: bool) -> Iterator[Finding]:
+    """Findings about single files, from a look at each.
+
+    Args:
+        glances: what was seen of each image.
+        exif_rotation: whether the option to apply EXIF orientations is set.
+    """
+    whole = []
+    for glance in glances:
+        if glance.error:
+            yield Finding("truncated" if "truncated" in glance.error else "unreadable", glance.error, (glance.name,))
+            continue
+        whole.append(glance)
+        if glance.constant:
+            yield Finding("constant", f"every pixel of {glance.name} has the same colour.", (glance.name,))
+    yield from _orientations(whole, exif_rotation)
+    yield from _sizes(whole)
+    yield from _modes(whole)
+    yield from _formats(whole)
+
+
+def check_unlisted(folder: Path, listed: Collection[str]) -> Iterator[Finding]:
+    """A remark on image files in the folders of the listed images that the labels do not name."""
+    endings = tuple(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+    known = set(listed)
+    unlisted = []
+    for inner in sorted({os.path.dirname(name) for name in listed}):  # noqa: PTH120 - names, not files
+        with os.scandir(folder / inner) as entries:
+            for entry in islice(entries, LISTED):
+                name = f"{inner}/{entry.name}" if inner else entry.name
+                if entry.name.lower().endswith(endings) and name not in known and entry.is_file():
+                    unlisted.append(name)
+    if unlisted:
+        message = f"{_images(len(unlisted))} beside the listed ones {_have(len(unlisted))} no row in the labels."
+        yield Finding("unlisted", message, tuple(sorted(unlisted)), "remark")
+
+
+def _orientations(glances: list[Glance], exif_rotation: bool) -> Iterator[Finding]:
+    turned = tuple(glance.name for glance in glances if _TURNED in glance.notes and glance.format != "TIFF")
+    if turned:
+        what = "are turned upright by it" if exif_rotation else "are used as they lie, unless --exif_rotation is given"
+        message = f"{_images(len(turned))} {_have(len(turned))} an EXIF orientation: they {what}."
+        yield Finding("orientation", message, turned, "remark")
+
+
+def _sizes(glances: list[Glance]) -> Iterator[Finding]:
+    sizes = Counter(glance.size for glance in glances)
+    if not sizes:
+        return
+    (usual, count), *_ = sizes.most_common(1)
+    if count > USUAL * len(glances):
+        others = [glance for glance in glances if glance.size != usual]
+        what = f"{_are(len(others))} not {usual[0]} x {usual[1]} pixels (width x height) as the others are"
+    else:
+        others = [glance for glance in glances if min(glance.size) < SMALL]
+        what = f"{_have(len(others))} a side of less than {SMALL} pixels"
+    if others:
+        found = Counter(glance.size for glance in others).most_common(3)
+        such = ", ".join(f"{width} x {height}" for (width, height), _ in found)
+        yield Finding("size", f"{_images(len(others))} {what}: {such}{', ...' if len(sizes) > 4 else ''}.",
+                      tuple(glance.name for glance in others), "remark")  # fmt: skip
+
+
+def _modes(glances: list[Glance]) -> Iterator[Finding]:
+    groups: dict[str, list[str]] = {}
+    for glance in glances:
+        for kind in _kinds(glance):
+            groups.setdefault(kind, []).append(glance.name)
+    for kind, names in sorted(groups.items()):
+        share = "all images" if len(names) == len(glances) else _images(len(names))
+        yield Finding("mode", f"{share} {_are(len(names))} {kind}.", tuple(names), "remark")
+
+
+def _kinds(glance: Glance) -> list[str]:
+    """What is unusual about an image's pixels, in words that follow "is"."""
+    kind = _KINDS.get(glance.mode)
+    alpha = ["transparent"] if "alpha composited on white" in glance.notes else []
+    deep = ["16-bit"] if "16-bit reduced to 8-bit" in glance.notes and kind != "16-bit grey" else []
+    several = ["multi-picture, of which the primary one counts"] if glance.format == "MPO" else []
+    return [*([kind] if kind else []), *alpha, *deep, *several]
+
+
+def _formats(glances: list[Glance]) -> Iterator[Finding]:
+    for glance in glances:
+        usual = SUFFIXES.get(glance.format, ())
+        if usual and Path(glance.name).suffix.lower() not in usual:
+            message = f"{glance.name} is a {glance.format} file, in spite of its name."
+            yield Finding("format", message, (glance.name,), "remark")
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'s' if count != 1 else ''}"
+
+
+def _have(count: int) -> str:
+    return "have" if count != 1 else "has"
+
+
+def _are(count: int) -> str:
+    return "are" if count != 1 else "is"
