@@ -20,7 +20,7 @@ MAX_CHUNK_BYTES = 1 << 28
 
 def read_info_mat(
     path: Path,
-    scale: QualityScale,
+    scale: QualityScale | None,
     *,
     exp_id: int,
     train_ratio: float,
@@ -36,7 +36,7 @@ def read_info_mat(
 
     Args:
         path: the file.
-        scale: the scale of the database's scores.
+        scale: the scale of the database's scores, or None where it is not known: then their range.
         exp_id: column ``exp_id % K`` is the split.
         train_ratio: the first ``int(train_ratio * R)`` references of the column are for training.
         train_and_val_ratio: those up to ``int(train_and_val_ratio * R)`` are for validation, the rest for testing.
@@ -70,12 +70,24 @@ def read_info_mat(
         file=path,
         names=names,
         mos=mos,
-        scale=scale,
+        scale=scale or observed_scale(mos, path),
         mos_std=mos_std,
         references=tuple(f"{ref_id:.15g}" for ref_id in ref_ids),
         splits=rows_by_order(ref_ids, order, train_ratio, train_and_val_ratio),
         on_fault=on_fault,
     )
+
+
+def observed_scale(mos: NDArray[np.float64], path: Path) -> QualityScale:
+    """The range of the scores in a file, as their scale.
+
+    Raises:
+        DataError: they are all the same, or no numbers.
+    """
+    low, high = float(mos.min()), float(mos.max())
+    if not low < high:
+        raise DataError(f"the scores in {path} are all the same, or no numbers. Check the file.")
+    return QualityScale(low=low, high=high, note=f"range observed in {path.name}")
 
 
 def _dataset(file: Any, name: str, path: Path) -> Any:

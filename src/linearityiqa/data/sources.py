@@ -77,6 +77,36 @@ def open_labels(config: DataConfig, on_fault: OnFault = refuse, *, others: bool 
     return LabelSource(path.stem, labels, folders, remedy)
 
 
+def open_label_file(path: Path, config: DataConfig) -> LabelSource | None:
+    """Read a label file of a published database, told by its name, or any other info.mat; None for other files.
+
+    Args:
+        path: the file; its images are looked for beside it, beside its folder, and in `config.image_dir`.
+        config: image folder and split.
+
+    Raises:
+        DataError: what is wrong with it.
+        MissingExtraError: the format needs a package that is not installed.
+    """
+    known = next((known for known in KNOWN.values() if path.name in (known.info_file, *known.release_files)), None)
+    if not path.is_file() or (known is None and path.suffix.lower() != ".mat"):
+        return None
+    inner = ("", "images") if known is None else known.inner_folders
+    beside = [home / folder for home in (path.parent, path.parent / "..") for folder in inner]
+    folders = beside if config.image_dir is None else [config.image_dir / folder for folder in inner]
+    remedy = "Name the folder of the images with --image_dir."
+    if known is not None:
+        return LabelSource(known.name, read_known(known, path, config), folders, remedy, known)
+    labels = read_info_mat(
+        path,
+        None,
+        exp_id=config.exp_id,
+        train_ratio=config.train_ratio,
+        train_and_val_ratio=config.train_and_val_ratio,
+    )
+    return LabelSource(path.stem, labels, folders, remedy)
+
+
 def read_known(known: KnownDatabase, path: Path, config: DataConfig, on_fault: OnFault = refuse) -> Labels:
     """Read a label file of a published database: of its release, or its authors' info.mat.
 

@@ -1,0 +1,104 @@
+"""Splits by reference whose parts are alike in MOS."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linearityiqa.data.splits import SPLITS
+from linearityiqa.errors import DataError
+
+
+def share_out(
+    values: NDArray[np.float64], sizes: Sequence[int], stratum: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Assign things to parts of given sizes, at random, so that the parts are alike in a value.
+
+    The things are sorted by value (equal ones in random order) and taken in strata of neighbours. In each, the parts
+    get the shares that bring them closest to their sizes, and chance decides which thing goes where. So a part has, of
+    any range of values, its due share to within one thing, and stratified sampling's variance.
+
+    Args:
+        values: what they are alike in, shape (N,).
+        sizes: size of each part; their sum is N.
+        stratum: neighbours shared out at a time.
+        rng: source of chance.
+
+    Returns:
+        Part of each thing, shape (N,).
+
+    >>> parts = share_out(np.arange(6.0), [4, 2], 3, np.random.default_rng(0))
+    >>> sorted(parts[:3].tolist()), sorted(parts[3:].tolist())
+    ([0, 0, 1], [0, 0, 1])
+    """
+    count = len(values)
+    order = np.lexsort((rng.permutation(count), values))
+    wanted = np.asarray(sizes, dtype=np.float64)
+    given = np.zeros(len(sizes))
+    parts = np.empty(count, dtype=np.int64)
+    for start in range(0, count, stratum):
+        members = order[start : start + stratum]
+        due = wanted * (start + len(members)) / count
+        shares = []
+        for _ in members:
+            part = int(np.argmax(due - given))  # the one that lags most; its lag is positive, so no part overshoots
+            given[part] += 1
+            shares.append(part)
+        parts[members] = rng.permutation(shares)
+    return parts
+
+
+def stratified_splits(
+    references: Sequence[str],
+    mos: NDArray[np.float64],
+    sizes: Sequence[float],
+    stratum: int,
+    rng: np.random.Generator,
+) -> list[NDArray[np.int64]]:
+    """Rows of parts that no reference has images in two of, alike in the mean MOS of their references.
+
+    Args:
+        references: the reference of each image; where every image is its own, its name.
+        mos: score of each image, shape (N,).
+        sizes: share of each part in the references; their sum is 1.
+        stratum: references shared out at a time.
+        rng: source of chance.
+
+    Raises:
+        DataError: fewer references than parts.
+    """
+    distinct, codes = np.unique(np.asarray(references), return_inverse=True)
+    count = len(distinct)
+    if count < len(sizes):
+        raise DataError(f"{count} references cannot be split into {len(sizes)} parts. Make fewer, or name more.")
+    means = np.bincount(codes, weights=mos) / np.bincount(codes)
+    # int() truncates, as everywhere a split is cut; the sum is rounded first, because .6 + .2 is less than .8
+    borders = [int(round(share, 9)) for share in np.cumsum(sizes) * count]
+    parts = share_out(means, np.diff([0, *borders]).tolist(), stratum, rng)
+    return [np.flatnonzero(parts[codes] == part) for part in range(len(sizes))]
+
+
+def split_by_ratio(
+    references: Sequence[str],
+    mos: NDArray[np.float64],
+    train_ratio: float,
+    train_and_val_ratio: float,
+    stratum: int,
+    rng: np.random.Generator,
+) -> dict[str, NDArray[np.int64]]:
+    """Rows of the training, validation and test set; arguments as those of `stratified_splits`."""
+    sizes = [train_ratio, train_and_val_ratio - train_ratio, 1 - train_and_val_ratio]
+    return dict(zip(SPLITS, stratified_splits(references, mos, sizes, stratum, rng), strict=True))
+
+
+def split_into_folds(
+    references: Sequence[str], mos: NDArray[np.float64], folds: int, stratum: int, rng: np.random.Generator
+) -> list[dict[str, NDArray[np.int64]]]:
+    """As many splits as there are folds: each fold is the test set of one, the next is its validation set."""
+    rows = stratified_splits(references, mos, [1 / folds] * folds, max(stratum, folds), rng)
+    splits = []
+    for test in range(folds):
+        val = (test + 1) % folds
+        train = np.sort(np.concatenate([rows[part] for part in range(folds) if part not in (test, val)]))
+        splits.append({"train": train, "val": rows[val], "test": rows[test]})
+    return splits
