@@ -1,0 +1,55 @@
+"""Options of data and cache that cannot mean anything are refused, and new ones rename no run."""
+
+from dataclasses import replace
+
+import pytest
+
+from linearityiqa.config import (
+    DataConfig,
+    DeviceConfig,
+    LossConfig,
+    OptimiserConfig,
+    ScoreConfig,
+    TrainConfig,
+    run_name,
+)
+from linearityiqa.errors import ConfigError
+
+SEVERAL = DataConfig(dataset="KonIQ-10k", more_datasets=("CLIVE", "mine.csv"))
+
+
+def test_more_databases_are_another_run_and_none_are_the_same() -> None:
+    names = {run_name(TrainConfig(data=data)) for data in (DataConfig(), SEVERAL, DataConfig(more_datasets=("CLIVE",)))}
+    assert len(names) == 3
+    assert run_name(TrainConfig(data=replace(SEVERAL, more_datasets=()))) == run_name(TrainConfig())
+
+
+def test_the_cache_does_not_rename_a_run() -> None:
+    assert run_name(TrainConfig(device=DeviceConfig(cache="auto"))) == run_name(TrainConfig())
+
+
+@pytest.mark.parametrize("more", [("KonIQ-10k",), ("CLIVE", "CLIVE")])
+def test_a_database_is_named_once(more) -> None:
+    with pytest.raises(ConfigError, match="must all differ"):
+        DataConfig(dataset="KonIQ-10k", more_datasets=more)
+
+
+@pytest.mark.parametrize("loss_type", ["mae", "mse"])
+def test_losses_that_see_the_scale_need_standardised_labels(loss_type) -> None:
+    loss = LossConfig(loss_type=loss_type)
+    with pytest.raises(ConfigError, match="label_scale standard"):
+        TrainConfig(loss=loss, data=SEVERAL)
+    TrainConfig(loss=loss, data=SEVERAL, optimiser=OptimiserConfig(label_scale="standard"))
+
+
+def test_one_loss_over_batches_of_several_databases_is_refused() -> None:
+    with pytest.raises(ConfigError, match="exact_accumulation"):
+        TrainConfig(data=SEVERAL, optimiser=OptimiserConfig(exact_accumulation=True, accumulation_steps=2))
+    TrainConfig(data=SEVERAL, optimiser=OptimiserConfig(accumulation_steps=2))
+
+
+def test_a_cache_is_named_and_not_for_scoring() -> None:
+    with pytest.raises(ConfigError, match="cache must be none, auto or a folder"):
+        DeviceConfig(cache="")
+    with pytest.raises(ConfigError, match="scored once"):
+        ScoreConfig(device=DeviceConfig(cache="auto"))
