@@ -77,14 +77,14 @@ def test_interval_and_verdict_agree_for_two_methods():
 
 
 def test_equal_methods_are_told_apart_as_often_as_the_level_says():
-    # 80 samples at 20 %: 16 +- 3.6 rejections
+    # 50 samples at 20 %: 10 +- 2.8 rejections
     rejected = 0
-    for seed in range(80):
+    for seed in range(50):
         rng = np.random.default_rng(seed)
         mos = rng.normal(0, 1, 60)
         pair = {name: mos + rng.normal(0, 0.7, 60) for name in "ab"}
         rejected += compare(pair, mos, resamples=200, seed=seed, mappings=()).pairs[0].differences["SROCC"].p < 0.2
-    assert 6 <= rejected <= 27
+    assert 2 <= rejected <= 19
 
 
 def test_holms_correction_is_over_the_pairs_of_methods():

@@ -111,14 +111,14 @@ def test_interval_of_a_normal_correlation_is_fishers():
 
 
 def test_intervals_hold_the_true_value_about_as_often_as_they_say():
-    # population SROCC of a normal pair: 6 / pi asin(r / 2); of 100 intervals at 90 %, 90 +- 3 hold it
+    # population SROCC of a normal pair: 6 / pi asin(r / 2); of 60 intervals at 90 %, 54 +- 2.3 hold it
     r = 0.8
     truth = 6 / math.pi * math.asin(r / 2)
     hits = 0
-    for seed in range(100):
+    for seed in range(60):
         x, y = np.random.default_rng(seed).multivariate_normal([0, 0], [[1, r], [r, 1]], 80).T
         hits += truth in agreement(x, y, resamples=200, confidence=0.9).intervals["SROCC"]
-    assert 80 <= hits <= 98
+    assert 46 <= hits <= 59
 
 
 def test_p_value_is_the_level_at_which_the_interval_touches_zero():
