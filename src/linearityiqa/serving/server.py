@@ -1,4 +1,4 @@
-"""The server around the application: connections that are slow, idle, too many or damaged, and the way to stop."""
+"""The server around the application: where it listens, and how it stops."""
 
 import asyncio
 import functools
@@ -7,118 +7,21 @@ import logging
 import math
 import socket
 import time
-from collections.abc import Callable
-from http import HTTPStatus
 from types import FrameType
-from typing import Any, cast
+from typing import cast
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from linearityiqa.config.serve import LimitsConfig, ServeConfig
+from linearityiqa.config.serve import ServeConfig
 from linearityiqa.errors import ConfigError
 from linearityiqa.scoring import Scorer
 from linearityiqa.serving.app import create_app
+from linearityiqa.serving.connections import BoundedProtocol
 from linearityiqa.serving.gate import Traffic
-from linearityiqa.serving.problems import Problem, busy, malformed
-from linearityiqa.serving.security import HEADERS, Token
+from linearityiqa.serving.security import Token
 from linearityiqa.serving.service import Service
 
 logger = logging.getLogger(__name__)
-
-LINGER_SECONDS = 5.0
-"""How long the rest of a refused body is read and dropped: cut earlier, the connection would lose the answer."""
-
-
-class BoundedProtocol(H11Protocol):
-    """One connection, on which headers must arrive in time, and which nobody holds open by sending no end.
-
-    uvicorn itself waits for ever for the headers of a first request, and for the rest of a body that is refused.
-    """
-
-    def __init__(self, *args: Any, limits: LimitsConfig, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._limits = limits
-        self._timer: asyncio.TimerHandle | None = None
-        self._lingering = False
-        self._refused = False
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for headers, unless there are too many connections."""
-        super().connection_made(transport)
-        if len(self.connections) > self._limits.max_connections:
-            self._refuse(busy("there are as many connections as may be"))
-        else:
-            self._arm(self._limits.header_seconds, self._end_waiting)
-
-    def data_received(self, data: bytes) -> None:
-        """Take bytes; the time for headers runs from the first of them to the last."""
-        if self._refused:
-            return
-        super().data_received(data)
-        if self._refused or self.transport.is_closing():
-            return
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._disarm()
-        elif self.conn.their_state is h11.IDLE and (self._timer is None or self._lingering):
-            self._lingering = False
-            self._arm(self._limits.header_seconds, self._end_waiting)
-
-    def on_response_complete(self) -> None:
-        """Go on with the next request, but do not wait long for the rest of this one."""
-        super().on_response_complete()
-        if self.conn.their_state is h11.SEND_BODY:
-            self._lingering = True
-            self._arm(LINGER_SECONDS, self._cut)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
-        self._disarm()
-        super().connection_lost(exc)
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer what is not HTTP."""
-        self._refuse(malformed("the request is not HTTP/1.1 as it should be"))
-
-    def _arm(self, seconds: float, then: Callable[[], None]) -> None:
-        self._disarm()
-        self._timer = self.loop.call_later(seconds, then)
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _end_waiting(self) -> None:
-        if self.conn.trailing_data[0]:
-            seconds = self._limits.header_seconds
-            self._refuse(Problem(408, f"the headers of the request did not arrive within {seconds:g} s."))
-        else:
-            self.transport.close()
-
-    def _refuse(self, problem: Problem) -> None:
-        """Answer in place of the application where that is still possible, and drop what the client still sends."""
-        self._refused = True
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE) and self.transport.can_write_eof():
-            self.transport.write(_raw(problem))
-            self.transport.write_eof()
-            self._arm(LINGER_SECONDS, self._cut)
-        else:
-            self.transport.close()
-
-    def _cut(self) -> None:
-        self.transport.abort()
-
-
-def _raw(problem: Problem) -> bytes:
-    """An answer as it goes over the wire."""
-    response = problem.response()
-    own = {name.decode(): value.decode() for name, value in response.raw_headers}
-    headers = {name.lower(): value for name, value in HEADERS.items()} | own | {"connection": "close"}
-    lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + bytes(response.body)
 
 
 class DrainingServer(uvicorn.Server):
