@@ -8,10 +8,11 @@ images together. Nothing is chosen on those images: the tables give every epoch.
 import argparse
 import csv
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import t
 
 from linearityiqa.config import (
     DataConfig,
@@ -111,20 +112,44 @@ def values_of(runs: Runs, arm: str, metric: str, epoch: int) -> dict[int, float]
     return found
 
 
+def tables(runs: Runs, epochs: int, base: str) -> Iterator[Table]:
+    """For each metric, every arm after each epoch, and after the last one less the arm `base`, seed by seed."""
+    for metric in METRICS:
+        yield table_of(metric, runs, epochs)
+        yield differences(metric, runs, epochs, base)
+
+
 def table_of(metric: str, runs: Runs, epochs: int) -> Table:
-    """Mean over the seeds after each epoch, with the lowest and the highest, and how many seeds there are."""
     rows = [
         [arm, *(spread(list(values_of(runs, arm, metric, epoch).values())) for epoch in range(1, epochs + 1))]
         for arm in arms_of(runs)
     ]
-    columns = ["training", *(f"epoch {epoch}: mean (range; seeds)" for epoch in range(1, epochs + 1))]
+    columns = ["training", *(f"epoch {epoch}: {SPREAD}" for epoch in range(1, epochs + 1))]
     return Table(f"{metric} on the validation and test images", columns, rows)
 
 
+def differences(metric: str, runs: Runs, epochs: int, base: str) -> Table:
+    of_base = values_of(runs, base, metric, epochs)
+    rows = []
+    for arm in arms_of(runs):
+        values = values_of(runs, arm, metric, epochs)
+        if arm != base:
+            gains = [values[seed] - of_base[seed] for seed in sorted(values.keys() & of_base.keys())]
+            rows.append([arm, spread(gains, sign="+")])
+    return Table(f"{metric} less that of {base}, same seed", ["training", f"after epoch {epochs}: {SPREAD}"], rows)
+
+
+SPREAD = "mean ± 95 % interval over seeds (range; seeds)"
+
+
 def spread(values: list[float], sign: str = "") -> str:
+    """Mean, Student's interval of the mean, lowest and highest, and how many there are."""
     if not values:
         return "–"
     text = f"{statistics.mean(values):{sign}.3f}"
+    if len(values) > 1:
+        half = t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
+        text += f" ± {half:.3f}"
     return f"{text} ({min(values):{sign}.3f} to {max(values):{sign}.3f}; {len(values)})"
 
 

@@ -11,10 +11,9 @@ beside the last one its difference to the paper's recipe with the same seed. Run
 
 from typing import Any
 
-from ablation import METRICS, Runs, arms_of, parser_of, run_all, spread, table_of, values_of
+from ablation import parser_of, run_all, tables
 
 from linearityiqa.config import LossConfig, OptimiserConfig
-from linearityiqa.reporting import Table
 
 PAPER = "paper"
 ADDITIONS: dict[str, dict[str, Any]] = {
@@ -40,24 +39,8 @@ def main() -> None:
         return LossConfig(), OptimiserConfig(**base, **ARMS[arm])
 
     runs = run_all(options, options_of)
-    for metric in METRICS:
-        print(table_of(metric, runs, options.epochs).to_markdown())
-        print(differences(metric, runs, options.epochs).to_markdown())
-
-
-def differences(metric: str, runs: Runs, epochs: int) -> Table:
-    """What each arm gains over the paper's recipe with the same seed, after the last epoch."""
-    paper = values_of(runs, PAPER, metric, epochs)
-    rows = []
-    for arm in arms_of(runs):
-        values = values_of(runs, arm, metric, epochs)
-        both = sorted(values.keys() & paper.keys())
-        if arm != PAPER:
-            gains = [values[seed] - paper[seed] for seed in both]
-            rows.append([arm, spread(gains, sign="+")])
-    return Table(
-        f"{metric} less that of the paper's recipe", ["training", f"after epoch {epochs}: mean (range; seeds)"], rows
-    )
+    for table in tables(runs, options.epochs, base=PAPER):
+        print(table.to_markdown())
 
 
 if __name__ == "__main__":

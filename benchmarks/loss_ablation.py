@@ -8,7 +8,7 @@ images together. Nothing is chosen on those images: the tables give every epoch.
 --report_only the tables are made of what is there.
 """
 
-from ablation import METRICS, parser_of, run_all, table_of
+from ablation import parser_of, run_all, tables
 
 from linearityiqa.config import LabelScale, LossConfig, LossType, OptimiserConfig
 
@@ -31,8 +31,8 @@ def main() -> None:
         )
 
     runs = run_all(options, options_of)
-    for metric in METRICS:
-        print(table_of(metric, runs, options.epochs).to_markdown())
+    for table in tables(runs, options.epochs, base="Norm-in-Norm"):
+        print(table.to_markdown())
 
 
 if __name__ == "__main__":

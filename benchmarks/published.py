@@ -71,6 +71,15 @@ class PublishedProcedure:
         """Go through the training batches without a network; how many images they hold."""
         return sum(len(images) for images, _ in self._batches())
 
+    def first_batch(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """One training batch."""
+        return next(iter(self._batches()))
+
+    def first_step(self) -> None:
+        """From nothing to the end of the first step."""
+        self.decode_all()
+        self.step(*self.first_batch())
+
     def train_epoch(self) -> None:
         """Every training image once."""
         self.network.train()
