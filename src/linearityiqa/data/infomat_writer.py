@@ -17,7 +17,7 @@ _TEXT = b"MATLAB 7.3 MAT-file, Platform: GLNXA64, written by linearityiqa HDF5 s
 
 
 def write_info_mat(
-    path: Path, labels: Labels, names: tuple[str, ...], *, splits: int, seed: int
+    path: Path, labels: Labels, names: tuple[str, ...], *, splits: int, seed: int, opinion_factor: float = 1.0
 ) -> tuple[float, float]:
     """Write im_names, subjective_scores, subjective_scoresSTD, ref_ids and index, as `read_info_mat` describes them.
 
@@ -32,6 +32,7 @@ def write_info_mat(
         names: their image names.
         splits: columns of index.
         seed: seed of the random orders.
+        opinion_factor: what deviations will be multiplied with when the file is read.
 
     Returns:
         The train_ratio and train_and_val_ratio that cut the first column into the split of the labels, or else the
@@ -52,7 +53,7 @@ def write_info_mat(
         orders[0] = np.concatenate([rng.permutation(part) for part in parts])
         train, val = len(parts[0]), len(parts[1])
         ratios = ((train + 0.5) / count, (train + val + 0.5) / count)  # halfway, so that rounding cannot matter
-    deviations = np.zeros(len(names)) if labels.mos_std is None else labels.mos_std
+    deviations = np.zeros(len(names)) if labels.mos_std is None else labels.mos_std / opinion_factor
     with atomic_path(path) as temporary:
         with h5py.File(temporary, "w", userblock_size=HEADER_BYTES) as file:
             _write_names(h5py, file, names)

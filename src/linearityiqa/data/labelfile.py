@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,25 +79,36 @@ def split_words(splits: Mapping[str, NDArray[np.int64]], count: int) -> list[str
     return words
 
 
-def names_for(output: Path, source: LabelSource) -> tuple[tuple[str, ...], Path | None]:
+class ImageNames(NamedTuple):
+    """Image names for a CSV file.
+
+    Attributes:
+        names: the names.
+        image_dir: the folder that must be given with the file as --image_dir; None where it is found by itself.
+        found: whether the images are there at all.
+    """
+
+    names: tuple[str, ...]
+    image_dir: Path | None = None
+    found: bool = True
+
+
+def names_for(output: Path, source: LabelSource) -> ImageNames:
     """The image names for a CSV file, relative to its own folder where the images lie inside.
 
     Args:
         output: the CSV file to be.
         source: the labels, and where their images may lie.
-
-    Returns:
-        The names, and the folder that must be given with the file as --image_dir, or None where it is found by itself.
     """
     try:
         root, names = find_images(source.labels, source.folders, source.remedy)
     except DataError as cause:
         _log.warning("the image names are written as they stand in %s, because %s", source.labels.file, cause)
-        return source.labels.names, None
+        return ImageNames(source.labels.names, found=False)
     home, place = Path(os.path.abspath(output.parent)), Path(os.path.abspath(root))  # noqa: PTH100 - links stay links
     if place in (home, home / "images"):
-        return names, None
+        return ImageNames(names)
     if place.is_relative_to(home):
         inner = place.relative_to(home).as_posix()
-        return tuple(f"{inner}/{name}" for name in names), None
-    return names, root
+        return ImageNames(tuple(f"{inner}/{name}" for name in names))
+    return ImageNames(names, root)

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from linearityiqa.cli.datasets.written import where_images
+from linearityiqa.cli.datasets.written import image_dir_of, where_images
 from linearityiqa.cli.parsing import parse
 from linearityiqa.config import ConvertConfig
 from linearityiqa.data.infomat_writer import write_info_mat
 from linearityiqa.data.labelfile import names_for, refuse_to_overwrite, write_csv
-from linearityiqa.data.sources import LabelSource, open_label_file, open_labels
+from linearityiqa.data.sources import KNOWN, LabelSource, open_label_file, open_labels
 
 DESCRIPTION = (
     "Write the labels of a database as a CSV file, or as the info.mat of the LinearityIQA authors. --dataset names a "
@@ -23,16 +23,20 @@ def main(argv: Sequence[str]) -> int:
     config = parse(ConvertConfig, argv, prog="linearityiqa datasets convert", description=DESCRIPTION)
     refuse_to_overwrite(config.output, config.force)
     source = open_label_file(Path(config.data.dataset), config.data) or open_labels(config.data, others=True)
-    names, image_dir = names_for(config.output, source)
+    names = names_for(config.output, source)
     summary = describe(source, config.output)
     if config.output.suffix.lower() == ".mat":
-        ratios = write_info_mat(config.output, source.labels, names, splits=config.splits, seed=config.seed)
+        # read by this name, the deviations will be multiplied again
+        factor = next((known.opinion_factor for known in KNOWN.values() if known.info_file == config.output.name), 1.0)
+        ratios = write_info_mat(
+            config.output, source.labels, names.names, splits=config.splits, seed=config.seed, opinion_factor=factor
+        )
         use = f"Split 0 is cut with --train_ratio {ratios[0]:.8f} --train_and_val_ratio {ratios[1]:.8f}."
     else:
-        write_csv(config.output, source.labels, names, source.labels.splits, force=config.force)
-        use = where_images(image_dir)
+        write_csv(config.output, source.labels, names.names, source.labels.splits, force=config.force)
+        use = where_images(names)
     if config.json:
-        print(json.dumps({**summary, "image_dir": None if image_dir is None else str(image_dir)}))
+        print(json.dumps({**summary, "image_dir": image_dir_of(names)}))
         return 0
     print(text_of(summary))
     print(use)

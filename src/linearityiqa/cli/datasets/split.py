@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from linearityiqa.cli.datasets.written import where_images
+from linearityiqa.cli.datasets.written import image_dir_of, where_images
 from linearityiqa.cli.parsing import parse
 from linearityiqa.config import SplitConfig
 from linearityiqa.data.labelfile import names_for, refuse_to_overwrite, write_csv
@@ -38,17 +38,17 @@ def main(argv: Sequence[str]) -> int:
         splits: list[Split] = [split_by_ratio(references, labels.mos, *ratios, config.strata, rng)]
     else:
         splits = [*split_into_folds(references, labels.mos, config.folds, config.strata, rng)]
-    names, image_dir = names_for(config.output, source)
+    names = names_for(config.output, source)
     for output, split in zip(outputs, splits, strict=True):
-        write_csv(output, labels, names, split, force=config.force)
+        write_csv(output, labels, names.names, split, force=config.force)
     summaries = [summary(output, split, labels.mos) for output, split in zip(outputs, splits, strict=True)]
     if config.json:
-        print(json.dumps({"files": summaries, "image_dir": None if image_dir is None else str(image_dir)}))
+        print(json.dumps({"files": summaries, "image_dir": image_dir_of(names)}))
         return 0
     for each in summaries:
         parts = ", ".join(f"{n} {name} (mean MOS {each['mean_mos'][name]:.4g})" for name, n in each["images"].items())
         print(f"{each['file']}: {parts}")
-    print(where_images(image_dir))
+    print(where_images(names))
     return 0
 
 
