@@ -112,9 +112,10 @@ class RunState:
         """Set torch's generators to what was noted in this process; one that was not there keeps its own."""
         if world.rank >= self.processes:
             return
-        torch.set_rng_state(self.random["cpu"][world.rank])
+        # copies: torch reads a generator's state from the start of the memory that a row is part of
+        torch.set_rng_state(self.random["cpu"][world.rank].clone())
         if device.type == "cuda" and "cuda" in self.random:
-            torch.cuda.set_rng_state(self.random["cuda"][world.rank], device)
+            torch.cuda.set_rng_state(self.random["cuda"][world.rank].clone(), device)
 
 
 @contextlib.contextmanager
