@@ -1,0 +1,187 @@
+"""What each of two processes does in the tests of distributed training; `training/test_distributed.py` starts them.
+
+    python distributed_ranks.py FOLDER LABELS PORT...
+
+The processes connect once for each port. Process 0 leaves what they found in FOLDER/found.pt.
+"""
+
+import itertools
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+import torch
+from torch.nn.functional import interpolate
+
+from linearityiqa.config import LossConfig, ModelConfig, OptimiserConfig, TrainConfig
+from linearityiqa.errors import Interrupted, TrainingError
+from linearityiqa.evaluation.transfer import NetworkBatch
+from linearityiqa.losses import QualityLoss
+from linearityiqa.models import LinearityIQA
+from linearityiqa.training import train
+from linearityiqa.training.distributed import ALONE, World, open_world
+from linearityiqa.training.optimisation import LabelScaling, build_optimizer
+from linearityiqa.training.precision import choose_precision, make_deterministic
+from linearityiqa.training.step import TrainingStep
+from small_runs import SMALL_BACKBONE, changed, small_run
+
+SHARES = ((4, 4), (4, 3), (5, 0), (1, 7))
+"""Images of the first and of the second process, batch by batch."""
+
+
+def small_network(dtype: torch.dtype) -> LinearityIQA:
+    """A network whose frozen batch normalisation does normalise: with random weights it would let signals die away."""
+    torch.manual_seed(1)
+    network = LinearityIQA(ModelConfig(architecture=SMALL_BACKBONE)).to(dtype)
+    layers = [module for module in network.backbone.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    for layer in layers:
+        layer.momentum = 1.0
+    with torch.no_grad():
+        network.train().pool(photographs(8, torch.Generator().manual_seed(3)).to(dtype))
+    for layer in layers:
+        layer.momentum = 0.1
+    network.freeze_batch_norm()
+    return network
+
+
+def photographs(count: int, random: torch.Generator) -> torch.Tensor:
+    """Smooth patches with more or less noise; on noise alone all images look the same to a network."""
+    patches = interpolate(torch.rand(count, 3, 4, 4, generator=random), size=(64, 64), mode="bilinear")
+    noise = torch.rand(count, 3, 64, 64, generator=random) - 0.5
+    return 2 * (patches + torch.rand(count, 1, 1, 1, generator=random) * noise) - 1
+
+
+def losses(world: World, count: int, dtype: torch.dtype, **options) -> list[float]:
+    """Losses of `count` batches, the same for any number of processes."""
+    make_deterministic(1, randomness=False)
+    config = OptimiserConfig(freeze_bn=True, **options)
+    network = small_network(dtype)
+    step = TrainingStep(
+        network=network,
+        loss_function=QualityLoss(LossConfig()),
+        optimizer=build_optimizer(network, config),
+        precision=choose_precision(config, torch.device("cpu")),
+        labels=LabelScaling(50.0, 20.0),
+        accumulation_steps=config.accumulation_steps,
+        exact_accumulation=config.exact_accumulation,
+        world=world,
+    )
+    random = torch.Generator().manual_seed(2)
+    batches = []
+    for shares in itertools.islice(itertools.cycle(SHARES), count):
+        images, mos = photographs(sum(shares), random).to(dtype), torch.rand(sum(shares), generator=random) * 100
+        mine = slice(None) if world.size == 1 else (slice(shares[0]), slice(shares[0], None))[world.rank]
+        batches.append(NetworkBatch(images[mine], mos[mine], torch.arange(sum(shares))[mine]))
+    found = []
+    for done in range(0, count, step.batches_a_loss):
+        last = (done + step.batches_a_loss) % config.accumulation_steps == 0
+        found.append(float(step.accumulate(*batches[done : done + step.batches_a_loss], last=last).loss))
+        if last:
+            step.update()
+    return found
+
+
+def communication(world: World) -> dict[str, object]:
+    """What each method gives, and the gradient that goes through `gather`."""
+    rows = torch.arange(3.0 * world.rank).reshape(-1, 3).requires_grad_()  # none in process 0, one in process 1
+    gathered, labels = world.gather(torch.cat([rows, rows + 10]), torch.full((2 * world.rank,), 7, dtype=torch.int64))
+    (gathered * torch.arange(6.0).reshape(2, 3)).sum().backward()
+    copied = torch.full((2,), float(world.rank))
+    world.copy_from_main([copied])
+    return {
+        "gathered": gathered.detach(),
+        "labels": labels,
+        "gradient": world.gather(rows.grad)[0],
+        "largest": world.largest(world.rank, -world.rank),
+        "from_main": world.from_main(b"main" if world.is_main else b""),
+        "copied": world.gather(copied)[0],
+        "seeds": [world.own_seed(5), world.rank],
+    }
+
+
+def steps(world: World) -> dict[str, object]:
+    """Losses of two processes and of one."""
+    accumulated = {"count": 6, "dtype": torch.float64, "accumulation_steps": 2}
+    cases = {
+        "float64": {"count": 20, "dtype": torch.float64},
+        "float32": {"count": 20, "dtype": torch.float32},
+        "accumulated": accumulated,
+        "accumulated exactly": accumulated | {"exact_accumulation": True},
+    }
+    return {
+        name: {"together": losses(world, **options), "alone": losses(ALONE, **options) if world.is_main else []}
+        for name, options in cases.items()
+    }
+
+
+def shared_run(labels: Path, folder: Path, weights: Path) -> TrainConfig:
+    """Two epochs of batches of 5, 5 and 2 images."""
+    config = small_run(labels, folder, test_during_training=True)
+    return changed(config, freeze_bn=True, weights=str(weights), batch_size=5)
+
+
+def stopped_run(config: TrainConfig, rank: int) -> int:
+    """Exit status of a run of which process 1 alone is asked to stop, after the first step of the second epoch."""
+    original, calls = TrainingStep.update, itertools.count(1)
+
+    def update(self) -> None:
+        original(self)
+        if next(calls) == 4 and rank == 1:
+            signal.raise_signal(signal.SIGTERM)
+
+    TrainingStep.update = update
+    try:
+        train(config)
+    except Interrupted as stop:
+        return stop.exit_status
+    finally:
+        TrainingStep.update = original
+    return 0
+
+
+def deserted_run(config: TrainConfig, rank: int) -> str:
+    """What process 0 says when process 1 ends in the middle of a step."""
+    original = TrainingStep.update
+
+    def update(self) -> None:
+        if rank == 1:
+            os._exit(0)
+        original(self)
+
+    TrainingStep.update = update
+    try:
+        train(config)
+    except TrainingError as failure:
+        return str(failure)
+    return ""
+
+
+def main(folder: Path, labels: Path, ports: list[str]) -> None:
+    torch.set_num_threads(1)
+    rank, port = int(os.environ["RANK"]), iter(ports)
+    os.environ["MASTER_PORT"] = next(port)
+    with open_world("cpu") as world:
+        found = {"communication": communication(world), "steps": steps(world)}
+    weights = folder / "backbone.pth"
+    if rank == 0:
+        torch.save(small_network(torch.float32).backbone.state_dict(), weights)
+    own = folder / ("together" if rank == 0 else "not written")  # as on machines without a common file system
+    os.environ["MASTER_PORT"] = next(port)
+    found["results"] = train(shared_run(labels, own, weights)).results
+    stopped = folder / ("stopped" if rank == 0 else "not written")
+    os.environ["MASTER_PORT"] = next(port)
+    found["status"] = stopped_run(shared_run(labels, stopped, weights), rank)
+    if rank == 0:
+        shutil.copytree(stopped, folder / "left to one process")
+    os.environ["MASTER_PORT"] = next(port)
+    train(shared_run(labels, stopped, weights))
+    torch.save(found, folder / f"found{rank}.pt")
+    os.environ["MASTER_PORT"] = next(port)
+    words = deserted_run(shared_run(labels, folder / ("deserted" if rank == 0 else "not written"), weights), rank)
+    (folder / "deserted.txt").write_text(words)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])

@@ -1,0 +1,287 @@
+"""Two processes against one: the same losses, metrics and files, whatever happens to one of them.
+
+Oracle: the same steps, and the same run, in one process; for what was stopped or killed, the undisturbed run.
+"""
+
+import csv
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import distributed_ranks
+from distributed_ranks import shared_run
+from linearityiqa.config import DataConfig, DeviceConfig, ModelConfig, OptimiserConfig, TrainConfig
+from linearityiqa.errors import ConfigError, DataError
+from linearityiqa.models import LinearityIQA
+from linearityiqa.training import train
+from linearityiqa.training.distributed import ALONE, World
+from linearityiqa.training.session import open_session
+from small_runs import SMALL_BACKBONE
+
+PATIENCE = 900.0
+CONNECTIONS = 5
+
+
+def free_ports(count: int) -> list[str]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [str(each.getsockname()[1]) for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("distributed")
+
+
+@pytest.fixture(scope="module")
+def found(photo_database: Path, folder: Path) -> list[dict[str, Any]]:
+    """What each of two processes has found."""
+    words = [sys.executable, distributed_ranks.__file__, str(folder), str(photo_database), *free_ports(CONNECTIONS)]
+    here = os.pathsep.join([str(Path(distributed_ranks.__file__).parent), os.environ.get("PYTHONPATH", "")])
+    processes = [
+        subprocess.Popen(
+            words,
+            env=os.environ
+            | {"PYTHONPATH": here, "MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": "2", "RANK": str(rank)}
+            | {"LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": "2"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        outputs = [process.communicate(timeout=PATIENCE)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], "\n".join(outputs)
+    return [torch.load(folder / f"found{rank}.pt") for rank in range(2)]
+
+
+def table(folder: Path, name: str) -> list[dict[str, str]]:
+    with (folder / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def same_files(first: Path, second: Path) -> bool:
+    names = ("metrics.csv", "predictions.csv", "model.safetensors", "results.json")
+    return all((first / name).read_bytes() == (second / name).read_bytes() for name in names)
+
+
+def test_rows_are_gathered_in_the_order_of_the_ranks_and_gradients_stay_at_home(found) -> None:
+    for each in found:
+        told = each["communication"]
+        assert told["gathered"].tolist() == [[0, 1, 2], [10, 11, 12]]
+        assert told["labels"].tolist() == [7, 7]
+        assert told["gradient"].tolist() == [[0 + 3, 1 + 4, 2 + 5]]
+
+
+def test_what_process_0_says_counts_and_the_largest_number_wins(found) -> None:
+    for each in found:
+        told = each["communication"]
+        assert told["largest"] == (1, 0)
+        assert told["from_main"] == b"main"
+        assert told["copied"].tolist() == [0, 0, 0, 0]
+
+
+def test_process_0_draws_from_the_seed_of_the_run_and_the_other_from_its_own(found) -> None:
+    first, second = (each["communication"]["seeds"][0] for each in found)
+    assert first == 5 != second
+
+
+@pytest.mark.parametrize(
+    ("case", "tolerance"), [("float64", 1e-8), ("float32", 1e-3), ("accumulated", 1e-8), ("accumulated exactly", 1e-8)]
+)
+def test_losses_are_those_of_one_process(found, case, tolerance) -> None:
+    losses = found[0]["steps"][case]
+    assert losses["together"] == pytest.approx(losses["alone"], abs=tolerance, rel=0)
+    assert losses["together"] == found[1]["steps"][case]["together"]
+    assert len(set(losses["alone"])) == len(losses["alone"]) > 1
+
+
+def test_the_first_epochs_metrics_are_those_of_one_process(found, folder, photo_database) -> None:
+    train(shared_run(photo_database, folder / "alone", folder / "backbone.pth"))
+    pairs = zip(table(folder / "together", "metrics.csv"), table(folder / "alone", "metrics.csv"), strict=True)
+    compared = 0
+    for together, alone in pairs:
+        if together["epoch"] == "1":
+            for column in set(together) - {"split", ""}:
+                assert float(together[column] or 0) == pytest.approx(float(alone[column] or 0), abs=1e-3), column
+                compared += 1
+    assert compared > 30
+
+
+def test_all_processes_have_the_results_and_the_first_alone_writes(found, folder) -> None:
+    assert found[0]["results"] == found[1]["results"]
+    assert not (folder / "not written").exists()
+    assert len(table(folder / "together", "predictions.csv")) == 6
+    assert len(list((folder / "together").glob("events.out.tfevents.*"))) == 1
+
+
+def test_a_signal_to_one_process_stops_both_and_the_run_goes_on_to_the_same_bits(found, folder) -> None:
+    assert [each["status"] for each in found] == [128 + signal.SIGTERM] * 2
+    left = torch.load(folder / "left to one process" / "last.pt")
+    assert (left["epoch"], left["step"], left["processes"]) == (2, 1, 2)
+    assert same_files(folder / "stopped", folder / "together")
+
+
+def test_one_process_goes_on_where_two_were_stopped_and_says_what_that_means(
+    found, folder, photo_database, caplog
+) -> None:
+    train(shared_run(photo_database, folder / "left to one process", folder / "backbone.pth"))
+    assert "2 processes have computed this run, from here on 1" in caplog.text
+    losses = [
+        [float(row["loss"]) for row in table(folder / name, "metrics.csv") if row["split"] == "train"]
+        for name in ("left to one process", "together")
+    ]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-3)
+
+
+def test_a_process_that_is_left_alone_says_so(found, folder) -> None:
+    assert "another process of this run has ended" in (folder / "deserted.txt").read_text()
+
+
+def child_of(parent: int, rank: int) -> int | None:
+    """The process that torchrun has started as `rank`."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            status, environment = (entry / "status").read_text(), (entry / "environ").read_bytes()
+        except OSError:  # gone, or of another user
+            continue
+        if f"\nPPid:\t{parent}\n" in status and f"\0RANK={rank}\0".encode() in b"\0" + environment + b"\0":
+            return int(entry.name)
+    return None
+
+
+def kill_one_after_the_first_save(launcher: subprocess.Popen[str], folder: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not (folder / "last.pt").exists() and launcher.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    pid = child_of(launcher.pid, 1)
+    if pid is not None:
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are told apart in /proc")
+def test_torchrun_starts_again_after_a_kill_and_the_run_ends_in_the_same_bits(found, folder, photo_database) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    words = ["-ds", str(photo_database), "-arch", SMALL_BACKBONE, "--weights", str(folder / "backbone.pth"), "-bs", "5"]
+    words += ["-e", "2", "-lr", "1e-3", "--freeze_bn", "-tdt", "--save_minutes", "0", "--num_workers", "0", "--fresh"]
+    launcher = subprocess.Popen(
+        [*torchrun, "--max-restarts", "1", "-m", "linearityiqa", "train", *words, "--output", str(folder / "killed")],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    kill_one_after_the_first_save(launcher, folder / "killed")
+    output, _ = launcher.communicate(timeout=PATIENCE)
+    assert launcher.returncode == 0, output
+    assert output.count("going on with epoch") == 1  # said by process 0 alone
+    assert output.count("model file:") == 1
+    assert same_files(folder / "killed", folder / "together")
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "architecture", "error", "message"),
+    [
+        ({"batch_size": 3, "freeze_bn": True}, SMALL_BACKBONE, ConfigError, "batch_size 3 leaves some of the 4"),
+        ({"batch_size": 8}, SMALL_BACKBONE, ConfigError, "on a CPU train with --freeze_bn"),
+        ({"batch_size": 8}, "alexnet", DataError, "there is no label file"),  # which has no batch normalisation to share
+    ],
+)
+def test_what_cannot_be_shared_is_refused_before_anything_is_read(
+    tmp_path, optimiser, architecture, error, message
+) -> None:
+    config = TrainConfig(
+        model=ModelConfig(architecture=architecture),
+        data=DataConfig(dataset=str(tmp_path / "labels.csv")),
+        optimiser=OptimiserConfig(**optimiser),
+        device=DeviceConfig(device="cpu"),
+    )
+    with pytest.raises(error, match=message):
+        open_session(config, resuming=False, world=World(rank=0, size=4, local_size=4))
+
+
+def test_synchronised_batch_norm_keeps_names_and_values() -> None:
+    torch.manual_seed(0)
+    network = LinearityIQA(ModelConfig(architecture=SMALL_BACKBONE)).eval()
+    names, images = list(network.state_dict()), torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        before = network(images)
+        network.synchronise_batch_norm()
+        after = network(images)
+    assert list(network.state_dict()) == names
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    kinds = {type(module) for module in network.backbone.modules()}
+    assert torch.nn.SyncBatchNorm in kinds
+    assert torch.nn.BatchNorm2d not in kinds
+
+
+def test_timms_normalisation_keeps_its_activation() -> None:
+    pytest.importorskip("timm")
+    torch.manual_seed(0)
+    network = LinearityIQA(ModelConfig(architecture="timm/efficientnet_lite0")).eval()
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        before = network(images)
+        network.synchronise_batch_norm()
+        assert torch.equal(network(images).fused, before.fused)
+    assert not any(type(module).__name__ == "BatchNormAct2d" for module in network.backbone.modules())
+
+
+def test_no_variables_of_torchrun_or_a_size_of_1_mean_one_process() -> None:
+    assert World.from_environment({}) == World.from_environment({"WORLD_SIZE": "1", "RANK": "0"}) == ALONE
+
+
+def test_variables_of_torchrun() -> None:
+    environment = {"WORLD_SIZE": "4", "RANK": "3", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}
+    assert World.from_environment(environment) == World(3, 4, 1, 2, 0)
+    restarted = environment | {"TORCHELASTIC_RESTART_COUNT": "2"}
+    assert World.from_environment(restarted).restarts == 2
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"WORLD_SIZE": "2"},
+        {"WORLD_SIZE": "two", "RANK": "0"},
+        {"WORLD_SIZE": "2", "RANK": "2"},
+        {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "1"},
+    ],
+)
+def test_variables_that_contradict_each_other_are_refused(environment) -> None:
+    with pytest.raises(ConfigError, match="Start several processes with torchrun"):
+        World.from_environment(environment)
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpus", "given"), [("auto", 0, "auto"), ("cpu", 2, "cpu"), ("auto", 2, "cuda:1"), ("cuda", 2, "cuda:1")]
+)
+def test_each_process_takes_the_gpu_of_its_number(asked, gpus, given, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    assert World(rank=3, size=4, local_rank=1, local_size=2).device_name(asked) == given
+    assert ALONE.device_name(asked) == asked
+
+
+@pytest.mark.parametrize(("asked", "message"), [("auto", "2 processes on a machine with 1 GPU"), ("cuda:0", "share")])
+def test_processes_without_a_gpu_of_their_own_are_refused(asked, message, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ConfigError, match=message):
+        World(rank=1, size=2, local_rank=1, local_size=2).device_name(asked)
