@@ -55,7 +55,7 @@ class DifferentiableQuality(nn.Module):
             raise TypeError(f"images must be floating point in 0..1, got {images.dtype}: divide by 255")
         if images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(f"images must have the shape (N, 3, H, W), got {tuple(images.shape)}")
-        pixels = images.float()
+        pixels = images.to(self.mean.dtype)
         if self._size is not None and self._size != tuple(pixels.shape[2:]):
             pixels = functional.interpolate(pixels, self._size, mode="bilinear", antialias=True, align_corners=False)
         scores: QualityScores[Tensor] = self.network((pixels - self.mean) / self.std)

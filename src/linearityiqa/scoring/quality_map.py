@@ -43,9 +43,9 @@ class QualityMap:
     def picture(self) -> Image.Image:
         """The image in grey, tinted where quality is lost, over a line that says what clear and full tint stand for."""
         grey = self.image.convert("L").convert("RGB")
-        # a cell's value stands at its centre
+        # bilinear: cells are blended without ringing
         opacity = Image.fromarray(np.round(255 * STRONGEST * self.loss).astype(np.uint8)).resize(
-            self.image.size, Image.Resampling.BICUBIC
+            self.image.size, Image.Resampling.BILINEAR
         )
         tinted = Image.composite(Image.new("RGB", grey.size, TINT), grey, opacity)
         key = self._key(tinted.width)

@@ -1,0 +1,158 @@
+"""Oracle: the scorer's own scores; finite differences; and that steps along the gradient raise the score."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from formula import formula_network
+from linearityiqa.config import ModelConfig, TransformConfig
+from linearityiqa.errors import ConfigError, ImageTooSmallError
+from linearityiqa.images import IMAGENET_MEAN, IMAGENET_STD
+from linearityiqa.models import LinearityIQA, save_model
+from linearityiqa.scoring import Scorer
+from linearityiqa.scoring.differentiable import DifferentiableQuality, ImageQualityLoss
+from pixel_runtime import MAPPING, PixelRuntime, make_record
+
+MODEL = ModelConfig(architecture="alexnet")
+RESIZED = TransformConfig(resize=True, resize_size_h=64, resize_size_w=96)
+
+
+@pytest.fixture(scope="module")
+def network() -> LinearityIQA:
+    return formula_network()
+
+
+@pytest.fixture
+def scorer(network: LinearityIQA, tmp_path: Path) -> Scorer:
+    path = tmp_path / "model.safetensors"
+    save_model(path, network, make_record(model=MODEL, transform=RESIZED))
+    return Scorer(path, device="cpu")
+
+
+def pictures(count: int, height: int, width: int) -> np.ndarray:
+    rng = np.random.default_rng(5)
+    coarse = rng.integers(0, 256, (count, height // 8, width // 8, 3), np.uint8)
+    return np.stack([np.asarray(Image.fromarray(one).resize((width, height))) for one in coarse])
+
+
+def as_tensor(images: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(images).permute(0, 3, 1, 2) / 255
+
+
+def test_scores_are_those_of_the_scorer(scorer: Scorer) -> None:
+    module = scorer.as_module()
+    same_size = pictures(3, 64, 96)
+    expected = [scorer.score(image) for image in same_size]
+    assert np.std(expected) > 0
+    np.testing.assert_allclose(module(as_tensor(same_size)).detach(), expected, rtol=1e-4)
+
+
+def test_resizing_differs_from_pillows_by_less_than_a_level() -> None:
+    image = pictures(1, 152, 200)[0]
+    resized = np.asarray(Image.fromarray(image).resize((96, 64), Image.Resampling.BILINEAR)).astype(float)
+    ours = torch.nn.functional.interpolate(
+        as_tensor(image[None]), (64, 96), mode="bilinear", antialias=True, align_corners=False
+    )
+    assert np.abs(255 * ours[0].permute(1, 2, 0).numpy() - resized).max() <= 1.01
+
+
+def test_scores_of_resized_images_are_those_of_pillows_resizing_without_its_rounding(
+    scorer: Scorer, network: LinearityIQA
+) -> None:
+    images = pictures(2, 152, 200)
+    bands = [[Image.fromarray(band.astype(np.float32)) for band in image.transpose(2, 0, 1)] for image in images]
+    resized = np.array([[np.asarray(b.resize((96, 64), Image.Resampling.BILINEAR)) for b in image] for image in bands])
+    mean, std = (np.array(values).reshape(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    with torch.no_grad():
+        raw = network(torch.from_numpy((resized / 255 - mean) / std).float()).fused.numpy()
+    np.testing.assert_allclose(scorer.as_module()(as_tensor(images)).detach(), MAPPING.fused(raw), rtol=1e-4)
+
+
+def test_the_gradient_is_that_of_finite_differences(network: LinearityIQA) -> None:
+    quality = DifferentiableQuality(network, make_record(transform=RESIZED)).double()
+    image = as_tensor(pictures(1, 80, 80)).double().requires_grad_()
+    direction = torch.randn(image.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    (gradient,) = torch.autograd.grad(quality(image).sum(), image)
+    step = 1e-6
+    with torch.no_grad():
+        difference = (quality(image + step * direction) - quality(image - step * direction)) / (2 * step)
+    assert float(difference) == pytest.approx(float((gradient * direction).sum()), rel=1e-3)
+
+
+def test_steps_along_the_gradient_raise_the_score_that_files_get(scorer: Scorer) -> None:
+    loss = scorer.as_loss()
+    start = pictures(1, 64, 96)
+    image = as_tensor(start).clone().requires_grad_()
+    optimiser = torch.optim.Adam([image], lr=0.02)
+    losses = []
+    for _ in range(6):
+        value = loss(image)
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+        with torch.no_grad():
+            image.clamp_(0, 1)
+        losses.append(value.item())
+    assert losses[-1] < losses[0]
+    after = np.round(255 * image.detach()[0].permute(1, 2, 0).numpy()).astype(np.uint8)
+    assert scorer.score(after) > scorer.score(start[0])
+
+
+def test_the_loss_is_the_share_of_the_scale_that_is_lost(network: LinearityIQA) -> None:
+    record = make_record(transform=RESIZED)
+    quality = DifferentiableQuality(network, record)
+    images = as_tensor(pictures(2, 64, 96))
+    scores = quality(images)
+    assert record.scale is not None
+    expected = (record.scale.high - scores) / (record.scale.high - record.scale.low)
+    torch.testing.assert_close(ImageQualityLoss(quality, "none")(images), expected)
+    torch.testing.assert_close(ImageQualityLoss(quality)(images), expected.mean())
+    torch.testing.assert_close(ImageQualityLoss(quality, "sum")(images), expected.sum())
+    unknown = DifferentiableQuality(network, replace(record, scale=None))
+    torch.testing.assert_close(ImageQualityLoss(unknown)(images), -scores.mean())
+    with pytest.raises(ConfigError, match="reduction"):
+        ImageQualityLoss(quality, "median")  # type: ignore[arg-type]
+
+
+def test_the_model_stays_as_it_is(scorer: Scorer, network: LinearityIQA) -> None:
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    loss = scorer.as_loss()
+    torch.nn.Sequential(loss).train()
+    assert not any(module.training for module in loss.quality.modules())
+    assert not any(parameter.requires_grad for parameter in loss.parameters())
+    image = as_tensor(pictures(1, 64, 96)).requires_grad_()
+    loss(image).backward()
+    assert image.grad is not None
+    for name, value in loss.quality.network.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    loss.quality.network.fused.linear.weight.zero_()
+    assert scorer.score(pictures(1, 64, 96)[0]) != pytest.approx(MAPPING.fused.intercept)
+
+
+@pytest.mark.parametrize(
+    ("images", "error"),
+    [
+        (torch.zeros(1, 3, 64, 96, dtype=torch.uint8), TypeError),
+        (torch.zeros(3, 64, 96), ValueError),
+        (torch.zeros(1, 1, 64, 96), ValueError),
+    ],
+)
+def test_images_of_another_kind_are_refused(
+    network: LinearityIQA, images: torch.Tensor, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match="images must"):
+        DifferentiableQuality(network, make_record())(images)
+
+
+def test_images_too_small(network: LinearityIQA) -> None:
+    with pytest.raises(ImageTooSmallError):
+        DifferentiableQuality(formula_network(P6=2), make_record())(torch.zeros(1, 3, 8, 8))
+
+
+def test_a_model_that_torch_does_not_run_has_no_gradients() -> None:
+    with pytest.raises(ConfigError, match="torch"):
+        Scorer(PixelRuntime()).as_loss()
