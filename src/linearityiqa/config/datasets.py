@@ -50,7 +50,7 @@ class StatsConfig:
     images: bool = True
     """Read the sizes of the images, too (--no_images needs the labels only)."""
     output: Path | None = None
-    """Also draw the histograms into this PNG file."""
+    """Also draw the histogram of MOS into this PNG file."""
     quiet: bool = False
     """Show no progress bar."""
     json: bool = False

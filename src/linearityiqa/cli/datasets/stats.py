@@ -10,7 +10,7 @@ from linearityiqa.cli.parsing import parse
 from linearityiqa.config import StatsConfig
 from linearityiqa.data.description import Description, Distribution, describe_database
 from linearityiqa.files import write_bytes
-from linearityiqa.reporting import Line, Panel, Table, figure_bytes, line_grid
+from linearityiqa.reporting import COLUMN_WIDTH, Line, Panel, Table, figure_bytes, line_grid
 
 DESCRIPTION = (
     "Describe a database: images, references, splits, and how MOS, its standard deviation and the sizes of the images "
@@ -75,22 +75,17 @@ def histogram(distribution: Distribution) -> Iterator[str]:
 
 
 def draw(description: Description, path: Path) -> None:
-    """Draw the share of each split in every bin, a panel for each quantity, into a PNG file.
+    """Draw the share of each split in every bin of MOS into a PNG file.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
         OSError: the file cannot be written.
     """
-    panels = [
-        Panel(
-            title=f"{description.name}: {distribution.quantity}",
-            y_label="% of the images",
-            lines=[
-                Line(name, np.convolve(distribution.edges, (0.5, 0.5), "valid"), 100 * np.array(counts) / sum(counts))
-                for name, counts in distribution.counts.items()
-                if any(counts)
-            ],
-        )
-        for distribution in description.distributions
+    mos = description.distributions[0]
+    middles = np.convolve(mos.edges, (0.5, 0.5), "valid")
+    lines = [
+        Line(name, middles, 100 * np.array(counts) / sum(counts)) for name, counts in mos.counts.items() if any(counts)
     ]
-    write_bytes(path, figure_bytes(line_grid([panels], x_label="Middle of the bin", panel_height=2.2)))
+    panel = Panel(title=description.name, y_label="% of the images", lines=lines)
+    figure = line_grid([[panel]], x_label=f"MOS, middle of the bin ({len(middles)} bins)", width=COLUMN_WIDTH)
+    write_bytes(path, figure_bytes(figure))
