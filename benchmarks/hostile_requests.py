@@ -159,7 +159,7 @@ def main() -> None:
 
         def friendly() -> list[float]:
             """Photographs from all clients at once; the scores of a few, one after the other, so in batches of one."""
-            list(clients.map(lambda photo: score(service, photo), photos * 10))
+            list(clients.map(lambda photo: score(service, photo), photos * 5))
             return [score(service, photo) for photo in photos]
 
         friendly()

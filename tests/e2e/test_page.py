@@ -200,6 +200,9 @@ def test_the_page_asks_for_the_token(visit, tmp_path) -> None:
     with live(token_file=path, limits=LimitsConfig(max_body_mb=0.1)) as closed:
         page = visit(closed, ready=False)
         expect(page.locator("#access")).to_be_visible()
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+        expect(page.locator("#access")).to_be_visible()
         page.fill("#token", "wrong")
         page.keyboard.press("Enter")
         expect(page.locator("#access-text")).to_contain_text("not the token")

@@ -208,9 +208,11 @@ function askForToken(wrong) {
     : "This service asks for a token. It is kept until you close this page.";
   $("token").value = "";
   $("access").showModal();
+  $("access").onclose = () => $("access").showModal(); // nothing works without the token
   return new Promise((resolve) => {
     $("access-form").onsubmit = (event) => {
       event.preventDefault();
+      $("access").onclose = null;
       $("access").close();
       resolve($("token").value.trim());
     };
@@ -239,7 +241,6 @@ document.addEventListener("drop", (event) => {
   if (!$("access").open) add(dropped(event.dataTransfer));
 });
 document.addEventListener("paste", (event) => add([...event.clipboardData.files]));
-$("access").addEventListener("cancel", (event) => event.preventDefault()); // nothing works without the token
 $("sort").addEventListener("change", show);
 $("maps").addEventListener("change", toggleMaps);
 $("again").addEventListener("click", scoreAgain);
