@@ -54,12 +54,6 @@ def test_a_killed_workers_run_is_resumed(photo_database, tmp_path, monkeypatch):
     assert resumed == {name: (job.folder / name).read_bytes() for name in resumed}
 
 
-def test_no_cluster_at_the_address(photo_database, tmp_path, monkeypatch):
-    pytest.importorskip("ray", reason="Ray is not installed: pip install 'linearityiqa[ray]'")
-    with pytest.raises(ConfigError, match="Check --ray"):
-        ray_cluster.connect("nowhere:port")
-
-
 @pytest.mark.parametrize(
     ("device", "workers", "node", "expected"),
     [

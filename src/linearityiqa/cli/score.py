@@ -48,6 +48,10 @@ def run(config: ScoreConfig) -> int:
     """
     from linearityiqa.scoring import Details
 
+    if config.ray is not None:
+        from linearityiqa.cli.score_ray import score_on_cluster
+
+        return exit_status(score_on_cluster(config, words_of(config)))
     paths = _paths(config)
     scorer = open_scorer(config)
     print(headline(scorer, require_model(config)), file=sys.stderr)
@@ -57,6 +61,11 @@ def run(config: ScoreConfig) -> int:
     else:
         with contextlib.closing(_results(config, scorer, paths, details)) as results:
             count = print_rows(results, format_of(config, details))
+    return exit_status(count)
+
+
+def exit_status(count: Count) -> int:
+    """1 where any image has no score, which is said; else 0."""
     if count.failed:
         print(f"{count.failed} of {count.total} images could not be scored", file=sys.stderr)
     return 1 if count.failed else 0
@@ -70,7 +79,7 @@ def run_demo(config: ScoreConfig) -> int:
         UnreadableImageError: the image cannot be decoded.
         ModelFileError: the model file cannot be used.
     """
-    images = _words(config)
+    images = words_of(config)
     if len(images) != 1:
         raise ConfigError(f"this scores one image, got {len(images)}: name it with --img_path FILE")
     score = open_scorer(config).score(images[0])
@@ -78,7 +87,8 @@ def run_demo(config: ScoreConfig) -> int:
     return 0
 
 
-def _words(config: ScoreConfig) -> list[str]:
+def words_of(config: ScoreConfig) -> list[str]:
+    """What names the images."""
     return [*config.paths, *([str(config.img_path)] if config.img_path is not None else [])]
 
 
@@ -86,7 +96,7 @@ def _paths(config: ScoreConfig) -> Iterator[Path]:
     """The images, lazily, but not before the first of them is found."""
     from linearityiqa.scoring import expand
 
-    words = _words(config)
+    words = words_of(config)
     if not words:
         raise ConfigError(
             "there is nothing to score: name images, folders or globs, as in linearityiqa score --model FILE photos/ "

@@ -1,7 +1,7 @@
 """From the options of a model to a scorer, for every command that scores."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from linearityiqa.config import ModelConfig, ScoreConfig, ServeConfig, TransformConfig
 from linearityiqa.errors import ConfigError
@@ -32,19 +32,23 @@ def open_scorer(config: ScoreConfig | ServeConfig) -> "Scorer":
     """
     from linearityiqa.scoring import Scorer
 
+    return Scorer(require_model(config), **scorer_options(config))
+
+
+def scorer_options(config: ScoreConfig | ServeConfig) -> dict[str, Any]:
+    """The options of `Scorer` beside the model file."""
     transform = config.transform.effective()
     limits = config.limits if isinstance(config, ServeConfig) else config
-    return Scorer(
-        require_model(config),
+    return {
         # what is left at its default is not asked for: the model file says what the model needs
-        model=None if config.model == ModelConfig() else config.model,
-        transform=None if transform == TransformConfig() else transform,
-        device=config.device.device,
-        batch_size=config.batch_size,
-        num_workers=config.device.num_workers,
-        num_threads=config.device.num_threads,
-        max_pixels=limits.max_pixels,
-    )
+        "model": None if config.model == ModelConfig() else config.model,
+        "transform": None if transform == TransformConfig() else transform,
+        "device": config.device.device,
+        "batch_size": config.batch_size,
+        "num_workers": config.device.num_workers,
+        "num_threads": config.device.num_threads,
+        "max_pixels": limits.max_pixels,
+    }
 
 
 def headline(scorer: "Scorer", path: Path) -> str:

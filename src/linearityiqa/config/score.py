@@ -88,6 +88,9 @@ class ScoreConfig:
     """Images a batch."""
     max_megapixels: float = 100.0
     """Refuse images with more pixels than this, before decoding them."""
+    ray: str | None = None
+    """Score on a Ray cluster: its address, auto (the one this machine belongs to), or local (extra: ray). Needs OUTPUT,
+    a folder that all machines see; images may also be addresses that fsspec opens, e.g. s3://bucket/photos."""
     pbar: Annotated[bool, tyro.conf.arg(aliases=["-pbar"])] = False
     """Show a progress bar."""
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -102,6 +105,11 @@ class ScoreConfig:
                 "--json and --csv are for what is printed; the ending of --output says how it is written",
             ),
             (self.output is None or self.output.suffix.lower() in OUTPUT_SUFFIXES, _output_rule(self.output)),
+            (
+                self.ray is None or (self.output is not None and self.output.suffix.lower() in ("", ".parquet")),
+                "--ray writes a folder of Parquet files: name it with --output FOLDER",
+            ),
+            (self.ray is None or self.map is None, "--ray writes no pictures: leave out --map"),
             (not self.fresh or self.output is not None, "--fresh starts --output over, and there is none"),
             (self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}"),
             (self.max_megapixels > 0, f"max_megapixels must be > 0, got {self.max_megapixels}"),

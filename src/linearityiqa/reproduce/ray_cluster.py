@@ -8,7 +8,6 @@ from typing import Any
 
 from linearityiqa.config import DeviceConfig
 from linearityiqa.errors import ConfigError, Interrupted
-from linearityiqa.extras import require
 from linearityiqa.reproduce.execution import Order, Outcome
 from linearityiqa.reproduce.setup import Job
 from linearityiqa.training.stopping import StopRequest
@@ -18,28 +17,10 @@ MAX_RETRIES = 5
 LOOK_SECONDS = 0.5
 SAVE_SECONDS = 120
 """How long runs that are asked to stop may take to save their states."""
-LOCAL = "local"
 
 
 class Preempted(Exception):  # noqa: N818 - an event, not a fault
     """The machine of a run is being taken away: its state is saved, and it goes on elsewhere."""
-
-
-def connect(address: str) -> Any:
-    """Connect to the cluster, or start one on this machine.
-
-    Raises:
-        MissingExtraError: Ray is not installed.
-        ConfigError: there is no cluster at the address.
-    """
-    ray = require("ray", "ray")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    local = {"include_dashboard": False} if address == LOCAL else {}
-    try:
-        ray.init(address=address, logging_level="warning", **local)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as cause:
-        raise ConfigError(f"cannot reach a Ray cluster at {address!r}: {cause}. Check --ray.") from cause
-    return ray
 
 
 def run_on_ray(jobs: Iterable[Job], ray: Any, stop: StopRequest) -> Iterator[tuple[Job, Outcome]]:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from linearityiqa.cluster import connect
 from linearityiqa.config import DataConfig, ReproduceConfig
 from linearityiqa.errors import LinearityIQAError
 from linearityiqa.extras import require
@@ -83,7 +84,7 @@ def _carry_out_all(jobs: Sequence[Job], config: ReproduceConfig) -> Iterator[tup
     from linearityiqa.training.stopping import StopRequest
 
     if config.ray is not None:
-        from linearityiqa.reproduce.ray_cluster import connect, run_on_ray
+        from linearityiqa.reproduce.ray_cluster import run_on_ray
 
         ray = connect(config.ray)  # before the signals are taken over: Ray sets handlers of its own
         try:

@@ -78,10 +78,20 @@ class ParquetOutput(Output):
         finally:
             os.close(self._descriptor)
 
+    @property
+    def next_part(self) -> int:
+        """Number of the next part."""
+        return self._next
+
+    def count(self, images: int, failed: int) -> None:
+        """Count rows of parts that others have written."""
+        self.total += images
+        self.failed += failed
+
     def _flush(self) -> None:
         if self._rows:
             with explained(self._folder):
-                write_part(self._folder / _part_name(self._next), self._rows, self._details)
+                write_part(self._folder / part_name(self._next), self._rows, self._details)
             self._next += 1
             self._rows = []
         self._written = time.monotonic()
@@ -152,5 +162,6 @@ def _text(value: str) -> str:
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _part_name(number: int) -> str:
+def part_name(number: int) -> str:
+    """Name of the file of a part."""
     return f"part-{number:06d}.parquet"

@@ -1,0 +1,149 @@
+"""Scoring as a Ray Data job: blocks of images on the machines of a cluster, each block a Parquet file.
+
+A block that is lost with its worker is done again and writes the same file, so every image has exactly one row,
+however often a worker or a machine is lost.
+"""
+
+import itertools
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from linearityiqa.config import DeviceConfig
+from linearityiqa.errors import ConfigError, OutputError
+from linearityiqa.scoring.output.parquet import ParquetOutput, part_name, row_of, write_part
+from linearityiqa.scoring.results import Details
+from linearityiqa.scoring.scorer import Scorer
+from linearityiqa.scoring.urls import is_url, read_url
+
+BLOCK_IMAGES = 500
+"""Most images of a block: what is lost with a worker."""
+MOST_WORKERS = 10_000
+
+
+@dataclass(frozen=True)
+class ScoringJob:
+    """What every worker of a job needs to know; it travels to other machines.
+
+    Attributes:
+        model_file: the model, under the path that it has on every machine.
+        options: of `Scorer`.
+        details: what is asked for beside the scores.
+        folder: where the blocks are written; all machines see it under this path.
+        block_images: images of a block.
+    """
+
+    model_file: Path
+    options: dict[str, Any]
+    details: Details
+    folder: Path
+    block_images: int = BLOCK_IMAGES
+
+
+class Resources(NamedTuple):
+    """What a worker reserves, and how many workers there may be."""
+
+    cpus: int
+    gpus: int
+    workers: int
+
+
+class BlockScorer:
+    """A worker of the job: a model that stays open, and scores block after block."""
+
+    def __init__(self, job: ScoringJob) -> None:
+        self._job = job
+        self._scorer = Scorer(job.model_file, **job.options)
+
+    def __call__(self, blocks: dict[str, Any]) -> dict[str, Any]:
+        """Score a block and write its file; how many images it has, and how many of them have no score."""
+        counts = [self._score(str(part), list(paths)) for part, paths in zip(*blocks.values(), strict=True)]
+        images, failed = zip(*counts, strict=True)
+        return {"images": list(images), "failed": list(failed)}
+
+    def _score(self, part: str, paths: list[str]) -> tuple[int, int]:
+        details = self._job.details
+        read = read_url if any(map(is_url, paths)) else None
+        results = list(self._scorer.score_many(paths, details, read=read))
+        write_part(self._job.folder / part, [row_of(result, details) for result in results], details)
+        return len(results), sum(result.failed for result in results)
+
+
+def score_on_ray(job: ScoringJob, output: ParquetOutput, paths: Iterable[str], ray: Any, resources: Resources) -> None:
+    """Score the images that have no row yet on a cluster; `output` counts them as their blocks are done.
+
+    Args:
+        job: what the workers need.
+        output: where the rows go, open, so that no other process writes there.
+        paths: the images, as local paths or addresses.
+        ray: the module, connected to a cluster.
+        resources: of a worker.
+
+    Raises:
+        OutputError: a block could not be scored or written, on several workers.
+    """
+    new = (path for path in paths if output.take(path))
+    blocks = [
+        {"part": part_name(output.next_part + number), "paths": block}
+        for number, block in enumerate(_blocks(new, job.block_images))
+    ]
+    if not blocks:
+        return
+    # each row of the data set is a block: what a lost worker had is then done again whole, under the same name
+    data = require_ray_data(ray).from_items(blocks, override_num_blocks=len(blocks))
+    done = data.map_batches(
+        BlockScorer,
+        fn_constructor_args=(job,),
+        batch_size=1,
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(resources.workers, len(blocks))),
+        num_cpus=resources.cpus,
+        num_gpus=resources.gpus,
+        max_restarts=-1,  # of a worker that died
+        max_task_retries=-1,  # of a block that was lost with it
+    )
+    try:
+        for row in done.iter_rows():
+            output.count(int(row["images"]), int(row["failed"]))
+    except ray.exceptions.RayError as failure:
+        reason = str(failure).strip().rpartition("\n")[2]
+        raise OutputError(
+            f"the job on the Ray cluster failed: {reason}. Finished blocks are in {job.folder}; the same command goes "
+            "on from there."
+        ) from failure
+
+
+def require_ray_data(ray: Any) -> Any:
+    """Ray's data sets, without bars and notices of their own."""
+    import ray.data  # a part of its own, which must be imported
+
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    return ray.data
+
+
+def resources_of(device: DeviceConfig, nodes: Iterable[dict[str, Any]]) -> Resources:
+    """A worker for each GPU of a cluster with its share of the cores, or without GPUs one for each core.
+
+    Args:
+        device: where the arithmetic happens, and how many threads it takes.
+        nodes: of the cluster, as Ray describes them.
+
+    Raises:
+        ConfigError: a GPU is asked for and the cluster has none.
+    """
+    alive = [node["Resources"] for node in nodes if node["Alive"]]
+    cpus, gpus = (int(sum(node.get(kind, 0) for node in alive)) for kind in ("CPU", "GPU"))
+    if gpus and not device.device.startswith("cpu"):
+        return Resources(cpus=max(1, cpus // gpus), gpus=1, workers=gpus)
+    if device.device.startswith("cuda"):
+        raise ConfigError(f"--device {device.device} needs a GPU, and the Ray cluster has none")
+    threads = device.num_threads or 1
+    return Resources(cpus=threads, gpus=0, workers=min(MOST_WORKERS, max(1, cpus // threads)))
+
+
+def _blocks(paths: Iterable[str], size: int) -> Iterator[list[str]]:
+    source = iter(paths)
+    while block := list(itertools.islice(source, size)):
+        yield block
