@@ -1,7 +1,6 @@
 """Oracle: the input itself (order, completeness), and counts of what is held at any time."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from linearityiqa.scoring import ImageScore, Prepared, batching
-from linearityiqa.scoring.batching import Lanes, Slot, Window, ahead, in_order
+from linearityiqa.scoring.batching import Lanes, Slot, Window, in_order
 
 SIZES = [(8, 8), (8, 4), (4, 8), None]
 
@@ -138,26 +137,3 @@ def test_a_batch_that_fails_fails_its_slots() -> None:
         slot.batch = Lanes(executor, 1, broken).start([slot])
         with pytest.raises(ValueError, match="unforeseen"):
             list(in_order([slot], 1))
-
-
-def test_ahead_keeps_order_and_reads_no_further_than_its_depth() -> None:
-    taken = 0
-
-    def endless() -> Iterator[int]:
-        nonlocal taken
-        while True:
-            taken += 1
-            yield taken
-
-    with ThreadPoolExecutor(2) as executor:
-        squares = ahead(executor, lambda x: x * x, endless(), depth=3)
-        for i in range(1, 20):
-            assert next(squares) == i * i
-            assert taken <= i + 3
-        squares.close()  # type: ignore[attr-defined]
-
-
-def test_ahead_ends_with_its_items() -> None:
-    with ThreadPoolExecutor(2) as executor:
-        assert list(ahead(executor, str, range(5), depth=9)) == list("01234")
-        assert list(ahead(executor, str, [], depth=9)) == []

@@ -4,14 +4,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import TypeVar
 
 from linearityiqa.data.workers import MAX_PIXELS_PER_BATCH
 from linearityiqa.scoring.prepared import Prepared
 from linearityiqa.scoring.results import ImageScore
-
-T = TypeVar("T")
-S = TypeVar("S")
 
 WINDOW_BATCHES = 4
 """How many batches' images may wait for others of their size, or for the ones before them."""
@@ -145,18 +141,3 @@ def in_order(slots: Iterable[Slot], most: int) -> Iterator[ImageScore]:
             yield due.popleft().wait()
     while due:
         yield due.popleft().wait()
-
-
-def ahead(executor: Executor, function: Callable[[T], S], items: Iterable[T], depth: int) -> Iterator[S]:
-    """`function` of each item, in order, computed up to `depth` items ahead; `items` is read no further than that."""
-    pending: deque[Future[S]] = deque()
-    try:
-        for item in items:
-            pending.append(executor.submit(function, item))
-            if len(pending) > depth:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        for future in pending:
-            future.cancel()

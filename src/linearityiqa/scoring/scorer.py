@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from linearityiqa.config import AugmentationConfig, ModelConfig, TransformConfig
 from linearityiqa.config.checks import require_options
+from linearityiqa.data.processes import ahead
 from linearityiqa.data.workers import default_workers
 from linearityiqa.errors import ConfigError, DataError
 from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform
 from linearityiqa.record import ModelRecord
-from linearityiqa.scoring.batching import WINDOW_BATCHES, Lanes, Slot, Window, ahead, in_order
+from linearityiqa.scoring.batching import WINDOW_BATCHES, Lanes, Slot, Window, in_order
 from linearityiqa.scoring.inference import Inference
 from linearityiqa.scoring.prepared import ImageLike, Prepared, prepare
 from linearityiqa.scoring.results import PLAIN, Details, ImageScore
