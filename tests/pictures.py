@@ -1,4 +1,4 @@
-"""Pictures that can be told apart by sight, and what is done to copies of them: ``from pictures import make_picture``."""
+"""Pictures that can be told apart by sight, and changed copies of them: ``from pictures import make_picture``."""
 
 import io
 from collections.abc import Callable

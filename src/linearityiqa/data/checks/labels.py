@@ -10,8 +10,8 @@ from linearityiqa.data.labels import Labels
 from linearityiqa.data.table import MIN_IMAGES
 from linearityiqa.quality import QualityScale
 
-FAR = 2.0
-"""Without a known scale: a score counts as off the scale this many times the range of the middle 98 % beyond it."""
+FAR = 3.0
+"""Without a known scale: a score counts as off the scale this many times the range of the middle 90 % beyond it."""
 FEW = 20
 """Fewest images from which that range is estimated."""
 TINY_DEVIATION = 0.01
@@ -37,10 +37,10 @@ def _off_scale(labels: Labels, scale: QualityScale | None) -> Iterator[Finding]:
     if scale is not None:
         low, high, why = scale.low, scale.high, f"the scale is {scale.low:g}..{scale.high:g}"
     elif len(finite) >= FEW:
-        inner = np.quantile(finite, (0.01, 0.99))
+        inner = np.quantile(finite, (0.05, 0.95))
         margin = FAR * (inner[1] - inner[0])
         low, high = inner[0] - margin, inner[1] + margin
-        why = f"98 % of the scores lie in {inner[0]:g}..{inner[1]:g}"
+        why = f"90 % of the scores lie in {inner[0]:g}..{inner[1]:g}"
     else:
         return
     yield from _each(labels, (labels.mos < low) | (labels.mos > high), "scale", f"{{where}}: the score of {{name}} is "
