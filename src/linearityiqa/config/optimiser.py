@@ -53,7 +53,7 @@ class OptimiserConfig(Additions):
     val_criterion: Annotated[Criterion, tyro.conf.arg(aliases=["-valc"])] = "SROCC"
     """What chooses the best epoch on the validation set."""
     randomness: Annotated[bool, tyro.conf.arg(aliases=["-rn"])] = False
-    """Allow nondeterministic algorithms."""
+    """Allow nondeterministic algorithms, and TF32 on a GPU."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -9,6 +9,8 @@ from torch import nn
 from linearityiqa.config import DeviceConfig
 from linearityiqa.errors import ConfigError
 
+EVALUATION_BATCH = 8
+EVALUATION_BATCH_ON_GPU = 64
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -39,9 +41,51 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-def place(network: Network, device: torch.device) -> Network:
-    """Bring a network to the device, in the memory layout that convolutions are fastest in; returns it."""
-    return network.to(device).to(memory_format=torch.channels_last)
+def place(
+    network: Network, device: torch.device, layout: torch.memory_format = torch.channels_last, *, compiled: bool = False
+) -> Network:
+    """Bring a network to the device.
+
+    Args:
+        network: a whole network; names and values of its weights stay as they are.
+        device: where it goes.
+        layout: how the weights of convolutions lie in memory.
+        compiled: have torch compile the backbone, when it is first used.
+
+    Returns:
+        The network.
+
+    Raises:
+        ConfigError: it is to be compiled, and there is no compiler for the device.
+    """
+    network.to(device).to(memory_format=layout)
+    if compiled:
+        _require_compiler(device)
+        # not the whole network: the heads are a thousandth of the work, and what can fail stays readable
+        network.get_submodule("backbone").compile()
+    return network
+
+
+def evaluation_batch_size(config: DeviceConfig, device: torch.device) -> int:
+    """Images a batch where nothing but speed depends on it (a bound on its pixels holds besides)."""
+    if config.eval_batch_size is not None:
+        return config.eval_batch_size
+    return EVALUATION_BATCH_ON_GPU if device.type == "cuda" else EVALUATION_BATCH
+
+
+def _require_compiler(device: torch.device) -> None:
+    try:
+        torch.compile(_increment)(torch.zeros(8, device=device))
+    except Exception as cause:  # the compiler's own exceptions share no base
+        reason = str(cause).strip().partition("\n")[0] or type(cause).__name__
+        raise ConfigError(
+            f"--compile: torch cannot compile for {device} here ({reason}). It needs a C++ compiler such as g++ for a "
+            "CPU, and Triton for a GPU; or leave --compile out."
+        ) from cause
+
+
+def _increment(values: torch.Tensor) -> torch.Tensor:
+    return values + 1
 
 
 def visible_gpus() -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from linearityiqa.data.database_images import open_images
 from linearityiqa.data.databases import open_database
 from linearityiqa.data.workers import default_workers
 from linearityiqa.evaluation.authors_npy import write_authors_npy
-from linearityiqa.evaluation.device import place, prepare_device
+from linearityiqa.evaluation.device import evaluation_batch_size, place, prepare_device
 from linearityiqa.evaluation.inference import predict
 from linearityiqa.evaluation.predictions_file import write_predictions_csv
 from linearityiqa.evaluation.report import evaluate
@@ -52,9 +52,9 @@ def evaluate_model_file(config: TestConfig, model_file: Path) -> TestOutcome:
         progress=config.pbar,
     )
     predictions = predict(
-        place(model.network, device),
+        place(model.network, device, compiled=config.device.compile),
         images.dataset(table),
-        batch_size=config.optimiser.batch_size,
+        batch_size=evaluation_batch_size(config.device, device),
         device=device,
         num_workers=workers,
         progress=f"{database.name} {config.split}" if config.pbar else None,

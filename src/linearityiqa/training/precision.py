@@ -1,13 +1,18 @@
-"""Numeric precision and determinism of a run."""
+"""Numeric precision, memory layout and determinism of a run."""
 
 import contextlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from linearityiqa.config import OptimiserConfig
+
+DENSE_SHARE = 0.75
+"""Share of wide dense kernels among a network's weights from which on a CPU trains it faster in the usual layout."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +40,39 @@ def choose_precision(config: OptimiserConfig, device: torch.device) -> Precision
     return Precision(name, lambda: torch.autocast(device.type, dtype=dtype), scaler)
 
 
+def choose_layout(network: nn.Module, precision: Precision, device: torch.device) -> torch.memory_format:
+    """How images and the weights of convolutions lie in memory while the network is trained.
+
+    Channels-last is what the tensor cores of GPUs want. On a CPU it is faster for 1 x 1 and grouped kernels, and slower
+    in the backward pass of wide dense ones (as of VGG and ResNet-18; docs/decisions.md has the figures). Evaluation
+    is always faster with channels-last images.
+    """
+    if device.type == "cpu":
+        convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+        sizes = {module: module.weight.numel() for module in convolutions}
+        dense = [module for module in convolutions if module.groups == 1 and max(module.kernel_size) > 1]
+        last = sum(sizes[module] for module in dense) < DENSE_SHARE * sum(sizes.values())
+    else:
+        last = precision.name != "float32" or torch.backends.cudnn.allow_tf32
+    return torch.channels_last if last else torch.contiguous_format
+
+
 def make_deterministic(seed: int, *, randomness: bool) -> None:
-    """Seed torch's generators and, unless `randomness`, allow deterministic algorithms only."""
+    """Seed torch's generators; unless `randomness`, allow deterministic algorithms only, and float32 that is float32.
+
+    With `randomness`, a GPU tries out which algorithms are fastest, and rounds float32 factors to TF32.
+    """
     torch.manual_seed(seed)
     torch.backends.cudnn.benchmark = randomness
     torch.backends.cudnn.deterministic = not randomness
+    torch.backends.cudnn.allow_tf32 = randomness
+    torch.backends.cuda.matmul.allow_tf32 = randomness
+    # matrix products of a GPU are deterministic only so; read when the first one is computed
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # warn_only: some backward passes of exotic backbones have no deterministic form on a GPU
     torch.use_deterministic_algorithms(not randomness, warn_only=True)
+    # would fill all new memory with nan, lest someone read what was never written; nothing here does
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def _autocast_dtype(config: OptimiserConfig, device: torch.device) -> torch.dtype | None:
@@ -51,4 +82,6 @@ def _autocast_dtype(config: OptimiserConfig, device: torch.device) -> torch.dtyp
         return torch.bfloat16 if config.amp_dtype == "bfloat16" else torch.float16
     if device.type != "cuda":
         return None
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    # not torch.cuda.is_bf16_supported(), which is also true where bfloat16 is emulated, slowly
+    computes_bfloat16 = torch.version.hip is not None or torch.cuda.get_device_capability(device) >= (8, 0)
+    return torch.bfloat16 if computes_bfloat16 else torch.float16

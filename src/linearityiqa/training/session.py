@@ -25,7 +25,7 @@ from linearityiqa.training.averaging import WeightAverage
 from linearityiqa.training.distributed import ALONE, World
 from linearityiqa.training.images import DEBUG_BATCHES, Part, RunImages, open_run_images
 from linearityiqa.training.optimisation import build_optimizer
-from linearityiqa.training.precision import Precision, choose_precision, make_deterministic
+from linearityiqa.training.precision import Precision, choose_layout, choose_precision, make_deterministic
 from linearityiqa.training.schedules import Schedule
 from linearityiqa.training.step import TrainingStep
 
@@ -133,30 +133,7 @@ def open_session(config: TrainConfig, *, resuming: bool, world: World = ALONE, h
     options = config.optimiser
     batches = TrainingBatches(images.counts, options.batch_size, options.seed, images_a_loss=options.images_a_loss)
     loader = make_loader(images.training, world.shares(batches), workers, pin_memory=device.type == "cuda")
-    make_deterministic(world.own_seed(config.optimiser.seed), randomness=config.optimiser.randomness)
-    network = LinearityIQA(config.model, weights=config.optimiser.weights if world.is_main and not resuming else "none")
-    place(network, device)
-    if config.optimiser.freeze_bn:
-        network.freeze_batch_norm()
-    elif world.size > 1:
-        network.synchronise_batch_norm()
-    world.copy_from_main(network.state_dict().values())
-    precision = choose_precision(config.optimiser, device)
-    if precision.name == "float32" and config.optimiser.opt_level != "O0":
-        logger.debug("no mixed precision on this device: training runs in float32")
-    optimizer = build_optimizer(network, config.optimiser)
-    step = TrainingStep(
-        network=network,
-        loss_function=QualityLoss(config.loss),
-        optimizer=optimizer,
-        precision=precision,
-        labels=images.labels,
-        accumulation_steps=config.optimiser.accumulation_steps,
-        exact_accumulation=config.optimiser.exact_accumulation,
-        clip_grad_norm=config.optimiser.clip_grad_norm,
-        average=WeightAverage(network, config.optimiser.ema_decay) if config.optimiser.ema_decay > 0 else None,
-        world=world,
-    )
+    step = _training_step(config, images, device, world, resuming=resuming)
     return Session(
         config=config,
         folder=run_folder(config),
@@ -164,9 +141,40 @@ def open_session(config: TrainConfig, *, resuming: bool, world: World = ALONE, h
         loader=loader,
         batches=batches,
         step=step,
-        schedule=Schedule(optimizer, config.optimiser, batches_an_epoch(config, batches)),
+        schedule=Schedule(step.optimizer, config.optimiser, batches_an_epoch(config, batches)),
         device=device,
         workers=workers,
+    )
+
+
+def _training_step(
+    config: TrainConfig, images: RunImages, device: torch.device, world: World, *, resuming: bool
+) -> TrainingStep:
+    options = config.optimiser
+    make_deterministic(world.own_seed(options.seed), randomness=options.randomness)
+    precision = choose_precision(options, device)
+    if precision.name == "float32" and options.opt_level != "O0":
+        logger.debug("no mixed precision on this device: training runs in float32")
+    network = LinearityIQA(config.model, weights=options.weights if world.is_main and not resuming else "none")
+    layout = choose_layout(network, precision, device)
+    place(network, device, layout, compiled=config.device.compile)
+    if options.freeze_bn:
+        network.freeze_batch_norm()
+    elif world.size > 1:
+        network.synchronise_batch_norm()
+    world.copy_from_main(network.state_dict().values())
+    return TrainingStep(
+        network=network,
+        loss_function=QualityLoss(config.loss),
+        optimizer=build_optimizer(network, options),
+        precision=precision,
+        labels=images.labels,
+        accumulation_steps=options.accumulation_steps,
+        exact_accumulation=options.exact_accumulation,
+        clip_grad_norm=options.clip_grad_norm,
+        average=_average(config, network, device, layout),
+        layout=layout,
+        world=world,
     )
 
 
@@ -190,6 +198,16 @@ def _require_shareable(config: TrainConfig, world: World, device: torch.device) 
             f"{config.model.architecture} takes batch statistics, which torch adds up over processes on GPUs only: on "
             "a CPU train with --freeze_bn, or with one process."
         )
+
+
+def _average(
+    config: TrainConfig, network: LinearityIQA, device: torch.device, layout: torch.memory_format
+) -> WeightAverage | None:
+    if config.optimiser.ema_decay == 0:
+        return None
+    average = WeightAverage(network, config.optimiser.ema_decay)
+    place(average.network, device, layout, compiled=config.device.compile)  # a copy is not compiled
+    return average
 
 
 def batches_an_epoch(config: TrainConfig, batches: TrainingBatches) -> int:

@@ -1,0 +1,143 @@
+"""Exact accumulation. Oracle: the same images as one batch, in float64; torch's own passes for the statistics."""
+
+import copy
+
+import pytest
+import torch
+
+from linearityiqa.config import LossConfig, ModelConfig, OptimiserConfig
+from linearityiqa.evaluation.transfer import NetworkBatch
+from linearityiqa.losses import QualityLoss
+from linearityiqa.models import LinearityIQA
+from linearityiqa.training.optimisation import LabelScaling, build_optimizer
+from linearityiqa.training.precision import choose_precision
+from linearityiqa.training.recomputation import pooled_by_parts
+from linearityiqa.training.step import TrainingStep
+from small_runs import SMALL_BACKBONE
+
+CPU = torch.device("cpu")
+
+
+def new_network(*, freeze_bn: bool) -> LinearityIQA:
+    torch.manual_seed(1)
+    network = LinearityIQA(ModelConfig(architecture=SMALL_BACKBONE)).double().train()
+    if freeze_bn:
+        network.freeze_batch_norm()
+    return network
+
+
+def batches(*sizes: int) -> list[NetworkBatch]:
+    generator = torch.Generator().manual_seed(5)
+    images = torch.rand(sum(sizes), 3, 48, 64, dtype=torch.float64, generator=generator)
+    mos = torch.rand(sum(sizes), dtype=torch.float64, generator=generator)
+    return [
+        NetworkBatch(*pair, torch.arange(len(pair[1])))
+        for pair in zip(images.split(sizes), mos.split(sizes), strict=True)
+    ]
+
+
+def step_of(network: LinearityIQA, *, exact: bool, accumulation_steps: int = 1) -> TrainingStep:
+    config = OptimiserConfig(opt_level="O0")
+    return TrainingStep(
+        network=network,
+        loss_function=QualityLoss(LossConfig()),
+        optimizer=build_optimizer(network, config),
+        precision=choose_precision(config, CPU),
+        labels=LabelScaling(),
+        accumulation_steps=accumulation_steps,
+        exact_accumulation=exact,
+    )
+
+
+def gradients(network: LinearityIQA) -> torch.Tensor:
+    return torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
+
+
+def test_with_frozen_statistics_accumulated_batches_are_one_large_batch() -> None:
+    parts = batches(3, 3, 2)
+    whole = NetworkBatch(*(torch.cat(column) for column in zip(*parts, strict=True)))
+    large, exact = new_network(freeze_bn=True), new_network(freeze_bn=True)
+    expected = step_of(large, exact=False).accumulate(whole)
+    found = step_of(exact, exact=True, accumulation_steps=3).accumulate(*parts)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(gradients(exact), gradients(large), rtol=1e-9, atol=1e-10)
+    for ours, theirs in zip(exact.buffers(), large.buffers(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-10)
+
+
+def test_the_papers_accumulation_is_another_thing() -> None:
+    parts = batches(3, 3)
+    paper, exact = new_network(freeze_bn=True), new_network(freeze_bn=True)
+    step = step_of(paper, exact=False, accumulation_steps=2)
+    losses = [step.accumulate(part).loss for part in parts]
+    loss = step_of(exact, exact=True, accumulation_steps=2).accumulate(*parts).loss
+    assert abs(sum(losses) / 2 - loss) > 1e-3
+    assert torch.cosine_similarity(gradients(paper), gradients(exact), dim=0) < 0.99
+
+
+def test_statistics_of_the_backbone_move_once_for_each_batch() -> None:
+    """As by forward passes over the batches one after the other, whatever the backward pass computes again."""
+    parts = batches(3, 2)
+    exact, plain = new_network(freeze_bn=False), new_network(freeze_bn=False)
+    step_of(exact, exact=True, accumulation_steps=2).accumulate(*parts)
+    with torch.no_grad():
+        for part in parts:
+            plain.pool(part.images)
+    expected = dict(plain.backbone.named_buffers())
+    for name, value in exact.backbone.named_buffers():
+        torch.testing.assert_close(value, expected[name], rtol=1e-12, atol=1e-10)
+    assert sum("num_batches_tracked" in name for name in expected) > 10
+
+
+def test_gradient_is_that_of_the_part_by_part_network() -> None:
+    """With batch statistics of each part: the same graph, built at once."""
+    parts = batches(3, 2)
+    exact, plain = new_network(freeze_bn=False), new_network(freeze_bn=False)
+    step = step_of(exact, exact=True, accumulation_steps=2)
+    step.accumulate(*parts)
+    pooled = [torch.cat(stage) for stage in zip(*(plain.pool(part.images) for part in parts), strict=True)]
+    step.loss(plain.score(type(plain.pool(parts[0].images))(*pooled)), torch.cat([p.mos for p in parts])).backward()
+    torch.testing.assert_close(gradients(exact), gradients(plain), rtol=1e-9, atol=1e-10)
+
+
+def test_random_parts_of_the_backbone_are_drawn_alike_in_both_passes() -> None:
+    """A dropout in front of the trunk: with other draws in the second pass the gradient would be another."""
+
+    class Dropping(torch.nn.Module):
+        def __init__(self, inner: torch.nn.Module) -> None:
+            super().__init__()
+            self.inner, self.drop = inner, torch.nn.Dropout(0.3)
+
+        def forward(self, images: torch.Tensor) -> object:
+            return self.inner(self.drop(images))
+
+    exact = new_network(freeze_bn=True)
+    exact.backbone = Dropping(exact.backbone)
+    plain, parts = copy.deepcopy(exact), [part.images for part in batches(2, 2)]
+    torch.manual_seed(7)
+    sum(stage.square().sum() for stage in pooled_by_parts(exact, parts)).backward()
+    state = torch.get_rng_state()
+    torch.manual_seed(7)
+    sum(stage.square().sum() for part in parts for stage in plain.pool(part)).backward()
+    torch.testing.assert_close(gradients(exact), gradients(plain), rtol=1e-9, atol=1e-10)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(("sizes", "kept"), [((4,), True), ((2, 2), False)])
+def test_only_a_batch_in_parts_keeps_no_activations_for_the_backward_pass(sizes, kept) -> None:
+    network, shapes = new_network(freeze_bn=True), []
+    step = step_of(network, exact=True, accumulation_steps=len(sizes))
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: shapes.append(t.shape) or t, lambda t: t):
+        step.forward(*batches(*sizes))
+    maps = [shape for shape in shapes if len(shape) == 4 and shape[0] > 1 and shape[1] > 3 and shape[2] > 1]
+    assert bool(maps) is kept
+
+
+def test_parts_may_differ_in_size() -> None:
+    """Batches of single images of any size share one normalised loss."""
+    first, second = batches(1, 1)
+    second = second._replace(images=second.images[..., :40])
+    network = new_network(freeze_bn=True)
+    outcome = step_of(network, exact=True, accumulation_steps=2).accumulate(first, second)
+    assert outcome.scores.fused.shape == (2,)
+    assert gradients(network).abs().sum() > 0
