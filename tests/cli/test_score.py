@@ -147,7 +147,7 @@ def test_options_of_the_transform_and_the_batch_are_used(score: Score, runtime: 
         (["a.png"], 2, "scoring needs a trained model: --model FILE. Train one (linearityiqa train"),
         (["--model", "m", "*.bmp"], 1, "no image was found in *.bmp"),
         (["--model", "gone.pth", "a.png"], 1, "there is no model file gone.pth"),
-        (["--model", "m.onnx", "a.png"], 1, "m.onnx is an ONNX model"),
+        (["--model", "m.onnx", "a.png"], 1, "there is no model file m.onnx"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(

@@ -1,0 +1,164 @@
+"""Oracle: what the command prints; what one run without a stop writes; the library's own scores."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from linearityiqa.cli import main
+from linearityiqa.scoring import Details, Scorer, scorer
+from pixel_runtime import PixelRuntime
+
+Score = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "photos").mkdir()
+    for i in range(9):
+        Image.new("RGB", (20, 20 + 2 * (i % 3)), (20 * i, 200, 250)).save(tmp_path / "photos" / f"{i}.png")
+    (tmp_path / "m.safetensors").write_bytes(b"a model")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def score(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Score:
+    """Run the command: (exit status, standard output, standard error)."""
+    monkeypatch.setattr(scorer, "open_runtime", lambda *_, **__: PixelRuntime())
+
+    def run(*words: str) -> tuple[int, str, str]:
+        status = main(["score", "--model", "m.safetensors", *words])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def test_the_file_holds_what_would_be_printed(score: Score) -> None:
+    for word, name in (("--csv", "s.csv"), ("--json", "s.jsonl")):
+        status, printed, _ = score(word, "photos")
+        assert status == 0
+        status, out, err = score("photos", "--output", name)
+        assert (status, out) == (0, "")
+        assert f"{name}: 9 images appended" in err
+        assert Path(name).read_text() == printed
+
+
+def test_parquet_holds_it_too(score: Score) -> None:
+    table = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    _, printed, _ = score("--json", "photos")
+    assert score("photos", "--output", "scores")[0] == 0
+    assert table.read_table("scores").to_pylist() == [json.loads(line) for line in printed.splitlines()]
+
+
+def test_new_images_are_appended_and_failures_counted_again(score: Score) -> None:
+    Path("photos/3.png").write_bytes(b"")
+    status, _, err = score("photos/1.png", "photos", "photos", "--output", "s.csv")
+    assert status == 1
+    assert "9 images appended" in err
+    assert "1 of 9 images could not be scored" in err
+    Path("photos/00.png").write_bytes(Path("photos/1.png").read_bytes())
+    status, _, err = score("photos", "--output", "s.csv")
+    assert status == 1
+    assert "s.csv: 1 images appended, beside 9 that it held" in err
+    assert "1 of 10 images could not be scored" in err
+    with Path("s.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["path"] for row in rows] == [f"photos/{i}.png" for i in ("1", *"02345678", "00")]
+    assert "is empty" in rows[3]["error"]
+
+
+def test_another_model_is_refused(score: Score) -> None:
+    score("photos", "--output", "s.csv")
+    before = Path("s.csv").read_bytes()
+    Path("m.safetensors").write_bytes(b"another model")
+    status, _, err = score("photos", "--output", "s.csv")
+    assert status == 1
+    assert "error: s.csv holds scores made with another model_sha256" in err
+    assert Path("s.csv").read_bytes() == before
+    assert score("photos", "--output", "s.csv", "--fresh")[0] == 0
+    for words in (("--uncertainty",), ("--resize",), ("--max_megapixels", "1")):
+        assert score("photos", "--output", "s.csv", *words)[0] == 1
+
+
+def test_uncertainty_is_a_column_on_request(score: Score) -> None:
+    expected = Scorer(PixelRuntime()).score_many(sorted(map(str, Path("photos").iterdir())), Details(uncertainty=True))
+    _, out, _ = score("photos", "--json", "--uncertainty")
+    assert [json.loads(line)["uncertainty"] for line in out.splitlines()] == [row.uncertainty for row in expected]
+    assert "uncertainty" not in score("photos", "--json")[1]
+    assert score("photos", "--uncertainty")[1].splitlines()[0].split()[3] == "uncertainty"
+
+
+def test_pictures_of_the_maps_stand_in_the_rows(score: Score) -> None:
+    Path("photos/8.png").write_bytes(b"")
+    status, out, _ = score("photos", "--json", "--map", "maps")
+    assert status == 1
+    *rows, failed = [json.loads(line) for line in out.splitlines()]
+    assert failed["map_file"] is None
+    files = [row["map_file"] for row in rows]
+    assert sorted(files) == sorted(map(str, Path("maps").iterdir()))
+    assert all(Image.open(file).width == 20 for file in files)
+    assert f"map: {files[0]}" in score("photos", "--map", "maps")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--output", "s.csv", "--json"], "--json and --csv are for what is printed"),
+        (["--output", "s.txt"], "must end in .csv, .jsonl or .parquet"),
+        (["--fresh"], "--fresh starts --output over"),
+    ],
+)
+def test_options_that_do_not_go_together(score: Score, words: list[str], sentence: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        score("photos", *words)
+
+
+PROGRAM = """
+import sys
+from pixel_runtime import PixelRuntime
+from linearityiqa.cli import main
+from linearityiqa.scoring import scorer
+scorer.open_runtime = lambda *_, **__: PixelRuntime()
+sys.exit(main(["score", "--model", "m.safetensors", "-", *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.parametrize(("name", "how"), [("s.csv", signal.SIGKILL), ("s.jsonl", signal.SIGINT)])
+def test_a_stopped_run_goes_on_and_ends_as_if_it_had_not_stopped(
+    score: Score, folder: Path, name: str, how: signal.Signals
+) -> None:
+    listing = folder / "list.txt"
+    for i in range(600):
+        (folder / f"link{i}.png").symlink_to(folder / "photos" / f"{i % 9}.png")
+    listing.write_text("".join(f"link{i}.png\n" for i in range(600)))
+
+    with (
+        listing.open() as stream,
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, "--output", name],
+            stdin=stream,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+            text=True,
+        ) as process,
+    ):
+        while process.poll() is None and not (Path(name).exists() and Path(name).stat().st_size > 1000):
+            time.sleep(0.001)
+        process.send_signal(how)
+        _, error = process.communicate()
+    if Path(name).read_bytes().count(b"\n") < 600:  # it was not faster than the signal
+        assert process.returncode == (130 if how is signal.SIGINT else -signal.SIGKILL)
+        assert how is signal.SIGKILL or f"error: interrupted; {name} holds the scores so far" in error
+    images = listing.read_text().split()
+    for output in (name, f"whole-{name}"):
+        assert score(*images, "--output", output)[0] == 0
+    assert Path(name).read_bytes() == Path(f"whole-{name}").read_bytes()
