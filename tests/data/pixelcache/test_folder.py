@@ -46,7 +46,7 @@ def test_a_second_run_decodes_nothing(source, tmp_path, decodings):
 def test_making_it_tells_where_it_is_and_how_large(source, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     cache = open_cache(source, tmp_path / "c", workers=0)
-    assert f"decoding 20 images into the pixel cache {cache.path} (0.00 GB)" in caplog.text
+    assert f"decoding 20 images into the pixel cache {cache.path} (0.0 MB)" in caplog.text
     assert cache.path.stat().st_size == 2 * 4096 + 20 * (20 * 28 * 3)  # header, index, pixels
 
 
@@ -162,7 +162,7 @@ def test_what_ends_the_work_loses_none_of_it(photos, tmp_path, decodings, native
 def test_too_little_space_is_said_before_anything_is_decoded(source, tmp_path, decodings, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=50_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(DataError, match=r"cache of 20 images takes 0\.00 GB, but .* must stay free.*--cache none"):
+    with pytest.raises(DataError, match=r"cache of 20 images takes 0\.0 MB, but .* must stay free.*--cache none"):
         open_cache(source, tmp_path / "c", workers=0)
     assert decodings == []
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=100_000))

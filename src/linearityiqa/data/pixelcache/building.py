@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linearityiqa.console import track
-from linearityiqa.data.pixelcache.layout import ENTRY, HEADER_BYTES, Header, Index, new_index
+from linearityiqa.data.pixelcache.layout import ENTRY, HEADER_BYTES, Header, Index, in_words, new_index
 from linearityiqa.data.pixelcache.reading import read_index
 from linearityiqa.data.pixelcache.source import PixelSource, decoded
 from linearityiqa.data.processes import ahead, explained, start_processes
@@ -194,9 +194,9 @@ def _require_space(part: Path, descriptor: int, total: int, images: int) -> None
     free = shutil.disk_usage(part.parent).free
     if needed + spare > free:
         raise DataError(
-            f"the pixel cache of {images} images takes {total / 1e9:.2f} GB, but {part.parent} has {free / 1e9:.2f} GB "
-            f"free, of which {spare / 1e9:.2f} GB must stay free. Free space, name another folder with --cache, or go "
-            "without (--cache none)."
+            f"the pixel cache of {images} images takes {in_words(total)}, but {part.parent} has {in_words(free)} free, "
+            f"of which {in_words(spare)} must stay free. Free space, name another folder with --cache, or go without "
+            "(--cache none)."
         )
 
 
@@ -209,6 +209,6 @@ def _reserve(part: Path, descriptor: int, total: int) -> None:
     except OSError as cause:
         if cause.errno in NO_SPACE:
             raise DataError(
-                f"{part.parent} has no room for a pixel cache of {total / 1e9:.2f} GB: {cause.strerror}. Free space, "
+                f"{part.parent} has no room for a pixel cache of {in_words(total)}: {cause.strerror}. Free space, "
                 "name another folder with --cache, or go without (--cache none)."
             ) from cause

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from linearityiqa.data.pixelcache.building import Heed, build
+from linearityiqa.data.pixelcache.layout import in_words
 from linearityiqa.data.pixelcache.reading import PixelCache, UnusableCacheError
 from linearityiqa.data.pixelcache.source import PixelSource
 from linearityiqa.errors import DataError
@@ -111,11 +112,11 @@ def _alone(path: Path, heed: Heed) -> Iterator[bool]:
 def _announcement(path: Path) -> Callable[[int, int], None]:
     def announce(images: int, total_bytes: int) -> None:
         _log.info(
-            "decoding %d images into the pixel cache %s (%.2f GB), which later runs on these images start from; delete "
+            "decoding %d images into the pixel cache %s (%s), which later runs on these images start from; delete "
             "it when they are done",
             images,
             path,
-            total_bytes / 1e9,
+            in_words(total_bytes),
         )
 
     return announce

@@ -81,6 +81,15 @@ def new_index(heights: NDArray[np.int32], widths: NDArray[np.int32], files: NDAr
     return index, int(ends[-1])
 
 
+def in_words(count: int) -> str:
+    """A number of bytes for people.
+
+    >>> in_words(9_992_577_024), in_words(376_832)
+    ('9.99 GB', '0.4 MB')
+    """
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
 def first_pixel(images: int) -> int:
     """Offset of the first image's pixels."""
     return -(-(HEADER_BYTES + images * ENTRY.itemsize) // PAGE) * PAGE
