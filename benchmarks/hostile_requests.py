@@ -146,11 +146,16 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--options", nargs="*", default=[], help="further words of linearityiqa serve, -- left out")
     args = parser.parse_args()
     photos = [path.read_bytes() for path in sorted(args.images.rglob("*.jpg"))[:20]]
     BOMBS.extend(bombs())
     answers: dict[str, collections.Counter[str]] = {kind.__name__: collections.Counter() for kind in KINDS}
-    with running(["--model", str(args.model), *LIMITS]) as service, ThreadPoolExecutor(args.clients) as clients:
+    options = [f"--{word}" if word[0].isalpha() else word for word in args.options]
+    with (
+        running(["--model", str(args.model), *LIMITS, *options]) as service,
+        ThreadPoolExecutor(args.clients) as clients,
+    ):
 
         def attack(number: int) -> None:
             rng = np.random.default_rng([args.seed, number])

@@ -40,16 +40,15 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=60, help="of each arm of each round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--options", nargs="*", default=[], help="further options of linearityiqa serve, without dashes"
-    )
+    parser.add_argument("--options", nargs="*", default=[], help="further words of linearityiqa serve, -- left out")
     args = parser.parse_args()
     paths = sorted(path for path in args.images.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
     paths = paths[: args.count]
     scorer = Scorer(args.model)
     expected = {str(path): scorer.score(path) for path in paths[: min(len(paths), 50)]}
     offline, served, loads = [], [], []
-    with running(["--model", str(args.model), *(f"--{option}" for option in args.options)]) as service:
+    options = [f"--{word}" if word[0].isalpha() else word for word in args.options]
+    with running(["--model", str(args.model), *options]) as service:
         ask(service, paths, expected, args.clients, min(5, args.seconds))  # warms up
         for _ in range(args.rounds):
             offline.append(offline_rate(scorer, paths, args.seconds))
