@@ -54,11 +54,11 @@ class Trainer:
         """Train and evaluate every epoch that is left; the state ends in phase ``final`` with the best weights."""
         while self.state.phase in ("train", "evaluate"):
             if self.state.phase == "train":
-                self._train_epoch()
+                self.train_epoch()
                 self._end_phase()
                 self.state.phase = "evaluate"
                 self.save()
-            rows = self._evaluate_epoch()
+            rows = self.evaluate_epoch()
             self._end_phase()
             self.state.metrics.extend(rows)
             self.log.epoch(self.state, rows)
@@ -162,7 +162,13 @@ class Trainer:
         logger.info("no better epoch since epoch %d: training ends", self.state.best["epoch"])
         return True
 
-    def _train_epoch(self) -> None:
+    def train_epoch(self) -> None:
+        """Train on the batches of the epoch that are left.
+
+        Raises:
+            DivergedError: a loss is not finite.
+            Interrupted: a stop was asked for; the state is saved.
+        """
         session, state, config = self.session, self.state, self.session.config
         step, total = session.step, session.batches_an_epoch
         session.network.train()
@@ -219,7 +225,7 @@ class Trainer:
             "before it; lower --learning_rate, or use --opt_level O0."
         )
 
-    def _evaluate_epoch(self) -> list[dict[str, Any]]:
+    def evaluate_epoch(self) -> list[dict[str, Any]]:
         """Rows of metrics.csv for the epoch; chooses the best epoch on the way."""
         session, state, run = self.session, self.state, self.session.config.run
         parts: list[Part] = ["val"]
