@@ -2,8 +2,8 @@
 
 import pytest
 
-from linearityiqa.cli.parsing import parse, take_config_file
-from linearityiqa.config import TestConfig, TrainConfig, to_dict
+from linearityiqa.cli.parsing import parse, take_config_file, take_training_defaults
+from linearityiqa.config import RECIPES, RunConfig, TestConfig, TrainConfig, run_name, to_dict
 from linearityiqa.errors import ConfigError
 
 # (long, short, words of a value, where it ends up, its default) of the published main.py
@@ -109,3 +109,32 @@ def test_damaged_config_file_is_named(content, tmp_path) -> None:
     path.write_text(content)
     with pytest.raises(ConfigError, match=r"config\.toml"):
         take_config_file(TrainConfig, ["--config", str(path)])
+
+
+@pytest.mark.parametrize("words", [["--recipe", "modern"], ["--recipe=modern"]])
+def test_recipe_sets_options_and_words_beside_it_win(words) -> None:
+    base = TrainConfig(run=RunConfig(json=True))
+    default, left = take_training_defaults([*words, "--schedule", "step", "-bs", "4"], base)
+    config = parse(TrainConfig, left, prog="train", description="", default=default)
+    expected = {**RECIPES["modern"], "schedule": "step", "batch_size": 4}
+    assert {name: getattr(config.optimiser, name) for name in expected} == expected
+    assert config.run.json
+
+
+def test_paper_is_the_recipe_without_any_options() -> None:
+    default, left = take_training_defaults(["--recipe", "paper"], None)
+    assert (default, left) == (TrainConfig(), [])
+    modern, _ = take_training_defaults(["--recipe", "modern"], None)
+    assert run_name(modern) != run_name(TrainConfig())
+
+
+@pytest.mark.parametrize(("words", "said"), [(["--recipe"], "needs a name"), (["--recipe", "new"], "paper, modern")])
+def test_recipe_that_does_not_exist_is_refused(words, said) -> None:
+    with pytest.raises(ConfigError, match=said):
+        take_training_defaults(words, None)
+
+
+def test_recipe_and_file_exclude_each_other(tmp_path) -> None:
+    (tmp_path / "config.toml").write_text("")
+    with pytest.raises(ConfigError, match="exclude each other"):
+        take_training_defaults(["--config", str(tmp_path / "config.toml"), "--recipe", "modern"], None)

@@ -1,16 +1,34 @@
 """Optimiser groups, schedule, label scale, choice of the best epoch: against the paper's recipe worked out by hand."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 
 from linearityiqa.config import ModelConfig, OptimiserConfig
 from linearityiqa.errors import DataError
+from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
 from linearityiqa.training.criterion import is_better, judged_head
 from linearityiqa.training.optimisation import LabelScaling, build_optimizer
-from linearityiqa.training.precision import choose_precision
-from linearityiqa.training.step import norms_of_centred
+from linearityiqa.training.precision import choose_layout, choose_precision
+from linearityiqa.training.step import TrainingStep, norms_of_centred
+
+
+class SmallHeads(torch.nn.Module):
+    """A linear backbone and a linear head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.trunk, self.head = torch.nn.Linear(3, 4), torch.nn.Linear(4, 1)
+
+    def backbone_parameters(self):
+        return self.trunk.parameters()
+
+    def head_parameters(self):
+        return self.head.parameters()
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +45,65 @@ def test_backbone_learns_at_a_tenth_of_the_heads_rate(network, name, kind) -> No
     assert type(optimizer) is kind
     assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.05]
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(network.parameters()))
+
+
+def test_adamw_decays_weights_alone_and_both_parts_at_their_own_rates(network) -> None:
+    """Without a gradient, a step of AdamW is w *= 1 - rate * decay."""
+    config = OptimiserConfig(optimizer="adamw", learning_rate=0.5, ft_lr_ratio=0.1, weight_decay=0.2)
+    optimizer = build_optimizer(copy.deepcopy(network), config)
+    assert type(optimizer) is torch.optim.AdamW
+    before = [[p.detach().clone() for p in group["params"]] for group in optimizer.param_groups]
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    for group, olds in zip(optimizer.param_groups, before, strict=True):
+        for new, old in zip(group["params"], olds, strict=True):
+            torch.testing.assert_close(new, old * (1 - group["lr"] * 0.2) if old.ndim > 1 else old)
+    assert sum(len(olds) for olds in before) == len(list(network.parameters()))
+    assert {group["lr"] for group in optimizer.param_groups} == {0.5, 0.05}
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+def test_fused_steps_are_those_of_the_plain_optimiser(name) -> None:
+    """Three steps, against torch's own optimiser with neither of its fast forms."""
+    config = OptimiserConfig(optimizer=name, learning_rate=0.01, weight_decay=0.1)
+    ours, theirs = (SmallHeads(), SmallHeads())
+    optimizer = build_optimizer(ours, config)
+    assert optimizer.defaults["fused"]
+    plain = build_optimizer(theirs, config)
+    for group in plain.param_groups:
+        group.update(fused=False, foreach=False)
+    for step in range(3):
+        for network, stepped in ((ours, optimizer), (theirs, plain)):
+            for number, parameter in enumerate(network.parameters()):
+                parameter.grad = torch.full_like(parameter, (-1) ** number * (step + 1) / 7)
+            stepped.step()
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(("limit", "factor"), [(0.5, 0.1), (50.0, 1.0), (None, 1.0)])
+def test_gradients_are_scaled_down_to_the_norm_over_all_parameters(limit, factor) -> None:
+    """A gradient of norm 5; the first step of SGD is the gradient times the rate of its group."""
+    network = SmallHeads()
+    config = OptimiserConfig(optimizer="sgd", learning_rate=0.1, clip_grad_norm=limit)
+    step = TrainingStep(
+        network=network,
+        loss_function=QualityLoss(),
+        optimizer=build_optimizer(network, config),
+        precision=choose_precision(config, torch.device("cpu")),
+        labels=LabelScaling(),
+        clip_grad_norm=config.clip_grad_norm,
+    )
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    network.head.weight.grad[0, 0], network.trunk.weight.grad[0, 0] = 3.0, 4.0
+    step.update()
+    expected = [0.04 * factor, 0.3 * factor]
+    moved = [old - new.detach() for old, new in zip(before, network.parameters(), strict=True)]
+    assert sorted(float(change.abs().max()) for change in moved)[-2:] == pytest.approx(expected, rel=1e-4)
 
 
 def test_ratio_0_freezes_the_backbones_parameters_but_not_its_statistics() -> None:
@@ -109,6 +186,38 @@ def test_precision_on_a_cpu(options, name) -> None:
     with precision.autocast():
         product = torch.ones(2, 2) @ torch.ones(2, 2)
     assert str(product.dtype) == f"torch.{name}"
+
+
+@pytest.mark.parametrize(
+    ("capability", "hip", "options", "name"),
+    [
+        ((8, 0), None, {}, "bfloat16"),
+        ((9, 0), None, {}, "bfloat16"),
+        ((7, 5), None, {}, "float16"),  # Turing: torch says that it has bfloat16, and means that it emulates it
+        ((7, 5), "6.0", {}, "bfloat16"),
+        ((8, 0), None, {"opt_level": "O0"}, "float32"),
+        ((8, 0), None, {"amp_dtype": "float16"}, "float16"),
+    ],
+)
+def test_precision_on_a_gpu_is_bfloat16_where_the_hardware_has_it(capability, hip, options, name, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.version, "hip", hip)
+    monkeypatch.setattr(torch.amp, "GradScaler", lambda kind, enabled: enabled)
+    precision = choose_precision(OptimiserConfig(**options), torch.device("cuda"))
+    assert precision.name == name
+    assert precision.scaler is (name == "float16")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "last"),
+    [("resnet18", False), ("vgg11", False), ("alexnet", False), ("resnet50", True), ("mobilenet_v2", True)],
+)
+def test_layout_on_a_cpu_is_the_one_that_was_faster(architecture, last) -> None:
+    with torch.device("meta"):
+        network = LinearityIQA(ModelConfig(architecture=architecture))
+    cpu = torch.device("cpu")
+    layout = choose_layout(network, choose_precision(OptimiserConfig(), cpu), cpu)
+    assert layout is (torch.channels_last if last else torch.contiguous_format)
 
 
 def test_norms_of_centred_scores_are_numpys() -> None:

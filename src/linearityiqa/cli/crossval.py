@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from linearityiqa.cli.parsing import parse, take_config_file
-from linearityiqa.config import CrossvalConfig, TrainConfig
+from linearityiqa.cli.parsing import parse, take_training_defaults
+from linearityiqa.config import CrossvalConfig
 from linearityiqa.extras import require
 from linearityiqa.metrics.splits import SplitComparison, compare_over_splits, spread
 from linearityiqa.reporting import Cell, Table
@@ -25,8 +25,8 @@ LEVEL = 0.05
 
 def main(argv: Sequence[str]) -> int:
     """Parse, train what is missing, print."""
-    from_file, words = take_config_file(TrainConfig, argv)
-    default = None if from_file is None else CrossvalConfig(train=from_file)
+    training, words = take_training_defaults(argv, None)
+    default = None if training is None else CrossvalConfig(train=training)
     config = parse(CrossvalConfig, words, prog="linearityiqa crossval", description=DESCRIPTION, default=default)
     require("torch", "train")
     from linearityiqa.training.crossval import METRICS, crossvalidate, read_crossvalidation

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import tyro
 
-from linearityiqa.config import from_dict
+from linearityiqa.config import TrainConfig, from_dict, with_recipe
 from linearityiqa.errors import ConfigError
 
 T = TypeVar("T")
@@ -59,6 +59,29 @@ def spread_datasets(argv: Sequence[str]) -> list[str]:
         end += 1
     more = words[start + 2 : end]
     return [*words[: start + 2], "--more_datasets", *more, *words[end:]] if more else words
+
+
+def take_training_defaults(argv: Sequence[str], base: TrainConfig | None) -> tuple[TrainConfig | None, list[str]]:
+    """Take ``--config FILE`` or ``--recipe NAME`` out of the words: the options that they set, and the words left.
+
+    Args:
+        argv: the words of a command that trains.
+        base: options that the command has by default, None for those of `TrainConfig`; a recipe goes on top of them.
+
+    Raises:
+        ConfigError: as `take_config_file`; or there is no such recipe; or both are there.
+    """
+    from_file, words = take_config_file(TrainConfig, argv)
+    position = next((number for number, word in enumerate(words) if word.partition("=")[0] == "--recipe"), None)
+    if position is None:
+        return from_file or base, words
+    if from_file is not None:
+        raise ConfigError("--config and --recipe exclude each other: the file has all options of its own recipe")
+    _, equals, name = words[position].partition("=")
+    end = position + (1 if equals else 2)
+    if end > len(words):
+        raise ConfigError("--recipe needs a name")
+    return with_recipe(name if equals else words[position + 1], base), words[:position] + words[end:]
 
 
 def take_config_file(cls: type[T], argv: Sequence[str]) -> tuple[T | None, list[str]]:

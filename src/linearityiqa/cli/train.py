@@ -3,23 +3,22 @@
 import json
 from collections.abc import Sequence
 
-from linearityiqa.cli.parsing import parse, spread_datasets, take_config_file
+from linearityiqa.cli.parsing import parse, spread_datasets, take_training_defaults
 from linearityiqa.cli.results import result_lines
 from linearityiqa.cli.test import run as run_test
 from linearityiqa.config import TestConfig, TrainConfig, run_folder, runfiles
 
 DESCRIPTION = (
     "Train a model, and test its best epoch. The same command goes on where it stopped. "
-    "--config FILE takes the options of an earlier run's config.toml; options given beside it win."
+    "--config FILE takes the options of an earlier run's config.toml, --recipe modern (or paper, as by default) a set "
+    "of options under a name; options given beside either win."
 )
 
 
 def main(argv: Sequence[str], prog: str = "linearityiqa train", default: TrainConfig | None = None) -> int:
     """Parse, train, print."""
-    from_file, words = take_config_file(TrainConfig, argv)
-    config = parse(
-        TrainConfig, spread_datasets(words), prog=prog, description=DESCRIPTION, default=from_file or default
-    )
+    default, words = take_training_defaults(argv, default)
+    config = parse(TrainConfig, spread_datasets(words), prog=prog, description=DESCRIPTION, default=default)
     if config.run.evaluate:
         return test_again(config)
     from linearityiqa.training import World, train

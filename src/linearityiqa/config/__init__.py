@@ -11,6 +11,7 @@ from linearityiqa.config.metrics import FigureName, MappingName, MetricsConfig
 from linearityiqa.config.model import ModelConfig, PoolMethod
 from linearityiqa.config.naming import result_options, run_folder, run_name
 from linearityiqa.config.optimiser import Criterion, LabelScale, OptimiserConfig, OptimizerName
+from linearityiqa.config.recipes import RECIPES, with_recipe
 from linearityiqa.config.reproduce import ReproduceConfig
 from linearityiqa.config.run import DeviceConfig, RunConfig, TrainConfig
 from linearityiqa.config.score import ScoreConfig, SplitName, TestConfig
@@ -21,6 +22,7 @@ from linearityiqa.config.words import command_words
 
 __all__ = [
     "PHOTOGRAPHS",
+    "RECIPES",
     "AugmentationConfig",
     "CheckConfig",
     "ConvertConfig",
@@ -61,4 +63,5 @@ __all__ = [
     "run_name",
     "runfiles",
     "to_dict",
+    "with_recipe",
 ]
