@@ -15,8 +15,8 @@ def share_out(
     """Assign things to parts of given sizes, at random, so that the parts are alike in a value.
 
     The things are sorted by value (equal ones in random order) and taken in strata of neighbours. In each, the parts
-    get the shares that bring them closest to their sizes, and chance decides which thing goes where. So a part has, of
-    any range of values, its due share to within one thing, and stratified sampling's variance.
+    get the shares that bring them closest to their sizes, and chance decides which thing goes where. So of the things
+    up to any stratum, no part has a whole one more than its due share.
 
     Args:
         values: what they are alike in, shape (N,).

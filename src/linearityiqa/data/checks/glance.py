@@ -23,6 +23,7 @@ class Glance:
     Attributes:
         name: its name relative to the folder.
         error: why it cannot be decoded, a sentence; else empty, and the rest is known.
+        truncated: whether that is because its end is missing.
         digest: SHA-256 of the file.
         size: width and height as they are in the file.
         format: Pillow's name of the format.
@@ -34,6 +35,7 @@ class Glance:
 
     name: str
     error: str = ""
+    truncated: bool = False
     digest: str = ""
     size: tuple[int, int] = (0, 0)
     format: str = ""
@@ -53,7 +55,8 @@ def glance_at(name: str, folder: Path) -> Glance:
             pixels, notes = to_rgb(image, name=str(path), exif_rotation=True)
             digest = sha256_of(path)
     except UnreadableImageError as cause:
-        return Glance(name=name, error=str(cause))
+        # the message names the file, and a file may be called anything
+        return Glance(name=name, error=str(cause), truncated="truncated" in str(cause.__cause__))
     return Glance(
         name=name,
         digest=digest,

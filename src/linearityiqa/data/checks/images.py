@@ -44,7 +44,7 @@ def check_images(glances: Sequence[Glance], exif_rotation: bool) -> Iterator[Fin
     whole = []
     for glance in glances:
         if glance.error:
-            yield Finding("truncated" if "truncated" in glance.error else "unreadable", glance.error, (glance.name,))
+            yield Finding("truncated" if glance.truncated else "unreadable", glance.error, (glance.name,))
             continue
         whole.append(glance)
         if glance.constant:
