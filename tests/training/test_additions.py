@@ -83,7 +83,7 @@ def test_learning_rate_falls_along_the_cosine(with_all) -> None:
 
 def test_the_average_is_evaluated_and_saved(photo_database, tmp_path, monkeypatch) -> None:
     weights, evaluated = {}, []
-    evaluate, predict = Trainer._evaluate_epoch, trainer.predict
+    evaluate, predict = Trainer.evaluate_epoch, trainer.predict
 
     def watched(self):
         for name, network in (("trained", self.session.network), ("average", self.session.step.average.network)):
@@ -94,7 +94,7 @@ def test_the_average_is_evaluated_and_saved(photo_database, tmp_path, monkeypatc
         evaluated.append({key: value.clone() for key, value in network.state_dict().items()})
         return predict(network, *args, **options)
 
-    monkeypatch.setattr(Trainer, "_evaluate_epoch", watched)
+    monkeypatch.setattr(Trainer, "evaluate_epoch", watched)
     monkeypatch.setattr(trainer, "predict", predicted)
     train(run(photo_database, tmp_path, ema_decay=0.9, epochs=1))
     saved = safetensors.torch.load_file(tmp_path / "model.safetensors")
