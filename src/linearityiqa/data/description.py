@@ -104,13 +104,16 @@ def describe_database(config: StatsConfig) -> Description:
 def _distribution(
     quantity: str, values: NDArray[np.float64], parts: Mapping[str, NDArray[np.int64]], bins: int
 ) -> Distribution:
+    constant = values.min() == values.max()
     # numpy would widen a single value by a half on both sides, and invent images of less than no pixels
-    edges = np.histogram_bin_edges(values, bins if values.min() < values.max() else 1)
-    shown = edges if len(edges) > 2 or values.min() < values.max() else np.full(2, values[0])
+    edges = np.full(2, values[0]) if constant else np.histogram_bin_edges(values, bins)
+    counts = {
+        name: [len(rows)] if constant else np.histogram(values[rows], edges)[0].tolist() for name, rows in parts.items()
+    }
     return Distribution(
         quantity=quantity,
-        edges=tuple(shown.tolist()),
-        counts={name: tuple(np.histogram(values[rows], edges)[0].tolist()) for name, rows in parts.items()},
+        edges=tuple(edges.tolist()),
+        counts={name: tuple(each) for name, each in counts.items()},
         figures={name: _figures(values[rows]) for name, rows in parts.items() if len(rows)},
     )
 
