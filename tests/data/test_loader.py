@@ -4,6 +4,8 @@ import logging
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import Future
@@ -310,6 +312,39 @@ def test_workers_leave_ctrl_c_to_their_parent(table):
         os.kill(worker, signal.SIGINT)
     received += batches
     assert len(received) == 200
+
+
+SIGNALLED = """
+import os, signal, sys, time
+from pathlib import Path
+import numpy as np
+from linearityiqa.data.dataset import ImageDataset
+from linearityiqa.data.loader import make_loader
+from linearityiqa.data.samplers import TrainingBatches
+from linearityiqa.data.table import ImageTable
+from linearityiqa.images import ImageTransform
+
+if __name__ == "__main__":
+    heard = []
+    signal.signal(signal.SIGTERM, lambda *_: heard.append(True))
+    name = sys.argv[1]
+    dataset = ImageDataset(ImageTable((name,) * 60, np.arange(60.0), Path(sys.argv[2])), ImageTransform())
+    batches = iter(make_loader(dataset, TrainingBatches(len(dataset), 2, seed=0), 1))
+    received = [next(batches)]
+    os.killpg(0, signal.SIGTERM)
+    time.sleep(0.5)
+    received += batches
+    print(len(received), heard)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="no process groups here")
+def test_a_signal_to_the_whole_group_leaves_the_workers_at_work(table, tmp_path):
+    script = tmp_path / "signalled.py"
+    script.write_text(SIGNALLED)
+    words = [sys.executable, str(script), table.names[0], str(table.root)]
+    ended = subprocess.run(words, capture_output=True, text=True, start_new_session=True, timeout=300, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "30 [True]\n"), ended.stderr
 
 
 # Run by the process that is killed, which is started by exec because pytest's test modules cannot be imported by name.

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import multiprocessing
 import multiprocessing.forkserver
+import multiprocessing.resource_tracker
 import os
 import signal
 import threading
@@ -33,14 +34,20 @@ def process_context(preloaded: str = _PRELOADED) -> BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([preloaded])
-    multiprocessing.forkserver.ensure_running()  # it imports torch while this process builds the network
+    multiprocessing.resource_tracker.ensure_running()  # the fork server would, letting SIGTERM through
+    # it inherits that SIGTERM is held back, so that a signal to the whole group does not end it; its pipe closing does
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        multiprocessing.forkserver.ensure_running()  # it imports torch while this process builds the network
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
     return context
 
 
 def start_processes(
     count: int, prepare: Callable[..., None] | None = None, *arguments: Any, preloaded: str = _PRELOADED
 ) -> ProcessPoolExecutor:
-    """A pool of processes that leave Ctrl-C to this one and do not outlive it.
+    """A pool of processes that leave signals to the whole group to this one, and do not outlive it.
 
     Args:
         count: processes.
@@ -82,7 +89,11 @@ def ahead(executor: Executor, function: Callable[[T], S], items: Iterable[T], de
 
 
 def _start(prepare: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the process that asked for the work decides
+    # Ctrl-C, torchrun and schedulers signal a whole group: the process that asked for the work decides, and first saves
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "setpgid"):  # not on Windows
+        os.setpgid(0, 0)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if prepare is not None:
         prepare(*arguments)

@@ -143,7 +143,9 @@ class World:
         if self.size > 1:
             with answered(), torch.no_grad():
                 for tensor in tensors:
-                    dist.broadcast(tensor, src=0)
+                    values = tensor.contiguous()  # weights may lie in memory with their channels last
+                    dist.broadcast(values, src=0)
+                    tensor.copy_(values)
 
     def _rows_of_all(self, rows: torch.Tensor, sizes: list[int]) -> torch.Tensor:
         padded = rows.new_zeros(max(sizes), *rows.shape[1:])  # gloo wants equal shapes
