@@ -27,7 +27,7 @@ from linearityiqa.training.precision import choose_precision, make_deterministic
 from linearityiqa.training.step import TrainingStep
 from small_runs import SMALL_BACKBONE, changed, small_run
 
-SHARES = ((4, 4), (4, 3), (5, 0), (1, 7))
+SHARES = ((4, 4), (4, 3), (9, 0), (1, 7))
 """Images of the first and of the second process, batch by batch."""
 
 
@@ -53,14 +53,14 @@ def photographs(count: int, random: torch.Generator) -> torch.Tensor:
     return 2 * (patches + torch.rand(count, 1, 1, 1, generator=random) * noise) - 1
 
 
-def losses(world: World, count: int, dtype: torch.dtype, **options) -> list[float]:
+def losses(world: World, count: int, dtype: torch.dtype, p: float = 1.0, **options) -> list[float]:
     """Losses of `count` batches, the same for any number of processes."""
     make_deterministic(1, randomness=False)
     config = OptimiserConfig(freeze_bn=True, **options)
     network = small_network(dtype)
     step = TrainingStep(
         network=network,
-        loss_function=QualityLoss(LossConfig()),
+        loss_function=QualityLoss(LossConfig(p=p)),
         optimizer=build_optimizer(network, config),
         precision=choose_precision(config, torch.device("cpu")),
         labels=LabelScaling(50.0, 20.0),
@@ -106,7 +106,8 @@ def steps(world: World) -> dict[str, object]:
     accumulated = {"count": 6, "dtype": torch.float64, "accumulation_steps": 2}
     cases = {
         "float64": {"count": 20, "dtype": torch.float64},
-        "float32": {"count": 20, "dtype": torch.float32},
+        # p = 2: the gradient for p = 1 jumps where an error changes its sign, which rounding may decide in float32
+        "float32": {"count": 20, "dtype": torch.float32, "p": 2.0},
         "accumulated": accumulated,
         "accumulated exactly": accumulated | {"exact_accumulation": True},
     }
