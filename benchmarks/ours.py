@@ -66,7 +66,8 @@ class OurProcedure:
 
     def evaluate(self) -> None:
         """Score all parts, fit the mapping, and compute the agreement."""
-        self.trainer.state.scores = {}
+        state = self.trainer.state
+        state.scores, state.losses = {}, state.losses or [0.0]  # an epoch's mean loss, also before any training
         self.trainer.evaluate_epoch()
 
     def epoch(self) -> None:
