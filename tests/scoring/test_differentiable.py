@@ -118,9 +118,9 @@ def test_the_loss_is_the_share_of_the_scale_that_is_lost(network: LinearityIQA) 
         ImageQualityLoss(quality, "median")  # type: ignore[arg-type]
 
 
-def test_the_model_stays_as_it_is(scorer: Scorer, network: LinearityIQA) -> None:
-    before = {name: value.clone() for name, value in network.state_dict().items()}
+def test_the_model_stays_as_it_is(scorer: Scorer) -> None:
     loss = scorer.as_loss()
+    before = {name: value.clone() for name, value in loss.quality.network.state_dict().items()}
     torch.nn.Sequential(loss).train()
     assert not any(module.training for module in loss.quality.modules())
     assert not any(parameter.requires_grad for parameter in loss.parameters())

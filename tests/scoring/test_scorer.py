@@ -44,11 +44,11 @@ def test_scores_are_mapped_outputs(runtime: PixelRuntime, photos: list[Path]) ->
         assert numbers(result) == pytest.approx(expected(path), rel=1e-5)
 
 
-@pytest.mark.parametrize(("batch_size", "threads"), [(1, 1), (3, 4), (64, 0)])
+@pytest.mark.parametrize(("batch_size", "threads", "lanes"), [(1, 1, 1), (3, 4, 2), (64, 0, 3), (1, 2, 4)])
 def test_a_score_depends_on_neither_batch_nor_neighbours(
-    runtime: PixelRuntime, photos: list[Path], batch_size: int, threads: int
+    runtime: PixelRuntime, photos: list[Path], batch_size: int, threads: int, lanes: int
 ) -> None:
-    scorer = Scorer(runtime, batch_size=batch_size, num_workers=threads)
+    scorer = Scorer(runtime, batch_size=batch_size, num_workers=threads, lanes=lanes)
     alone = [scorer.score(path) for path in photos]
     together = [result.score for result in scorer.score_many(reversed(photos))]
     assert together[::-1] == pytest.approx(alone, rel=1e-6)

@@ -47,6 +47,7 @@ def scorer_options(config: ScoreConfig | ServeConfig) -> dict[str, Any]:
         "batch_size": config.batch_size,
         "num_workers": config.device.num_workers,
         "num_threads": config.device.num_threads,
+        "lanes": config.lanes if isinstance(config, ScoreConfig) else 1,
         "max_pixels": limits.max_pixels,
     }
 

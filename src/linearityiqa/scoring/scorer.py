@@ -40,6 +40,7 @@ class Scorer:
         batch_size: most images that `score_many` gives the network at once.
         num_workers: threads that decode; by default one a core, at most 8.
         num_threads: threads of the arithmetic on a CPU, for the whole process; by default the runtime's choice.
+        lanes: batches that `score_many` computes at once; more than one pays where `num_threads` leaves cores free.
         max_pixels: larger images are refused before they are decoded.
 
     Raises:
@@ -58,10 +59,12 @@ class Scorer:
         batch_size: int = 8,
         num_workers: int | None = None,
         num_threads: int | None = None,
+        lanes: int = 1,
         max_pixels: int = DEFAULT_MAX_PIXELS,
     ) -> None:
         require_options(
             (batch_size >= 1, f"batch_size must be >= 1, got {batch_size}"),
+            (lanes >= 1, f"lanes must be >= 1, got {lanes}"),
             (max_pixels >= 1, f"max_pixels must be >= 1, got {max_pixels}"),
         )
         if isinstance(path, str | os.PathLike):
@@ -74,6 +77,7 @@ class Scorer:
         self._transform = ImageTransform(size=self._record.config.transform.size)
         self._batch_size = batch_size
         self._threads = max(1, default_workers(num_workers))
+        self._lanes = lanes
         self._max_pixels = max_pixels
 
     @property
@@ -160,9 +164,9 @@ class Scorer:
         paths = [paths] if isinstance(paths, str | os.PathLike) else paths
         score = self._inference.of_slots(details)
         decoders = ThreadPoolExecutor(self._threads, thread_name_prefix="decode")
-        runners = ThreadPoolExecutor(_LANES, thread_name_prefix="score")
+        runners = ThreadPoolExecutor(self._lanes, thread_name_prefix="score")
         try:
-            window = Window(Lanes(runners, _LANES, score).start, self._batch_size)
+            window = Window(Lanes(runners, self._lanes, score).start, self._batch_size)
             depth = max(2 * self._threads, self._batch_size)
 
             def under_way() -> Generator[Slot]:
@@ -213,10 +217,6 @@ class Scorer:
         except OSError as cause:
             error = f"cannot read {name}: {cause}. Check the path and its permissions."
             return Slot(name, result=ImageScore(name, error=error))
-
-
-_LANES = 1
-"""Batches that are computed at once; the arithmetic itself uses all cores."""
 
 
 def _with_transform(record: ModelRecord, transform: TransformConfig | None) -> ModelRecord:

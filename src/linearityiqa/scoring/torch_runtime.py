@@ -12,8 +12,9 @@ from torch import Tensor
 
 from linearityiqa.config import DeviceConfig, ModelConfig, TransformConfig
 from linearityiqa.errors import DataError
-from linearityiqa.evaluation.device import prepare_device
+from linearityiqa.evaluation.device import place, prepare_device
 from linearityiqa.models import LinearityIQA, open_model
+from linearityiqa.models.fusion import fuse_batch_norm
 from linearityiqa.models.quality_map import scores_and_map
 from linearityiqa.models.tensors import file_kind
 from linearityiqa.quality import QualityScores
@@ -50,7 +51,7 @@ class TorchRuntime:
         # a transform asked for in place of our file's own is the scorer's affair, whatever the runtime
         trained = open_model(path, model=model, transform=transform if file_kind(path) == "torch" else None)
         self._record = trained.record
-        self._network = trained.network.to(self._device).eval()
+        self._network = place(fuse_batch_norm(trained.network.eval()), self._device)
 
     @property
     def record(self) -> ModelRecord:
@@ -59,7 +60,7 @@ class TorchRuntime:
 
     @property
     def network(self) -> LinearityIQA:
-        """The network itself, on its device."""
+        """The network itself, on its device, without batch normalisation in its backbone."""
         return self._network
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -81,11 +82,14 @@ class TorchRuntime:
         scores, quality_map = self._run(functools.partial(scores_and_map, self._network), batch)
         return _columns(scores), quality_map.float().cpu().numpy()
 
+    def _images(self, batch: NDArray[np.float32]) -> Tensor:
+        return torch.from_numpy(batch).to(self._device, memory_format=torch.channels_last)
+
     def _run(self, function: Callable[[Tensor], T], batch: NDArray[np.float32]) -> T:
         """`function` of the batch on the device, and the reason in words where memory is too small for it."""
         try:
             with torch.inference_mode():
-                return function(torch.from_numpy(batch).to(self._device))
+                return function(self._images(batch))
         except RuntimeError as cause:
             if not (isinstance(cause, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(cause)):
                 raise
