@@ -100,8 +100,6 @@ def score_on_ray(job: ScoringJob, output: ParquetOutput, paths: Iterable[str], r
         compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(resources.workers, len(blocks))),
         num_cpus=resources.cpus,
         num_gpus=resources.gpus,
-        max_restarts=-1,  # of a worker that died
-        max_task_retries=-1,  # of a block that was lost with it
     )
     try:
         for row in done.iter_rows():
