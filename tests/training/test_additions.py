@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+from PIL import Image
 
-from linearityiqa.config import TrainConfig
+from linearityiqa.config import LossConfig, OptimiserConfig, TrainConfig
+from linearityiqa.errors import ConfigError
 from linearityiqa.evaluation import inference
 from linearityiqa.training import train, trainer
 from linearityiqa.training.step import TrainingStep
@@ -120,6 +122,28 @@ def test_a_stop_after_the_last_epoch_in_vain_trains_no_more(photo_database, tmp_
         with pytest.raises(Killed):
             train(config)
     assert train(config).results["epochs_trained"] == 2
+
+
+def test_images_of_different_sizes_share_an_exact_loss(photo_database, tmp_path) -> None:
+    """Nine training images, of which the last would be a loss of one image, which nothing can be learned from."""
+    rows = photo_database.read_text().splitlines()
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join([rows[0], *rows[1:10], *rows[13:]]) + "\n")
+    (tmp_path / "images").mkdir()
+    for number, source in enumerate(sorted((photo_database.parent / "images").iterdir())):
+        with Image.open(source) as image:
+            image.resize((64 + number, 48)).save(tmp_path / "images" / source.name)
+    options = {"batch_size": 1, "accumulation_steps": 4, "exact_accumulation": True, "epochs": 1}
+    train(run(labels, tmp_path / "run", **options))
+    losses = torch.load(tmp_path / "run" / "last.pt", weights_only=True)["losses"]
+    assert len(losses) == 2
+    assert all(0 < loss < 1.2 for loss in losses)
+
+
+@pytest.mark.parametrize("loss_type", ["norm-in-norm", "mae"])
+def test_a_loss_of_one_image_is_refused(loss_type) -> None:
+    with pytest.raises(ConfigError, match="batch_size must be > 1"):
+        TrainConfig(loss=LossConfig(loss_type=loss_type), optimiser=OptimiserConfig(batch_size=1, accumulation_steps=4))
 
 
 @pytest.mark.parametrize(("followed", "parts"), [(True, set()), (False, {"train", "test"})])

@@ -92,8 +92,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         require_options(
             (
-                self.loss.loss_type in ("mae", "mse") or self.optimiser.images_a_loss > 1,
-                f"loss {self.loss.loss_type} normalises inside the batch: batch_size must be > 1 (with "
+                self.optimiser.images_a_loss > 1,
+                "the heads, and most losses, normalise inside the batch: batch_size must be > 1 (with "
                 "exact_accumulation, batch_size times accumulation_steps)",
             ),
             (
