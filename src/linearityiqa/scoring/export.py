@@ -1,5 +1,6 @@
 """From a trained model of torch to an ONNX file that onnxruntime scores with."""
 
+import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -67,7 +68,7 @@ def export_model(config: ExportConfig) -> ExportReport:
     for module in ("onnx", "onnxscript"):
         require(module, "export")
     trained = _open(config)
-    output = _output(config)
+    output = output_of(config)
     from linearityiqa.scoring.export_network import to_onnx
 
     note = OnnxNote(trained.record, trained.network.taps)
@@ -99,7 +100,8 @@ def _open(config: ExportConfig) -> "TrainedModel":
     )
 
 
-def _output(config: ExportConfig) -> Path:
+def output_of(config: ExportConfig) -> Path:
+    """The file that an export is written to."""
     if config.output is not None:
         return config.output
     path = Path(config.trained_model_file or "model")
@@ -154,7 +156,11 @@ def _write_int8(
     def photographs(chosen: Sequence[Path], what: str) -> Iterator[Batch]:
         return (stack([image]) for image in track(_readable(chosen, note), what, len(chosen), enabled=config.pbar))
 
-    small = quantised(model, photographs(for_ranges, "calibrating"))
+    ranges = photographs(for_ranges, "calibrating")
+    first = next(ranges, None)
+    if first is None:
+        raise _no_photographs(folder)
+    small = quantised(model, itertools.chain([first], ranges))
     int8 = _written(path, small, replace(note, precision="int8"))
     line = note.record.mapping.fused
     rows = [

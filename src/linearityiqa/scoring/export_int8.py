@@ -103,10 +103,12 @@ def _behind_the_maps(model: ModelProto) -> Iterator[NodeProto]:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Without advice on preparing models that is followed already."""
-    previous = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    """Without the quantiser's advice, which is followed already; it writes to the root logger and would set it up."""
+    root, silence, nobody = logging.getLogger(), (lambda record: False), logging.NullHandler()
+    root.addHandler(nobody)
+    root.addFilter(silence)  # what other loggers hand up passes
     try:
         yield
     finally:
-        logging.disable(previous)
+        root.removeFilter(silence)
+        root.removeHandler(nobody)
