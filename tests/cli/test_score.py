@@ -144,7 +144,6 @@ def test_options_of_the_transform_and_the_batch_are_used(score: Score, runtime: 
     ("words", "status", "sentence"),
     [
         (["--model", "m"], 2, "there is nothing to score: name images"),
-        (["a.png"], 2, "scoring needs a trained model: --model FILE. Train one (linearityiqa train"),
         (["--model", "m", "*.bmp"], 1, "no image was found in *.bmp"),
         (["--model", "gone.pth", "a.png"], 1, "there is no model file gone.pth"),
         (["--model", "m.onnx", "a.png"], 1, "there is no model file m.onnx"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from linearityiqa.cli.parsing import parse
 from linearityiqa.cli.score_rows import Count, format_of, print_rows
-from linearityiqa.cli.scorer import headline, open_scorer, require_model
+from linearityiqa.cli.scorer import chosen_model, headline, open_scorer
 from linearityiqa.config import ScoreConfig
 from linearityiqa.console import track
 from linearityiqa.errors import ConfigError, Interrupted
@@ -40,7 +40,7 @@ def run(config: ScoreConfig) -> int:
         Exit status: 0, or 1 where any image failed; all others are scored all the same.
 
     Raises:
-        ConfigError: no image or no model is named.
+        ConfigError: no image is named.
         DataError: what is named holds no image.
         ModelFileError: the model file cannot be used.
         OutputError: the output cannot be written, or holds scores of another model or other options.
@@ -48,13 +48,18 @@ def run(config: ScoreConfig) -> int:
     """
     from linearityiqa.scoring import Details
 
+    if config.model_card:
+        from linearityiqa.scoring.bundled import bundled_card
+
+        print(bundled_card().read_text(encoding="utf-8"), end="")
+        return 0
     if config.ray is not None:
         from linearityiqa.cli.score_ray import score_on_cluster
 
         return exit_status(score_on_cluster(config, words_of(config)))
     paths = _paths(config)
     scorer = open_scorer(config)
-    print(headline(scorer, require_model(config)), file=sys.stderr)
+    print(headline(scorer, chosen_model(config)), file=sys.stderr)
     details = Details(uncertainty=config.uncertainty, maps=config.map is not None)
     if config.output is not None:
         count = _append(config, scorer, paths, details, config.output)
@@ -75,7 +80,7 @@ def run_demo(config: ScoreConfig) -> int:
     """Score one image, and print the sentence of the paper's test_demo.py.
 
     Raises:
-        ConfigError: not exactly one image, or no model, is named.
+        ConfigError: not exactly one image is named.
         UnreadableImageError: the image cannot be decoded.
         ModelFileError: the model file cannot be used.
     """
@@ -99,10 +104,9 @@ def _paths(config: ScoreConfig) -> Iterator[Path]:
     words = words_of(config)
     if not words:
         raise ConfigError(
-            "there is nothing to score: name images, folders or globs, as in linearityiqa score --model FILE photos/ "
+            "there is nothing to score: name images, folders or globs, as in linearityiqa score photos/ "
             "(- reads a list of paths from standard input)"
         )
-    require_model(config)
     paths = expand(words, sys.stdin.buffer if sys.stdin else None)
     return itertools.chain([next(paths)], paths)
 
@@ -122,7 +126,7 @@ def _append(config: ScoreConfig, scorer: "Scorer", paths: Iterator[Path], detail
     """Append a row to the output for each image that has none yet."""
     from linearityiqa.scoring.output import Provenance, open_output
 
-    provenance = Provenance.of(require_model(config), scorer.record, details, max_pixels=config.max_pixels)
+    provenance = Provenance.of(chosen_model(config), scorer.record, details, max_pixels=config.max_pixels)
     with open_output(output, provenance, details, fresh=config.fresh) as rows:
         before = rows.total
         new = (path for path in paths if rows.take(os.fspath(path)))

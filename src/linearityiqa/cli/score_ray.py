@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from linearityiqa.cli.score_rows import Count
-from linearityiqa.cli.scorer import headline, open_scorer, require_model, scorer_options
+from linearityiqa.cli.scorer import chosen_model, headline, open_scorer, scorer_options
 from linearityiqa.cluster import connect
 from linearityiqa.config import ScoreConfig
 from linearityiqa.errors import ConfigError, Interrupted
@@ -21,7 +21,7 @@ def score_on_cluster(config: ScoreConfig, words: Sequence[str]) -> Count:
     """Score the images that `words` name on the cluster; how many rows there are then, and how many without a score.
 
     Raises:
-        ConfigError: no image or no model is named, or there is no such cluster.
+        ConfigError: no image is named, or there is no such cluster.
         DataError: what is named holds no image.
         ModelFileError: the model file cannot be used.
         OutputError: the output cannot be written, or holds scores of another model or other options.
@@ -35,7 +35,7 @@ def score_on_cluster(config: ScoreConfig, words: Sequence[str]) -> Count:
     if config.ray is None or config.output is None:
         raise ConfigError("scoring on a cluster needs --ray ADDRESS and --output FOLDER")
     # the workers run in folders of their own: paths are as good there only when they are absolute
-    model_file, folder = require_model(config).resolve(), config.output.resolve()
+    model_file, folder = chosen_model(config).resolve(), config.output.resolve()
     details = Details(uncertainty=config.uncertainty)
     scorer = open_scorer(config)  # here, so that a model that cannot be used is told before a cluster is asked
     print(headline(scorer, model_file), file=sys.stderr)

@@ -4,35 +4,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from linearityiqa.config import ModelConfig, ScoreConfig, ServeConfig, TransformConfig
-from linearityiqa.errors import ConfigError
 
 if TYPE_CHECKING:
     from linearityiqa.scoring import Scorer
 
 
-def require_model(config: ScoreConfig | ServeConfig) -> Path:
-    """The model file that the options name.
+def chosen_model(config: ScoreConfig | ServeConfig) -> Path:
+    """The model file that the options name, or else the one in the package.
 
     Raises:
-        ConfigError: they name none.
+        ModelFileError: none is named, and the installation lacks its own.
     """
-    from linearityiqa.scoring import HOW_TO_GET_A_MODEL
+    from linearityiqa.scoring.bundled import bundled_model
 
-    if config.trained_model_file is None:
-        raise ConfigError(f"scoring needs a trained model: --model FILE. {HOW_TO_GET_A_MODEL}")
-    return config.trained_model_file
+    return config.trained_model_file or bundled_model()
 
 
 def open_scorer(config: ScoreConfig | ServeConfig) -> "Scorer":
     """The model that the options name, ready to score.
 
     Raises:
-        ConfigError: no model is named.
         ModelFileError: the model file cannot be used.
     """
     from linearityiqa.scoring import Scorer
 
-    return Scorer(require_model(config), **scorer_options(config))
+    return Scorer(chosen_model(config), **scorer_options(config))
 
 
 def scorer_options(config: ScoreConfig | ServeConfig) -> dict[str, Any]:
@@ -55,8 +51,15 @@ def scorer_options(config: ScoreConfig | ServeConfig) -> dict[str, Any]:
 def headline(scorer: "Scorer", path: Path) -> str:
     """One line on the model, the scale of its scores, and how it sees images."""
     from linearityiqa.scoring import describe_transform
+    from linearityiqa.scoring.bundled import is_bundled
 
     record = scorer.record
     scale = f"scores on {record.scale}" if record.scale else "the scale of its scores is not recorded"
     images = describe_transform(record.config.transform)
-    return f"{path}: {record.config.model.architecture} trained on {record.database}; {scale}; images {images}"
+    model = f"{record.config.model.architecture} trained on {record.database}; {scale}; images {images}"
+    if is_bundled(path):
+        return (
+            f"no --model is named, so the small one in the package scores: {model}. "
+            "What it is good for: linearityiqa score --model_card"
+        )
+    return f"{path}: {model}"

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from linearityiqa.cli.parsing import parse
-from linearityiqa.cli.scorer import headline, open_scorer, require_model
+from linearityiqa.cli.scorer import chosen_model, headline, open_scorer
 from linearityiqa.config import ServeConfig
 
 DESCRIPTION = (
@@ -20,5 +20,5 @@ def main(argv: Sequence[str]) -> int:
 
     require_packages()
     scorer = open_scorer(config)
-    print(headline(scorer, require_model(config)), file=sys.stderr)
+    print(headline(scorer, chosen_model(config)), file=sys.stderr)
     return serve(scorer, config)

@@ -70,7 +70,10 @@ class ScoreConfig:
     img_path: Path | None = None
     """One more image file (the option of test_demo.py)."""
     trained_model_file: Annotated[Path | None, tyro.conf.arg(aliases=["-modelfile", "--model"])] = None
-    """Model file: ours (.safetensors) or the authors' (.pth, described by -arch etc.)."""
+    """Model file: ours (.safetensors or .onnx) or the authors' (.pth, described by -arch etc.); by default the small
+    model in the package."""
+    model_card: bool = False
+    """Print what the model in the package was trained on, its figures and what it is not for, and score nothing."""
     json: bool = False
     """Print one JSON object a line for each image."""
     csv: bool = False

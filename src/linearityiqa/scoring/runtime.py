@@ -93,7 +93,8 @@ def open_runtime(
 
 
 HOW_TO_GET_A_MODEL = (
-    "Train one (linearityiqa train, or linearityiqa demo, which takes minutes and no data), or download one of the "
-    "authors' checkpoints, e.g. p1q2.pth: the README says where they are and which options they need."
+    "Train one (linearityiqa train, or linearityiqa demo, which takes minutes and no data), download one of the "
+    "authors' checkpoints, e.g. p1q2.pth (the README says where they are and which options they need), or name none "
+    "and score with the small model in the package."
 )
 """The remedy where a model file is not named or not there."""

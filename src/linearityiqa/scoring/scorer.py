@@ -16,6 +16,7 @@ from linearityiqa.errors import ConfigError, DataError
 from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform
 from linearityiqa.record import ModelRecord
 from linearityiqa.scoring.batching import WINDOW_BATCHES, Lanes, Slot, Window, in_order
+from linearityiqa.scoring.bundled import bundled_model
 from linearityiqa.scoring.inference import Inference
 from linearityiqa.scoring.prepared import ImageLike, Prepared, prepare
 from linearityiqa.scoring.results import PLAIN, Details, ImageScore
@@ -33,7 +34,8 @@ class Scorer:
     The EXIF orientation is applied, and scores are never clipped to the scale. Several threads may use one scorer.
 
     Args:
-        path: a model file (our .safetensors, or a .pth of the authors), or a `Runtime` that is already open.
+        path: a model file (our .safetensors or .onnx, or a .pth of the authors), or a `Runtime` that is already open; by
+            default the small model in the package.
         model: architecture of a .pth; a file of ours knows its own, which this must not contradict.
         transform: what is done to an image before the network sees it; by default what the model was trained with.
         device: auto (a GPU where there is one), cpu, cuda, cuda:N or mps.
@@ -51,7 +53,7 @@ class Scorer:
 
     def __init__(
         self,
-        path: str | os.PathLike[str] | Runtime,
+        path: str | os.PathLike[str] | Runtime | None = None,
         *,
         model: ModelConfig | None = None,
         transform: TransformConfig | None = None,
@@ -67,6 +69,7 @@ class Scorer:
             (lanes >= 1, f"lanes must be >= 1, got {lanes}"),
             (max_pixels >= 1, f"max_pixels must be >= 1, got {max_pixels}"),
         )
+        path = bundled_model() if path is None else path
         if isinstance(path, str | os.PathLike):
             runtime = open_runtime(Path(path), model=model, transform=transform, device=device, num_threads=num_threads)
         else:
