@@ -27,18 +27,13 @@ from linearityiqa.training.session import open_session
 from small_runs import SMALL_BACKBONE
 
 PATIENCE = 900.0
-CONNECTIONS = 5
+ADDRESS = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
 
 
-def free_ports(count: int) -> list[str]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [str(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+def free_port() -> str:
+    with socket.socket() as each:
+        each.bind(("127.0.0.1", 0))
+        return str(each.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +44,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def found(photo_database: Path, folder: Path) -> list[dict[str, Any]]:
     """What each of two processes has found."""
-    words = [sys.executable, distributed_ranks.__file__, str(folder), str(photo_database), *free_ports(CONNECTIONS)]
+    words = [sys.executable, distributed_ranks.__file__, str(folder), str(photo_database)]
     here = os.pathsep.join([str(Path(distributed_ranks.__file__).parent), os.environ.get("PYTHONPATH", "")])
+    address = ADDRESS | {"MASTER_PORT": free_port()}
     processes = [
         subprocess.Popen(
             words,
             env=os.environ
-            | {"PYTHONPATH": here, "MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": "2", "RANK": str(rank)}
+            | {"PYTHONPATH": here, **address, "WORLD_SIZE": "2", "RANK": str(rank)}
             | {"LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": "2"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -180,7 +176,7 @@ def kill_one_after_the_first_save(launcher: subprocess.Popen[str], folder: Path)
 def test_torchrun_starts_again_after_a_kill_and_the_run_ends_in_the_same_bits(found, folder, photo_database) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     words = ["-ds", str(photo_database), "-arch", SMALL_BACKBONE, "--weights", str(folder / "backbone.pth"), "-bs", "5"]
-    words += ["-e", "2", "-lr", "1e-3", "--freeze_bn", "-tdt", "--save_minutes", "0", "--num_workers", "0", "--fresh"]
+    words += ["-e", "2", "-lr", "1e-4", "--freeze_bn", "-tdt", "--save_minutes", "0", "--num_workers", "0", "--fresh"]
     launcher = subprocess.Popen(
         [*torchrun, "--max-restarts", "1", "-m", "linearityiqa", "train", *words, "--output", str(folder / "killed")],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -201,7 +197,12 @@ def test_torchrun_starts_again_after_a_kill_and_the_run_ends_in_the_same_bits(fo
     [
         ({"batch_size": 3, "freeze_bn": True}, SMALL_BACKBONE, ConfigError, "batch_size 3 leaves some of the 4"),
         ({"batch_size": 8}, SMALL_BACKBONE, ConfigError, "on a CPU train with --freeze_bn"),
-        ({"batch_size": 8}, "alexnet", DataError, "there is no label file"),  # which has no batch normalisation to share
+        (
+            {"batch_size": 8},
+            "alexnet",
+            DataError,
+            "there is no label file",
+        ),  # which has no batch normalisation to share
     ],
 )
 def test_what_cannot_be_shared_is_refused_before_anything_is_read(
@@ -249,7 +250,7 @@ def test_no_variables_of_torchrun_or_a_size_of_1_mean_one_process() -> None:
 
 
 def test_variables_of_torchrun() -> None:
-    environment = {"WORLD_SIZE": "4", "RANK": "3", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}
+    environment = {"WORLD_SIZE": "4", "RANK": "3", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", **ADDRESS}
     assert World.from_environment(environment) == World(3, 4, 1, 2, 0)
     restarted = environment | {"TORCHELASTIC_RESTART_COUNT": "2"}
     assert World.from_environment(restarted).restarts == 2
@@ -258,10 +259,11 @@ def test_variables_of_torchrun() -> None:
 @pytest.mark.parametrize(
     "environment",
     [
-        {"WORLD_SIZE": "2"},
-        {"WORLD_SIZE": "two", "RANK": "0"},
-        {"WORLD_SIZE": "2", "RANK": "2"},
-        {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "1"},
+        {"WORLD_SIZE": "2", **ADDRESS},
+        {"WORLD_SIZE": "two", "RANK": "0", **ADDRESS},
+        {"WORLD_SIZE": "2", "RANK": "2", **ADDRESS},
+        {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "1", **ADDRESS},
+        {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "localhost"},
     ],
 )
 def test_variables_that_contradict_each_other_are_refused(environment) -> None:

@@ -7,21 +7,20 @@ gradient of the backbone is the sum of the shares' gradients.
 """
 
 import contextlib
+import functools
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
 
 from linearityiqa.data.samplers import Shares, TrainingBatches
 from linearityiqa.errors import ConfigError, TrainingError
-
-TIMEOUT = timedelta(minutes=30)
-"""After so long without an answer from another process the run is given up."""
+from linearityiqa.training.meeting import TIMEOUT, common_store, meet
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class World:
         size: number of processes.
         local_rank: number of this process on its machine.
         local_size: processes on this machine.
-        restarts: how often torchrun has started all processes anew.
+        restarts: how often torchrun has started the processes again.
     """
 
     rank: int = 0
@@ -52,6 +51,7 @@ class World:
             ConfigError: variables that contradict each other.
         """
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT")
+        address = ("MASTER_ADDR", "MASTER_PORT")
         try:
             size = int(environment.get("WORLD_SIZE", "1"))
             if size == 1:
@@ -59,10 +59,12 @@ class World:
             rank = int(environment["RANK"])
             defaults = (str(rank), str(size), str(rank), str(size), "0")
             world = cls(*(int(environment.get(name, default)) for name, default in zip(names, defaults, strict=True)))
-            if not (0 <= world.rank < world.size and 0 <= world.local_rank < world.local_size <= world.size):
+            if not all(map(environment.get, address)) or not (
+                0 <= world.rank < world.size and 0 <= world.local_rank < world.local_size <= world.size
+            ):
                 raise ValueError
         except (KeyError, ValueError) as cause:
-            found = ", ".join(f"{name}={environment[name]}" for name in names if name in environment)
+            found = ", ".join(f"{name}={environment[name]}" for name in (*names, *address) if name in environment)
             raise ConfigError(
                 f"the environment variables {found} name no process of a run. Start several processes with torchrun; "
                 "for one, unset WORLD_SIZE."
@@ -184,8 +186,11 @@ def open_world(device: str) -> Iterator[World]:
     if gpu:
         torch.cuda.set_device(world.local_rank)
     with answered():
+        world = replace(world, restarts=max(world.restarts, _earlier_starts(world)))
+        store = PrefixStore(meet(common_store(), world.rank, world.size), common_store())
         # gloo beside NCCL: what is said about the run stays on the CPU and waits for no GPU
-        dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", timeout=TIMEOUT)
+        backends = "cpu:gloo,cuda:nccl" if gpu else "gloo"
+        dist.init_process_group(backends, store=store, rank=world.rank, world_size=world.size, timeout=TIMEOUT)
     notices = logging.getLogger("linearityiqa")
     level = notices.level
     if not world.is_main:
@@ -199,6 +204,12 @@ def open_world(device: str) -> Iterator[World]:
         notices.setLevel(level)
         if completed or not gpu:  # after a failure NCCL would wait for processes that are gone
             dist.destroy_process_group()
+
+
+@functools.cache
+def _earlier_starts(world: World) -> int:
+    """Starts that process 0 finds in the store: torchrun does not count those for another machine's sake."""
+    return common_store().add("starts of process 0", int(world.is_main)) - 1
 
 
 @contextlib.contextmanager
