@@ -1,0 +1,95 @@
+"""The model in the package: small, true to its card, and better than chance on what it was made for."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from linearityiqa.cli.main import main
+from linearityiqa.scoring import Details, Scorer
+from linearityiqa.scoring.bundled import bundled_card, bundled_model, is_bundled
+from linearityiqa.scoring.onnx_runtime import OnnxRuntime
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def scorer() -> Scorer:
+    return Scorer(num_threads=1)
+
+
+@pytest.fixture(scope="module")
+def scene() -> Image.Image:
+    """A pristine scene that the model was not trained on: another seed, another size."""
+    dead_leaves = pytest.importorskip("linearityiqa.data.synthetic.dead_leaves", reason="the extra demo is missing")
+    return Image.fromarray(dead_leaves.render(288, 384, np.random.default_rng(2024)))
+
+
+def noisy(image: Image.Image) -> Image.Image:
+    noise = 45 * np.random.default_rng(1).standard_normal((image.height, image.width, 3))
+    return Image.fromarray((np.asarray(image) + noise).clip(0, 255).astype(np.uint8))
+
+
+def compressed(image: Image.Image, path: Path) -> Image.Image:
+    image.save(path, quality=3)
+    return Image.open(path)
+
+
+def test_it_is_small_and_complete() -> None:
+    assert bundled_model().stat().st_size <= 5_000_000
+    runtime = OnnxRuntime(bundled_model())
+    assert runtime.precision == "float32"
+    assert runtime.record.config.transform.size is not None
+    scale = runtime.record.scale
+    assert scale is not None
+    assert 1 <= scale.low < scale.high <= 100
+    assert is_bundled(bundled_model())
+    assert not is_bundled(Path("model.onnx"))
+
+
+def test_degraded_copies_score_lower(scorer: Scorer, scene: Image.Image, tmp_path: Path) -> None:
+    pristine = scorer.score(scene)
+    assert scorer.score(scene.filter(ImageFilter.GaussianBlur(4))) < pristine - 10
+    assert scorer.score(noisy(scene)) < pristine - 10
+    assert scorer.score(compressed(scene, tmp_path / "a.jpg")) < pristine - 10
+
+
+def test_it_gives_a_map(scorer: Scorer, scene: Image.Image, tmp_path: Path) -> None:
+    scene.save(tmp_path / "scene.png")
+    (result,) = scorer.score_many([tmp_path / "scene.png"], Details(maps=True))
+    assert result.quality_map is not None
+    assert np.ptp(result.quality_map.values) > 0
+
+
+def test_the_command_uses_it_and_says_so_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], scorer: Scorer
+) -> None:
+    paths = [tmp_path / f"{i}.png" for i in range(3)]
+    for i, path in enumerate(paths):
+        Image.effect_noise((60, 40), 20 * i + 1).convert("RGB").save(path)
+    assert main(["score", *map(str, paths), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert [json.loads(line)["score"] for line in out.splitlines()] == [
+        pytest.approx(scorer.score(path), rel=1e-5) for path in paths
+    ]
+    assert err.count("no --model is named") == 1
+    assert "linearityiqa score --model_card" in err
+
+
+def test_the_card_is_one_text_with_the_measured_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", "--model_card"]) == 0
+    card = capsys.readouterr().out
+    assert card == bundled_card().read_text() == (ROOT / "docs" / "model_card.md").read_text()
+    figures = json.loads(bundled_card().with_name("figures.json").read_text())
+    for part in ("synthetic", "photographs"):
+        assert figures[part]["images"] > 100
+        for figure in ("SROCC", "PLCC"):
+            value, low, high = figures[part][figure]
+            assert low < value < high
+            assert f"{value:.3f} ({low:.3f} to {high:.3f})" in card
+    size = OnnxRuntime(bundled_model()).record.config.transform.size
+    assert size is not None
+    assert "resized to {} x {} pixels".format(*size) in re.sub(r"\s+", " ", card)
