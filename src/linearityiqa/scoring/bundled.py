@@ -4,9 +4,9 @@ import importlib.resources
 from pathlib import Path
 
 from linearityiqa.errors import ModelFileError
+from linearityiqa.scoring.runtime import HOW_TO_GET_A_MODEL
 
 _FOLDER = Path(str(importlib.resources.files("linearityiqa"))) / "bundled"
-_REMEDY = "Install linearityiqa again, or name a model file."
 
 
 def bundled_model() -> Path:
@@ -34,5 +34,7 @@ def is_bundled(path: Path) -> bool:
 
 def _present(path: Path) -> Path:
     if not path.is_file():
-        raise ModelFileError(f"this installation lacks {path}, which belongs to the package. {_REMEDY}")
+        raise ModelFileError(
+            f"no model is named, and this version brings none of its own: --model FILE. {HOW_TO_GET_A_MODEL}"
+        )
     return path
