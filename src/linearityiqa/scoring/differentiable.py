@@ -19,8 +19,8 @@ Reduction = Literal["mean", "sum", "none"]
 class DifferentiableQuality(nn.Module):
     """The scores of a `Scorer`, differentiable in the images; the model itself is frozen, in evaluation mode for ever.
 
-    The transform is that of scoring, but in floating point: Pillow rounds what it resizes to 8 bits, twice. On
-    photographs the two differ by about half a level of 255, and the score by a fraction of its error.
+    The transform is that of scoring, but in floating point: Pillow rounds what it resizes to 8 bits, so that pixels
+    differ by up to one level of 255. Images that need no resizing get the scorer's scores.
 
     Args:
         network: is copied, with its device.
