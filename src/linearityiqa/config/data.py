@@ -14,7 +14,7 @@ class DataConfig:
     """Which images and opinion scores, and how they are split."""
 
     dataset: Annotated[str, tyro.conf.arg(aliases=["-ds"])] = "KonIQ-10k"
-    """KonIQ-10k, CLIVE, or the path of a CSV file (image_name, mos[, mos_std][, split][, reference])."""
+    """A known database (see: datasets list), or a CSV file (image_name, mos[, mos_std][, split][, reference])."""
     image_dir: Path | None = None
     """Folder that the image names are relative to; by default beside the labels."""
     more_datasets: tuple[str, ...] = ()
