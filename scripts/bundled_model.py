@@ -43,7 +43,7 @@ TRAIN = (
     "--device cpu --num_threads 1 --output run"
 )
 EXPORT = (
-    "linearityiqa export --model run/model.safetensors --output model.onnx --with_map "
+    "linearityiqa export --model run/model.safetensors --output model.onnx --with_map --trained_on synthetic "
     f"--resize --resize_size_h {SIZE[0]} --resize_size_w {SIZE[1]}"
 )
 

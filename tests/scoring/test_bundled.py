@@ -27,9 +27,9 @@ def scorer() -> Scorer:
 
 @pytest.fixture(scope="module")
 def scene() -> Image.Image:
-    """A pristine scene that the model was not trained on: another seed, another size."""
+    """A pristine scene that the model was not trained on, of the size that it sees."""
     dead_leaves = pytest.importorskip("linearityiqa.data.synthetic.dead_leaves", reason="the extra demo is missing")
-    return Image.fromarray(dead_leaves.render(288, 384, np.random.default_rng(2024)))
+    return Image.fromarray(dead_leaves.render(384, 512, np.random.default_rng(2024)))
 
 
 def noisy(image: Image.Image) -> Image.Image:

@@ -29,6 +29,8 @@ class ExportConfig:
     """Photographs of CALIBRATION that are used for the ranges; up to as many others compare 8 bits with float32."""
     images: Path | None = None
     """Folder of photographs on which the export is compared with torch; by default generated images."""
+    trained_on: str | None = None
+    """What the ONNX file calls the training database; by default what the model file calls it."""
     json: bool = False
     """Print what was measured as JSON."""
     pbar: Annotated[bool, tyro.conf.arg(aliases=["-pbar"])] = False

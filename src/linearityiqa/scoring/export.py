@@ -71,7 +71,8 @@ def export_model(config: ExportConfig) -> ExportReport:
     output = output_of(config)
     from linearityiqa.scoring.export_network import to_onnx
 
-    note = OnnxNote(trained.record, trained.network.taps)
+    database = config.trained_on or trained.record.database
+    note = OnnxNote(replace(trained.record, database=database), trained.network.taps)
     model = to_onnx(trained.network, with_map=config.with_map)
     with atomic_path(output) as temporary:
         float32 = _written(temporary, model, note)
