@@ -23,6 +23,7 @@ from scipy.stats import pearsonr, spearmanr
 from linearityiqa import Scorer
 from linearityiqa.config import TransformConfig
 from linearityiqa.data.csvfile import read_csv
+from linearityiqa.scoring.onnx_file import read_onnx
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "linearityiqa" / "bundled"
@@ -147,6 +148,7 @@ def card() -> None:
         "size": f"{MODEL.stat().st_size / 1e6:.1f}",
         "height": SIZE[0],
         "width": SIZE[1],
+        "epoch": read_onnx(MODEL).note.record.epoch,
         "make": wrapped(MAKE),
         "train": wrapped(TRAIN),
         "export": wrapped(EXPORT),
