@@ -1,8 +1,9 @@
 """What each of two processes does in the tests of distributed training; `training/test_distributed.py` starts them.
 
-    python distributed_ranks.py FOLDER LABELS
+    torchrun --standalone --nproc-per-node 2 --max-restarts 1 distributed_ranks.py FOLDER LABELS
 
-They leave what they find in FOLDER/found0.pt and FOLDER/found1.pt.
+They leave what they find in FOLDER/found0.pt and FOLDER/found1.pt. Then process 1 is killed,
+and torchrun starts both again.
 """
 
 import itertools
@@ -15,8 +16,9 @@ from pathlib import Path
 import torch
 from torch.nn.functional import interpolate
 
+from linearityiqa.cli.main import main as command_line
 from linearityiqa.config import LossConfig, ModelConfig, OptimiserConfig, TrainConfig
-from linearityiqa.errors import Interrupted, TrainingError
+from linearityiqa.errors import Interrupted
 from linearityiqa.evaluation.transfer import NetworkBatch
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
@@ -104,7 +106,7 @@ def communication(world: World) -> dict[str, object]:
 
 def steps(world: World) -> dict[str, object]:
     """Losses of two processes and of one."""
-    accumulated = {"count": 6, "dtype": torch.float64, "accumulation_steps": 2}
+    accumulated = {"count": 4, "dtype": torch.float64, "accumulation_steps": 2}
     cases = {
         "float64": {"count": 20, "dtype": torch.float64},
         # p = 2, whose gradient does not jump where an error changes its sign, and small steps: training amplifies what
@@ -144,42 +146,44 @@ def stopped_run(config: TrainConfig, rank: int) -> int:
     return 0
 
 
-def deserted_run(config: TrainConfig, rank: int) -> str:
-    """What process 0 says when process 1 ends in the middle of a step."""
-    original = TrainingStep.update
+def killed_run(config: TrainConfig, rank: int, restarts: int) -> int:
+    """Exit status of a run by the command line, of which process 1 is killed once, in the middle of the second step."""
+    original, calls = TrainingStep.update, itertools.count(1)
 
     def update(self) -> None:
-        if rank == 1:
-            os._exit(0)
+        if next(calls) == 2 and rank == 1 and not restarts:
+            os.kill(os.getpid(), signal.SIGKILL)
         original(self)
 
     TrainingStep.update = update
-    try:
-        train(config)
-    except TrainingError as failure:
-        return str(failure)
-    return ""
+    options = config.optimiser
+    words = ["-ds", config.data.dataset, "-arch", config.model.architecture, "--weights", options.weights]
+    words += ["-bs", str(options.batch_size), "-e", str(options.epochs), "-lr", str(options.learning_rate)]
+    words += ["--freeze_bn", "-tdt", "--num_workers", "0", "--device", "cpu", "--output", str(config.run.output)]
+    return command_line(["train", *words, "--save_minutes", "0", "--fresh"])
 
 
-def main(folder: Path, labels: Path) -> None:
+def main(folder: Path, labels: Path) -> int:
     torch.set_num_threads(1)
-    rank = int(os.environ["RANK"])
-    with open_world("cpu") as world:
-        found = {"communication": communication(world), "steps": steps(world)}
+    rank, restarts = int(os.environ["RANK"]), int(os.environ["TORCHELASTIC_RESTART_COUNT"])
     weights = folder / "backbone.pth"
-    if rank == 0:
-        torch.save(small_network(torch.float32).backbone.state_dict(), weights)
-    own = folder / ("together" if rank == 0 else "not written")  # as on machines without a common file system
-    found["results"] = train(shared_run(labels, own, weights)).results
-    stopped = folder / ("stopped" if rank == 0 else "not written")
-    found["status"] = stopped_run(shared_run(labels, stopped, weights), rank)
-    if rank == 0:
-        shutil.copytree(stopped, folder / "left to one process")
-    train(shared_run(labels, stopped, weights))
-    torch.save(found, folder / f"found{rank}.pt")
-    words = deserted_run(shared_run(labels, folder / ("deserted" if rank == 0 else "not written"), weights), rank)
-    (folder / "deserted.txt").write_text(words)
+
+    def config(name: str) -> TrainConfig:
+        # as on machines without a common file system, where only process 0 has the run folder
+        return shared_run(labels, folder / (name if rank == 0 else "not written"), weights)
+
+    if not restarts:
+        with open_world("cpu") as world:
+            found = {"communication": communication(world), "steps": steps(world)}
+        if rank == 0:
+            torch.save(small_network(torch.float32).backbone.state_dict(), weights)
+        found["status"] = stopped_run(config("stopped"), rank)
+        if rank == 0:
+            shutil.copytree(folder / "stopped", folder / "left to one process")
+        found["results"] = train(config("stopped")).results
+        torch.save(found, folder / f"found{rank}.pt")
+    return killed_run(config("killed"), rank, restarts)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
