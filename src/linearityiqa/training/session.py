@@ -24,6 +24,7 @@ from linearityiqa.models import LinearityIQA
 from linearityiqa.training.averaging import WeightAverage
 from linearityiqa.training.distributed import ALONE, World
 from linearityiqa.training.images import DEBUG_BATCHES, Part, RunImages, open_run_images
+from linearityiqa.training.memory import keep_freed_memory
 from linearityiqa.training.optimisation import build_optimizer
 from linearityiqa.training.precision import Precision, choose_layout, choose_precision, make_deterministic
 from linearityiqa.training.schedules import Schedule
@@ -152,6 +153,8 @@ def _training_step(
 ) -> TrainingStep:
     options = config.optimiser
     make_deterministic(world.own_seed(options.seed), randomness=options.randomness)
+    if device.type == "cpu":
+        keep_freed_memory()
     precision = choose_precision(options, device)
     if precision.name == "float32" and options.opt_level != "O0":
         logger.debug("no mixed precision on this device: training runs in float32")
