@@ -7,6 +7,7 @@ channels last: above 1, channels last is faster. Both layouts take turns; each t
 """
 
 import argparse
+import itertools
 import time
 
 import torch
@@ -60,7 +61,7 @@ def measure(network: LinearityIQA, images: torch.Tensor) -> tuple[float, float, 
     with torch.inference_mode():
         network(images)
     marks.append(time.process_time())
-    forward, backward, _, evaluation = (b - a for a, b in zip(marks, marks[1:], strict=False))
+    forward, backward, _, evaluation = (b - a for a, b in itertools.pairwise(marks))
     return forward, backward, forward + backward, evaluation
 
 
