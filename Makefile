@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo reproduce-smoke test coverage check format clean
+.PHONY: help setup demo reproduce-smoke test coverage bench check format clean
 
 help:
 	@echo "make demo      train, test, plot and score on the built-in database: minutes, on a CPU, offline once set up"
 	@echo "make reproduce-smoke  every figure and table of the paper, tiny, on the built-in database: minutes, on a CPU"
 	@echo "make test      run the test suite"
 	@echo "make coverage  run the test suite and print the share of statements that it reaches"
+	@echo "make bench     training speed and memory against the published procedure: half an hour on a CPU"
 	@echo "make check     format, lint, types, layers"
 	@echo "make format    format and mend what the linter can mend"
 	@echo "make clean     remove the virtual environment and caches"
@@ -44,6 +45,9 @@ test: $(READY)
 
 coverage: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
+
+bench: $(READY)
+	$(BIN)/python benchmarks/training.py
 
 check: $(READY)
 	$(BIN)/ruff format --check .
