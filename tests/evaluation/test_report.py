@@ -52,7 +52,7 @@ def test_outlier_ratio_is_null_without_deviations(some_predictions):
 
 def test_nine_lines_in_the_order_of_the_paper():
     def figures(head: int) -> Agreement:
-        return Agreement(n=2, srocc=0.9 + head / 1000, plcc=0.8 + head / 1000, krocc=0.1, rmse=5 + head / 1000)
+        return Agreement(n=2, srocc=0.9 + head / 1000, plcc=0.8 + head / 1000, krocc=0.1, rmse=5 + head / 1000, mae=4.0)
 
     result = Evaluation(n=2, agreement=QualityScores(stage3=figures(1), stage4=figures(2), fused=figures(0)))
     assert paper_lines(result.as_dict(), "KonIQ-10k") == [
