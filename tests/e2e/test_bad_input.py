@@ -41,7 +41,7 @@ def words_for(labels: Path, folder: Path, *more: str) -> list[str]:
         (["train", "-ds", "absent.csv"], 1, "absent.csv"),
         (["train", "-ds", "KonIQ-10k"], 1, "konstanz|database.mmsp-kn.de"),
         (["test", "--model", "absent.safetensors"], 1, "absent.safetensors"),
-        (["score"], 2, "--model"),
+        (["score"], 2, "nothing to score"),
         (["score", "--model", "absent.safetensors", "photo.jpg"], 1, "absent.safetensors"),
     ],
 )
