@@ -164,6 +164,8 @@ def test_the_keyboard_is_enough(service, visit, tmp_path) -> None:
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(grey())
     page = visit(service)
+    page.wait_for_load_state("networkidle")  # what the page asks for at its start has been answered
+    page.bring_to_front()
     page.keyboard.press("Tab")
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
