@@ -105,10 +105,10 @@ def cached(augmented, tmp_path) -> ImageDataset:
 @pytest.mark.parametrize("workers", [0, 1, 5])
 def test_batches_from_a_cache_are_the_decoded_ones_and_need_no_processes(cached, workers):
     plain = ImageDataset(cached.table, cached.transform)
-    before = set(workers_alive())
+    before = set(workers_alive())  # those of a test before this one may be ending still
     starts = [(0, 0), (1, 1)]
     read = epochs(cached, workers, starts)
-    assert set(workers_alive()) == before
+    assert set(workers_alive()) <= before
     assert all(same(a, b) for a, b in zip(read, epochs(plain, 0, starts), strict=True))
 
 
