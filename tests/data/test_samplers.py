@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from linearityiqa.data.samplers import EvaluationBatches, SampleKey, Shares, TrainingBatches, Turns
+from linearityiqa.data.workers import BatchLimit
 
 SIZES = [(10, 10), (20, 10), (10, 10), (10, 20), (20, 10), (10, 10), (10, 10)]
 
@@ -67,29 +68,29 @@ def test_other_seeds_and_epochs_give_other_orders():
 
 
 def test_evaluation_batches_hold_one_size_and_every_image_once():
-    batches = EvaluationBatches(SIZES, 3, max_pixels_per_batch=10**6)
+    batches = EvaluationBatches(SIZES, BatchLimit(3))
     assert sorted(np.concatenate(indices(batches)).tolist()) == list(range(len(SIZES)))
     assert all(len({SIZES[index] for index in batch}) == 1 for batch in indices(batches))
 
 
 def test_evaluation_goes_from_large_to_small_in_the_tables_order():
-    assert indices(EvaluationBatches(SIZES, 3, max_pixels_per_batch=10**6)) == [[1, 4], [3], [0, 2, 5], [6]]
+    assert indices(EvaluationBatches(SIZES, BatchLimit(3))) == [[1, 4], [3], [0, 2, 5], [6]]
 
 
 def test_pixels_of_an_evaluation_batch_are_bounded_but_one_image_always_goes():
-    assert indices(EvaluationBatches(SIZES, 8, max_pixels_per_batch=200)) == [[1], [4], [3], [0, 2], [5, 6]]
-    assert indices(EvaluationBatches([(100, 100)], 8, max_pixels_per_batch=200)) == [[0]]
+    assert indices(EvaluationBatches(SIZES, BatchLimit(8, 200))) == [[1], [4], [3], [0, 2], [5, 6]]
+    assert indices(EvaluationBatches([(100, 100)], BatchLimit(8, 200))) == [[0]]
 
 
 def test_done_evaluation_batches_are_left_out():
-    whole = list(EvaluationBatches(SIZES, 2, max_pixels_per_batch=10**6))
-    rest = EvaluationBatches(SIZES, 2, max_pixels_per_batch=10**6, skip=2)
+    whole = list(EvaluationBatches(SIZES, BatchLimit(2)))
+    rest = EvaluationBatches(SIZES, BatchLimit(2), skip=2)
     assert list(rest) == whole[2:]
     assert len(rest) == len(whole) - 2
 
 
 def test_evaluation_keys_carry_epoch_zero():
-    assert list(EvaluationBatches([(1, 1)], 1, max_pixels_per_batch=1)) == [[SampleKey(epoch=0, index=0)]]
+    assert list(EvaluationBatches([(1, 1)], BatchLimit(1, 1))) == [[SampleKey(epoch=0, index=0)]]
 
 
 def test_batches_of_several_databases_hold_one_database_each_and_every_image_once():
@@ -146,7 +147,7 @@ def test_shares_under_way_keep_their_epoch():
 
 @pytest.mark.parametrize("ranks", [1, 2, 3, 9])
 def test_evaluation_batches_go_round_without_repetition(ranks):
-    batches = EvaluationBatches(SIZES, 2, max_pixels_per_batch=10**6)
+    batches = EvaluationBatches(SIZES, BatchLimit(2))
     turns = [Turns(batches, rank, ranks) for rank in range(ranks)]
     dealt = [turn for round_of in itertools.zip_longest(*turns) for turn in round_of if turn is not None]
     assert dealt == list(batches)

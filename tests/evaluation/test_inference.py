@@ -14,8 +14,9 @@ from torch import nn
 
 from linearityiqa.data.dataset import ImageDataset
 from linearityiqa.data.table import ImageTable
+from linearityiqa.data.workers import BatchLimit
 from linearityiqa.errors import DataError
-from linearityiqa.evaluation import inference, predict
+from linearityiqa.evaluation import predict
 from linearityiqa.evaluation.transfer import normalised
 from linearityiqa.images import ImageTransform
 from linearityiqa.quality import QualityScores
@@ -53,7 +54,7 @@ def dataset(tmp_path_factory) -> ImageDataset:
 
 
 def run(network, dataset, **options):
-    options = {"batch_size": 3, "device": CPU, "num_workers": 0} | options
+    options = {"limit": BatchLimit(3), "device": CPU, "num_workers": 0} | options
     return predict(network, dataset, **options)
 
 
@@ -83,20 +84,21 @@ def test_names_and_opinions_are_the_tables(dataset):
 @pytest.mark.parametrize("batch_size", [1, 2, 64])
 def test_scores_do_not_depend_on_the_batch_size(dataset, batch_size):
     network = SmallNetwork()
-    expected = as_array(run(network, dataset, batch_size=3))
-    np.testing.assert_allclose(as_array(run(network, dataset, batch_size=batch_size)), expected, rtol=0, atol=1e-4)
+    expected = as_array(run(network, dataset, limit=BatchLimit(3)))
+    np.testing.assert_allclose(
+        as_array(run(network, dataset, limit=BatchLimit(batch_size))), expected, rtol=0, atol=1e-4
+    )
 
 
 def test_a_batch_holds_one_size_and_no_more_than_asked(dataset):
     network = SmallNetwork()
-    run(network, dataset, batch_size=3)
+    run(network, dataset, limit=BatchLimit(3))
     assert sorted(shape[0] for shape in network.batches) == [1, 2, 3, 3]
 
 
-def test_large_images_make_smaller_batches(dataset, monkeypatch):
-    monkeypatch.setattr(inference, "MAX_PIXELS_PER_BATCH", 2 * 24 * 32)
+def test_large_images_make_smaller_batches(dataset):
     network = SmallNetwork()
-    run(network, dataset, batch_size=64)
+    run(network, dataset, limit=BatchLimit(64, pixels=2 * 24 * 32))
     assert max(shape[0] for shape in network.batches) == 2
 
 

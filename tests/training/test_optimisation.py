@@ -10,6 +10,7 @@ from linearityiqa.config import ModelConfig, OptimiserConfig
 from linearityiqa.errors import DataError
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
+from linearityiqa.models.layout import Layout
 from linearityiqa.training.criterion import is_better, judged_head
 from linearityiqa.training.optimisation import LabelScaling, build_optimizer
 from linearityiqa.training.precision import choose_layout, choose_precision
@@ -209,15 +210,22 @@ def test_precision_on_a_gpu_is_bfloat16_where_the_hardware_has_it(capability, hi
 
 
 @pytest.mark.parametrize(
-    ("architecture", "last"),
-    [("resnet18", False), ("vgg11", False), ("alexnet", False), ("resnet50", True), ("mobilenet_v2", True)],
+    ("architecture", "blocked", "otherwise"),
+    [
+        ("resnet18", Layout.BLOCKED, Layout.USUAL),
+        ("vgg11", Layout.BLOCKED, Layout.USUAL),
+        ("alexnet", Layout.BLOCKED, Layout.USUAL),
+        ("resnet50", Layout.BLOCKED, Layout.CHANNELS_LAST),
+        ("mobilenet_v2", Layout.CHANNELS_LAST, Layout.CHANNELS_LAST),
+    ],
 )
-def test_layout_on_a_cpu_is_the_one_that_was_faster(architecture, last) -> None:
+def test_layout_on_a_cpu_is_the_one_that_was_faster(architecture, blocked, otherwise) -> None:
     with torch.device("meta"):
         network = LinearityIQA(ModelConfig(architecture=architecture))
     cpu = torch.device("cpu")
-    layout = choose_layout(network, choose_precision(OptimiserConfig(), cpu), cpu)
-    assert layout is (torch.channels_last if last else torch.contiguous_format)
+    precision = choose_precision(OptimiserConfig(), cpu)
+    assert choose_layout(network, precision, cpu) is blocked
+    assert choose_layout(network, precision, cpu, blocked=False) is otherwise
 
 
 def test_norms_of_centred_scores_are_numpys() -> None:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from torch.utils.data import Sampler
 
+from linearityiqa.data.workers import BatchLimit
+
 
 class SampleKey(NamedTuple):
     """What a dataset is asked for: an image, and the epoch that its augmentation is drawn for."""
@@ -80,21 +82,17 @@ class EvaluationBatches(Sampler[list[SampleKey]]):
 
     Args:
         sizes: (height, width) of every image as the network sees it.
-        batch_size: most images a batch.
-        max_pixels_per_batch: most pixels a batch, at least one image.
+        limit: most images and pixels a batch.
         skip: how many batches are left out because they are done already.
     """
 
-    def __init__(
-        self, sizes: Sequence[tuple[int, int]], batch_size: int, *, max_pixels_per_batch: int, skip: int = 0
-    ) -> None:
+    def __init__(self, sizes: Sequence[tuple[int, int]], limit: BatchLimit, *, skip: int = 0) -> None:
         indices_of = defaultdict(list)
         for index, size in enumerate(sizes):
             indices_of[size].append(SampleKey(0, index))
         batches: list[list[SampleKey]] = []
         for height, width in sorted(indices_of, key=lambda size: (size[0] * size[1], size), reverse=True):
-            count = max(1, min(batch_size, max_pixels_per_batch // (height * width)))
-            batches += _in_batches(indices_of[height, width], count)
+            batches += _in_batches(indices_of[height, width], limit.of(height * width))
         self._batches = batches[skip:]
 
     def __iter__(self) -> Iterator[list[SampleKey]]:

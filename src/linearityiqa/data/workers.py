@@ -1,9 +1,36 @@
 """How many images are decoded and computed at once; without torch, so that scoring may ask too."""
 
 import os
+from typing import NamedTuple
 
 MAX_PIXELS_PER_BATCH = 16_000_000
 """Bound on the pixels of one batch, so that native-size photographs fit into memory whatever the batch size."""
+CPU_BATCH = 8
+CPU_PIXELS = 700_000
+"""Pixels of a batch on a CPU: the maps of a larger one leave its cache before they are used (docs/decisions.md)."""
+GPU_BATCH = 64
+
+
+class BatchLimit(NamedTuple):
+    """Most images of a batch, and most pixels.
+
+    >>> BatchLimit(8, pixels=1000).of(300), BatchLimit(8, pixels=1000).of(2000)
+    (3, 1)
+    """
+
+    images: int
+    pixels: int = MAX_PIXELS_PER_BATCH
+
+    def of(self, pixels: int) -> int:
+        """How many images of so many pixels each make a batch; one may be as large as it is."""
+        return max(1, min(self.images, self.pixels // pixels))
+
+
+def batch_limit(asked: int | None, *, gpu: bool) -> BatchLimit:
+    """The batches of an evaluation: as many images as are asked for, by default what suits the device."""
+    if asked is not None:
+        return BatchLimit(asked)
+    return BatchLimit(GPU_BATCH) if gpu else BatchLimit(CPU_BATCH, CPU_PIXELS)
 
 
 def default_workers(num_workers: int | None, sharing: int = 1) -> int:

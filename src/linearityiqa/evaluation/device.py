@@ -8,9 +8,8 @@ from torch import nn
 
 from linearityiqa.config import DeviceConfig
 from linearityiqa.errors import ConfigError
+from linearityiqa.models.layout import Layout, arrange
 
-EVALUATION_BATCH = 8
-EVALUATION_BATCH_ON_GPU = 64
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -42,14 +41,14 @@ def resolve_device(name: str) -> torch.device:
 
 
 def place(
-    network: Network, device: torch.device, layout: torch.memory_format = torch.channels_last, *, compiled: bool = False
+    network: Network, device: torch.device, layout: Layout = Layout.CHANNELS_LAST, *, compiled: bool = False
 ) -> Network:
     """Bring a network to the device.
 
     Args:
         network: a whole network; names and values of its weights stay as they are.
         device: where it goes.
-        layout: how the weights of convolutions lie in memory.
+        layout: how the weights of convolutions, and the maps of the backbone, lie in memory.
         compiled: have torch compile the backbone, when it is first used.
 
     Returns:
@@ -58,19 +57,21 @@ def place(
     Raises:
         ConfigError: it is to be compiled, and there is no compiler for the device.
     """
-    network.to(device).to(memory_format=layout)
+    arrange(network.to(device), layout)
     if compiled:
-        _require_compiler(device)
-        # not the whole network: the heads are a thousandth of the work, and what can fail stays readable
-        network.get_submodule("backbone").compile()
+        compile_backbone(network, device)
     return network
 
 
-def evaluation_batch_size(config: DeviceConfig, device: torch.device) -> int:
-    """Images a batch where nothing but speed depends on it (a bound on its pixels holds besides)."""
-    if config.eval_batch_size is not None:
-        return config.eval_batch_size
-    return EVALUATION_BATCH_ON_GPU if device.type == "cuda" else EVALUATION_BATCH
+def compile_backbone(network: nn.Module, device: torch.device) -> None:
+    """Have torch compile a network's backbone for the device, when it is first used.
+
+    Raises:
+        ConfigError: there is no compiler for the device.
+    """
+    _require_compiler(device)
+    # not the whole network: the heads are a thousandth of the work, and what can fail stays readable
+    network.get_submodule("backbone").compile()
 
 
 def _require_compiler(device: torch.device) -> None:

@@ -15,7 +15,7 @@ from linearityiqa.data.dataset import ImageDataset
 from linearityiqa.data.loader import make_loader
 from linearityiqa.data.samplers import EvaluationBatches, Turns
 from linearityiqa.data.table import ImageTable
-from linearityiqa.data.workers import MAX_PIXELS_PER_BATCH
+from linearityiqa.data.workers import BatchLimit
 from linearityiqa.errors import DataError, NotFiniteError
 from linearityiqa.evaluation.predictions import Predictions
 from linearityiqa.evaluation.transfer import NetworkBatch, network_batches
@@ -46,7 +46,7 @@ def predict(
     network: nn.Module,
     dataset: ImageDataset,
     *,
-    batch_size: int,
+    limit: BatchLimit,
     device: torch.device,
     num_workers: int,
     autocast: Autocast = nullcontext,
@@ -63,13 +63,13 @@ def predict(
     Args:
         network: a network on `device` whose forward gives `QualityScores` of shape (N,).
         dataset: the images, without augmentation.
-        batch_size: most images of a batch.
+        limit: most images and pixels of a batch.
         device: where the network is.
         num_workers: processes that decode images; 0 decodes in this one.
         autocast: makes the context in which the forward pass runs, for mixed precision.
         progress: what a progress bar on standard error says; none without it.
         done: scores of an earlier, interrupted call, shape (N, 3) in the order of `HEADS`, nan where not yet done;
-            its finished batches are not computed again. With the same `batch_size` the result is bit-identical to
+            its finished batches are not computed again. With the same `limit` the result is bit-identical to
             that of an undisturbed call.
         on_batch: called with the scores so far, shape (N, 3), after each batch; the array is reused, so keep a copy.
         peers: processes that take the batches in turn; each ends with all scores. After each round of batches,
@@ -82,8 +82,8 @@ def predict(
     table = dataset.table
     scores = _start(done, len(table))
     sizes = dataset.sizes()
-    skip = _finished_batches(EvaluationBatches(sizes, batch_size, max_pixels_per_batch=MAX_PIXELS_PER_BATCH), scores)
-    batches = EvaluationBatches(sizes, batch_size, max_pixels_per_batch=MAX_PIXELS_PER_BATCH, skip=skip)
+    skip = _finished_batches(EvaluationBatches(sizes, limit), scores)
+    batches = EvaluationBatches(sizes, limit, skip=skip)
     rank, size = (0, 1) if peers is None else (peers.rank, peers.size)
     turns = Turns(batches, rank, size)
     loader = make_loader(dataset, turns, num_workers, pin_memory=device.type == "cuda", persistent=False)

@@ -8,9 +8,9 @@ from typing import Any
 from linearityiqa.config import TestConfig, runfiles
 from linearityiqa.data.database_images import open_images
 from linearityiqa.data.databases import open_database
-from linearityiqa.data.workers import default_workers
+from linearityiqa.data.workers import batch_limit, default_workers
 from linearityiqa.evaluation.authors_npy import write_authors_npy
-from linearityiqa.evaluation.device import evaluation_batch_size, place, prepare_device
+from linearityiqa.evaluation.device import place, prepare_device
 from linearityiqa.evaluation.inference import predict
 from linearityiqa.evaluation.predictions_file import write_predictions_csv
 from linearityiqa.evaluation.report import evaluate
@@ -54,7 +54,7 @@ def evaluate_model_file(config: TestConfig, model_file: Path) -> TestOutcome:
     predictions = predict(
         place(model.network, device, compiled=config.device.compile),
         images.dataset(table),
-        batch_size=evaluation_batch_size(config.device, device),
+        limit=batch_limit(config.device.eval_batch_size, gpu=device.type == "cuda"),
         device=device,
         num_workers=workers,
         progress=f"{database.name} {config.split}" if config.pbar else None,

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from linearityiqa.config import OptimiserConfig
+from linearityiqa.models.layout import Layout, can_be_blocked
 
 DENSE_SHARE = 0.75
-"""Share of wide dense kernels among a network's weights from which on a CPU trains it faster in the usual layout."""
+"""Share of wide dense kernels among the weights from which on a CPU the usual layout is faster than channels-last."""
 
 
 @dataclass(frozen=True)
@@ -40,21 +41,28 @@ def choose_precision(config: OptimiserConfig, device: torch.device) -> Precision
     return Precision(name, lambda: torch.autocast(device.type, dtype=dtype), scaler)
 
 
-def choose_layout(network: nn.Module, precision: Precision, device: torch.device) -> torch.memory_format:
-    """How images and the weights of convolutions lie in memory while the network is trained.
+def choose_layout(network: nn.Module, precision: Precision, device: torch.device, *, blocked: bool = True) -> Layout:
+    """How images, kernels and maps lie in memory while the network is trained (docs/decisions.md has the figures).
 
-    Channels-last is what the tensor cores of GPUs want. On a CPU it is faster for 1 x 1 and grouped kernels, and slower
-    in the backward pass of wide dense ones (as of VGG and ResNet-18; docs/decisions.md has the figures). Evaluation
-    is always faster with channels-last images.
+    A CPU is fastest in oneDNN's own blocks. Where they are not to be had, channels-last is faster for 1 x 1 and grouped
+    kernels, and slower in the backward pass of wide dense ones. On a GPU, channels-last is what tensor cores want.
+
+    Args:
+        network: what is trained, with a `backbone`.
+        precision: of its forward passes.
+        device: where it is.
+        blocked: whether it may compute in blocks: not if it is compiled, or its batch normalisation frozen.
     """
-    if device.type == "cpu":
+    if device.type != "cpu":
+        last = precision.name != "float32" or torch.backends.cudnn.allow_tf32
+    elif blocked and precision.name == "float32" and can_be_blocked(network.get_submodule("backbone")):
+        return Layout.BLOCKED
+    else:
         convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
         sizes = {module: module.weight.numel() for module in convolutions}
         dense = [module for module in convolutions if module.groups == 1 and max(module.kernel_size) > 1]
         last = sum(sizes[module] for module in dense) < DENSE_SHARE * sum(sizes.values())
-    else:
-        last = precision.name != "float32" or torch.backends.cudnn.allow_tf32
-    return torch.channels_last if last else torch.contiguous_format
+    return Layout.CHANNELS_LAST if last else Layout.USUAL
 
 
 def make_deterministic(seed: int, *, randomness: bool) -> None:

@@ -18,7 +18,7 @@ from linearityiqa.data.samplers import TrainingBatches
 from linearityiqa.data.table import Database
 from linearityiqa.data.workers import default_workers
 from linearityiqa.errors import ConfigError
-from linearityiqa.evaluation.device import place, prepare_device
+from linearityiqa.evaluation.device import compile_backbone, place, prepare_device
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
 from linearityiqa.training.averaging import WeightAverage
@@ -159,7 +159,7 @@ def _training_step(
     if precision.name == "float32" and options.opt_level != "O0":
         logger.debug("no mixed precision on this device: training runs in float32")
     network = LinearityIQA(config.model, weights=options.weights if world.is_main and not resuming else "none")
-    layout = choose_layout(network, precision, device)
+    layout = choose_layout(network, precision, device, blocked=not (config.device.compile or options.freeze_bn))
     place(network, device, layout, compiled=config.device.compile)
     if options.freeze_bn:
         network.freeze_batch_norm()
@@ -175,7 +175,7 @@ def _training_step(
         accumulation_steps=options.accumulation_steps,
         exact_accumulation=options.exact_accumulation,
         clip_grad_norm=options.clip_grad_norm,
-        average=_average(config, network, device, layout),
+        average=_average(config, network, device),
         layout=layout,
         world=world,
     )
@@ -203,13 +203,12 @@ def _require_shareable(config: TrainConfig, world: World, device: torch.device) 
         )
 
 
-def _average(
-    config: TrainConfig, network: LinearityIQA, device: torch.device, layout: torch.memory_format
-) -> WeightAverage | None:
+def _average(config: TrainConfig, network: LinearityIQA, device: torch.device) -> WeightAverage | None:
     if config.optimiser.ema_decay == 0:
         return None
     average = WeightAverage(network, config.optimiser.ema_decay)
-    place(average.network, device, layout, compiled=config.device.compile)  # a copy is not compiled
+    if config.device.compile:  # which a copy is not
+        compile_backbone(average.network, device)
     return average
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from linearityiqa.evaluation.transfer import NetworkBatch
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
+from linearityiqa.models.layout import Layout
 from linearityiqa.models.network import PooledFeatures
 from linearityiqa.quality import QualityScores
 from linearityiqa.training.averaging import WeightAverage
@@ -46,7 +47,7 @@ class TrainingStep:
     exact_accumulation: bool = False
     clip_grad_norm: float | None = None
     average: WeightAverage | None = None
-    layout: torch.memory_format = torch.channels_last
+    layout: Layout = Layout.CHANNELS_LAST
     world: World = ALONE
 
     def __post_init__(self) -> None:
@@ -65,7 +66,7 @@ class TrainingStep:
         Predictions are float32 whatever the precision of the forward pass. Of several batches only the activations of
         one are ever in memory.
         """
-        images = [batch.images.contiguous(memory_format=self.layout) for batch in batches]
+        images = [batch.images.contiguous(memory_format=self.layout.outside) for batch in batches]
         with self.precision.autocast():
             pooled = self.network.pool(images[0]) if len(images) == 1 else pooled_by_parts(self.network, images)
             stage3, stage4, mos = self.world.gather(*pooled, torch.cat([batch.mos for batch in batches]))

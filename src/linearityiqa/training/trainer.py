@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from linearityiqa.console import track
+from linearityiqa.data.workers import batch_limit
 from linearityiqa.errors import DivergedError, NotFiniteError
 from linearityiqa.evaluation import Predictions, evaluate, predict
-from linearityiqa.evaluation.device import evaluation_batch_size
 from linearityiqa.evaluation.transfer import NetworkBatch, network_batches
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import QualityScores
@@ -87,7 +87,7 @@ class Trainer:
             return predict(
                 self.session.evaluated,
                 self.session.datasets[part],
-                batch_size=evaluation_batch_size(config.device, self.session.device),
+                limit=batch_limit(config.device.eval_batch_size, gpu=self.session.device.type == "cuda"),
                 device=self.session.device,
                 num_workers=self.session.workers,
                 autocast=self.session.precision.autocast,
