@@ -23,6 +23,8 @@ def make_record(scale: QualityScale | None = SCALE, **config: object) -> ModelRe
 class PixelRuntime:
     """Stage 3 is the mean of red, stage 4 that of green, fused that of all; images below 16 pixels do not fit."""
 
+    on_gpu = False
+
     def __init__(self, record: ModelRecord | None = None, capacity: int = 10**9) -> None:
         self.record = record or make_record()
         self.capacity = capacity

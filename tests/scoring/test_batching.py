@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from linearityiqa.data.workers import BatchLimit
 from linearityiqa.scoring import ImageScore, Prepared, batching
 from linearityiqa.scoring.batching import Lanes, Slot, Window, in_order
 
@@ -39,7 +40,7 @@ def test_every_slot_is_scored_once_with_its_like_and_leaves_in_order(
             held.remove(slot.path)
         return finished()
 
-    window, results = Window(start, batch_size), []
+    window, results = Window(start, BatchLimit(batch_size)), []
     for i, size in enumerate(sizes):
         if size is None:
             slot = Slot(str(i), result=ImageScore(str(i), error="broken"))
@@ -56,9 +57,8 @@ def test_every_slot_is_scored_once_with_its_like_and_leaves_in_order(
 
 
 @pytest.fixture
-def batches(monkeypatch: pytest.MonkeyPatch) -> tuple[Window, list[int]]:
+def batches() -> tuple[Window, list[int]]:
     """A window whose batches have at most 8 images and 100 pixels, and the number of images of each batch."""
-    monkeypatch.setattr(batching, "MAX_PIXELS_PER_BATCH", 100)
     counts = []
 
     def start(slots: list[Slot]) -> Future[None]:
@@ -67,7 +67,7 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> tuple[Window, list[int]]:
             slot.finish(ImageScore(slot.path, 1.0))
         return finished()
 
-    return Window(start, 8), counts
+    return Window(start, BatchLimit(8, pixels=100)), counts
 
 
 def test_batches_of_large_images_are_small(batches: tuple[Window, list[int]]) -> None:
@@ -78,7 +78,8 @@ def test_batches_of_large_images_are_small(batches: tuple[Window, list[int]]) ->
     assert results == [0, 0, 0, 4]
 
 
-def test_a_window_of_large_images_is_short(batches: tuple[Window, list[int]]) -> None:
+def test_a_window_of_large_images_is_short(batches: tuple[Window, list[int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "WAITING_PIXELS", 400)
     window, _ = batches
     sizes = [(1, 50), (2, 25), (5, 10), (10, 5), (25, 2), (50, 1), (1, 49), (49, 1), (1, 3)]  # 398 and 3 pixels
     results = [len(list(window.add(slot_of(size)))) for size in sizes]
@@ -99,7 +100,7 @@ def test_batches_depend_on_the_images_alone_not_on_how_fast_they_are_scored() ->
                 slot.finish(ImageScore(slot.path, 1.0))
 
         with ThreadPoolExecutor(2) as executor:
-            window = Window(Lanes(executor, 2, score).start, 4)
+            window = Window(Lanes(executor, 2, score).start, BatchLimit(4))
             threading.Timer(0.05, gate.set).start()
             slots = (ready for i, size in enumerate(sizes) for ready in window.add(slot_of(size, str(i))))
             results = [*in_order(slots, 16), *in_order(window.drain(), 16)]

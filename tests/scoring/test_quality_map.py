@@ -66,6 +66,7 @@ def test_results_hold_maps_on_request_on_the_scale_of_the_model(runtime: PixelRu
 
 def test_a_runtime_without_maps_says_so(photos: list[Path]) -> None:
     class Plain:
+        on_gpu = False
         record = make_record()
 
         def predict(self, batch: np.ndarray) -> np.ndarray:

@@ -74,6 +74,7 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     class TopRow:
         """Red of the uppermost row, which turning upside down changes."""
 
+        on_gpu = False
         record = make_record()
 
         def predict(self, batch: np.ndarray) -> np.ndarray:
@@ -119,6 +120,7 @@ def test_a_batch_that_fails_for_memory_is_scored_one_by_one(runtime: PixelRuntim
 
 def test_a_score_that_is_not_finite_is_a_failure(photos: list[Path]) -> None:
     class Broken:
+        on_gpu = False
         record = make_record()
 
         def predict(self, batch: np.ndarray) -> np.ndarray:
@@ -133,6 +135,8 @@ def test_a_score_that_is_not_finite_is_a_failure(photos: list[Path]) -> None:
 
 def test_scores_off_the_scale_are_marked_not_clipped(photos: list[Path]) -> None:
     class Constant:
+        on_gpu = False
+
         def __init__(self, value: float, **record: object) -> None:
             self.value, self.record = value, make_record(**record)
 

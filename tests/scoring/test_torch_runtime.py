@@ -11,6 +11,7 @@ import torch
 from linearityiqa.config import ModelConfig, TransformConfig
 from linearityiqa.data.dataset import ImageDataset
 from linearityiqa.data.table import ImageTable
+from linearityiqa.data.workers import BatchLimit
 from linearityiqa.errors import ConfigError, DataError, ImageTooSmallError, ModelFileError
 from linearityiqa.evaluation import predict
 from linearityiqa.images import ImageTransform
@@ -68,7 +69,7 @@ def test_scores_are_the_mapped_predictions_of_the_evaluation(
     transform = None if size else TransformConfig()
     scorer = Scorer(model_file, transform=transform, device="cpu", batch_size=5)
     dataset = ImageDataset(database, ImageTransform(size=size))
-    predictions = predict(network, dataset, batch_size=3, device=torch.device("cpu"), num_workers=0)
+    predictions = predict(network, dataset, limit=BatchLimit(3), device=torch.device("cpu"), num_workers=0)
     expected = predictions.mapped(scorer.record.mapping)
     assert min(np.std(head) for head in expected) > 0.1
     results = list(scorer.score_many(database.path(i) for i in range(len(database))))

@@ -27,9 +27,8 @@ def uploads(*levels: int, size: tuple[int, int] = (32, 48)) -> list[Upload]:
 @contextlib.asynccontextmanager
 async def running(runtime, *, batch_size: int = 4, wait: float = 0.0, **limits: object) -> AsyncIterator[MicroBatcher]:
     micro = MicroBatcher(
-        Scorer(runtime),
+        Scorer(runtime, batch_size=batch_size),
         LimitsConfig(**limits),
-        batch_size=batch_size,
         wait_seconds=wait,
         num_workers=2,
         metrics=Metrics(),
@@ -189,7 +188,7 @@ def test_photographs_are_decoded_side_by_side() -> None:
 
     async def score() -> None:
         micro = MicroBatcher(
-            Meeting(PixelRuntime()), LimitsConfig(), batch_size=4, wait_seconds=0, num_workers=2, metrics=Metrics()
+            Meeting(PixelRuntime(), batch_size=4), LimitsConfig(), wait_seconds=0, num_workers=2, metrics=Metrics()
         )
         async with micro.running():
             assert len(await micro.score(uploads(1, 2), PLAIN)) == 2

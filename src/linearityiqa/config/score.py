@@ -87,8 +87,8 @@ class ScoreConfig:
     """Also give the spread of the score over views of the image (mirror image, crops); five times the work."""
     map: Path | None = None
     """Write a picture of where quality is lost for each image into this folder."""
-    batch_size: Annotated[int, tyro.conf.arg(aliases=["-bs"])] = 8
-    """Images a batch."""
+    batch_size: Annotated[int | None, tyro.conf.arg(aliases=["-bs"])] = None
+    """Most images a batch; by default what suits the device."""
     lanes: int = 1
     """Batches computed at once. On a CPU, as many lanes as cores with --num_threads 1 never wait for one another."""
     max_megapixels: float = 100.0
@@ -116,7 +116,7 @@ class ScoreConfig:
             ),
             (self.ray is None or self.map is None, "--ray writes no pictures: leave out --map"),
             (not self.fresh or self.output is not None, "--fresh starts --output over, and there is none"),
-            (self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}"),
+            (self.batch_size is None or self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}"),
             (1 <= self.lanes <= 256, f"lanes must lie in 1..256, got {self.lanes}"),
             (self.max_megapixels > 0, f"max_megapixels must be > 0, got {self.max_megapixels}"),
             (self.device.cache == "none", "--cache is for train, test and reproduce: a photograph is scored once"),

@@ -94,8 +94,8 @@ class ServeConfig:
     token_file: Path | None = None
     """File that holds the token which clients of /v1 must send (Authorization: Bearer ...); readable by its owner
     only."""
-    batch_size: Annotated[int, tyro.conf.arg(aliases=["-bs"])] = 8
-    """Most photographs, of any requests, that the network scores at once."""
+    batch_size: Annotated[int | None, tyro.conf.arg(aliases=["-bs"])] = None
+    """Most photographs, of any requests, that the network scores at once; by default what suits the device."""
     batch_wait_ms: float = 5.0
     """How long a photograph waits for others that are being decoded, to be scored with them."""
     limits: LimitsConfig = field(default_factory=LimitsConfig)
@@ -106,6 +106,6 @@ class ServeConfig:
     def __post_init__(self) -> None:
         require_options(
             (0 <= self.port <= 65535, f"port must lie in 0..65535, got {self.port}"),
-            (self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}"),
+            (self.batch_size is None or self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}"),
             (self.batch_wait_ms >= 0, f"batch_wait_ms must be >= 0, got {self.batch_wait_ms}"),
         )

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
-from linearityiqa.data.workers import MAX_PIXELS_PER_BATCH
+from linearityiqa.data.workers import MAX_PIXELS_PER_BATCH, BatchLimit
 from linearityiqa.scoring.prepared import Prepared
 from linearityiqa.scoring.results import ImageScore
 
 WINDOW_BATCHES = 4
 """How many batches' images may wait for others of their size, or for the ones before them."""
+WAITING_PIXELS = WINDOW_BATCHES * MAX_PIXELS_PER_BATCH
+"""How many pixels of decoded images may."""
 
 
 @dataclass(eq=False)
@@ -60,12 +62,12 @@ class Window:
 
     Args:
         start: starts a batch, slots of one size, and gives what finishes with it.
-        batch_size: most images of a batch.
+        limit: most images and pixels of a batch.
     """
 
-    def __init__(self, start: Callable[[list[Slot]], Future[None]], batch_size: int) -> None:
+    def __init__(self, start: Callable[[list[Slot]], Future[None]], limit: BatchLimit) -> None:
         self._start = start
-        self._batch_size = batch_size
+        self._limit = limit
         self._waiting: deque[Slot] = deque()
         self._by_size: dict[tuple[int, int], list[Slot]] = {}
 
@@ -75,7 +77,7 @@ class Window:
         if slot.image is not None:
             alike = self._by_size.setdefault(slot.image.size, [])
             alike.append(slot)
-            if len(alike) >= min(self._batch_size, max(1, MAX_PIXELS_PER_BATCH // slot.pixels)):
+            if len(alike) >= self._limit.of(slot.pixels):
                 self._start_size(slot.image.size)
         while self._waiting and (self._is_under_way(self._waiting[0]) or self._is_full()):
             yield self._next()
@@ -87,7 +89,7 @@ class Window:
 
     def _is_full(self) -> bool:
         held = sum(size[0] * size[1] * len(slots) for size, slots in self._by_size.items())
-        return len(self._waiting) >= WINDOW_BATCHES * self._batch_size or held >= WINDOW_BATCHES * MAX_PIXELS_PER_BATCH
+        return len(self._waiting) >= WINDOW_BATCHES * self._limit.images or held >= WAITING_PIXELS
 
     @staticmethod
     def _is_under_way(slot: Slot) -> bool:

@@ -59,6 +59,12 @@ class OnnxRuntime:
         return self._note.record
 
     @property
+    def on_gpu(self) -> bool:
+        """Whether onnxruntime computes on a GPU."""
+        provider: str = self._session.get_providers()[0]
+        return provider != "CPUExecutionProvider"
+
+    @property
     def precision(self) -> str:
         """What the network computes in: ``float32`` or ``int8``."""
         return self._note.precision

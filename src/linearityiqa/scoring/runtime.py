@@ -20,6 +20,11 @@ class Runtime(Protocol):
         """Configuration, mapping and scale of the model."""
         ...
 
+    @property
+    def on_gpu(self) -> bool:
+        """Whether a GPU computes, which wants larger batches than a CPU."""
+        ...
+
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
         """Raw outputs of the three heads.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from linearityiqa.config import AugmentationConfig, ModelConfig, TransformConfig
 from linearityiqa.config.checks import require_options
 from linearityiqa.data.processes import ahead
-from linearityiqa.data.workers import default_workers
+from linearityiqa.data.workers import BatchLimit, batch_limit, default_workers
 from linearityiqa.errors import ConfigError, DataError
 from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform
 from linearityiqa.record import ModelRecord
@@ -39,7 +39,7 @@ class Scorer:
         model: architecture of a .pth; a file of ours knows its own, which this must not contradict.
         transform: what is done to an image before the network sees it; by default what the model was trained with.
         device: auto (a GPU where there is one), cpu, cuda, cuda:N or mps.
-        batch_size: most images that `score_many` gives the network at once.
+        batch_size: most images that `score_many` gives the network at once; by default what suits the device.
         num_workers: threads that decode; by default one a core, at most 8.
         num_threads: threads of the arithmetic on a CPU, for the whole process; by default the runtime's choice.
         lanes: batches that `score_many` computes at once; more than one pays where `num_threads` leaves cores free.
@@ -58,14 +58,14 @@ class Scorer:
         model: ModelConfig | None = None,
         transform: TransformConfig | None = None,
         device: str = "auto",
-        batch_size: int = 8,
+        batch_size: int | None = None,
         num_workers: int | None = None,
         num_threads: int | None = None,
         lanes: int = 1,
         max_pixels: int = DEFAULT_MAX_PIXELS,
     ) -> None:
         require_options(
-            (batch_size >= 1, f"batch_size must be >= 1, got {batch_size}"),
+            (batch_size is None or batch_size >= 1, f"batch_size must be >= 1, got {batch_size}"),
             (lanes >= 1, f"lanes must be >= 1, got {lanes}"),
             (max_pixels >= 1, f"max_pixels must be >= 1, got {max_pixels}"),
         )
@@ -78,7 +78,7 @@ class Scorer:
         self._runtime = runtime
         self._inference = Inference(runtime, self._record)
         self._transform = ImageTransform(size=self._record.config.transform.size)
-        self._batch_size = batch_size
+        self._limit = batch_limit(batch_size, gpu=runtime.on_gpu)
         self._threads = max(1, default_workers(num_workers))
         self._lanes = lanes
         self._max_pixels = max_pixels
@@ -87,6 +87,11 @@ class Scorer:
     def record(self) -> ModelRecord:
         """What the model file says of its model, with the transform that this scorer uses."""
         return self._record
+
+    @property
+    def limit(self) -> BatchLimit:
+        """The most that `score_many` gives the network at once."""
+        return self._limit
 
     def score(self, image: ImageLike) -> float:
         """The quality of one image on the scale of `record`, higher is better; never clipped.
@@ -137,7 +142,7 @@ class Scorer:
             done.set_result(None)
             return done
 
-        window = Window(at_once, self._batch_size)
+        window = Window(at_once, self._limit)
         slots = [slot for image in images for slot in window.add(Slot(image.name, image))]
         return [slot.wait() for slot in (*slots, *window.drain())]
 
@@ -169,15 +174,15 @@ class Scorer:
         decoders = ThreadPoolExecutor(self._threads, thread_name_prefix="decode")
         runners = ThreadPoolExecutor(self._lanes, thread_name_prefix="score")
         try:
-            window = Window(Lanes(runners, self._lanes, score).start, self._batch_size)
-            depth = max(2 * self._threads, self._batch_size)
+            window = Window(Lanes(runners, self._lanes, score).start, self._limit)
+            depth = max(2 * self._threads, self._limit.images)
 
             def under_way() -> Generator[Slot]:
                 for slot in ahead(decoders, lambda path: self._slot(path, read), paths, depth):
                     yield from window.add(slot)
                 yield from window.drain()
 
-            yield from in_order(under_way(), most=WINDOW_BATCHES * self._batch_size)
+            yield from in_order(under_way(), most=WINDOW_BATCHES * self._limit.images)
         finally:
             decoders.shutdown(wait=True, cancel_futures=True)
             runners.shutdown(wait=True, cancel_futures=True)

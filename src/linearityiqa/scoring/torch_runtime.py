@@ -59,6 +59,11 @@ class TorchRuntime:
         return self._record
 
     @property
+    def on_gpu(self) -> bool:
+        """Whether the network is on a GPU."""
+        return self._device.type == "cuda"
+
+    @property
     def network(self) -> LinearityIQA:
         """The network itself, on its device, without batch normalisation in its backbone."""
         return self._network

@@ -57,9 +57,8 @@ class MicroBatcher:
     Which photographs share a batch depends on when they arrive; their scores do not depend on it.
 
     Args:
-        scorer: prepares photographs, and scores batches of them.
+        scorer: prepares photographs, and scores batches of them; knows how many make a batch.
         limits: how many photographs may be here, and for how long.
-        batch_size: most photographs of a batch.
         wait_seconds: how long a photograph waits for others that are being decoded.
         num_workers: threads that decode.
         metrics: where batches are counted.
@@ -70,14 +69,12 @@ class MicroBatcher:
         scorer: Scorer,
         limits: LimitsConfig,
         *,
-        batch_size: int,
         wait_seconds: float,
         num_workers: int,
         metrics: Metrics,
     ) -> None:
         self._scorer = scorer
         self._limits = limits
-        self._batch_size = batch_size
         self._wait_seconds = wait_seconds
         self._num_workers = num_workers
         self._metrics = metrics
@@ -234,4 +231,4 @@ class MicroBatcher:
         return alike[: self._most(oldest)]
 
     def _most(self, job: Job) -> int:
-        return min(self._batch_size, max(1, MAX_PIXELS_PER_BATCH // job.pixels))
+        return self._scorer.limit.of(job.pixels)

@@ -47,7 +47,6 @@ class Service:
         self.batcher = MicroBatcher(
             scorer,
             config.limits,
-            batch_size=config.batch_size,
             wait_seconds=config.batch_wait_ms / 1000,
             num_workers=max(1, default_workers(config.device.num_workers)),
             metrics=self.metrics,
