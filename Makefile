@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo reproduce-smoke test coverage bench check format clean
+.PHONY: help setup demo reproduce-smoke test coverage bench bench-scoring bundled-model check format clean
 
 help:
 	@echo "make demo      train, test, plot and score on the built-in database: minutes, on a CPU, offline once set up"
@@ -12,6 +12,8 @@ help:
 	@echo "make test      run the test suite"
 	@echo "make coverage  run the test suite and print the share of statements that it reaches"
 	@echo "make bench     training speed and memory against the published procedure: half an hour on a CPU"
+	@echo "make bench-scoring    scoring speed, memory and start against a plain loop: half an hour on a CPU"
+	@echo "make bundled-model    train the model in the package anew: an hour or two of one core; goes on after a stop"
 	@echo "make check     format, lint, types, layers"
 	@echo "make format    format and mend what the linter can mend"
 	@echo "make clean     remove the virtual environment and caches"
@@ -48,6 +50,14 @@ coverage: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/training.py
+
+bench-scoring: $(READY)
+	$(BIN)/python benchmarks/scoring.py
+
+BUNDLED := bundled-model
+bundled-model: $(READY)
+	$(BIN)/python scripts/bundled_model.py train --work $(BUNDLED)
+	$(BIN)/python scripts/bundled_model.py export --work $(BUNDLED)
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/layouts.py --size 498 664 resnet18 resnet50 mobilenet_v2 vgg16
 
-Prints the processor time of a training step's two passes and of an evaluation in the usual layout, over that with
-channels last: above 1, channels last is faster. Both layouts take turns; each time is the least of several.
+Prints the processor time of a training step's two passes and of an evaluation in the usual layout, over that in
+another: above 1, the other is faster. The layouts take turns; each time is the least of several.
 """
 
 import argparse
@@ -15,9 +15,9 @@ import torch
 from linearityiqa.config import LossConfig, ModelConfig
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
+from linearityiqa.models.layout import Layout, arrange, can_be_blocked
 from linearityiqa.reporting import Table
 
-LAYOUTS = (torch.contiguous_format, torch.channels_last)
 PASSES = ("forward", "backward", "step", "evaluation")
 
 
@@ -28,24 +28,31 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=4)
     options = parser.parse_args()
-    rows = [[name, *(f"{ratio:.2f}" for ratio in ratios(name, options))] for name in options.architectures]
+    rows = [row for name in options.architectures for row in rows_of(name, options)]
     height, width = options.size
-    title = f"Usual layout over channels last, {options.images} images of {height} x {width}, processor time"
-    print(Table(title, ["backbone", *PASSES], rows).to_markdown())
+    title = f"Usual layout over another, {options.images} images of {height} x {width}, processor time"
+    print(Table(title, ["backbone", "layout", *PASSES], rows).to_markdown())
 
 
-def ratios(architecture: str, options: argparse.Namespace) -> list[float]:
-    """Of forward pass, backward pass, both, and evaluation."""
-    torch.manual_seed(0)
-    sides = []
-    for layout in LAYOUTS:
-        network = LinearityIQA(ModelConfig(architecture=architecture)).to(memory_format=layout)
-        images = torch.randn(options.images, 3, *options.size).to(memory_format=layout)
+def rows_of(architecture: str, options: argparse.Namespace) -> list[list[str]]:
+    """For each layout but the usual one, the ratio of forward pass, backward pass, both, and evaluation."""
+    sides = {}
+    for layout in Layout:
+        torch.manual_seed(0)
+        network = LinearityIQA(ModelConfig(architecture=architecture))
+        if layout is Layout.BLOCKED and not can_be_blocked(network.backbone):
+            continue
+        arrange(network, layout)
+        images = torch.randn(options.images, 3, *options.size).to(memory_format=layout.outside)
         measure(network, images)  # the first use of a shape is slower
-        sides.append((network, images))
-    rounds = [[measure(*side) for side in sides] for _ in range(options.rounds)]
-    usual, last = ([min(times) for times in zip(*side, strict=True)] for side in zip(*rounds, strict=True))
-    return [a / b for a, b in zip(usual, last, strict=True)]
+        sides[layout] = network, images
+    rounds = [{layout: measure(*side) for layout, side in sides.items()} for _ in range(options.rounds)]
+    least = {layout: [min(times) for times in zip(*(one[layout] for one in rounds), strict=True)] for layout in sides}
+    usual = least.pop(Layout.USUAL)
+    return [
+        [architecture, layout.value, *(f"{a / b:.2f}" for a, b in zip(usual, times, strict=True))]
+        for layout, times in least.items()
+    ]
 
 
 def measure(network: LinearityIQA, images: torch.Tensor) -> tuple[float, float, float, float]:
