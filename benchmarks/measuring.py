@@ -1,16 +1,26 @@
 """What the benchmarks measure with: interleaved timing, anonymous memory, matrix-product rate, the machine's name."""
 
+import contextlib
+import ctypes
 import os
 import platform
 import statistics
+import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+
+from linearityiqa.training.memory import M_MMAP_MAX, keep_freed_memory
+
+M_MMAP_THRESHOLD = -3
+MALLOC_LARGE = 32 * 2**20
+"""Where glibc's own rule for large blocks ends up in a process that uses many of them."""
+MALLOC_BLOCKS = 65536
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,25 @@ def take_turns(arms: Mapping[str, Callable[[], object]], *, images: int, rounds:
             call()
             seconds[name].append(time.perf_counter() - start)
     return Timing(seconds, images)
+
+
+@contextlib.contextmanager
+def memory_given_back() -> Iterator[None]:
+    """Large blocks freed inside go back to the system, as glibc's malloc does where nobody asks for anything else.
+
+    Training on a CPU asks (`linearityiqa.training.memory`) for the whole process: without this, the other side of a
+    comparison in one process would profit from it too.
+    """
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if library is None or not hasattr(library, "mallopt"):
+        yield
+        return
+    library.mallopt(M_MMAP_THRESHOLD, MALLOC_LARGE)
+    library.mallopt(M_MMAP_MAX, MALLOC_BLOCKS)
+    try:
+        yield
+    finally:
+        keep_freed_memory()
 
 
 @dataclass

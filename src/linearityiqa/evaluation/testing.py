@@ -17,6 +17,7 @@ from linearityiqa.evaluation.report import evaluate
 from linearityiqa.evaluation.results import results_of
 from linearityiqa.files import sha256_of, write_text
 from linearityiqa.models import open_model
+from linearityiqa.models.layout import Layout, can_be_blocked
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,10 @@ def evaluate_model_file(config: TestConfig, model_file: Path) -> TestOutcome:
         workers=workers,
         progress=config.pbar,
     )
+    blocked = device.type == "cpu" and not config.device.compile and can_be_blocked(model.network.backbone)
+    layout = Layout.BLOCKED if blocked else Layout.CHANNELS_LAST
     predictions = predict(
-        place(model.network, device, compiled=config.device.compile),
+        place(model.network, device, layout, compiled=config.device.compile),
         images.dataset(table),
         limit=batch_limit(config.device.eval_batch_size, gpu=device.type == "cuda"),
         device=device,
