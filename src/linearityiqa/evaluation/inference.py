@@ -17,6 +17,7 @@ from linearityiqa.data.samplers import EvaluationBatches, Turns
 from linearityiqa.data.table import ImageTable
 from linearityiqa.data.workers import BatchLimit
 from linearityiqa.errors import DataError, NotFiniteError
+from linearityiqa.evaluation.lanes import in_lanes, lanes_of
 from linearityiqa.evaluation.predictions import Predictions
 from linearityiqa.evaluation.transfer import NetworkBatch, network_batches
 from linearityiqa.models import LinearityIQA
@@ -96,7 +97,7 @@ def predict(
         network = _fast(network, device, sizes)
         # a process that has no batch in the last round still takes part in it
         mine = itertools.chain(network_batches(loader, device), [None] * (rounds - len(turns)))
-        scored = _scored(network, mine, autocast, peers)
+        scored = _scored(network, mine, autocast, peers, lanes_of(device))
         for rows, found in track(scored, progress or "", total=rounds, enabled=progress is not None):
             scores[rows] = found
             _require_finite(scores, rows, table)
@@ -160,14 +161,16 @@ def _finished_batches(batches: EvaluationBatches, scores: NDArray[np.float64]) -
 
 
 def _scored(
-    network: nn.Module, batches: Iterable[NetworkBatch | None], autocast: Autocast, peers: Peers | None
+    network: nn.Module, batches: Iterable[NetworkBatch | None], autocast: Autocast, peers: Peers | None, lanes: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Rows and scores of each batch, joined by those of the peers' batches of the same round."""
-    for batch in batches:
+
+    def of_batch(batch: NetworkBatch | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         if batch is None:
-            rows, scores = np.empty(0, dtype=np.int64), np.empty((0, len(HEADS)))
-        else:
-            rows, scores = batch.indices.numpy(), _scores_of(network, batch, autocast)
+            return np.empty(0, dtype=np.int64), np.empty((0, len(HEADS)))
+        return batch.indices.numpy(), _scores_of(network, batch, autocast)
+
+    for rows, scores in in_lanes(of_batch, batches, lanes):
         if peers is not None:
             rows, scores = (part.numpy() for part in peers.gather(torch.from_numpy(rows), torch.from_numpy(scores)))
         yield rows, scores
