@@ -12,16 +12,13 @@ import torch
 from PIL import Image
 from torch import nn
 
-from linearityiqa.config import ModelConfig
 from linearityiqa.data.dataset import ImageDataset
 from linearityiqa.data.table import ImageTable
 from linearityiqa.data.workers import BatchLimit
 from linearityiqa.errors import DataError
-from linearityiqa.evaluation import inference, predict
+from linearityiqa.evaluation import predict
 from linearityiqa.evaluation.transfer import normalised
 from linearityiqa.images import ImageTransform
-from linearityiqa.models import LinearityIQA
-from linearityiqa.models.fusion import with_folded_batch_norm
 from linearityiqa.quality import QualityScores
 
 CPU = torch.device("cpu")
@@ -103,28 +100,6 @@ def test_large_images_make_smaller_batches(dataset):
     network = SmallNetwork()
     run(network, dataset, limit=BatchLimit(64, pixels=2 * 24 * 32))
     assert max(shape[0] for shape in network.batches) == 2
-
-
-def test_batch_norm_is_folded_on_a_cpu_where_there_is_much_to_score(dataset, monkeypatch):
-    """Oracle: the network as it is."""
-    torch.manual_seed(0)
-    network = LinearityIQA(ModelConfig(architecture="resnet18"))
-    network(torch.randn(4, 3, 64, 64))  # statistics that are no longer those of a new network
-    before = {name: value.clone() for name, value in network.state_dict().items()}
-    folded = []
-
-    def watched(whole):
-        folded.append(with_folded_batch_norm(whole))
-        return folded[-1]
-
-    monkeypatch.setattr(inference, "with_folded_batch_norm", watched)
-    expected = as_array(run(network, dataset))
-    assert not folded
-    monkeypatch.setattr(inference, "FOLDING_PIXELS", 1)
-    np.testing.assert_allclose(as_array(run(network, dataset)), expected, rtol=0, atol=1e-4)
-    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded[0].backbone.modules())
-    assert network.state_dict().keys() == before.keys()
-    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
 @pytest.mark.parametrize("stop", [0, 1, 2, 4])

@@ -1,7 +1,7 @@
 """A network and a dataset -> predictions, in batches of equally large images."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
@@ -20,12 +20,8 @@ from linearityiqa.errors import DataError, NotFiniteError
 from linearityiqa.evaluation.lanes import in_lanes, lanes_of
 from linearityiqa.evaluation.predictions import Predictions
 from linearityiqa.evaluation.transfer import NetworkBatch, network_batches
-from linearityiqa.models import LinearityIQA
-from linearityiqa.models.fusion import with_folded_batch_norm
 from linearityiqa.quality import HEADS, QualityScores
 
-FOLDING_PIXELS = 10_000_000
-"""Work from which folding batch normalisation on a CPU, some tenths of a second, costs less than it saves."""
 Autocast = Callable[[], AbstractContextManager[object]]
 
 
@@ -94,7 +90,6 @@ def predict(
     loader = make_loader(dataset, turns, num_workers, pin_memory=device.type == "cuda", persistent=False)
     rounds = -(-len(batches) // size)
     with evaluation_mode(network), torch.inference_mode():
-        network = _fast(network, device, sizes)
         # a process that has no batch in the last round still takes part in it
         mine = itertools.chain(network_batches(loader, device), [None] * (rounds - len(turns)))
         scored = _scored(network, mine, autocast, peers, lanes_of(device))
@@ -122,19 +117,6 @@ def evaluation_mode(network: nn.Module) -> Iterator[None]:
     finally:
         for module, training in flags:
             module.training = training
-
-
-def _fast(network: nn.Module, device: torch.device, sizes: Sequence[tuple[int, int]]) -> nn.Module:
-    """The network as a CPU evaluates it fastest.
-
-    That is decided by the images alone, so that an evaluation that goes on after a stop ends in the same bits.
-    """
-    work = sum(height * width for height, width in sizes)
-    if device.type != "cpu" or work < FOLDING_PIXELS or not isinstance(network, LinearityIQA):
-        return network
-    if network.backbone._compiled_call_impl is not None:
-        return network
-    return with_folded_batch_norm(network)
 
 
 def _start(done: NDArray[np.float64] | None, length: int) -> NDArray[np.float64]:
