@@ -6,7 +6,8 @@ import threading
 import pytest
 import torch
 
-from linearityiqa.evaluation.lanes import MOST_LANES, in_lanes, lanes_of
+from linearityiqa.data.workers import MOST_LANES
+from linearityiqa.evaluation.lanes import in_lanes, lanes_of
 
 
 @pytest.fixture(autouse=True)

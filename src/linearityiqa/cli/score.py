@@ -56,7 +56,7 @@ def run(config: ScoreConfig) -> int:
     if config.ray is not None:
         from linearityiqa.cli.score_ray import score_on_cluster
 
-        return exit_status(score_on_cluster(config, words_of(config)))
+        return exit_status(score_on_cluster(config, config.words))
     paths = _paths(config)
     scorer = open_scorer(config)
     print(headline(scorer, chosen_model(config)), file=sys.stderr)
@@ -84,7 +84,7 @@ def run_demo(config: ScoreConfig) -> int:
         UnreadableImageError: the image cannot be decoded.
         ModelFileError: the model file cannot be used.
     """
-    images = words_of(config)
+    images = config.words
     if len(images) != 1:
         raise ConfigError(f"this scores one image, got {len(images)}: name it with --img_path FILE")
     score = open_scorer(config).score(images[0])
@@ -92,16 +92,11 @@ def run_demo(config: ScoreConfig) -> int:
     return 0
 
 
-def words_of(config: ScoreConfig) -> list[str]:
-    """What names the images."""
-    return [*config.paths, *([str(config.img_path)] if config.img_path is not None else [])]
-
-
 def _paths(config: ScoreConfig) -> Iterator[Path]:
     """The images, lazily, but not before the first of them is found."""
     from linearityiqa.scoring import expand
 
-    words = words_of(config)
+    words = config.words
     if not words:
         raise ConfigError(
             "there is nothing to score: name images, folders or globs, as in linearityiqa score photos/ "

@@ -45,7 +45,8 @@ def score_on_cluster(config: ScoreConfig, words: Sequence[str]) -> Count:
         ray = connect(config.ray)
         try:
             resources = resources_of(config.device, ray.nodes())
-            options = scorer_options(config) | {"num_threads": resources.cpus, "num_workers": resources.cpus}
+            own = {"num_threads": resources.cpus, "num_workers": resources.cpus, "lanes": config.lanes or 1}
+            options = scorer_options(config) | own
             score_on_ray(ScoringJob(model_file, options, details, folder), output, paths_of(words), ray, resources)
         finally:
             ray.shutdown()

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from linearityiqa.config import ModelConfig, ScoreConfig, ServeConfig, TransformConfig
+from linearityiqa.data.workers import MOST_LANES, usable_cores
 
 if TYPE_CHECKING:
     from linearityiqa.scoring import Scorer
@@ -42,10 +43,27 @@ def scorer_options(config: ScoreConfig | ServeConfig) -> dict[str, Any]:
         "device": config.device.device,
         "batch_size": config.batch_size,
         "num_workers": config.device.num_workers,
-        "num_threads": config.device.num_threads,
-        "lanes": config.lanes if isinstance(config, ScoreConfig) else 1,
+        **_arithmetic(config),
         "max_pixels": limits.max_pixels,
     }
+
+
+def _arithmetic(config: ScoreConfig | ServeConfig) -> dict[str, int | None]:
+    """How many batches are computed at once, and by how many threads each.
+
+    A batch on each core is the fastest way through many images; a single one is there soonest if all cores share it.
+    """
+    threads = config.device.num_threads
+    if isinstance(config, ServeConfig):
+        return {"num_threads": threads, "lanes": 1}
+    if config.lanes is not None:
+        return {"num_threads": threads, "lanes": config.lanes}
+    single = len(config.words) == 1 and Path(config.words[0]).is_file()
+    if threads is not None or single:
+        return {"num_threads": threads, "lanes": 1}
+    cores = usable_cores()
+    lanes = min(cores, MOST_LANES)
+    return {"num_threads": cores // lanes, "lanes": lanes}
 
 
 def headline(scorer: "Scorer", path: Path) -> str:

@@ -89,8 +89,9 @@ class ScoreConfig:
     """Write a picture of where quality is lost for each image into this folder."""
     batch_size: Annotated[int | None, tyro.conf.arg(aliases=["-bs"])] = None
     """Most images a batch; by default what suits the device."""
-    lanes: int = 1
-    """Batches computed at once. On a CPU, as many lanes as cores with --num_threads 1 never wait for one another."""
+    lanes: int | None = None
+    """Batches computed at once on a CPU, which share its threads; by default one for each core, at most 8, or one alone
+    where a single image or --num_threads is named."""
     max_megapixels: float = 100.0
     """Refuse images with more pixels than this, before decoding them."""
     ray: str | None = None
@@ -117,10 +118,15 @@ class ScoreConfig:
             (self.ray is None or self.map is None, "--ray writes no pictures: leave out --map"),
             (not self.fresh or self.output is not None, "--fresh starts --output over, and there is none"),
             (self.batch_size is None or self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}"),
-            (1 <= self.lanes <= 256, f"lanes must lie in 1..256, got {self.lanes}"),
+            (self.lanes is None or 1 <= self.lanes <= 256, f"lanes must lie in 1..256, got {self.lanes}"),
             (self.max_megapixels > 0, f"max_megapixels must be > 0, got {self.max_megapixels}"),
             (self.device.cache == "none", "--cache is for train, test and reproduce: a photograph is scored once"),
         )
+
+    @property
+    def words(self) -> list[str]:
+        """What names the images."""
+        return [*self.paths, *([str(self.img_path)] if self.img_path is not None else [])]
 
     @property
     def max_pixels(self) -> int:

@@ -9,6 +9,8 @@ CPU_BATCH = 8
 CPU_PIXELS = 350_000
 """Pixels of a batch on a CPU: the maps of a larger one leave its cache before they are used (docs/decisions.md)."""
 GPU_BATCH = 64
+MOST_LANES = 8
+"""Batches that a CPU computes at once by default, however many cores it has: each holds its maps."""
 
 
 class BatchLimit(NamedTuple):
@@ -42,5 +44,9 @@ def default_workers(num_workers: int | None, sharing: int = 1) -> int:
     """
     if num_workers is not None:
         return num_workers
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(usable // sharing, 8))
+    return max(1, min(usable_cores() // sharing, 8))
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -7,11 +7,10 @@ from typing import TypeVar
 
 import torch
 
+from linearityiqa.data.workers import MOST_LANES
+
 T = TypeVar("T")
 R = TypeVar("R")
-
-MOST_LANES = 8
-"""Each holds the maps of a batch."""
 
 
 def lanes_of(device: torch.device) -> int:

@@ -42,7 +42,8 @@ class Scorer:
         batch_size: most images that `score_many` gives the network at once; by default what suits the device.
         num_workers: threads that decode; by default one a core, at most 8.
         num_threads: threads of the arithmetic on a CPU, for the whole process; by default the runtime's choice.
-        lanes: batches that `score_many` computes at once; more than one pays where `num_threads` leaves cores free.
+        lanes: batches that `score_many` computes at once on a CPU; more than one pays where `num_threads` leaves cores
+            free. A GPU computes one at a time.
         max_pixels: larger images are refused before they are decoded.
 
     Raises:
@@ -80,7 +81,7 @@ class Scorer:
         self._transform = ImageTransform(size=self._record.config.transform.size)
         self._limit = batch_limit(batch_size, gpu=runtime.on_gpu)
         self._threads = max(1, default_workers(num_workers))
-        self._lanes = lanes
+        self._lanes = 1 if runtime.on_gpu else lanes
         self._max_pixels = max_pixels
 
     @property
