@@ -59,10 +59,10 @@ class OurProcedure:
         self.session.step.update()
         return outcome.loss.item()
 
-    def first_step(self) -> None:
-        """From nothing to the end of the first step."""
+    def start(self) -> NetworkBatch:
+        """From nothing to the first step: its batch."""
         self.open()
-        self.step(self.first_batch())
+        return self.first_batch()
 
     def evaluate(self) -> None:
         """Score all parts, fit the mapping, and compute the agreement."""

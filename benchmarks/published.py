@@ -75,10 +75,10 @@ class PublishedProcedure:
         """One training batch."""
         return next(iter(self._batches()))
 
-    def first_step(self) -> None:
-        """From nothing to the end of the first step."""
+    def start(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """From nothing to the first step: its batch."""
         self.decode_all()
-        self.step(*self.first_batch())
+        return self.first_batch()
 
     def train_epoch(self) -> None:
         """Every training image once."""
