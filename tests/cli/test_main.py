@@ -88,3 +88,14 @@ def test_command_without_its_extra_names_it(words) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "pip install 'linearityiqa[train]'" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["test", "score", "crossval", "reproduce"])
+def test_torchrun_is_for_train_alone(command, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    assert main([command]) == 2
+    assert capsys.readouterr().err == (
+        f"error (process 1 of 2): torchrun is for train alone. Start {command} as one process.\n"
+    )

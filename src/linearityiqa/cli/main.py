@@ -13,15 +13,16 @@ from linearityiqa.errors import LinearityIQAError
 
 
 class Command(NamedTuple):
-    """A command: the module whose `main(argv)` carries it out, and what it does in a few words."""
+    """A command: the module whose `main(argv)` carries it out, what it does, and whether processes can share it."""
 
     module: str
     summary: str
+    for_torchrun: bool = False
 
 
 COMMANDS = {
     "demo": Command("linearityiqa.cli.demo", "the whole story in minutes: make data, train, test, plot, score"),
-    "train": Command("linearityiqa.cli.train", "train a model on a database; goes on by itself after a stop"),
+    "train": Command("linearityiqa.cli.train", "train a model on a database; goes on by itself after a stop", True),
     "test": Command("linearityiqa.cli.test", "test model files on a split of any database"),
     "crossval": Command("linearityiqa.cli.crossval", "train and test on several random splits by reference"),
     "metrics": Command("linearityiqa.cli.metrics", "judge predictions of any method, and compare several"),
@@ -65,6 +66,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         print(f"error: there is no command {name!r}; known: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
+    if _is_one_of_several() and not COMMANDS[name].for_torchrun:
+        # each process would do all of it, into the same files
+        print(f"error{_speaker()}: torchrun is for train alone. Start {name} as one process.", file=sys.stderr)
+        return 2
     return carry_out(lambda words: importlib.import_module(COMMANDS[name].module).main(words), options)
 
 
@@ -99,6 +104,11 @@ def help_text() -> str:
     """What `linearityiqa --help` prints."""
     width = max(map(len, COMMANDS))
     return HELP.format(commands="\n".join(f"  {name:<{width}}  {c.summary}" for name, c in COMMANDS.items()))
+
+
+def _is_one_of_several() -> bool:
+    """Whether torchrun has started this process and others."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1"
 
 
 def _speaker() -> str:
