@@ -111,6 +111,7 @@ def test_a_map_is_a_tint_that_is_strongest_where_the_score_is_lowest(serve) -> N
 
 def test_a_map_that_the_model_does_not_give_is_refused(serve) -> None:
     class Plain:
+        on_gpu = False
         record = make_record()
         predict = PixelRuntime().predict
 
