@@ -8,7 +8,7 @@ from linearityiqa.config.run import TrainConfig
 
 RECIPES: dict[str, dict[str, Any]] = {
     "paper": {},
-    "modern": {"schedule": "cosine", "warmup_epochs": 0.5, "ema_decay": 0.99},
+    "modern": {"schedule": "cosine", "warmup_epochs": 0.5},
 }
 """Options of the optimisation that each recipe sets; all others keep their defaults."""
 
