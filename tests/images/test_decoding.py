@@ -1,4 +1,4 @@
-"""Oracles: pixel values known by construction, torchvision for the transform, and the one-sentence rule for errors."""
+"""Oracles: pixel values known by construction, and the one-sentence rule for errors."""
 
 import contextlib
 import io
@@ -13,19 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image, ImageFile
-from torchvision import transforms
 
-from linearityiqa import images
 from linearityiqa.errors import UnreadableImageError
 from linearityiqa.images import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    ImageTransform,
     decode,
+    decoding,
     image_size,
-    normalise,
     to_rgb,
 )
 
@@ -299,7 +293,7 @@ def test_an_empty_file_is_refused(tmp_path):
 def test_a_file_of_too_many_bytes_is_refused_unread(tmp_path, monkeypatch):
     path = tmp_path / "photo.png"
     path.write_bytes(encoded(photo(), "PNG"))
-    monkeypatch.setattr(images, "MAX_FILE_BYTES", 100)
+    monkeypatch.setattr(decoding, "MAX_FILE_BYTES", 100)
     assert "more than the 100 allowed" in refusal(path)
     with pytest.raises(UnreadableImageError, match="more than the 100 allowed"):
         image_size(path)
@@ -362,7 +356,7 @@ def test_pillows_limit_is_neither_consulted_nor_changed(monkeypatch):
 
 def test_a_bomb_that_pillow_finds_itself_is_the_same_refusal(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    with pytest.raises(UnreadableImageError, match="too large to decode"), images._explained("x.png"):
+    with pytest.raises(UnreadableImageError, match="too large to decode"), decoding._explained("x.png"):
         Image.open(io.BytesIO(encoded(photo(), "PNG")))
 
 
@@ -430,47 +424,6 @@ def test_the_size_of_a_bomb_is_refused(tmp_path):
     path.write_bytes(png(60_000, 60_000, 8, 2, b""))
     with pytest.raises(UnreadableImageError, match="too large"):
         image_size(path)
-
-
-# --- transform ------------------------------------------------------------------------------------
-
-
-def test_normalise_equals_torchvision_to_the_bit():
-    image = photo(31, 17)
-    expected = transforms.Compose([transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)])(image)
-    values = normalise(image)
-    assert values.dtype == np.float32
-    assert values.flags.c_contiguous
-    assert torch.equal(torch.from_numpy(values), expected)
-
-
-def test_every_level_is_normalised_as_torchvision_does():
-    levels = Image.fromarray(np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, axis=2))
-    expected = transforms.Compose([transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)])(levels)
-    assert torch.equal(torch.from_numpy(normalise(levels)), expected)
-
-
-def test_resizing_equals_torchvision_on_pillow_images():
-    image = photo(48, 64)
-    expected = transforms.Resize((30, 50))(image)
-    assert np.array_equal(np.asarray(ImageTransform((30, 50)).pixels(image)), np.asarray(expected))
-    assert ImageTransform((30, 50))(image).shape == (3, 30, 50)
-
-
-def test_the_common_size_comes_first_and_spares_images_that_have_it():
-    image = photo(48, 64)
-    twice = transforms.Compose([transforms.Resize((20, 20)), transforms.Resize((30, 50))])(image)
-    transform = ImageTransform((30, 50), common_size=(20, 20))
-    assert np.array_equal(np.asarray(transform.pixels(image)), np.asarray(twice))
-    assert ImageTransform(common_size=(48, 64)).pixels(image) is image
-
-
-@pytest.mark.parametrize("size", [None, (30, 50)])
-@pytest.mark.parametrize("common_size", [None, (20, 25)])
-def test_the_output_size_is_that_of_the_pixels(size, common_size):
-    transform = ImageTransform(size, common_size)
-    pixels = transform.pixels(photo(48, 64))
-    assert transform.output_size((48, 64)) == (pixels.height, pixels.width)
 
 
 def test_real_photographs_decode_as_pillow_does(real_data):
