@@ -21,7 +21,8 @@ def cores(monkeypatch: pytest.MonkeyPatch) -> None:
         (("-",), None, None, (8, 2)),
         (("one.jpg",), None, None, (1, None)),  # soonest when all cores share it
         (("photos/",), None, 4, (1, 4)),
-        (("photos/",), 3, None, (3, None)),
+        (("photos/",), 3, None, (3, 6)),
+        (("photos/",), 64, None, (64, 1)),
         (("photos/",), 3, 4, (3, 4)),
     ],
 )

@@ -9,7 +9,6 @@ from torch import nn
 from linearityiqa.config import LossConfig, ModelConfig
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
-from linearityiqa.models.fusion import with_folded_batch_norm
 from linearityiqa.models.layout import Layout, arrange, can_be_blocked
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch is built without oneDNN")
@@ -121,15 +120,3 @@ def test_gradients_of_images_pass_through_the_blocks() -> None:
 def test_backbones_with_other_operations_are_not_for_blocks(architecture) -> None:
     with torch.device("meta"):
         assert not can_be_blocked(LinearityIQA(ModelConfig(architecture=architecture)).backbone)
-
-
-def test_blocks_stay_when_batch_norm_is_folded(seen) -> None:
-    network = network_of("resnet18", Layout.BLOCKED).eval()
-    with torch.inference_mode():
-        expected = network(images_of())
-        seen.clear()
-        found = with_folded_batch_norm(network)(images_of())
-    assert seen
-    assert all(seen)
-    for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)

@@ -56,14 +56,12 @@ def _arithmetic(config: ScoreConfig | ServeConfig) -> dict[str, int | None]:
     threads = config.device.num_threads
     if isinstance(config, ServeConfig):
         return {"num_threads": threads, "lanes": 1}
-    if config.lanes is not None:
-        return {"num_threads": threads, "lanes": config.lanes}
     single = len(config.words) == 1 and Path(config.words[0]).is_file()
-    if threads is not None or single:
+    if config.lanes is None and (threads is not None or single):
         return {"num_threads": threads, "lanes": 1}
     cores = usable_cores()
-    lanes = min(cores, MOST_LANES)
-    return {"num_threads": cores // lanes, "lanes": lanes}
+    lanes = config.lanes or min(cores, MOST_LANES)
+    return {"num_threads": threads or max(1, cores // lanes), "lanes": lanes}
 
 
 def headline(scorer: "Scorer", path: Path) -> str:

@@ -1,12 +1,12 @@
 """Several batches through a network at once, each on cores of its own, which then never wait for one another."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
 
+from linearityiqa.data.processes import ahead
 from linearityiqa.data.workers import MOST_LANES
 
 T = TypeVar("T")
@@ -31,14 +31,8 @@ def in_lanes(compute: Callable[[T], R], items: Iterable[T], lanes: int) -> Itera
     pool = ThreadPoolExecutor(
         lanes, "evaluation", initializer=torch.set_num_threads, initargs=(max(1, threads // lanes),)
     )
-    running: deque[Future[R]] = deque()
     try:
-        for item in items:
-            running.append(pool.submit(torch.inference_mode()(compute), item))
-            if len(running) > lanes:
-                yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
+        yield from ahead(pool, torch.inference_mode()(compute), items, lanes)
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)  # what threads to come begin with

@@ -48,18 +48,9 @@ def arrange(network: nn.Module, layout: Layout) -> None:
     """
     network.to(memory_format=layout.outside)
     if layout is Layout.BLOCKED:
-        compute_in_blocks(network.get_submodule("backbone"))
-
-
-def compute_in_blocks(backbone: nn.Module) -> None:
-    """Have a backbone that can be blocked convert its images, and convert its maps back."""
-    backbone.register_forward_pre_hook(_to_blocks)
-    backbone.register_forward_hook(_from_blocks)
-
-
-def computes_in_blocks(backbone: nn.Module) -> bool:
-    """Whether `compute_in_blocks` was called for it, or for what it is a copy of."""
-    return _to_blocks in backbone._forward_pre_hooks.values()
+        backbone = network.get_submodule("backbone")
+        backbone.register_forward_pre_hook(_to_blocks)
+        backbone.register_forward_hook(_from_blocks)
 
 
 def _to_blocks(backbone: nn.Module, inputs: tuple[Tensor]) -> Tensor | None:

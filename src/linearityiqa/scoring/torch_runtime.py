@@ -14,7 +14,7 @@ from linearityiqa.config import DeviceConfig, ModelConfig, TransformConfig
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation.device import place, prepare_device
 from linearityiqa.models import LinearityIQA, open_model
-from linearityiqa.models.fusion import with_folded_batch_norm
+from linearityiqa.models.fusion import fuse_batch_norm
 from linearityiqa.models.quality_map import scores_and_map
 from linearityiqa.models.tensors import file_kind
 from linearityiqa.quality import QualityScores
@@ -51,7 +51,7 @@ class TorchRuntime:
         # a transform asked for in place of our file's own is the scorer's affair, whatever the runtime
         trained = open_model(path, model=model, transform=transform if file_kind(path) == "torch" else None)
         self._record = trained.record
-        self._network = place(with_folded_batch_norm(trained.network.eval()), self._device)
+        self._network = place(fuse_batch_norm(trained.network.eval()), self._device)
 
     @property
     def record(self) -> ModelRecord:
