@@ -1,5 +1,6 @@
 """How images, kernels and maps lie in memory: the arithmetic is the same, its speed is not."""
 
+import itertools
 from enum import Enum
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from linearityiqa.models.convolutions import WinogradConv2d, use_winograd
 from linearityiqa.models.geometry import FeatureMaps
 from linearityiqa.models.trunk import Trunk
 
@@ -23,7 +25,8 @@ class Layout(Enum):
     """Pixel by pixel (NHWC): for tensor cores, and for 1 x 1 and grouped kernels on a CPU."""
     BLOCKED = "blocked"
     """In oneDNN's own blocks of channels, inside the backbone: what its kernels compute in anyhow, without a
-    conversion before and after each. Kernels themselves are kept in the usual order."""
+    conversion before and after each. Kernels themselves are kept in the usual order. From the first part on that
+    computes wide convolutions with fewer products, channels-last."""
 
     @property
     def outside(self) -> torch.memory_format:
@@ -37,7 +40,7 @@ def can_be_blocked(backbone: nn.Module) -> bool:
     return has_onednn and all(type(part) in _BLOCKED_OPERATIONS for part in backbone.modules())
 
 
-def arrange(network: nn.Module, layout: Layout) -> None:
+def arrange(network: nn.Module, layout: Layout, *, winograd: bool = True) -> None:
     """Bring a network's weights into a layout, and have its backbone compute in it.
 
     Args:
@@ -45,12 +48,29 @@ def arrange(network: nn.Module, layout: Layout) -> None:
             in the same layout.
         layout: `BLOCKED` only where `can_be_blocked`; what the blocks do not have (other types than float32, the
             gradient of frozen batch normalisation) is computed in the usual layout.
+        winograd: whether wide convolutions on a CPU may be computed with fewer products.
     """
     network.to(memory_format=layout.outside)
+    backbone = network.get_submodule("backbone")
+    if winograd and layout is not Layout.USUAL and next(backbone.parameters()).device.type == "cpu":
+        use_winograd(backbone)
     if layout is Layout.BLOCKED:
-        backbone = network.get_submodule("backbone")
         backbone.register_forward_pre_hook(_to_blocks)
         backbone.register_forward_hook(_from_blocks)
+        rest = list(itertools.dropwhile(_is_without_winograd, backbone.children()))
+        for part in rest:
+            part.to(memory_format=torch.channels_last)
+        if rest:
+            rest[0].register_forward_pre_hook(_to_channels_last)
+
+
+def _is_without_winograd(part: nn.Module) -> bool:
+    return not any(isinstance(one, WinogradConv2d) for one in part.modules())
+
+
+def _to_channels_last(_: nn.Module, inputs: tuple[Tensor]) -> Tensor | None:
+    (maps,) = inputs
+    return maps.to_dense().contiguous(memory_format=torch.channels_last) if maps.is_mkldnn else None
 
 
 def _to_blocks(backbone: nn.Module, inputs: tuple[Tensor]) -> Tensor | None:
