@@ -12,7 +12,7 @@ from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
 from linearityiqa.models.layout import Layout
 from linearityiqa.training.criterion import is_better, judged_head
-from linearityiqa.training.optimisation import LabelScaling, build_optimizer
+from linearityiqa.training.optimisation import LabelScaling, build_optimizer, restore_optimizer
 from linearityiqa.training.precision import choose_layout, choose_precision
 from linearityiqa.training.step import TrainingStep, norms_of_centred
 
@@ -232,3 +232,27 @@ def test_norms_of_centred_scores_are_numpys() -> None:
     head = np.array([1.0, 2.0, 6.0])
     expected = np.linalg.norm(head - head.mean(), ord=2)
     assert norms_of_centred([torch.tensor(head)], q=2.0).tolist() == pytest.approx([expected])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "adadelta"])
+def test_a_restored_optimiser_goes_on_alike_in_another_memory_layout(optimizer: str) -> None:
+    """Oracle: the optimiser that was not interrupted, in the layout it began in."""
+    torch.manual_seed(0)
+    weight, gradients = torch.randn(8, 8, 3, 3), torch.randn(3, 8, 8, 3, 3)
+    config = OptimiserConfig(optimizer=optimizer, learning_rate=0.1, ft_lr_ratio=1.0)
+    ends = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        network = SmallHeads()
+        network.trunk.weight = torch.nn.Parameter(weight.clone())
+        optimiser = build_optimizer(network, config)
+        for gradient in gradients[:2]:
+            network.trunk.weight.grad = gradient.clone()
+            optimiser.step()
+        state = copy.deepcopy(optimiser.state_dict())
+        network.trunk.weight.data = network.trunk.weight.data.contiguous(memory_format=layout)
+        again = build_optimizer(network, config)
+        restore_optimizer(again, state)
+        network.trunk.weight.grad = gradients[2].contiguous(memory_format=layout)
+        again.step()
+        ends.append(network.trunk.weight.detach())
+    torch.testing.assert_close(ends[1], ends[0], rtol=0, atol=1e-6)

@@ -46,6 +46,19 @@ def build_optimizer(network: LinearityIQA, config: OptimiserConfig) -> torch.opt
             return torch.optim.Adadelta(groups, weight_decay=config.weight_decay)
 
 
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Set an optimiser to a saved state, with every moment in the memory layout that its parameter has here.
+
+    The fused kernels go over a parameter and its moments as they lie in memory: in the layout of another machine, or
+    of other options, the moments would be taken for those of other weights.
+    """
+    optimizer.load_state_dict(state)
+    for parameter, moments in optimizer.state.items():
+        for name, moment in moments.items():
+            if isinstance(moment, torch.Tensor) and moment.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter.detach(), dtype=moment.dtype).copy_(moment)
+
+
 def _groups(parameters: list[torch.nn.Parameter], rate: float, config: OptimiserConfig) -> list[dict[str, Any]]:
     if config.optimizer != "adamw":
         return [{"params": parameters, "lr": rate}]

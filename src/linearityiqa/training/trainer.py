@@ -19,6 +19,7 @@ from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import QualityScores
 from linearityiqa.training.criterion import is_better, judged_head
 from linearityiqa.training.images import Part
+from linearityiqa.training.optimisation import restore_optimizer
 from linearityiqa.training.runlog import RunLog, metrics_row, peak_memory_mb
 from linearityiqa.training.session import Session
 from linearityiqa.training.state import RunState
@@ -134,7 +135,7 @@ class Trainer:
             self._load_best()
             return
         step.network.load_state_dict(state.network)
-        step.optimizer.load_state_dict(state.optimizer)
+        restore_optimizer(step.optimizer, state.optimizer)
         step.precision.scaler.load_state_dict(state.scaler)
         if step.average is not None:
             step.average.load_state_dict(state.average)
