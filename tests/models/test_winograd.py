@@ -65,7 +65,7 @@ def test_a_gradient_that_is_not_needed_is_not_computed() -> None:
 
 
 def test_float32_is_as_near_as_rounding_allows() -> None:
-    """Lavin and Gray measure the same growth of the error: some ten times that of the direct sum."""
+    """The error of a sum of 2,304 products grows by the entries of the matrices, which are at most 8."""
     torch.manual_seed(0)
     maps, weight = torch.randn(1, 32, 40, 256), torch.randn(256, 256, 3, 3) / 48
     exact = expected_of(maps.double(), weight.double())
