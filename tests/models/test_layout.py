@@ -104,6 +104,12 @@ def test_wide_convolutions_are_those_from_128_channels_on(architecture, count, w
     assert wide_convolutions(network_of(architecture, Layout.USUAL, winograd=winograd)) == 0
 
 
+@pytest.mark.parametrize(("architecture", "count"), [("resnet18", 9), ("resnet50", 0), ("alexnet", 3)])
+def test_blocks_are_given_up_only_for_mostly_wide_kernels(architecture, count, winograd) -> None:
+    network = network_of(architecture, Layout.BLOCKED, winograd=winograd)
+    assert wide_convolutions(network) == (count if winograd else 0)
+
+
 def test_weights_and_their_names_are_the_usual_ones(winograd) -> None:
     layouts = Layout.BLOCKED, Layout.USUAL
     blocked, usual = (network_of("resnet18", layout, winograd=winograd).state_dict() for layout in layouts)

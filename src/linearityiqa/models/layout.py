@@ -8,12 +8,15 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from linearityiqa.models.convolutions import WinogradConv2d, use_winograd
+from linearityiqa.models.convolutions import WinogradConv2d, is_wide, use_winograd
 from linearityiqa.models.geometry import FeatureMaps
 from linearityiqa.models.trunk import Trunk
 
 _BLOCKED_OPERATIONS = (nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d, nn.Sequential, BasicBlock, Bottleneck, Trunk)
 """What oneDNN computes, forwards and backwards, without leaving its layout: all that ResNets, VGGs and AlexNet need."""
+
+WIDE_SHARE = 0.5
+"""Share of wide kernels among the weights from which a backbone in blocks gives them up for fewer multiplications."""
 
 
 class Layout(Enum):
@@ -52,7 +55,8 @@ def arrange(network: nn.Module, layout: Layout, *, winograd: bool = True) -> Non
     """
     network.to(memory_format=layout.outside)
     backbone = network.get_submodule("backbone")
-    if winograd and layout is not Layout.USUAL and next(backbone.parameters()).device.type == "cpu":
+    suits = _is_mostly_wide(backbone) if layout is Layout.BLOCKED else layout is Layout.CHANNELS_LAST
+    if winograd and suits and next(backbone.parameters()).device.type == "cpu":
         use_winograd(backbone)
     if layout is Layout.BLOCKED:
         backbone.register_forward_pre_hook(_to_blocks)
@@ -62,6 +66,13 @@ def arrange(network: nn.Module, layout: Layout, *, winograd: bool = True) -> Non
             part.to(memory_format=torch.channels_last)
         if rest:
             rest[0].register_forward_pre_hook(_to_channels_last)
+
+
+def _is_mostly_wide(backbone: nn.Module) -> bool:
+    """Whether wide convolutions gain more than the others lose that follow them outside the blocks."""
+    convolutions = [part for part in backbone.modules() if isinstance(part, nn.Conv2d)]
+    wide = sum(part.weight.numel() for part in convolutions if is_wide(part))
+    return wide >= WIDE_SHARE * sum(part.weight.numel() for part in convolutions)
 
 
 def _is_without_winograd(part: nn.Module) -> bool:
