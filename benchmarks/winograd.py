@@ -66,7 +66,7 @@ def row_of(channels: int, options: argparse.Namespace) -> list[str]:
         return convolve(rows, kernels).permute(0, 3, 1, 2)
 
     def winograd_adjoint() -> None:
-        _, to_kernels = convolve_adjoint(gradient_rows, rows, kernels, of_maps=True, of_kernels=True)
+        _, to_kernels = convolve_adjoint(gradient_rows, rows, kernels)
         kernels_at_points_adjoint(to_kernels)
 
     kernels = kernels_at_points(last)

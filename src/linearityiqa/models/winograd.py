@@ -29,8 +29,6 @@ _KERNELS_TO_POINTS = (
     (0.0, 0.0, 1.0),
 )
 """The paper's matrix G."""
-
-
 Entries = Tensor | Sequence[Tensor]
 """What lies along one side of tiles: a tensor by its first axis, or one tensor for each place."""
 
@@ -133,9 +131,8 @@ def convolve_adjoint(
     to_kernels = torch.zeros_like(kernels) if of_kernels else None
     for block in tiling.blocks():
         products = _from_points_adjoint(gradient[block.outputs])
-        if (
-            to_kernels is not None
-        ):  # the inputs at their points are computed again, not kept: they take 2.25 times the maps
+        if to_kernels is not None:
+            # computed again rather than kept from the forward pass: they take 2.25 times the memory of the maps
             points = _at_points(padded[block.inputs])
             torch.baddbmm(to_kernels, _matrices(products).mT, _matrices(points), out=to_kernels)
         if to_maps is not None:
