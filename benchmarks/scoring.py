@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measuring import anonymous_mb, machine, take_turns
+from measuring import anonymous_mb, machine, memory_given_back, take_turns
 from photographs import make_photographs
 from PIL import Image
 from torchvision.transforms.functional import normalize, to_tensor
@@ -30,6 +30,7 @@ from torchvision.transforms.functional import normalize, to_tensor
 from linearityiqa.config import ModelConfig, TrainConfig, TransformConfig
 from linearityiqa.images import IMAGENET_MEAN, IMAGENET_STD
 from linearityiqa.mapping import LinearMapping
+from linearityiqa.memory import keep_freed_memory
 from linearityiqa.metrics import srocc
 from linearityiqa.models import LinearityIQA, open_model, save_model
 from linearityiqa.quality import QualityScale, QualityScores
@@ -137,7 +138,8 @@ def speed_table(options: argparse.Namespace) -> Table:
     files = files_of(options, options.count)
     torch_model = next(model for model in options.models if model.suffix == ".safetensors")
     outputs = {LOOP: options.folder / "loop.csv"}
-    arms = {LOOP: loop_over(files, torch_model, outputs[LOOP])}
+    keep_freed_memory()  # as the command does
+    arms = {LOOP: memory_given_back()(loop_over(files, torch_model, outputs[LOOP]))}
     for model in options.models:
         for threads, lanes in {(CORES, 1), (1, CORES)}:
             name = f"{model.name}, {threads} thread(s), {lanes} lane(s)"

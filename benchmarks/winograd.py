@@ -14,9 +14,9 @@ from collections.abc import Callable
 
 import torch
 
+from linearityiqa.memory import keep_freed_memory
 from linearityiqa.models.winograd import convolve, convolve_adjoint, kernels_at_points, kernels_at_points_adjoint
 from linearityiqa.reporting import Table
-from linearityiqa.training.memory import keep_freed_memory
 
 
 def main() -> None:

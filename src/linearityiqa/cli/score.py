@@ -15,6 +15,7 @@ from linearityiqa.cli.scorer import chosen_model, headline, open_scorer
 from linearityiqa.config import ScoreConfig
 from linearityiqa.console import track
 from linearityiqa.errors import ConfigError, Interrupted
+from linearityiqa.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from linearityiqa.scoring import Details, ImageScore, Scorer
@@ -58,6 +59,7 @@ def run(config: ScoreConfig) -> int:
 
         return exit_status(score_on_cluster(config, config.words))
     paths = _paths(config)
+    keep_freed_memory()
     scorer = open_scorer(config)
     print(headline(scorer, chosen_model(config)), file=sys.stderr)
     details = Details(uncertainty=config.uncertainty, maps=config.map is not None)

@@ -13,6 +13,7 @@ from linearityiqa.cli.results import result_lines
 from linearityiqa.config import DataConfig, RunConfig, TestConfig, TrainConfig, run_folder, runfiles
 from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.extras import require
+from linearityiqa.memory import keep_freed_memory
 from linearityiqa.reporting import Cell, Table
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def run(config: TestConfig) -> int:
     from linearityiqa.data.databases import open_database
     from linearityiqa.evaluation.testing import evaluate_model_file
 
+    keep_freed_memory()
     tests = {dataset: _on(config, dataset) for dataset in (config.data.dataset, *config.data.more_datasets)}
     if len(tests) > 1:
         if config.data.image_dir is not None:

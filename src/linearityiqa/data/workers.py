@@ -6,7 +6,7 @@ from typing import NamedTuple
 MAX_PIXELS_PER_BATCH = 16_000_000
 """Bound on the pixels of one batch, so that native-size photographs fit into memory whatever the batch size."""
 CPU_BATCH = 8
-CPU_PIXELS = 350_000
+CPU_PIXELS = 1_400_000
 """Pixels of a batch on a CPU: the maps of a larger one leave its cache before they are used (docs/decisions.md)."""
 GPU_BATCH = 64
 MOST_LANES = 8

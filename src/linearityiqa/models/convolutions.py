@@ -18,7 +18,7 @@ LEAST_CHANNELS = 128
 """Channels of the maps and of the result from which the products outweigh the way to the points and back."""
 LEAST_TILES = 24
 """Tiles in a batch of maps from which they do: the kernels at their points are read from memory for each batch."""
-_PROCESSORS = ("AVX2",)
+_PROCESSORS = ("AVX2", "AVX512")
 """Where it was measured to be faster (docs/decisions.md), in torch's words."""
 
 

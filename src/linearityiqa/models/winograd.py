@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from linearityiqa.models.products import add_products, products
+
 TILE = 4
 """Outputs of a tile, on each side."""
 REACH = 6
 """Inputs of a tile, on each side."""
 BLOCK_VALUES = 2_000_000
-"""Inputs at their points that are held at once: with their products they fit into a processor's cache."""
+"""Inputs at their points that are held at once, for each thread: with their products they fit into the cache."""
 
 _KERNELS_TO_POINTS = (
     (1 / 4, 0.0, 0.0),
@@ -74,8 +76,9 @@ class Tiling(NamedTuple):
         return self.images * self.rows * self.columns
 
     def blocks(self) -> Iterator[Block]:
-        """All tiles in blocks of about `BLOCK_VALUES`: several images, or some rows of one."""
-        most_rows = max(1, BLOCK_VALUES // (REACH * REACH * self.columns * self.channels))
+        """All tiles in blocks of about `BLOCK_VALUES` a thread: several images, or some rows of one."""
+        values = BLOCK_VALUES * torch.get_num_threads()
+        most_rows = max(1, values // (REACH * REACH * self.columns * self.channels))
         images, rows = max(1, most_rows // self.rows), min(self.rows, most_rows)
         for image in range(0, self.images, images):
             for row in range(0, self.rows, rows):
@@ -109,7 +112,8 @@ def convolve(maps: Tensor, kernels: Tensor) -> Tensor:
     padded = tiling.padded(maps)
     result = maps.new_empty(tiling.images, TILE * tiling.rows, TILE * tiling.columns, kernels.shape[1])
     for block in tiling.blocks():
-        _from_points(_product(_at_points(padded[block.inputs]), kernels.mT), result[block.outputs])
+        points = _matrices(_at_points(padded[block.inputs]))
+        _from_points(products(points, kernels.mT), result[block.outputs])
     return result[:, : tiling.height, : tiling.width].contiguous()
 
 
@@ -130,13 +134,13 @@ def convolve_adjoint(
     to_maps = torch.zeros_like(padded) if of_maps else None
     to_kernels = torch.zeros_like(kernels) if of_kernels else None
     for block in tiling.blocks():
-        products = _from_points_adjoint(gradient[block.outputs])
+        to_products = _matrices(_from_points_adjoint(gradient[block.outputs]))
         if to_kernels is not None:
             # computed again rather than kept from the forward pass: they take 2.25 times the memory of the maps
-            points = _at_points(padded[block.inputs])
-            torch.baddbmm(to_kernels, _matrices(products).mT, _matrices(points), out=to_kernels)
+            points = _matrices(_at_points(padded[block.inputs]))
+            add_products(to_kernels, to_products.mT, points)
         if to_maps is not None:
-            _add_at_points_adjoint(_product(products, kernels), to_maps[block.inputs])
+            _add_at_points_adjoint(products(to_products, kernels), to_maps[block.inputs])
     if to_maps is not None:
         to_maps = to_maps[:, 1 : 1 + tiling.height, 1 : 1 + tiling.width].contiguous()
     return to_maps, to_kernels
@@ -153,9 +157,10 @@ def _matrices(points: Tensor) -> Tensor:
     return points.flatten(2, 4).flatten(0, 1)
 
 
-def _product(points: Tensor, kernels: Tensor) -> Tensor:
-    """(6, 6, N, rows, columns, channels) times a matrix at each point, (36, channels, others)."""
-    return torch.bmm(_matrices(points), kernels).view(*points.shape[:5], -1)
+def _lines(matrices: Sequence[Tensor], shape: torch.Size) -> list[list[Tensor]]:
+    """Matrices at 36 points, a list for each row of points, of tensors of one shape."""
+    tensors = [matrix.view(shape) for matrix in matrices]
+    return [tensors[i : i + REACH] for i in range(0, REACH * REACH, REACH)]
 
 
 def _at_points(padded: Tensor) -> Tensor:
@@ -169,19 +174,24 @@ def _at_points(padded: Tensor) -> Tensor:
     return points
 
 
-def _add_at_points_adjoint(gradient: Tensor, total: Tensor) -> None:
-    """Add the gradient with respect to what `_at_points` was handed to `total`, from the one of its result."""
-    _, _, count, rows, columns, channels = gradient.shape
-    lines = gradient.new_zeros(REACH, count, rows, total.shape[2], channels)
-    _add_to_points_adjoint(gradient.unbind(1), [lines[:, :, :, j : j + TILE * columns : TILE] for j in range(REACH)])
+def _add_at_points_adjoint(gradient: Sequence[Tensor], total: Tensor) -> None:
+    """Add the gradient with respect to what `_at_points` was handed to `total`, from 36 matrices of its result's."""
+    count, height, width, channels = total.shape
+    rows, columns = height // TILE, width // TILE
+    lines = total.new_zeros(REACH, count, rows, width, channels)
+    for line, along in zip(lines, _lines(gradient, torch.Size((count, rows, columns, channels))), strict=True):
+        _add_to_points_adjoint(along, [line[:, :, j : j + TILE * columns : TILE] for j in range(REACH)])
     _add_to_points_adjoint(lines, [total[:, i : i + TILE * rows : TILE] for i in range(REACH)])
 
 
-def _from_points(products: Tensor, result: Tensor) -> None:
-    """Write the outputs of tiles, (N, 4 rows, 4 columns, K), from their points, (6, 6, N, rows, columns, K)."""
-    lines = products.new_empty(TILE, *products.shape[1:])
-    _outputs(products, lines)
-    _outputs(lines.unbind(1), _by_column(result))
+def _from_points(matrices: Sequence[Tensor], result: Tensor) -> None:
+    """Write the outputs of tiles, (N, 4 rows, 4 columns, K), from their 36 points, (tiles, K) each."""
+    by_row = _by_row(result)
+    shape = by_row[0].shape[1:]
+    lines = result.new_empty(REACH, TILE, *shape)
+    for line, along in zip(lines, _lines(matrices, shape), strict=True):
+        _outputs(along, line)
+    _outputs(lines, by_row)
 
 
 def _from_points_adjoint(gradient: Tensor) -> Tensor:
@@ -195,11 +205,19 @@ def _from_points_adjoint(gradient: Tensor) -> Tensor:
     return points
 
 
+def _by_row(maps: Tensor) -> Sequence[Tensor]:
+    """For each row of a tile, its outputs in (N, 4 rows, 4 columns, K) as (4, N, rows, columns, K)."""
+    return [row.permute(3, 0, 1, 2, 4) for row in _tiles(maps).unbind(2)]
+
+
 def _by_column(maps: Tensor) -> Sequence[Tensor]:
     """For each column of a tile, its outputs in (N, 4 rows, 4 columns, K) as (4, N, rows, columns, K)."""
+    return [column.permute(2, 0, 1, 3, 4) for column in _tiles(maps).unbind(4)]
+
+
+def _tiles(maps: Tensor) -> Tensor:
     count, height, width, channels = maps.shape
-    tiles = maps.view(count, height // TILE, TILE, width // TILE, TILE, channels)
-    return [column.permute(2, 0, 1, 3, 4) for column in tiles.unbind(4)]
+    return maps.view(count, height // TILE, TILE, width // TILE, TILE, channels)
 
 
 # The paper's matrices, on one side of the tiles: sums that several rows share are computed once.

@@ -20,11 +20,11 @@ from linearityiqa.data.workers import default_workers
 from linearityiqa.errors import ConfigError
 from linearityiqa.evaluation.device import compile_backbone, place, prepare_device
 from linearityiqa.losses import QualityLoss
+from linearityiqa.memory import keep_freed_memory
 from linearityiqa.models import LinearityIQA
 from linearityiqa.training.averaging import WeightAverage
 from linearityiqa.training.distributed import ALONE, World
 from linearityiqa.training.images import DEBUG_BATCHES, Part, RunImages, open_run_images
-from linearityiqa.training.memory import keep_freed_memory
 from linearityiqa.training.optimisation import build_optimizer
 from linearityiqa.training.precision import Precision, choose_layout, choose_precision, make_deterministic
 from linearityiqa.training.schedules import Schedule
@@ -128,6 +128,8 @@ def open_session(config: TrainConfig, *, resuming: bool, world: World = ALONE, h
         LinearityIQAError: the database, the device, the backbone or its weights are not to be had.
     """
     device = prepare_device(config.device)
+    if device.type == "cpu":
+        keep_freed_memory()
     _require_shareable(config, world, device)
     workers = default_workers(config.device.num_workers, world.local_size)
     images = open_run_images(config, workers=workers, heed=heed)
@@ -153,8 +155,6 @@ def _training_step(
 ) -> TrainingStep:
     options = config.optimiser
     make_deterministic(world.own_seed(options.seed), randomness=options.randomness)
-    if device.type == "cpu":
-        keep_freed_memory()
     precision = choose_precision(options, device)
     if precision.name == "float32" and options.opt_level != "O0":
         logger.debug("no mixed precision on this device: training runs in float32")
