@@ -7,7 +7,7 @@ MAX_PIXELS_PER_BATCH = 16_000_000
 """Bound on the pixels of one batch, so that native-size photographs fit into memory whatever the batch size."""
 CPU_BATCH = 8
 CPU_PIXELS = 1_400_000
-"""Pixels of a batch on a CPU: the maps of a larger one leave its cache before they are used (docs/decisions.md)."""
+"""Pixels of a batch on a CPU: more of them only take more memory (docs/decisions.md)."""
 GPU_BATCH = 64
 MOST_LANES = 8
 """Batches that a CPU computes at once by default, however many cores it has: each holds its maps."""
