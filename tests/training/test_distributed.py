@@ -5,7 +5,9 @@ Oracle: the same steps, and the same run, in one process; for a run that was kil
 
 import csv
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +19,7 @@ import torch
 import distributed_ranks
 from distributed_ranks import shared_run
 from linearityiqa.config import DataConfig, DeviceConfig, ModelConfig, OptimiserConfig, TrainConfig
-from linearityiqa.errors import ConfigError, DataError
+from linearityiqa.errors import ConfigError, DataError, TrainingError
 from linearityiqa.models import LinearityIQA
 from linearityiqa.training import train
 from linearityiqa.training.distributed import ALONE, World
@@ -128,8 +130,28 @@ def test_one_process_goes_on_where_two_were_stopped_and_says_what_that_means(
     assert losses[0] == pytest.approx(losses[1], abs=1e-3)
 
 
-def test_a_process_that_is_left_alone_says_so(output) -> None:
-    assert "error (process 0 of 2): another process of this run has ended" in output
+@pytest.mark.usefixtures("output")
+def test_a_process_that_is_left_alone_says_so(folder, photo_database, tmp_path) -> None:
+    # without torchrun, which may end the one that is left before it has noticed
+    shutil.copy(folder / "backbone.pth", tmp_path)
+    words = [sys.executable, distributed_ranks.__file__, str(tmp_path), str(photo_database), "killed"]
+    with socket.socket() as free:
+        free.bind((ADDRESS["MASTER_ADDR"], 0))
+        port = str(free.getsockname()[1])
+    shared = ADDRESS | {"MASTER_PORT": port, "WORLD_SIZE": "2", "TORCHELASTIC_RESTART_COUNT": "0"}
+    left, killed = (
+        subprocess.Popen(words, env=os.environ | shared | {"RANK": rank}, stderr=subprocess.PIPE, text=True)
+        for rank in ("0", "1")
+    )
+    try:
+        _, said = left.communicate(timeout=PATIENCE)
+        killed.communicate(timeout=PATIENCE)
+    finally:
+        for process in (left, killed):
+            process.kill()
+    assert killed.returncode == -signal.SIGKILL
+    assert left.returncode == TrainingError.exit_status
+    assert "error (process 0 of 2): another process of this run has ended" in said
 
 
 def test_torchrun_starts_again_after_a_kill_and_process_0_speaks_for_both(output) -> None:
