@@ -62,8 +62,8 @@ def take_turns(arms: Mapping[str, Callable[[], object]], *, images: int, rounds:
 def memory_given_back() -> Iterator[None]:
     """Large blocks freed inside go back to the system, as glibc's malloc does where nobody asks for anything else.
 
-    Training on a CPU asks (`linearityiqa.memory`) for the whole process: without this, the other side of a
-    comparison in one process would profit from it too.
+    Our training and our commands ask (`linearityiqa.memory`) for the whole process: without this, the other side of a
+    comparison in one process would profit from it too. Blocks below `MALLOC_LARGE` are kept on both sides.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     if library is None or not hasattr(library, "mallopt"):
@@ -133,7 +133,7 @@ def _anonymous_of(process: int) -> int:
 def matrix_rate(dtype: str = "float32", device: str = "cpu", *, size: int = 2048, rounds: int = 7) -> float:
     """Floating-point operations a second of square matrix products, the best of several.
 
-    On a CPU by MKL and by oneDNN: each is twice as fast as the other on some processors, and convolutions are oneDNN's.
+    On a CPU by MKL and by oneDNN, whose convolutions are: on AMD's processors with AVX-512, MKL is half as fast.
     """
     import torch
 

@@ -1,9 +1,12 @@
 """Oracle: the system's own count of the pages that it had to provide."""
 
+import importlib
 import subprocess
 import sys
 
 import pytest
+
+from linearityiqa.cli import main
 
 BATCHES = """
 import resource
@@ -40,3 +43,20 @@ def pages_a_batch(*, keep: bool, thread: bool) -> int:
 def test_a_batch_reuses_the_memory_of_the_batch_before(thread) -> None:
     assert pages_a_batch(keep=False, thread=thread) > 400
     assert pages_a_batch(keep=True, thread=thread) < 100
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("linearityiqa.cli.score", ["score", "photo.png"]),
+        ("linearityiqa.cli.test", ["test", "--model", "none.safetensors", "--dataset", "none.csv"]),
+        ("linearityiqa.training.session", ["train", "--dataset", "none.csv", "--device", "cpu"]),
+    ],
+)
+def test_the_commands_ask_for_it(module, words, monkeypatch, tmp_path) -> None:
+    (tmp_path / "photo.png").touch()
+    monkeypatch.chdir(tmp_path)
+    calls: list[int] = []
+    monkeypatch.setattr(importlib.import_module(module), "keep_freed_memory", lambda: calls.append(1))
+    main(words)
+    assert calls == [1]

@@ -15,8 +15,8 @@ def keep_freed_memory() -> None:
     A batch on a CPU takes and frees hundreds of blocks of some megabytes, and the system clears every page of them
     anew when it is first touched. Kept, they cost nothing from the second batch on. All threads take them from one
     place, since what malloc sets apart for a thread cannot hold blocks so large. It is a setting of the whole process,
-    for the commands to make as they begin, not for a library. Where the C library has no such setting (other systems
-    than Linux, musl), nothing happens.
+    for a command or a training run to make as it begins, not for what others build upon. Where the C library has no
+    such setting (other systems than Linux, musl), nothing happens.
     """
     if sys.platform != "linux":
         return

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from linearityiqa.models import products as module
 from linearityiqa.models.products import add_products, products
 
 
@@ -30,3 +31,15 @@ def test_onednn_is_there_to_be_taken() -> None:
     if not torch.backends.mkldnn.is_available():
         pytest.skip("this torch has no oneDNN")
     assert hasattr(torch.ops.mkldnn, "_linear_pointwise")
+
+
+@pytest.mark.parametrize(
+    ("processor", "dtype", "taken"),
+    [("AVX512", torch.float32, 3), ("AVX512", torch.float64, 0), ("AVX2", torch.float32, 0)],
+)
+def test_onednn_multiplies_float32_where_vectors_are_long(processor, dtype, taken, monkeypatch) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: processor)
+    monkeypatch.setattr(module, "_times", lambda left, right: calls.append(1) or left @ right)
+    products(torch.ones(3, 2, 4, dtype=dtype), torch.ones(3, 4, 5, dtype=dtype))
+    assert len(calls) == taken
