@@ -42,7 +42,7 @@ def rows_of(architecture: str, options: argparse.Namespace) -> list[list[str]]:
         network = LinearityIQA(ModelConfig(architecture=architecture))
         if layout is Layout.BLOCKED and not can_be_blocked(network.backbone):
             continue
-        arrange(network, layout, winograd=False)  # benchmarks/winograd.py compares that
+        arrange(network, layout)
         images = torch.randn(options.images, 3, *options.size).to(memory_format=layout.outside)
         measure(network, images)  # the first use of a shape is slower
         sides[layout] = network, images

@@ -120,18 +120,14 @@ def rates_of(timing: Timing) -> list[str]:
 
 
 def share_of_peak(options: argparse.Namespace, arm: tuple[Call, Call, int], timing: Timing, section: str) -> str:
-    """Operations of a step a second, over the machine's rate of square matrix products of the same type.
-
-    The operations are those of the network as it is written, and in brackets those that we carry out: fewer, where wide
-    convolutions are computed with fewer multiplications.
-    """
+    """Operations of a step a second, over the machine's rate of square matrix products of the same type."""
     if section != "step":
         return ""
-    call, baseline, images = arm
-    written, computed = (operations_of(side) / images * timing.rate(OURS) for side in (baseline, call))
+    _, baseline, images = arm
+    rate = operations_of(baseline) / images * timing.rate(OURS)
     dtype = "float32" if options.device == "cpu" else "bfloat16"
     peak = matrix_rate(dtype, options.device)
-    return f"{written / peak:.0%} ({computed / peak:.0%}) of {peak / 1e9:.0f} GFLOP/s ({dtype})"
+    return f"{rate / peak:.0%} of {peak / 1e9:.0f} GFLOP/s ({dtype})"
 
 
 def operations_of(call: Call) -> int:

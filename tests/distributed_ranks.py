@@ -58,7 +58,7 @@ def photographs(count: int, random: torch.Generator) -> torch.Tensor:
 def losses(world: World, count: int, dtype: torch.dtype, loss: LossConfig | None = None, **options) -> list[float]:
     """Losses of `count` batches, the same for any number of processes."""
     make_deterministic(1, randomness=False)
-    config = OptimiserConfig(freeze_bn=True, **options)
+    config = OptimiserConfig(freeze_bn=True, opt_level="O0", **options)  # float64 is the oracle
     network = small_network(dtype)
     step = TrainingStep(
         network=network,

@@ -8,10 +8,11 @@ from typing import Any
 
 from linearityiqa.config import TrainConfig, from_dict, to_dict
 from linearityiqa.errors import DataError, ModelFileError
+from linearityiqa.images import IMAGENET, Normalisation
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import HEADS, QualityScale, QualityScores
 
-FORMAT = 1
+FORMAT = 2
 """Version of the record's layout; a reader refuses a newer one."""
 
 
@@ -26,6 +27,7 @@ class ModelRecord:
         database: name of the training database.
         epoch: best epoch, counted from 1 (0 where unknown).
         figures: what was measured with the model, e.g. ``{"test SROCC": 0.93}``.
+        normalisation: mean and deviation that the network's input is made with; in files of format 1 ImageNet's.
         software: name and version of the program that wrote the record.
     """
 
@@ -35,6 +37,7 @@ class ModelRecord:
     database: str
     epoch: int
     figures: dict[str, float] = field(default_factory=dict)
+    normalisation: Normalisation = IMAGENET
     software: str = field(default_factory=lambda: f"linearityiqa {version('linearityiqa')}")
 
     def to_json(self) -> str:
@@ -47,6 +50,7 @@ class ModelRecord:
             "database": self.database,
             "epoch": self.epoch,
             "figures": self.figures,
+            "normalisation": asdict(self.normalisation),
             "software": self.software,
         }
         return json.dumps(values)
@@ -73,6 +77,7 @@ class ModelRecord:
                 database=str(values["database"]),
                 epoch=int(values["epoch"]),
                 figures={str(name): float(value) for name, value in values["figures"].items()},
+                normalisation=_normalisation(values["normalisation"]) if "normalisation" in values else IMAGENET,
                 software=str(values["software"]),
             )
         except (
@@ -85,6 +90,11 @@ class ModelRecord:
             RecursionError,
         ) as cause:
             raise ModelFileError(f"the record in {where} is damaged: {cause}. Copy the file again.") from cause
+
+
+def _normalisation(values: dict[str, Any]) -> Normalisation:
+    (r, g, b), (std_r, std_g, std_b) = (map(float, values[name]) for name in ("mean", "std"))
+    return Normalisation((r, g, b), (std_r, std_g, std_b))
 
 
 def _line(values: dict[str, Any]) -> LinearMapping:

@@ -36,6 +36,29 @@ def test_it_rotates_then_flips_then_crops_as_torchvision_does(index):
     assert np.array_equal(np.asarray(result), np.asarray(expected))
 
 
+def test_turns_and_scales_come_first_as_pillow_makes_them():
+    """The three draws, in their documented order, handed to Pillow; then the four of the paper's augmentation."""
+    image = photo(60, 80)
+    for index in range(8):
+        generator = generator_for(1, 0, index)
+        turns, side, place = torch.rand(3, generator=generator).tolist()
+        expected = image
+        if turns < 0.5:
+            expected = image.rotate(90 if side < 0.5 else -90, expand=True)
+        least = max(0.6, 32 / expected.height, 24 / expected.width)
+        size = [round(length * (least + (1 - least) * place)) for length in expected.size]
+        expected = expected.resize(size, Image.Resampling.BILINEAR)
+        expected = augmentation()(expected, generator)
+        result = augmentation(turn_p=0.5, scale_min=0.6)(image, generator_for(1, 0, index))
+        assert np.array_equal(np.asarray(result), np.asarray(expected))
+
+
+def test_a_scale_never_goes_below_the_crop_and_what_a_turn_makes_too_narrow_is_not_turned():
+    smallest = augmentation(turn_p=1, scale_min=0.01)
+    for index in range(8):
+        assert smallest(photo(32, 24), generator_for(1, 0, index)).size == (24, 32)
+
+
 def test_the_same_stream_gives_the_same_image():
     first, second = (np.asarray(augmentation()(photo(), generator_for(9, 4, 2))) for _ in range(2))
     assert np.array_equal(first, second)

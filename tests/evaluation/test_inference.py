@@ -18,7 +18,7 @@ from linearityiqa.data.workers import BatchLimit
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation import predict
 from linearityiqa.evaluation.transfer import normalised
-from linearityiqa.images import ImageTransform
+from linearityiqa.images import IMAGENET, ImageTransform
 from linearityiqa.quality import QualityScores
 
 CPU = torch.device("cpu")
@@ -68,7 +68,7 @@ def test_scores_are_those_of_single_images_in_the_order_of_the_table(dataset):
     network.eval()
     with torch.inference_mode():
         for index in range(len(dataset)):
-            image = normalised(dataset[(0, index)][0][None])
+            image = normalised(dataset[(0, index)][0][None], IMAGENET)
             for head, expected in network(image)._asdict().items():
                 assert getattr(predictions.scores, head)[index] == pytest.approx(expected.item(), abs=1e-5)
 

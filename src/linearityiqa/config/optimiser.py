@@ -43,9 +43,9 @@ class OptimiserConfig(Additions):
     overall_lr_decay: Annotated[float, tyro.conf.arg(aliases=["-olrd"])] = 0.01
     """Product of all decays over the run."""
     opt_level: Annotated[OptLevel, tyro.conf.arg(aliases=["-optl"])] = "O1"
-    """O0 is float32; the others are automatic mixed precision where the device has it."""
+    """O0 is float32; the others are mixed precision where the device has it: GPUs, and CPUs with native bfloat16."""
     amp_dtype: AmpDtype = "auto"
-    """Type of mixed precision; naming one forces autocast on a CPU too."""
+    """Type of mixed precision; naming one forces it on a device that only emulates it."""
     freeze_bn: bool = False
     """Keep the batch-norm statistics of the backbone as they are."""
     label_scale: LabelScale = "given"

@@ -111,6 +111,7 @@ class TrainConfig:
             (
                 not self.augmentation.augmentation
                 or not self.transform.resize
+                or self.transform.resize_mode != "stretch"
                 or (
                     self.augmentation.crop_size_h <= self.transform.resize_size_h
                     and self.augmentation.crop_size_w <= self.transform.resize_size_w

@@ -8,14 +8,15 @@ from linearityiqa.errors import DataError
 
 
 class Augmentation:
-    """Small rotation, horizontal flip and random crop, as in the paper's optional augmentation.
+    """Small rotation, horizontal flip and random crop, as in the paper's optional augmentation, and turns and scales.
 
-    Every call takes four draws from its generator, whatever the options, in this order: the crop's top and left edge
+    With `turn_p` or `scale_min`, three draws come first: whether to turn, to which side, and the factor of the scale.
+    Then every call takes four draws from its generator, whatever the options: the crop's top and left edge
     (uniform over the positions in the image), the angle (uniform in [-angle, angle] degrees, counter-clockwise), and
     whether to flip. The image is then rotated about its centre (nearest neighbour, corners black), flipped and cropped.
 
     Args:
-        config: largest angle, size of the crop, probability of a flip.
+        config: largest angle, size of the crop, probabilities of flips and turns, range of the scale.
     """
 
     def __init__(self, config: AugmentationConfig) -> None:
@@ -23,6 +24,8 @@ class Augmentation:
         self.flip_probability = config.hflip_p
         self.size = (config.crop_size_h, config.crop_size_w)
         """(height, width) of every augmented image."""
+        self.turn_probability = config.turn_p
+        self.scale_min = config.scale_min
 
     def __call__(self, image: Image.Image, generator: torch.Generator) -> Image.Image:
         """The augmented image.
@@ -40,6 +43,8 @@ class Augmentation:
                 f"an image of {image.height} x {image.width} (height x width) is smaller than the crop of {height} x "
                 f"{width}. Lower --crop_size_h and --crop_size_w, or enlarge the images with --resize."
             )
+        if self.turn_probability > 0 or self.scale_min < 1:
+            image = self._turned_and_scaled(image, generator)
         top = int(torch.randint(image.height - height + 1, (), generator=generator))
         left = int(torch.randint(image.width - width + 1, (), generator=generator))
         angle = self.angle * (2 * float(torch.rand((), generator=generator)) - 1)
@@ -48,3 +53,14 @@ class Augmentation:
         rotated = image.rotate(angle, Image.Resampling.NEAREST)
         flipped = rotated.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else rotated
         return flipped.crop((left, top, left + width, top + height))
+
+    def _turned_and_scaled(self, image: Image.Image, generator: torch.Generator) -> Image.Image:
+        turns, side, place = torch.rand(3, generator=generator).tolist()
+        height, width = self.size
+        fits = min(image.width, image.height) >= max(height, width)
+        if turns < self.turn_probability and fits:
+            image = image.transpose(Image.Transpose.ROTATE_90 if side < 0.5 else Image.Transpose.ROTATE_270)
+        least = max(self.scale_min, height / image.height, width / image.width)
+        factor = least + (1 - least) * place
+        size = max(width, round(image.width * factor)), max(height, round(image.height * factor))
+        return image if size == image.size else image.resize(size, Image.Resampling.BILINEAR)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from linearityiqa.config import TransformConfig
 from linearityiqa.data.augmentation import Augmentation
 from linearityiqa.data.dataset import ImageDataset
 from linearityiqa.data.pixelcache import Heed, PixelCache, PixelSource, cache_folder, open_cache
@@ -43,7 +44,7 @@ class DatabaseImages:
 
 def open_images(
     table: ImageTable,
-    size: tuple[int, int] | None,
+    config: TransformConfig,
     *,
     exif_rotation: bool,
     cache: str,
@@ -55,7 +56,7 @@ def open_images(
 
     Args:
         table: the whole database, so that one cache serves all of its splits.
-        size: (height, width) that images are resized to, or None.
+        config: what every image undergoes.
         exif_rotation: turn images upright by their EXIF orientation.
         cache: the option `--cache`: none, auto or a folder.
         workers: processes that decode.
@@ -66,7 +67,7 @@ def open_images(
         UnreadableImageError: an image cannot be put into the cache; the message names it.
         DataError: the cache cannot be made.
     """
-    transform = ImageTransform(size=size, common_size=table.common_size)
+    transform = ImageTransform.of(config, table.common_size)
     folder = cache_folder(cache)
     if folder is None:
         return DatabaseImages(transform, exif_rotation)

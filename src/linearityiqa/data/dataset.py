@@ -105,7 +105,7 @@ class ImageDataset(Dataset[Sample]):
         Raises:
             UnreadableImageError: a header had to be read and could not; the message names the file.
         """
-        fixed = self.augmentation.size if self.augmentation is not None else self._fixed_size()
+        fixed = self.augmentation.size if self.augmentation is not None else self.transform.fixed_size
         if fixed is not None:
             return [fixed] * len(self)
         if self.cached is not None:
@@ -121,9 +121,6 @@ class ImageDataset(Dataset[Sample]):
             if self.cached is not None:
                 self.cached.repair(index, pixels)
         return pixels
-
-    def _fixed_size(self) -> tuple[int, int] | None:
-        return self.transform.size or self.transform.common_size
 
 
 def require_equal_sizes(dataset: ImageDataset) -> None:

@@ -57,7 +57,7 @@ def place(
     Raises:
         ConfigError: it is to be compiled, and there is no compiler for the device.
     """
-    arrange(network.to(device), layout, winograd=not compiled)
+    arrange(network.to(device), layout)
     if compiled:
         compile_backbone(network, device)
     return network

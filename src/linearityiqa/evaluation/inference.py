@@ -20,6 +20,7 @@ from linearityiqa.errors import DataError, NotFiniteError
 from linearityiqa.evaluation.lanes import in_lanes, lanes_of
 from linearityiqa.evaluation.predictions import Predictions
 from linearityiqa.evaluation.transfer import NetworkBatch, network_batches
+from linearityiqa.images import IMAGENET, Normalisation
 from linearityiqa.quality import HEADS, QualityScores
 
 Autocast = Callable[[], AbstractContextManager[object]]
@@ -49,6 +50,7 @@ def predict(
     *,
     limit: BatchLimit,
     device: torch.device,
+    normalisation: Normalisation = IMAGENET,
     num_workers: int,
     autocast: Autocast = nullcontext,
     progress: str | None = None,
@@ -66,6 +68,7 @@ def predict(
         dataset: the images, without augmentation.
         limit: most images and pixels of a batch.
         device: where the network is.
+        normalisation: mean and deviation that the network's input is made with.
         num_workers: processes that decode images; 0 decodes in this one.
         autocast: makes the context in which the forward pass runs, for mixed precision.
         progress: what a progress bar on standard error says; none without it.
@@ -91,7 +94,7 @@ def predict(
     rounds = -(-len(batches) // size)
     with evaluation_mode(network), torch.inference_mode():
         # a process that has no batch in the last round still takes part in it
-        mine = itertools.chain(network_batches(loader, device), [None] * (rounds - len(turns)))
+        mine = itertools.chain(network_batches(loader, device, normalisation), [None] * (rounds - len(turns)))
         scored = _scored(network, mine, autocast, peers, lanes_of(device))
         for rows, found in track(scored, progress or "", total=rounds, enabled=progress is not None):
             scores[rows] = found

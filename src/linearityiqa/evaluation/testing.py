@@ -46,7 +46,7 @@ def evaluate_model_file(config: TestConfig, model_file: Path) -> TestOutcome:
     workers = default_workers(config.device.num_workers)
     images = open_images(
         database.table,
-        model.record.config.transform.size,
+        model.record.config.transform,
         exif_rotation=config.data.exif_rotation,
         cache=config.device.cache,
         workers=workers,
@@ -59,6 +59,7 @@ def evaluate_model_file(config: TestConfig, model_file: Path) -> TestOutcome:
         images.dataset(table),
         limit=batch_limit(config.device.eval_batch_size, gpu=device.type == "cuda"),
         device=device,
+        normalisation=model.record.normalisation,
         num_workers=workers,
         progress=f"{database.name} {config.split}" if config.pbar else None,
     )

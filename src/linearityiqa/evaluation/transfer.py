@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from linearityiqa.data.dataset import Batch
-from linearityiqa.images import IMAGENET_MEAN, IMAGENET_STD
+from linearityiqa.images import Normalisation
 
 
 class NetworkBatch(NamedTuple):
     """A batch as the network takes it.
 
     Attributes:
-        images: ImageNet-normalised, float32 (N, 3, H, W) in channels-last memory, on the network's device.
+        images: normalised, float32 (N, 3, H, W) in channels-last memory, on the network's device.
         mos: float32 (N,), on the network's device.
         indices: rows in the table, int64 (N,), on the CPU.
     """
@@ -25,20 +25,22 @@ class NetworkBatch(NamedTuple):
     indices: Tensor
 
 
-def network_batches(loader: Iterable[Batch], device: torch.device) -> Iterator[NetworkBatch]:
+def network_batches(
+    loader: Iterable[Batch], device: torch.device, normalisation: Normalisation
+) -> Iterator[NetworkBatch]:
     """The loader's batches on `device`; a GPU copies and normalises the next one while it computes with this one.
 
     Only copies from page-locked memory run beside the computation: make the loader with ``pin_memory=True``.
     """
     if device.type != "cuda":
         for batch in loader:
-            yield _transferred(batch, device)
+            yield _transferred(batch, device, normalisation)
         return
     copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     previous: tuple[NetworkBatch, torch.cuda.Event] | None = None
     for batch in loader:
         with torch.cuda.stream(copying):
-            following = _transferred(batch, device)
+            following = _transferred(batch, device, normalisation)
             arrived = copying.record_event()
         if previous is not None:
             yield _handed_over(*previous)
@@ -47,17 +49,18 @@ def network_batches(loader: Iterable[Batch], device: torch.device) -> Iterator[N
         yield _handed_over(*previous)
 
 
-def normalised(pixels: Tensor) -> Tensor:
+def normalised(pixels: Tensor, normalisation: Normalisation) -> Tensor:
     """8-bit RGB images as the network's input.
 
     Args:
         pixels: uint8, shape (N, H, W, 3), on any device.
+        normalisation: mean and deviation of the channels.
 
     Returns:
         float32 (N, 3, H, W) in channels-last memory, on the same device: the values of `images.normalise` to the bit.
     """
     count, height, width, channels = pixels.shape
-    levels, mean, std = _constants(width, pixels.device)
+    levels, mean, std = _constants(width, pixels.device, normalisation)
     rows = pixels.reshape(count, height, width * channels)
     output = torch.empty(rows.shape, dtype=torch.float32, device=pixels.device)
     # image by image on a CPU: the three passes then find their numbers in the cache (twice as fast as by batches)
@@ -68,17 +71,17 @@ def normalised(pixels: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _constants(width: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def _constants(width: int, device: torch.device, normalisation: Normalisation) -> tuple[Tensor, Tensor, Tensor]:
     """255, and mean and deviation of every value in a row of `width` pixels."""
     with torch.inference_mode(False):  # what is made for an evaluation also serves training
         # 255 as a tensor of the device: a GPU would multiply by the reciprocal of a number, which rounds differently
-        levels, mean, std = torch.tensor([255.0]), torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
+        levels, mean, std = (torch.tensor(values) for values in ([255.0], normalisation.mean, normalisation.std))
         # copies that block: any stream may use them from now on
         return levels.to(device), mean.repeat(width).to(device), std.repeat(width).to(device)
 
 
-def _transferred(batch: Batch, device: torch.device) -> NetworkBatch:
-    images = normalised(batch.images.to(device, non_blocking=True))
+def _transferred(batch: Batch, device: torch.device, normalisation: Normalisation) -> NetworkBatch:
+    images = normalised(batch.images.to(device, non_blocking=True), normalisation)
     return NetworkBatch(images, batch.mos.to(device, non_blocking=True), batch.indices)
 
 

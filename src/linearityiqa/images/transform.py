@@ -1,15 +1,49 @@
 """The transform from a decoded image to the network's input."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from math import isfinite, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from linearityiqa.config import TransformConfig
+from linearityiqa.config.data import ResizeMode
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 """Mean of ImageNet's red, green and blue in 0..1."""
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Standard deviation of ImageNet's red, green and blue in 0..1."""
+SIDE_STEP = 32
+"""Sides of an image whose aspect ratio is kept are multiples of it: few sizes, which share batches."""
+MAX_ASPECT = 8
+"""Longest side over the shortest beyond which an image is squeezed all the same."""
+LEAST_AREA = 1 / 4
+"""Share of the area up to which `shrink` enlarges smaller images: networks see too little in a thumbnail."""
+
+RGB = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """What a network's input is made of: (value / 255 - mean) / std of each channel.
+
+    Attributes:
+        mean: of red, green and blue in 0..1.
+        std: their deviations.
+    """
+
+    mean: RGB = IMAGENET_MEAN
+    std: RGB = IMAGENET_STD
+
+    def __post_init__(self) -> None:
+        values = (*self.mean, *self.std)
+        if len(values) != 6 or not all(map(isfinite, values)) or min(self.std) <= 0:
+            raise ValueError(f"mean and std must be three finite numbers each, std > 0; got {self.mean}, {self.std}")
+
+
+IMAGENET = Normalisation()
 
 
 @dataclass(frozen=True)
@@ -19,49 +53,88 @@ class ImageTransform:
     Args:
         size: (height, width) that images are resized to, or None to keep theirs.
         common_size: (height, width) that a database's images are brought to first, or None.
+        mode: ``stretch`` to exactly `size`; ``fit`` to its area, with the aspect ratio kept and sides rounded to
+            multiples of `SIDE_STEP`; ``shrink`` as fit, but an image of less area keeps its size, unless it has less
+            than `LEAST_AREA` of it.
     """
 
     size: tuple[int, int] | None = None
     common_size: tuple[int, int] | None = None
+    mode: ResizeMode = "stretch"
+
+    @classmethod
+    def of(cls, config: TransformConfig, common_size: tuple[int, int] | None = None) -> "ImageTransform":
+        """The transform that the options name."""
+        return cls(config.size, common_size, config.resize_mode)
+
+    @property
+    def fixed_size(self) -> tuple[int, int] | None:
+        """(height, width) of every image after the transform, or None where its own size decides."""
+        if self.size is None or self.mode == "stretch":
+            return self.size or self.common_size
+        return None if self.common_size is None else self.output_size(self.common_size)
 
     def pixels(self, image: Image.Image) -> Image.Image:
-        """The RGB image resized (bilinear, antialiased, as Pillow does): first to `common_size`, then to `size`."""
-        for size in (self.common_size, self.size):
+        """The RGB image resized (bilinear, antialiased, as Pillow does): first to `common_size`, then to its size."""
+        for size in (self.common_size, self.output_size((image.height, image.width))):
             if size is not None and size != (image.height, image.width):
                 image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
         return image
 
     def __call__(self, image: Image.Image) -> NDArray[np.float32]:
-        """The network's input, float32 of shape (3, height, width), of an RGB image."""
+        """The input of a network that wants ImageNet's normalisation, float32 of shape (3, height, width)."""
         return normalise(self.pixels(image))
 
     def output_size(self, native: tuple[int, int]) -> tuple[int, int]:
         """(height, width) after the transform, of an image that is `native` = (height, width) before it."""
-        return self.size or self.common_size or native
+        given = self.common_size or native
+        if self.size is None or self.mode == "stretch":
+            return self.size or given
+        area = self.size[0] * self.size[1]
+        if self.mode == "shrink" and area * LEAST_AREA <= given[0] * given[1] <= area:
+            return given
+        if self.mode == "shrink" and given[0] * given[1] < area:
+            area = int(area * LEAST_AREA)
+        return size_of_area(given, area)
 
 
-def _normalised_levels() -> NDArray[np.float32]:
+def size_of_area(native: tuple[int, int], area: int) -> tuple[int, int]:
+    """(height, width) of about an area, with the aspect ratio of `native` up to `MAX_ASPECT`.
+
+    Both are multiples of `SIDE_STEP`.
+
+    >>> size_of_area((768, 1024), 448 * 448), size_of_area((1024, 768), 448 * 448), size_of_area((1, 5000), 448 * 448)
+    ((384, 512), (512, 384), (160, 1280))
+    """
+    ratio = min(max(native[0] / native[1], 1 / MAX_ASPECT), MAX_ASPECT)
+    height, width = (max(1, round(side / SIDE_STEP)) * SIDE_STEP for side in (sqrt(area * ratio), sqrt(area / ratio)))
+    return height, width
+
+
+@lru_cache(maxsize=16)
+def _normalised_levels(normalisation: Normalisation) -> NDArray[np.float32]:
     """What each of the 256 levels becomes in each channel, shape (3, 256), rounded to float32 after every step."""
     levels = np.arange(256, dtype=np.float32) / np.float32(255)
-    mean, std = np.array([IMAGENET_MEAN, IMAGENET_STD], dtype=np.float32)[..., None]
+    mean, std = np.array([normalisation.mean, normalisation.std], dtype=np.float32)[..., None]
     return np.asarray((levels - mean) / std, dtype=np.float32)
 
 
-_LEVELS = _normalised_levels()
-
-
-def normalise(image: Image.Image, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-    """An RGB image, divided by 255, less ImageNet's mean, over its standard deviation.
+def normalise(
+    image: Image.Image, out: NDArray[np.float32] | None = None, normalisation: Normalisation = IMAGENET
+) -> NDArray[np.float32]:
+    """An RGB image, divided by 255, less a mean, over a standard deviation.
 
     Args:
         image: an RGB image.
+        normalisation: mean and deviation of each channel, by default ImageNet's.
         out: where the result is written, float32 of shape (3, height, width); by default a new array.
 
     Returns:
         float32, shape (3, height, width), contiguous; the values of torchvision's ToTensor and Normalize to the bit.
     """
     output = np.empty((3, image.height, image.width), dtype=np.float32) if out is None else out
+    levels = _normalised_levels(normalisation)
     # A table of the 256 levels needs one pass. mode="clip" only spares take() a buffer: no index is out of range.
     for channel, band in enumerate(image.split()):
-        np.take(_LEVELS[channel], np.asarray(band), out=output[channel], mode="clip")
+        np.take(levels[channel], np.asarray(band), out=output[channel], mode="clip")
     return output

@@ -139,6 +139,7 @@ def _open_ours(path: Path, transform: TransformConfig | None) -> TrainedModel:
     problem = difference(network.state_dict(), tensors)
     if problem:
         raise ModelFileError(f"{path} does not hold the model that its record describes: {problem}. Copy it again.")
+    network.normalisation = record.normalisation
     return TrainedModel(_filled(network, tensors), record)
 
 
@@ -176,6 +177,7 @@ def _open_authors(path: Path, model: ModelConfig, transform: TransformConfig) ->
         scale=QualityScale(low=1, high=100) if mapping else None,
         database="KonIQ-10k",
         epoch=0,
+        normalisation=network.normalisation,
     )
     return TrainedModel(_filled(network, from_authors(state, network)), record)
 

@@ -1,6 +1,5 @@
 """How images, kernels and maps lie in memory: the arithmetic is the same, its speed is not."""
 
-import itertools
 from enum import Enum
 
 import torch
@@ -8,15 +7,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from linearityiqa.models.convolutions import WinogradConv2d, is_wide, use_winograd
 from linearityiqa.models.geometry import FeatureMaps
 from linearityiqa.models.trunk import Trunk
 
 _BLOCKED_OPERATIONS = (nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d, nn.Sequential, BasicBlock, Bottleneck, Trunk)
 """What oneDNN computes, forwards and backwards, without leaving its layout: all that ResNets, VGGs and AlexNet need."""
-
-WIDE_SHARE = 0.5
-"""Share of wide kernels among the weights from which a backbone in blocks gives them up for fewer multiplications."""
 
 
 class Layout(Enum):
@@ -28,8 +23,7 @@ class Layout(Enum):
     """Pixel by pixel (NHWC): for tensor cores, and for 1 x 1 and grouped kernels on a CPU."""
     BLOCKED = "blocked"
     """In oneDNN's own blocks of channels, inside the backbone: what its kernels compute in anyhow, without a
-    conversion before and after each. Kernels themselves are kept in the usual order. From the first part on that
-    computes wide convolutions with fewer products, channels-last."""
+    conversion before and after each. Kernels themselves are kept in the usual order."""
 
     @property
     def outside(self) -> torch.memory_format:
@@ -43,7 +37,7 @@ def can_be_blocked(backbone: nn.Module) -> bool:
     return has_onednn and all(type(part) in _BLOCKED_OPERATIONS for part in backbone.modules())
 
 
-def arrange(network: nn.Module, layout: Layout, *, winograd: bool = True) -> None:
+def arrange(network: nn.Module, layout: Layout) -> None:
     """Bring a network's weights into a layout, and have its backbone compute in it.
 
     Args:
@@ -51,37 +45,12 @@ def arrange(network: nn.Module, layout: Layout, *, winograd: bool = True) -> Non
             in the same layout.
         layout: `BLOCKED` only where `can_be_blocked`; what the blocks do not have (other types than float32, the
             gradient of frozen batch normalisation) is computed in the usual layout.
-        winograd: whether wide convolutions on a CPU may be computed with fewer products.
     """
     network.to(memory_format=layout.outside)
-    backbone = network.get_submodule("backbone")
-    suits = _is_mostly_wide(backbone) if layout is Layout.BLOCKED else layout is Layout.CHANNELS_LAST
-    if winograd and suits and next(backbone.parameters()).device.type == "cpu":
-        use_winograd(backbone)
     if layout is Layout.BLOCKED:
+        backbone = network.get_submodule("backbone")
         backbone.register_forward_pre_hook(_to_blocks)
         backbone.register_forward_hook(_from_blocks)
-        rest = list(itertools.dropwhile(_is_without_winograd, backbone.children()))
-        for part in rest:
-            part.to(memory_format=torch.channels_last)
-        if rest:
-            rest[0].register_forward_pre_hook(_to_channels_last)
-
-
-def _is_mostly_wide(backbone: nn.Module) -> bool:
-    """Whether wide convolutions gain more than the others lose that follow them outside the blocks."""
-    convolutions = [part for part in backbone.modules() if isinstance(part, nn.Conv2d)]
-    wide = sum(part.weight.numel() for part in convolutions if is_wide(part))
-    return wide >= WIDE_SHARE * sum(part.weight.numel() for part in convolutions)
-
-
-def _is_without_winograd(part: nn.Module) -> bool:
-    return not any(isinstance(one, WinogradConv2d) for one in part.modules())
-
-
-def _to_channels_last(_: nn.Module, inputs: tuple[Tensor]) -> Tensor | None:
-    (maps,) = inputs
-    return maps.to_dense().contiguous(memory_format=torch.channels_last) if maps.is_mkldnn else None
 
 
 def _to_blocks(backbone: nn.Module, inputs: tuple[Tensor]) -> Tensor | None:

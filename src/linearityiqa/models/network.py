@@ -46,6 +46,8 @@ class LinearityIQA(nn.Module):
         super().__init__()
         self.config = config
         self.backbone = build_backbone(config.architecture, weights)
+        self.normalisation = self.backbone.normalisation
+        """Mean and deviation that the input is made with: those of the backbone's published weights."""
         self._batch_norm_frozen = False
         channels3, channels4 = self.backbone.channels
         self.stage3 = StageHead(pooled_features(channels3, config.P6, config.pool), use_bn_end=config.use_bn_end)
@@ -56,7 +58,7 @@ class LinearityIQA(nn.Module):
         """Scores of images.
 
         Args:
-            images: RGB, ImageNet-normalised, shape (N, 3, H, W).
+            images: RGB, made with `normalisation`, shape (N, 3, H, W).
 
         Returns:
             One score for each image and head, each of shape (N,), on an arbitrary scale.

@@ -37,7 +37,7 @@ def scores_and_map(network: LinearityIQA, images: Tensor) -> ScoresAndMap:
 
     Args:
         network: in evaluation mode.
-        images: RGB, ImageNet-normalised, shape (N, 3, H, W).
+        images: RGB, normalised, shape (N, 3, H, W).
 
     Returns:
         The scores of `network`, and maps of the size of its stage-4 feature maps.

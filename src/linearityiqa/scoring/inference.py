@@ -38,7 +38,7 @@ class Inference:
             ImageTooSmallError: the network's pooling windows do not fit on the image.
             DataError: the device has too little memory for the image, or the score is not finite.
         """
-        scores = self._mapped(self._runtime.predict(stack([image])))
+        scores = self._mapped(self._runtime.predict(stack([image], self._record.normalisation)))
         if not np.isfinite(scores).all():
             raise DataError(_NOT_FINITE)
         return float(scores[0, _FUSED])
@@ -70,7 +70,7 @@ class Inference:
         return finish
 
     def _results(self, images: Sequence[Prepared], details: Details) -> list[ImageScore]:
-        batch = stack(images)
+        batch = stack(images, self._record.normalisation)
         maps: NDArray[np.float32] | None = None
         if details.maps and isinstance(self._runtime, MapRuntime):
             raw, maps = self._runtime.predict_with_maps(batch)

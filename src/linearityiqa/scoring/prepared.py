@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from linearityiqa.errors import DataError, UnreadableImageError
-from linearityiqa.images import DecodedImage, ImageTransform, decode, normalise, to_rgb
+from linearityiqa.images import DecodedImage, ImageTransform, Normalisation, decode, normalise, to_rgb
 
 ImageLike = Path | str | bytes | Image.Image | NDArray[np.uint8]
 """An image file by its path, an encoded image, a Pillow image, or RGB values of shape (H, W, 3)."""
@@ -66,8 +66,12 @@ def prepare(source: ImageLike, transform: ImageTransform, *, name: str | None = 
         ) from cause
 
 
-def stack(images: Sequence[Prepared]) -> NDArray[np.float32]:
+def stack(images: Sequence[Prepared], normalisation: Normalisation) -> NDArray[np.float32]:
     """The network's input, shape (N, 3, H, W), of images of one size.
+
+    Args:
+        images: at least one.
+        normalisation: mean and deviation that the network wants.
 
     Raises:
         DataError: there is too little memory for so many images of this size.
@@ -80,7 +84,7 @@ def stack(images: Sequence[Prepared]) -> NDArray[np.float32]:
             f"there is too little memory for {len(images)} image(s) of {height} x {width}. Score them with --resize."
         ) from cause
     for image, place in zip(images, batch, strict=True):
-        normalise(image.image, out=place)
+        normalise(image.image, place, normalisation)
     return batch
 
 

@@ -78,7 +78,7 @@ class Scorer:
         self._record = _with_transform(runtime.record, transform)
         self._runtime = runtime
         self._inference = Inference(runtime, self._record)
-        self._transform = ImageTransform(size=self._record.config.transform.size)
+        self._transform = ImageTransform.of(self._record.config.transform)
         self._limit = batch_limit(batch_size, gpu=runtime.on_gpu)
         self._threads = max(1, default_workers(num_workers))
         self._lanes = 1 if runtime.on_gpu else lanes
@@ -250,4 +250,5 @@ def describe_transform(transform: TransformConfig) -> str:
     """
     if transform.size is None:
         return "at their own size"
-    return "resized to {} x {}".format(*transform.size)
+    words = {"stretch": "resized to", "fit": "resized to the area of", "shrink": "reduced to the area of"}
+    return "{} {} x {}".format(words[transform.resize_mode], *transform.size)

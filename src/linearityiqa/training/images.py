@@ -74,7 +74,7 @@ def open_run_images(config: TrainConfig, *, workers: int, heed: Heed) -> RunImag
     opened = [
         open_images(
             database.table,
-            config.transform.size,
+            config.transform,
             exif_rotation=config.data.exif_rotation,
             cache=config.device.cache,
             workers=workers,

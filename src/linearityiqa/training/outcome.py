@@ -57,6 +57,7 @@ def finish(trainer: Trainer) -> RunResult:
         scale=session.database.scale,
         database=" + ".join(database.name for database in session.images.databases),
         epoch=int(state.best["epoch"]),
+        normalisation=session.network.normalisation,
         figures=_figures(evaluations),
     )
     reported = "test" if "test" in predictions else "val"

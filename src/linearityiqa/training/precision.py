@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from linearityiqa.config import OptimiserConfig
 from linearityiqa.models.layout import Layout, can_be_blocked
@@ -22,30 +22,70 @@ class Precision:
 
     Attributes:
         name: what is recorded, e.g. ``float32`` or ``bfloat16``.
-        autocast: makes the context of a forward pass.
+        autocast: makes the context of a forward pass in training.
+        evaluation: makes that of one in evaluation: float32 on a CPU, where it is what scoring computes in.
         scaler: scales losses so that float16 gradients do not vanish; passes everything through otherwise.
     """
 
     name: str
     autocast: Callable[[], contextlib.AbstractContextManager[Any]]
+    evaluation: Callable[[], contextlib.AbstractContextManager[Any]]
     scaler: torch.amp.GradScaler
 
 
 def choose_precision(config: OptimiserConfig, device: torch.device) -> Precision:
-    """O0 is float32; the other levels are autocast on a GPU, and on a CPU only where `amp_dtype` names a type."""
+    """O0 is float32; other levels are autocast where the device computes in 16 bits, or `amp_dtype` names a type."""
     dtype = _autocast_dtype(config, device)
     scaler = torch.amp.GradScaler(device.type, enabled=dtype is torch.float16)
     if dtype is None:
-        return Precision("float32", contextlib.nullcontext, scaler)
+        return Precision("float32", contextlib.nullcontext, contextlib.nullcontext, scaler)
+
+    def autocast() -> torch.autocast:
+        return torch.autocast(device.type, dtype=dtype)
+
     name = str(dtype).removeprefix("torch.")
-    return Precision(name, lambda: torch.autocast(device.type, dtype=dtype), scaler)
+    return Precision(name, autocast, contextlib.nullcontext if device.type == "cpu" else autocast, scaler)
+
+
+def cpu_computes_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 natively (AVX512_BF16, AMX), and torch is free to use it.
+
+    False where that cannot be found out: torch tells since version 2.11, and `ATEN_CPU_CAPABILITY` may forbid it.
+    """
+    if not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
+        return False
+    get_capabilities = getattr(torch.cpu, "get_capabilities", dict)
+    capabilities: dict[str, Any] = get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+class _Float32Convolution(nn.Conv2d):
+    """A convolution that leaves a CPU's autocast: its result has the type of its input."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if not torch.is_autocast_enabled("cpu"):
+            return super().forward(maps)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(maps.float()).to(maps.dtype)
+
+
+def keep_depthwise_in_float32(network: nn.Module) -> None:
+    """Have depthwise convolutions compute in float32 under a CPU's autocast.
+
+    Their gradients in bfloat16 take oneDNN two to three times as long (docs/decisions.md). Weights, their names and
+    what copies compute stay as they are.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
+            own = type(module)  # timm has convolutions of its own
+            module.__class__ = type(f"Float32{own.__name__}", (_Float32Convolution, own), {})
 
 
 def choose_layout(network: nn.Module, precision: Precision, device: torch.device, *, blocked: bool = True) -> Layout:
     """How images, kernels and maps lie in memory while the network is trained (docs/decisions.md has the figures).
 
-    A CPU is fastest in oneDNN's own blocks. Where they are not to be had, channels-last is faster for 1 x 1 and grouped
-    kernels, and slower in the backward pass of wide dense ones. On a GPU, channels-last is what tensor cores want.
+    In float32 a CPU is fastest in oneDNN's own blocks. Where they are not to be had, channels-last is faster for 1 x 1
+    and grouped kernels, and slower in the backward pass of wide dense ones. Mixed precision wants channels-last.
 
     Args:
         network: what is trained, with a `backbone`.
@@ -55,6 +95,8 @@ def choose_layout(network: nn.Module, precision: Precision, device: torch.device
     """
     if device.type != "cpu":
         last = precision.name != "float32" or torch.backends.cudnn.allow_tf32
+    elif precision.name != "float32":
+        last = True
     elif blocked and precision.name == "float32" and can_be_blocked(network.get_submodule("backbone")):
         return Layout.BLOCKED
     else:
@@ -88,6 +130,8 @@ def _autocast_dtype(config: OptimiserConfig, device: torch.device) -> torch.dtyp
         return None
     if config.amp_dtype != "auto":
         return torch.bfloat16 if config.amp_dtype == "bfloat16" else torch.float16
+    if device.type == "cpu":
+        return torch.bfloat16 if cpu_computes_bfloat16() else None
     if device.type != "cuda":
         return None
     # not torch.cuda.is_bf16_supported(), which is also true where bfloat16 is emulated, slowly

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,11 +25,15 @@ from linearityiqa.training.averaging import WeightAverage
 from linearityiqa.training.distributed import ALONE, World
 from linearityiqa.training.images import DEBUG_BATCHES, Part, RunImages, open_run_images
 from linearityiqa.training.optimisation import build_optimizer
-from linearityiqa.training.precision import Precision, choose_layout, choose_precision, make_deterministic
+from linearityiqa.training.precision import (
+    Precision,
+    choose_layout,
+    choose_precision,
+    keep_depthwise_in_float32,
+    make_deterministic,
+)
 from linearityiqa.training.schedules import Schedule
 from linearityiqa.training.step import TrainingStep
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -156,10 +159,10 @@ def _training_step(
     options = config.optimiser
     make_deterministic(world.own_seed(options.seed), randomness=options.randomness)
     precision = choose_precision(options, device)
-    if precision.name == "float32" and options.opt_level != "O0":
-        logger.debug("no mixed precision on this device: training runs in float32")
     network = LinearityIQA(config.model, weights=options.weights if world.is_main and not resuming else "none")
     layout = choose_layout(network, precision, device, blocked=not (config.device.compile or options.freeze_bn))
+    if device.type == "cpu" and precision.name != "float32":
+        keep_depthwise_in_float32(network)
     place(network, device, layout, compiled=config.device.compile)
     if options.freeze_bn:
         network.freeze_batch_norm()

@@ -90,8 +90,9 @@ class Trainer:
                 self.session.datasets[part],
                 limit=batch_limit(config.device.eval_batch_size, gpu=self.session.device.type == "cuda"),
                 device=self.session.device,
+                normalisation=self.session.network.normalisation,
                 num_workers=self.session.workers,
-                autocast=self.session.precision.autocast,
+                autocast=self.session.precision.evaluation,
                 progress=f"{part} set" if config.run.pbar else None,
                 done=None if done is None else done.numpy(),
                 on_batch=keep,
@@ -176,7 +177,9 @@ class Trainer:
         session.batches.start_at(state.epoch, state.step)
         bar = f"epoch {state.epoch}/{config.optimiser.epochs}"
         numbers = range(state.step + 1, total + 1)
-        loaded = zip(numbers, network_batches(session.loader, session.device), strict=False)
+        loaded = zip(
+            numbers, network_batches(session.loader, session.device, session.network.normalisation), strict=False
+        )
         batches = track(loaded, bar, total=len(numbers), enabled=config.run.pbar)
         while group := list(itertools.islice(batches, step.batches_a_loss)):
             number = group[-1][0]

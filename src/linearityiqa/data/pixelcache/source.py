@@ -46,6 +46,7 @@ class PixelSource:
             "size": self.transform.size,
             "common_size": self.transform.common_size,
             "exif_rotation": self.exif_rotation,
+            **({} if self.transform.mode == "stretch" else {"mode": self.transform.mode}),
         }
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
         for name in self.table.names:
@@ -67,7 +68,7 @@ class PixelSource:
     @property
     def fixed_size(self) -> tuple[int, int] | None:
         """(height, width) of all images, or None where each keeps its own."""
-        return self.transform.size or self.transform.common_size
+        return self.transform.fixed_size
 
 
 def decoded(path: Path, transform: ImageTransform, *, exif_rotation: bool) -> NDArray[np.uint8]:
