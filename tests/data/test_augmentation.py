@@ -57,6 +57,9 @@ def test_a_scale_never_goes_below_the_crop_and_what_a_turn_makes_too_narrow_is_n
     smallest = augmentation(turn_p=1, scale_min=0.01)
     for index in range(8):
         assert smallest(photo(32, 24), generator_for(1, 0, index)).size == (24, 32)
+        assert smallest(photo(20, 23), generator_for(1, 0, index)).size == (24, 32)  # enlarged to the crop
+    with pytest.raises(DataError, match="smaller than the crop"):
+        augmentation(turn_p=1)(photo(20, 23), generator_for(1, 0, 0))
 
 
 def test_the_same_stream_gives_the_same_image():

@@ -31,20 +31,20 @@ class Augmentation:
         """The augmented image.
 
         Args:
-            image: an RGB image, at least as large as the crop.
+            image: an RGB image, at least as large as the crop; with `scale_min` smaller ones are enlarged to it.
             generator: source of all randomness.
 
         Raises:
             DataError: the image is smaller than the crop.
         """
+        if self.turn_probability > 0 or self.scale_min < 1:
+            image = self._turned_and_scaled(image, generator)
         height, width = self.size
         if image.height < height or image.width < width:
             raise DataError(
                 f"an image of {image.height} x {image.width} (height x width) is smaller than the crop of {height} x "
                 f"{width}. Lower --crop_size_h and --crop_size_w, or enlarge the images with --resize."
             )
-        if self.turn_probability > 0 or self.scale_min < 1:
-            image = self._turned_and_scaled(image, generator)
         top = int(torch.randint(image.height - height + 1, (), generator=generator))
         left = int(torch.randint(image.width - width + 1, (), generator=generator))
         angle = self.angle * (2 * float(torch.rand((), generator=generator)) - 1)
@@ -60,7 +60,9 @@ class Augmentation:
         fits = min(image.width, image.height) >= max(height, width)
         if turns < self.turn_probability and fits:
             image = image.transpose(Image.Transpose.ROTATE_90 if side < 0.5 else Image.Transpose.ROTATE_270)
+        if self.scale_min == 1:
+            return image
         least = max(self.scale_min, height / image.height, width / image.width)
-        factor = least + (1 - least) * place
+        factor = least + max(0, 1 - least) * place
         size = max(width, round(image.width * factor)), max(height, round(image.height * factor))
         return image if size == image.size else image.resize(size, Image.Resampling.BILINEAR)
