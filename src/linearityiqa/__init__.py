@@ -4,6 +4,7 @@ The public names are loaded on first use, so that importing the package imports 
 """
 
 import importlib
+from importlib.metadata import version
 from typing import Any
 
 _HOMES = {
@@ -26,10 +27,12 @@ _HOMES = {
     "QualityMetric": "linearityiqa.scoring.metric",
 }
 
-__all__ = sorted(_HOMES)
+__all__ = sorted((*_HOMES, "__version__"))
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("linearityiqa")
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     if name in ("metrics", "losses", "models", "data", "scoring", "training"):

@@ -1,5 +1,19 @@
 """The few exceptions a user meets. Each message says what, where and the remedy."""
 
+import difflib
+from collections.abc import Iterable
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A question that names the known word which a mistyped one resembles most; empty where none does.
+
+    >>> did_you_mean("tarin", ["test", "train"])
+    ' (did you mean train?)'
+    """
+    plain = {name.lower(): name for name in known}
+    found = difflib.get_close_matches(word.lower(), plain, n=1)
+    return f" (did you mean {plain[found[0]]}?)" if found else ""
+
 
 class LinearityIQAError(Exception):
     """A failure the user can understand and mend; the command line prints it as one sentence (exit status 1)."""

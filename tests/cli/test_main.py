@@ -99,3 +99,57 @@ def test_torchrun_is_for_train_alone(command, monkeypatch, capsys) -> None:
     assert capsys.readouterr().err == (
         f"error (process 1 of 2): torchrun is for train alone. Start {command} as one process.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "stream"),
+    [
+        (["-h"], "stdout"),
+        (["--version"], "stdout"),
+        (["train", "--help"], "stdout"),
+        (["datasets"], "stdout"),
+        (["datasets", "list"], "stdout"),
+        (["tarin"], "stderr"),
+        (["train", "--bogus"], "stderr"),
+        (["datasets", "stats", "-ds", "nowhere.csv"], "stderr"),
+    ],
+)
+def test_a_reader_that_leaves_ends_a_command_without_a_traceback(words, stream) -> None:
+    # oracle: a pipe whose reading end is closed before anything is written; 141 is what a shell reports of SIGPIPE
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    run = subprocess.Popen([sys.executable, "-m", "linearityiqa", *words], **streams, text=True)
+    getattr(run, stream).close()
+    other = run.stderr if stream == "stdout" else run.stdout
+    said = other.read()
+    other.close()
+    assert (run.wait(), said) == (141, "")
+
+
+def test_output_that_is_closed_from_the_start_is_no_failure() -> None:
+    command = f"{sys.executable} -m linearityiqa -h >&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_traceback_may_stand_before_the_command(capsys) -> None:
+    assert main(["--traceback", "datasets", "stats", "-ds", "nowhere.csv"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [(["tarin"], "train"), (["datasets", "lst"], "list"), (["train", "-ds", "Koniq10k"], "KonIQ-10k")],
+)
+def test_a_mistyped_word_is_answered_by_the_one_that_was_meant(words, meant, capsys) -> None:
+    assert main(words) != 0
+    assert f"did you mean {meant}?" in capsys.readouterr().err
+
+
+def test_the_package_says_its_version_without_torch() -> None:
+    # oracle: the metadata of the installed distribution
+    code = (
+        "import sys, linearityiqa\nfrom importlib.metadata import version\n"
+        "assert linearityiqa.__version__ == version('linearityiqa') and '__version__' in dir(linearityiqa)\n"
+        "assert 'torch' not in sys.modules"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

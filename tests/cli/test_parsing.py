@@ -2,6 +2,7 @@
 
 import pytest
 
+from linearityiqa.cli import crossval, train
 from linearityiqa.cli.parsing import parse, take_config_file, take_training_defaults
 from linearityiqa.config import RECIPES, RunConfig, TestConfig, TrainConfig, run_name, to_dict
 from linearityiqa.errors import ConfigError
@@ -138,3 +139,39 @@ def test_recipe_and_file_exclude_each_other(tmp_path) -> None:
     (tmp_path / "config.toml").write_text("")
     with pytest.raises(ConfigError, match="exclude each other"):
         take_training_defaults(["--config", str(tmp_path / "config.toml"), "--recipe", "modern"], None)
+
+
+@pytest.mark.parametrize("joined", [True, False])
+def test_config_file_is_an_option_like_any_other(joined, tmp_path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[optimiser]\nbatch_size = 4\n")
+    before = ["--config", str(tmp_path / "none.toml")]  # of several the last one counts
+    words = [*before, *([f"--config={path}"] if joined else ["--config", str(path)]), "-e", "3"]
+    default, left = take_training_defaults(words, None)
+    assert (default.optimiser.batch_size, left) == (4, ["-e", "3"])
+
+
+@pytest.mark.parametrize("words", [["--config"], ["--config="], ["--config", "-e", "3"]])
+def test_config_without_a_file_is_refused(words) -> None:
+    with pytest.raises(ConfigError, match="needs the path"):
+        take_training_defaults(words, None)
+
+
+@pytest.mark.parametrize("command", [train, crossval])
+def test_help_lists_config_and_recipe(command, capsys) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        command.main(["--help"])
+    shown = capsys.readouterr().out
+    assert "--config" in shown
+    assert "--recipe" in shown
+
+
+def test_the_words_of_a_config_file_reach_the_run(tmp_path, monkeypatch) -> None:
+    seen = []
+    monkeypatch.setattr(train, "test_again", lambda config: seen.append(config) or 0)
+    path = tmp_path / "config.toml"
+    path.write_text("[optimiser]\nbatch_size = 4\nepochs = 2\n[run]\nevaluate = true\n")
+    assert train.main([f"--config={path}", "-e", "3", "--dataset=a.csv", "b.csv"]) == 0
+    config = seen[0]
+    assert (config.optimiser.batch_size, config.optimiser.epochs) == (4, 3)
+    assert (config.data.dataset, config.data.more_datasets) == ("a.csv", ("b.csv",))

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from linearityiqa.cli.parsing import parse, take_training_defaults
+from linearityiqa.cli.parsing import parse_training
 from linearityiqa.config import CrossvalConfig
 from linearityiqa.extras import require
 from linearityiqa.metrics.splits import SplitComparison, compare_over_splits, spread
@@ -25,9 +25,13 @@ LEVEL = 0.05
 
 def main(argv: Sequence[str]) -> int:
     """Parse, train what is missing, print."""
-    training, words = take_training_defaults(argv, None)
-    default = None if training is None else CrossvalConfig(train=training)
-    config = parse(CrossvalConfig, words, prog="linearityiqa crossval", description=DESCRIPTION, default=default)
+    config = parse_training(
+        CrossvalConfig,
+        argv,
+        prog="linearityiqa crossval",
+        description=DESCRIPTION,
+        around=lambda training: CrossvalConfig(train=training),
+    )
     require("torch", "train")
     from linearityiqa.training.crossval import METRICS, crossvalidate, read_crossvalidation
 

@@ -1,5 +1,6 @@
 """From the words of a command line to one function, and from its failure to one sentence."""
 
+import contextlib
 import importlib
 import logging
 import os
@@ -7,9 +8,14 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
-from linearityiqa.errors import LinearityIQAError
+from linearityiqa.errors import LinearityIQAError, did_you_mean
+
+TRACEBACK = "--traceback"
+"""Option of every command, anywhere on its line."""
+BROKEN_PIPE_STATUS = 141
+"""128 + SIGPIPE."""
 
 
 class Command(NamedTuple):
@@ -42,7 +48,7 @@ commands:
 
 options:
   --version    print the version
-  --traceback  on a failure, also print the traceback
+  --traceback  on a failure, also print the traceback (before or after COMMAND)
   COMMAND --help lists the options of a command"""
 
 
@@ -55,7 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 on success, 2 for a wrong call, 1 for a failed run, 128 + N when stopped by signal N.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    return until_the_reader_leaves(lambda: _dispatch(sys.argv[1:] if argv is None else argv))
+
+
+def _dispatch(argv: Sequence[str]) -> int:
+    """Carry out one command, or say what there is."""
+    words = [word for word in argv if word != TRACEBACK]
     if not words or words[0] in ("-h", "--help", "help"):
         print(help_text())
         return 0 if words else 2
@@ -64,8 +75,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     name, *options = words
     if name not in COMMANDS:
-        print(f"error: there is no command {name!r}; known: {', '.join(COMMANDS)}", file=sys.stderr)
+        hint = did_you_mean(name, COMMANDS)
+        print(f"error: there is no command {name!r}{hint}; known: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
+    if len(words) < len(argv):
+        options.append(TRACEBACK)
     if _is_one_of_several() and not COMMANDS[name].for_torchrun:
         # each process would do all of it, into the same files
         print(f"error{_speaker()}: torchrun is for train alone. Start {name} as one process.", file=sys.stderr)
@@ -75,11 +89,39 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def carry_out(function: Callable[[list[str]], int], argv: Sequence[str]) -> int:
     """Call `function(argv)` and turn its failure into one sentence on standard error and an exit status."""
-    options = [word for word in argv if word != "--traceback"]
+    return until_the_reader_leaves(lambda: _carry_out(function, argv))
+
+
+def until_the_reader_leaves(function: Callable[[], int]) -> int:
+    """The status of `function()`; 141, as a shell has it of other tools, where nobody reads its output to the end."""
+    try:
+        try:
+            status = function()
+        except SystemExit:  # tyro's way to end after --help or a wrong call
+            _flush()
+            raise
+        _flush()
+    except BrokenPipeError:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                _flush(stream)
+            except BrokenPipeError:  # what is left would make Python complain once more when it flushes at exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return BROKEN_PIPE_STATUS
+    return status
+
+
+def _flush(stream: TextIO | None = None) -> None:
+    stream = stream or sys.stdout
+    if stream is not None:  # as it is where the caller has closed it
+        stream.flush()
+
+
+def _carry_out(function: Callable[[list[str]], int], argv: Sequence[str]) -> int:
+    options = [word for word in argv if word != TRACEBACK]
     _show_notices()
     try:
-        status = function(options)
-        sys.stdout.flush()
+        return function(options)
     except LinearityIQAError as failure:
         if len(options) < len(argv):
             traceback.print_exc()
@@ -89,15 +131,12 @@ def carry_out(function: Callable[[list[str]], int], argv: Sequence[str]) -> int:
         print("error: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # the reader has seen enough; without this Python complains once more when it flushes at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        raise
     except OSError as failure:
         if len(options) < len(argv):
             traceback.print_exc()
         print(f"error: {failure}. Check that the path exists, is yours, and that the disk has room.", file=sys.stderr)
         return 1
-    return status
 
 
 def help_text() -> str:
@@ -122,12 +161,13 @@ def _show_notices() -> None:
     logger = logging.getLogger("linearityiqa")
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    handler = logging.StreamHandler()
-    handler.setFormatter(_NoticeFormatter())
-    logger.handlers = [handler]
+    logger.handlers = [_NoticeHandler()]
 
 
-class _NoticeFormatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
+class _NoticeHandler(logging.Handler):
+    """Writes to what is standard error at the time: a progress bar takes its place, and lets lines pass above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
         prefix = "warning: " if record.levelno >= logging.WARNING else ""
-        return prefix + record.getMessage()
+        with contextlib.suppress(OSError):  # nobody reads notices any more: no reason to end the work
+            print(prefix + record.getMessage(), file=sys.stderr, flush=True)

@@ -3,22 +3,19 @@
 import json
 from collections.abc import Sequence
 
-from linearityiqa.cli.parsing import parse, spread_datasets, take_training_defaults
+from linearityiqa.cli.parsing import parse_training
 from linearityiqa.cli.results import result_lines
 from linearityiqa.cli.test import run as run_test
 from linearityiqa.config import TestConfig, TrainConfig, run_folder, runfiles
 
-DESCRIPTION = (
-    "Train a model, and test its best epoch. The same command goes on where it stopped. "
-    "--config FILE takes the options of an earlier run's config.toml, --recipe modern (or paper, as by default) a set "
-    "of options under a name; options given beside either win."
-)
+DESCRIPTION = "Train a model, and test its best epoch. The same command goes on where it stopped."
 
 
 def main(argv: Sequence[str], prog: str = "linearityiqa train", default: TrainConfig | None = None) -> int:
     """Parse, train, print."""
-    default, words = take_training_defaults(argv, default)
-    config = parse(TrainConfig, spread_datasets(words), prog=prog, description=DESCRIPTION, default=default)
+    config = parse_training(
+        TrainConfig, argv, prog=prog, description=DESCRIPTION, base=default, around=lambda training: training
+    )
     if config.run.evaluate:
         return test_again(config)
     from linearityiqa.training import World, train

@@ -6,7 +6,7 @@ import typing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from linearityiqa.errors import ConfigError
+from linearityiqa.errors import ConfigError, did_you_mean
 
 T = TypeVar("T")
 
@@ -39,7 +39,8 @@ def from_dict(cls: type[T], values: dict[str, Any], where: str = "configuration"
     hints = typing.get_type_hints(cls)
     unknown = sorted(set(values) - set(hints))
     if unknown:
-        raise ConfigError(f"{where}: unknown option {unknown[0]!r}; known here: {', '.join(hints)}")
+        hint = did_you_mean(unknown[0], hints)
+        raise ConfigError(f"{where}: unknown option {unknown[0]!r}{hint}; known here: {', '.join(hints)}")
     try:
         return cls(**{name: _typed(hints[name], value, f"{where}: {name}") for name, value in values.items()})
     except ConfigError as cause:

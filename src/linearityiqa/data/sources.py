@@ -14,7 +14,7 @@ from linearityiqa.data.known import LABEL_FOLDER, KnownDatabase
 from linearityiqa.data.koniq import KONIQ_10K
 from linearityiqa.data.labels import Labels
 from linearityiqa.data.layouts import LAYOUTS
-from linearityiqa.errors import DataError
+from linearityiqa.errors import DataError, did_you_mean
 
 KNOWN = {database.name: database for database in (KONIQ_10K, CLIVE, *LAYOUTS)}
 """The databases that `--dataset` knows by name."""
@@ -68,8 +68,9 @@ def open_labels(config: DataConfig, on_fault: OnFault = refuse, *, others: bool 
     _refuse_labels_of_known(path)
     if path.suffix.lower() not in TEXT_SUFFIXES and not path.exists():
         raise DataError(
-            f"unknown dataset {config.dataset!r}: it is neither a known database ({', '.join(KNOWN)}) nor a file. "
-            "Give one of these names, or the path of a CSV file with the columns image_name and mos."
+            f"unknown dataset {config.dataset!r}{did_you_mean(config.dataset, KNOWN)}: it is neither a known database "
+            f"({', '.join(KNOWN)}) nor a file. Give one of these names, or the path of a CSV file with the columns "
+            "image_name and mos."
         )
     labels = read_csv(path, on_fault, others=others)
     folders = [path.parent, path.parent / "images"] if config.image_dir is None else [config.image_dir]

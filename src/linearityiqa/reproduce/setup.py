@@ -17,7 +17,7 @@ from linearityiqa.config import (
     TrainConfig,
     run_folder,
 )
-from linearityiqa.errors import ConfigError
+from linearityiqa.errors import ConfigError, did_you_mean
 from linearityiqa.reproduce.item import Item, PredictionsNeed
 from linearityiqa.reproduce.items import ITEMS
 from linearityiqa.reproduce.plan import Run, Scale
@@ -189,7 +189,7 @@ def chosen_items(names: Iterable[str]) -> tuple[Item, ...]:
         raise ConfigError(f"name the figures or tables to reproduce; {known}")
     for name in words:
         if name not in by_name and name != ALL:
-            raise ConfigError(f"there is no item {name!r}; {known}")
+            raise ConfigError(f"there is no item {name!r}{did_you_mean(name, (*ITEMS, ALL))}; {known}")
     return tuple(item for name, item in by_name.items() if ALL in words or name in words)
 
 

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from linearityiqa.errors import ConfigError
+from linearityiqa.errors import ConfigError, did_you_mean
 
 
 class Subcommand(NamedTuple):
@@ -46,6 +46,7 @@ def main(argv: Sequence[str]) -> int:
         return 0 if argv else 2
     name, *options = argv
     if name not in SUBCOMMANDS:
-        raise ConfigError(f"datasets has no subcommand {name!r}; known: {', '.join(SUBCOMMANDS)}")
+        hint = did_you_mean(name, SUBCOMMANDS)
+        raise ConfigError(f"datasets has no subcommand {name!r}{hint}; known: {', '.join(SUBCOMMANDS)}")
     status: int = importlib.import_module(SUBCOMMANDS[name].module).main(options)
     return status
