@@ -5,6 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from linearityiqa.errors import DataError
 
 T = TypeVar("T")
@@ -29,6 +32,19 @@ class QualityScores(NamedTuple, Generic[T]):
 
 HEADS = QualityScores._fields
 """Names of the heads, in the order of `QualityScores`."""
+
+
+def known_deviations(values: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+    """Standard deviations of opinions, or None where they are not known.
+
+    Args:
+        values: shape (N,); nothing but nan, or nothing but 0, stands for unknown ones in files of several programs:
+            people who all agree on every image are not to be expected.
+
+    >>> known_deviations(np.zeros(3)) is None
+    True
+    """
+    return None if values is None or bool(np.all((values == 0) | np.isnan(values))) else values
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,7 +60,10 @@ def test_wrong_calls(capsys):
     assert main(["datasets", "--help"]) == 0
     assert "convert" in capsys.readouterr().out
     assert main(["datasets", "mkae"]) == 2
-    assert "no subcommand 'mkae'; known: make, list, check, stats, split, convert" in capsys.readouterr().err
+    assert (
+        "no subcommand 'mkae' (did you mean make?); known: make, list, check, stats, split, convert"
+        in capsys.readouterr().err
+    )
     with pytest.raises(SystemExit, match="2"):
         main(["datasets", "make", "--images", "3"])
     assert "images must lie in 65" in capsys.readouterr().err
@@ -207,3 +210,10 @@ def test_convert_info_mat_to_csv_and_back(here, capsys):
     assert main(["datasets", "convert", "--dataset", "again.mat", "--output", "again.csv", *ratios]) == 0
     again = read(here / "again.csv")
     assert [row | {"reference": ""} for row in again] == [row | {"reference": ""} for row in rows]
+
+
+def test_deviations_that_are_not_known_stay_unknown_through_info_mat(database, capsys):
+    assert main(["datasets", "convert", "--dataset", "photos.csv", "--output", "info.mat"]) == 0
+    assert main(["datasets", "convert", "--dataset", "info.mat", "--output", "back.csv"]) == 0
+    assert capsys.readouterr().out.count("without standard deviations") == 2
+    assert "mos_std" not in read(database.parent / "back.csv")[0]

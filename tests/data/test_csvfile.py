@@ -165,3 +165,15 @@ def test_real_labels(real_data):
     assert {name: len(rows) for name, rows in read.splits.items()} == {"train": 2400, "val": 300, "test": 300}
     assert 0 <= read.scale.low < read.scale.high <= 1
     assert np.isfinite(read.mos).all()
+
+
+@pytest.mark.parametrize("unknown", ["", "nan", "0", "0.0"])
+def test_deviations_that_are_not_known_stay_unknown(unknown, tmp_path):
+    (tmp_path / "labels.csv").write_text(f"image_name,mos,mos_std\na,1,{unknown}\nb,2,{unknown}\n")
+    assert read_csv(tmp_path / "labels.csv").mos_std is None
+
+
+def test_one_deviation_that_is_missing_among_others_is_a_fault(tmp_path):
+    (tmp_path / "labels.csv").write_text("image_name,mos,mos_std\na,1,2\nb,2,\n")
+    with pytest.raises(DataError, match="line 3: mos_std is empty"):
+        read_csv(tmp_path / "labels.csv")

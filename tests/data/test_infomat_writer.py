@@ -58,7 +58,14 @@ def test_images_without_references_or_deviations_are_their_own(tmp_path):
     assert write_info_mat(path, labels, labels.names, splits=2, seed=0) == (0.6, 0.8)
     again = read(path, labels, (0.4, 0.7))
     assert again.references == ("1", "2", "3")
-    assert again.mos_std.tolist() == [0, 0, 0]
+    assert again.mos_std is None
+
+
+def test_zeros_that_earlier_versions_wrote_for_unknown_deviations_are_unknown(labels, tmp_path):
+    write_info_mat(tmp_path / "info.mat", labels, labels.names, splits=1, seed=0)
+    with h5py.File(tmp_path / "info.mat", "r+") as file:
+        file["subjective_scoresSTD"][...] = 0
+    assert read(tmp_path / "info.mat", labels, (0.6, 0.8), opinion_factor=27.82).mos_std is None
 
 
 def test_deviations_are_divided_where_they_will_be_multiplied(labels, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from linearityiqa.errors import DataError
-from linearityiqa.metrics import Agreement, agreement, krocc, mae, plcc, rmse, srocc
+from linearityiqa.metrics import Agreement, agreement, krocc, mae, outlier_ratio, plcc, rmse, srocc
 
 
 def test_agreement_is_the_single_metrics():
@@ -55,3 +55,11 @@ def test_result_cannot_be_changed():
 def test_unequal_lengths_are_refused():
     with pytest.raises(DataError, match="as long as"):
         agreement([1, 2, 3], [1, 2])
+
+
+def test_deviations_that_are_all_0_are_unknown():
+    found = agreement([1.0, 2.0, 4.0], [1.0, 3.0, 5.0], [0.0, 0.0, 0.0], mappings=["linear"])
+    assert found.outlier_ratio is None
+    assert found.mapped["linear"].outlier_ratio is None
+    assert math.isnan(outlier_ratio([1.0, 2.0], [1.0, 3.0], [0.0, 0.0]))
+    assert agreement([1.0, 2.0], [1.0, 3.0], [0.0, 2.0]).outlier_ratio == 0

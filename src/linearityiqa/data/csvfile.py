@@ -49,7 +49,7 @@ def read_csv(path: Path, on_fault: OnFault = refuse, *, others: bool = False) ->
         names=names,
         mos=mos,
         scale=scale,
-        mos_std=table.numbers("mos_std") if "mos_std" in table else None,
+        mos_std=table.known_numbers("mos_std"),
         references=_references(table, on_fault),
         splits=split_column(table, "split", on_fault) if "split" in table else None,
         lines=table.lines,

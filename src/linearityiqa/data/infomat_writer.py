@@ -24,7 +24,7 @@ def write_info_mat(
     References are numbered from 1 in the order in which they first appear; where they are not known, each image is its
     own. The first column of index is the split of the labels, where they have one, with references in random order
     inside each part; the other columns are random orders, from ``default_rng([seed, column])``. Deviations that are not
-    known are written as 0.
+    known are written as nan.
 
     Args:
         path: the file; it appears whole or not at all.
@@ -53,7 +53,7 @@ def write_info_mat(
         orders[0] = np.concatenate([rng.permutation(part) for part in parts])
         train, val = len(parts[0]), len(parts[1])
         ratios = ((train + 0.5) / count, (train + val + 0.5) / count)  # halfway, so that rounding cannot matter
-    deviations = np.zeros(len(names)) if labels.mos_std is None else labels.mos_std / opinion_factor
+    deviations = np.full(len(names), np.nan) if labels.mos_std is None else labels.mos_std / opinion_factor
     with atomic_path(path) as temporary:
         with h5py.File(temporary, "w", userblock_size=HEADER_BYTES) as file:
             _write_names(h5py, file, names)

@@ -1,5 +1,6 @@
 """What a label file says: image names and opinion scores, checked, before the images are looked for."""
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 
 from linearityiqa.data.faults import Fault, OnFault, refuse
 from linearityiqa.errors import DataError
-from linearityiqa.quality import QualityScale
+from linearityiqa.quality import QualityScale, known_deviations
+
+_log = logging.getLogger(__name__)
 
 MAX_ROWS = 5_000_000
 """Most rows of a label file."""
@@ -28,7 +31,8 @@ class Labels:
         names: image names as they stand there.
         mos: mean opinion scores, shape (N,), finite, higher is better.
         scale: range and direction of `mos`.
-        mos_std: standard deviation of the opinions on the scale of `mos`, shape (N,), finite, >= 0, or None.
+        mos_std: standard deviation of the opinions on the scale of `mos`, shape (N,), finite, >= 0, or None;
+            nothing but 0 or nan becomes None.
         references: what each image was made from, or None.
         splits: rows under ``"train"``, ``"val"`` and ``"test"``, or None where the file has no split.
         lines: line of each row in the file, or None for files without lines.
@@ -63,6 +67,7 @@ class Labels:
                 )
                 on_fault(Fault("name", message, (name,)))
         self._check_numbers("MOS", self.mos, np.isfinite(self.mos) | (nan_reported & np.isnan(self.mos)), on_fault)
+        self._forget_unknown_deviations()
         if self.mos_std is not None:
             valid = (np.isfinite(self.mos_std) & (self.mos_std >= 0)) | (nan_reported & np.isnan(self.mos_std))
             self._check_numbers("the standard deviation of MOS", self.mos_std, valid, on_fault)
@@ -72,6 +77,11 @@ class Labels:
     def where(self, index: int) -> str:
         """The place of a row in the file, for messages."""
         return place(self.file, index, self.lines)
+
+    def _forget_unknown_deviations(self) -> None:
+        if self.mos_std is not None and known_deviations(self.mos_std) is None:
+            object.__setattr__(self, "mos_std", None)
+            _log.info("%s: every standard deviation is 0 or none, so they are not known", self.file)
 
     def _check_numbers(
         self, meaning: str, values: NDArray[np.float64], valid: NDArray[np.bool_], on_fault: OnFault

@@ -78,6 +78,12 @@ class TextTable:
                 self.on_fault(Fault("number", f"{self.where(row)}: {column} {fault}. Correct or drop the row."))
         return values
 
+    def known_numbers(self, column: str) -> NDArray[np.float64] | None:
+        """As `numbers`, or None where there is no such column or nothing (nor more than nan) stands in it."""
+        if column not in self or all(text.lower() in ("", "nan") for text in self.texts(column)):
+            return None
+        return self.numbers(column)
+
     def _number(self, text: str) -> float:
         if "_" in text:  # Python's own notation, in a label file a slip
             raise ValueError(text)

@@ -18,7 +18,7 @@ from linearityiqa.evaluation.report import AUTHORS_FIGURES, AUTHORS_SUFFIXES, ev
 from linearityiqa.evaluation.safe_npy import load_pickled_dict
 from linearityiqa.files import atomic_path
 from linearityiqa.mapping import LinearMapping
-from linearityiqa.quality import QualityScores
+from linearityiqa.quality import QualityScores, known_deviations
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ def read_authors_npy(path: Path) -> AuthorsResults:
     predictions = Predictions(
         names=tuple(str(row) for row in range(1, len(mos) + 1)),
         mos=mos,
-        mos_std=None if np.isnan(std).all() else std,
+        mos_std=known_deviations(std),
         scores=QualityScores(**scores),
     )
     figures = {

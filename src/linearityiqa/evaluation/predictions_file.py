@@ -13,7 +13,7 @@ from linearityiqa.errors import DataError
 from linearityiqa.evaluation.predictions import Predictions
 from linearityiqa.files import atomic_path
 from linearityiqa.mapping import LinearMapping
-from linearityiqa.quality import QualityScores
+from linearityiqa.quality import QualityScores, known_deviations
 
 NAME, MOS, MOS_STD, RATINGS = "image_name", "mos", "mos_std", "ratings"
 HEAD_COLUMNS = {"fused": "prediction", "stage3": "prediction_stage3", "stage4": "prediction_stage4"}
@@ -43,6 +43,9 @@ class SavedPredictions:
     prediction_stage4: NDArray[np.float64] | None = None
     ratings: NDArray[np.float64] | None = None
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mos_std", known_deviations(self.mos_std))
 
 
 def write_predictions_csv(path: Path, predictions: Predictions, mapping: QualityScores[LinearMapping]) -> None:
@@ -91,5 +94,5 @@ def read_predictions_csv(path: Path, texts: Sequence[str] = ()) -> SavedPredicti
         mos=table.numbers(MOS),
         prediction=table.numbers(HEAD_COLUMNS["fused"]),
         texts={column: tuple(table.texts(column)) for column in texts},
-        **{column: table.numbers(column) for column in optional if column in table},
+        **{column: table.known_numbers(column) for column in optional},
     )

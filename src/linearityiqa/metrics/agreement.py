@@ -22,6 +22,7 @@ from linearityiqa.metrics.resampling import (
     check_resampling,
     replicate,
 )
+from linearityiqa.quality import known_deviations
 
 RESAMPLES = 2000
 """Resamples of an interval, where a caller has no other wish."""
@@ -113,8 +114,8 @@ def agreement(
     Args:
         predictions: predicted quality, shape (N,); for RMSE, MAE and outlier ratio on the scale of `mos`.
         mos: subjective scores, shape (N,).
-        std: standard deviation of each image's ratings, on the scale of `mos`, shape (N,); without it there is no
-            outlier ratio.
+        std: standard deviation of each image's ratings, on the scale of `mos`, shape (N,); without it, or
+            where all are 0 and so not known, there is no outlier ratio.
         mappings: after which mappings the agreement is also wanted (`MAPPINGS` are all).
         resamples: of the intervals (bootstrap over the images, bias-corrected and accelerated); 0 for no intervals.
         confidence: coverage of the intervals.
@@ -161,7 +162,8 @@ class Sample:
         """
         x, y, *rest = checked(predictions=predictions, mos=mos, **({} if std is None else {"std": std}))
         fits = {name: fit_mapping(name, x, y) for name in mappings}
-        return cls(x, y, rest[0] if rest else None, tuple(fit for fit in fits.values() if fit), _notes(x, y, fits))
+        known = known_deviations(rest[0] if rest else None)
+        return cls(x, y, known, tuple(fit for fit in fits.values() if fit), _notes(x, y, fits))
 
     def agreement(self, resamples: int = 0, confidence: float = CONFIDENCE, seed: int = 0) -> Agreement:
         """Every figure, with intervals unless `resamples` is 0."""

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from linearityiqa.errors import DataError
 from linearityiqa.extras import require
+from linearityiqa.quality import known_deviations
 
 
 def srocc(predictions: ArrayLike, mos: ArrayLike) -> float:
@@ -93,6 +94,8 @@ def mae(predictions: ArrayLike, mos: ArrayLike) -> float:
 def outlier_ratio(predictions: ArrayLike, mos: ArrayLike, std: ArrayLike) -> float:
     """Share of predictions farther than two standard deviations from the MOS, in [0, 1].
 
+    nan where every deviation is 0, as some files have it where they are not known.
+
     Args:
         predictions: predicted quality, mapped to the scale of `mos`, shape (N,).
         mos: subjective scores, shape (N,).
@@ -105,6 +108,8 @@ def outlier_ratio(predictions: ArrayLike, mos: ArrayLike, std: ArrayLike) -> flo
     0.25
     """
     x, y, deviation = checked(predictions=predictions, mos=mos, std=std)
+    if known_deviations(deviation) is None:
+        return float("nan")
     if (deviation < 0).any():
         raise DataError(f"std must be >= 0, got {deviation.min():g} at position {int(deviation.argmin())} (from 0)")
     return float(np.mean(np.abs(x - y) > 2 * deviation))
