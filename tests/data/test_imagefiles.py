@@ -108,3 +108,33 @@ def test_names_that_no_file_system_takes_are_missing(tree):
 def test_a_folder_is_no_image(tree):
     with pytest.raises(DataError, match=r"\(images\)"):
         find_images(labels_of("a.png", "images"), [tree], "")
+
+
+def test_names_without_ending_are_those_of_the_only_image_that_has_them(tree):
+    for name in ("photo1.JPG", "photo1.txt", "my.photo.jpeg", "images/deep/c d.csv"):
+        (tree / name).write_bytes(b"x")
+    names = ("photo1", "my.photo", "images/deep/c d", "images/b.png")
+    found = ("photo1.JPG", "my.photo.jpeg", "images/deep/c d.png", "images/b.png")
+    assert find_images(labels_of(*names), [tree], "") == (tree, found)
+
+
+def test_a_file_without_ending_is_what_its_name_says(tree):
+    for name in ("photo1", "photo1.jpg"):
+        (tree / name).write_bytes(b"x")
+    assert find_images(labels_of("photo1", "a.png"), [tree], "") == (tree, ("photo1", "a.png"))
+
+
+def test_a_name_without_ending_that_fits_several_images_is_an_error_that_names_them(tree):
+    (tree / "a.jpg").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"1 image names .* \(a: a\.jpg, a\.png\)\. Write"):
+        find_images(labels_of("a", "images/b"), [tree], "")
+
+
+def test_a_name_with_and_without_its_ending_is_one_image(tree):
+    with pytest.raises(DataError, match=r"line 3: image 'images/b' was already listed \(labels.csv, line 2\)"):
+        find_images(labels_of("images/b.png", "images/b"), [tree], "")
+
+
+def test_an_absent_name_without_ending_is_absent(tree):
+    with pytest.raises(DataError, match=r"2 of the 3 images .* \(photo1, nowhere/b\)\. Mend it"):
+        find_images(labels_of("a", "photo1", "nowhere/b"), [tree], "Mend it.")

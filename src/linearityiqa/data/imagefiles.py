@@ -2,11 +2,27 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from linearityiqa.data.faults import Fault, OnFault, refuse
 from linearityiqa.data.labels import Labels, is_name
 from linearityiqa.errors import DataError
+
+SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "MPO": (".jpg", ".jpeg", ".mpo"),
+    "PNG": (".png", ".apng"),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp", ".dib"),
+    "GIF": (".gif",),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "JPEG2000": (".jp2", ".j2k", ".jpx", ".j2c"),
+    "AVIF": (".avif",),
+}
+"""The usual endings of names, by Pillow's name of the format."""
+_ENDINGS = frozenset(ending for endings in SUFFIXES.values() for ending in endings)
 
 
 def find_images(labels: Labels, folders: Sequence[Path], remedy: str) -> tuple[Path, tuple[str, ...]]:
@@ -18,20 +34,26 @@ def find_images(labels: Labels, folders: Sequence[Path], remedy: str) -> tuple[P
         remedy: what to do when images are missing, a sentence.
 
     Returns:
-        The folder, and the names relative to it.
+        The folder, and the names relative to it; those that stand in the label file without an ending have it here.
 
     Raises:
         DataError: a name that leads out of the folder or stands there twice, or missing images: how many, and the
-            first of them.
+            first of them, or those that fit several files but for the ending.
     """
-    attempts: list[tuple[Path, list[str]]] = []
+    attempts: list[tuple[Path, Places]] = []
     for folder in folders:
-        names = names_inside(labels, folder)
-        absent = absent_from(folder, names)
-        if not absent:
-            return folder, names
-        attempts.append((folder, absent))
-    folder, absent = min(attempts, key=lambda attempt: len(attempt[1]))
+        places = find_places(labels, folder, refuse)
+        if not places.absent:
+            return folder, tuple(places.rows)
+        attempts.append((folder, places))
+    folder, places = min(attempts, key=lambda attempt: len(attempt[1].absent))
+    absent = places.absent
+    if places.ambiguous:
+        name, files = next(iter(places.ambiguous.items()))
+        raise DataError(
+            f"{len(places.ambiguous)} image names of {labels.file} have no ending and fit several files in {folder} "
+            f"({name}: {', '.join(files[:3])}{', ...' if len(files) > 3 else ''}). Write the names with their endings."
+        )
     raise DataError(
         f"{len(absent)} of the {len(labels.names)} images of {labels.file} are not in {folder}"
         f"{'' if folder.is_dir() else ', which is no folder'} "
@@ -39,9 +61,67 @@ def find_images(labels: Labels, folders: Sequence[Path], remedy: str) -> tuple[P
     )
 
 
-def absent_from(folder: Path, names: Sequence[str]) -> list[str]:
-    """The names, relative to `folder`, that are no files."""
-    return [name for name in names if not _is_file(folder / name)] if folder.is_dir() else list(names)
+class Places(NamedTuple):
+    """The images of a label file in one folder.
+
+    Attributes:
+        rows: the row of each image by its name relative to the folder; one that stands in the labels without its
+            ending has it here.
+        absent: the names of those that are not there.
+        ambiguous: for those of them that fit several files but for the ending, these.
+    """
+
+    rows: dict[str, int]
+    absent: list[str]
+    ambiguous: dict[str, list[str]]
+
+
+def find_places(labels: Labels, folder: Path, on_fault: OnFault) -> Places:
+    """Look for the images of a label file in one folder.
+
+    A name is that of a file, or that of exactly one image file but for its ending. What is done about faulty rows is
+    as in `rows_by_name`.
+
+    Raises:
+        DataError: as `names_inside`, where faults are refused.
+    """
+    rows = rows_by_name(labels, folder, on_fault)
+    if not folder.is_dir():
+        return Places(rows, list(rows), {})
+    missing = [name for name in rows if not _is_file(folder / name)]
+    if not missing:
+        return Places(rows, [], {})
+    listings: dict[Path, dict[str, list[str]]] = {}
+    found: dict[str, list[str]] = {}
+    for name in missing:
+        home = (folder / name).parent
+        if home not in listings:
+            listings[home] = _images_by_stem(home)
+        found[name] = listings[home].get(PurePosixPath(name).name, [])
+    whole: dict[str, int] = {}
+    for name, row in rows.items():
+        files = found.get(name, [])
+        place = str(PurePosixPath(name).with_name(files[0])) if len(files) == 1 else name
+        if place in whole or (place != name and place in rows):
+            first = whole.get(place, rows.get(place, row))
+            on_fault(_listed_twice(labels, *sorted((first, row))))
+        else:
+            whole[place] = row
+    absent = [name for name in missing if len(found[name]) != 1]
+    return Places(whole, absent, {name: found[name] for name in absent if found[name]})
+
+
+def _images_by_stem(folder: Path) -> dict[str, list[str]]:
+    """The image files of a folder by their names without the ending."""
+    files: dict[str, list[str]] = {}
+    try:
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+            path = PurePosixPath(entry.name)
+            if path.suffix.lower() in _ENDINGS and entry.is_file():
+                files.setdefault(path.stem, []).append(entry.name)
+    except OSError:  # no such folder, or one that may not be read: nothing is found in it
+        return {}
+    return files
 
 
 def names_inside(labels: Labels, folder: Path) -> tuple[str, ...]:
@@ -69,14 +149,16 @@ def rows_by_name(labels: Labels, folder: Path, on_fault: OnFault) -> dict[str, i
             )
             on_fault(Fault("name", message, (name,)))
         elif inside in rows:
-            message = (
-                f"{labels.where(row)}: image {name!r} was already listed ({labels.where(rows[inside])}). "
-                "Drop one of the rows."
-            )
-            on_fault(Fault("listed-twice", message, (name,)))
+            on_fault(_listed_twice(labels, rows[inside], row))
         else:
             rows[inside] = row
     return rows
+
+
+def _listed_twice(labels: Labels, first: int, again: int) -> Fault:
+    name = labels.names[again]
+    message = f"{labels.where(again)}: image {name!r} was already listed ({labels.where(first)}). Drop one of the rows."
+    return Fault("listed-twice", message, (name,))
 
 
 def _relative(name: str, folder: Path) -> str | None:

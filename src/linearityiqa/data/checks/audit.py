@@ -17,7 +17,7 @@ from linearityiqa.data.checks.glance import Glance, glances
 from linearityiqa.data.checks.images import check_images, check_unlisted
 from linearityiqa.data.checks.labels import check_labels
 from linearityiqa.data.faults import Fault
-from linearityiqa.data.imagefiles import absent_from, rows_by_name
+from linearityiqa.data.imagefiles import Places, find_places
 from linearityiqa.data.labels import Labels
 from linearityiqa.data.neardup import SIDE, find_near_duplicates
 from linearityiqa.data.sources import LabelSource, open_labels
@@ -40,11 +40,20 @@ def audit(config: CheckConfig) -> Report:
     start = time.perf_counter()
     faults: list[Fault] = []
     source = open_labels(config.data, faults.append)
-    folder, places, absent = _best_folder(source)
-    rows_by_name(source.labels, folder, faults.append)  # once more, now that the folder is known, for its faults
+    folder, (places, absent, ambiguous) = _best_folder(source)
+    find_places(source.labels, folder, faults.append)  # once more, now that the folder is known, for its faults
     findings = [Finding(fault.kind, fault.message, fault.images) for fault in faults]
     findings += check_labels(source.labels, _scale(config, source))
-    findings += [Finding("missing", f"there is no {folder / name}.", (name,)) for name in absent]
+    findings += [
+        Finding(
+            "missing",
+            f"{folder / name} has no ending and fits {', '.join(ambiguous[name])}. Write the ending."
+            if name in ambiguous
+            else f"there is no {folder / name}.",
+            (name,),
+        )
+        for name in absent
+    ]
     missing = set(absent)
     present = {name: row for name, row in places.items() if name not in missing}
     if present:
@@ -62,13 +71,10 @@ def audit(config: CheckConfig) -> Report:
     )
 
 
-def _best_folder(source: LabelSource) -> tuple[Path, dict[str, int], list[str]]:
-    """The folder that lacks the fewest images, the row of each image, and the names of those that it lacks."""
-    found = []
-    for folder in source.folders:
-        places = rows_by_name(source.labels, folder, lambda _: None)
-        found.append((folder, places, absent_from(folder, list(places))))
-    return min(found, key=lambda candidate: len(candidate[2]))
+def _best_folder(source: LabelSource) -> tuple[Path, Places]:
+    """The folder that lacks the fewest images, and which of them are there."""
+    found = [(folder, find_places(source.labels, folder, lambda _: None)) for folder in source.folders]
+    return min(found, key=lambda candidate: len(candidate[1].absent))
 
 
 def _scale(config: CheckConfig, source: LabelSource) -> QualityScale | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from linearityiqa.data.checks.findings import Finding
 from linearityiqa.data.checks.glance import Glance
+from linearityiqa.data.imagefiles import SUFFIXES
 
 USUAL = 0.5
 """A size that more than this part of the images has is the usual one; others are remarked on."""
@@ -15,20 +16,6 @@ SMALL = 64
 """Sides below this many pixels are remarked on where no size is usual."""
 LISTED = 1_000_000
 """Most files of a folder that are looked through for images without a row."""
-
-SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "MPO": (".jpg", ".jpeg", ".mpo"),
-    "PNG": (".png", ".apng"),
-    "WEBP": (".webp",),
-    "TIFF": (".tif", ".tiff"),
-    "BMP": (".bmp", ".dib"),
-    "GIF": (".gif",),
-    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
-    "JPEG2000": (".jp2", ".j2k", ".jpx", ".j2c"),
-    "AVIF": (".avif",),
-}
-"""The usual endings of names, by Pillow's name of the format."""
 
 _KINDS = {"L": "grey", "1": "black and white", "LA": "grey", "P": "palette", "CMYK": "CMYK", "I;16": "16-bit grey"}
 _TURNED = "EXIF orientation applied"
