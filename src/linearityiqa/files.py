@@ -33,6 +33,24 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """Make a folder, with its missing parents, for a block; where the block fails, those left empty are removed.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # the first that is not empty, or was never made
+            for path in made:
+                path.rmdir()
+        raise
+
+
 def publish(finished: Path, path: Path) -> None:
     """Rename a finished file to `path`, on the same file system, when all of it is on disk.
 

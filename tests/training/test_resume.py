@@ -1,13 +1,14 @@
 """A stopped and continued run ends in the bits of an undisturbed one (oracle: the undisturbed run)."""
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from linearityiqa.config import TrainConfig
-from linearityiqa.errors import Interrupted, TrainingError
+from linearityiqa.config import DeviceConfig, TrainConfig
+from linearityiqa.errors import DivergedError, Interrupted, LinearityIQAError, TrainingError
 from linearityiqa.training import train
 from linearityiqa.training.step import TrainingStep
 from linearityiqa.training.trainer import Trainer
@@ -165,3 +166,48 @@ def test_second_process_in_the_folder_is_refused(photo_database, tmp_path) -> No
 
     with exclusive(tmp_path), pytest.raises(TrainingError, match="another process"):
         train(small_run(photo_database, tmp_path))
+
+
+def unreadable(photo_database: Path, folder: Path) -> Path:
+    """The labels of a database whose last training image is no image."""
+    rows = photo_database.read_text().splitlines()
+    folder.mkdir()
+    for row in rows[1:]:
+        name = row.partition(",")[0]
+        (folder / name).write_bytes((photo_database.parent / "images" / name).read_bytes())
+    (folder / "photo11.png").write_bytes(b"no image")
+    (folder / "labels.csv").write_text("\n".join(rows))
+    return folder / "labels.csv"
+
+
+@pytest.mark.parametrize("fault", ["no labels", "no device", "an image in the first epoch"])
+def test_a_run_that_fails_at_once_leaves_nothing(fault, photo_database, tmp_path) -> None:
+    labels = photo_database
+    if fault == "no labels":
+        labels = tmp_path / "nowhere.csv"
+    elif fault == "an image in the first epoch":
+        labels = unreadable(photo_database, tmp_path / "photos")
+    config = small_run(labels, tmp_path / "runs" / "one")
+    if fault == "no device":
+        config = replace(config, device=DeviceConfig(device="cuda:77"))
+    with pytest.raises(LinearityIQAError):
+        train(config)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_that_fails_leaves_what_was_there_before_it(photo_database, tmp_path) -> None:
+    (tmp_path / "config.toml").write_text("mine")
+    with pytest.raises(LinearityIQAError):
+        train(small_run(tmp_path / "nowhere.csv", tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
+    train(small_run(photo_database, tmp_path))
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    with pytest.raises(LinearityIQAError):  # before it is known that the new run can start
+        train(small_run(tmp_path / "nowhere.csv", tmp_path, fresh=True))
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
+
+
+def test_a_run_that_diverges_at_once_says_so(photo_database, tmp_path) -> None:
+    with pytest.raises(DivergedError):
+        train(changed(small_run(photo_database, tmp_path / "run"), learning_rate=1e30, opt_level="O0"))
+    assert (tmp_path / "run" / "diverged.json").exists()

@@ -21,5 +21,8 @@ DIVERGED = "diverged.json"
 EVENTS = "events.out.tfevents.*"
 """Pattern of TensorBoard's files."""
 
+LASTING = (STATE, MODEL, RESULTS, DIVERGED)
+"""What is worth keeping of a run that has failed: without any of them, nothing of it is left."""
+
 ALL = (CONFIG, STATE, MODEL, RESULTS, PREDICTIONS, METRICS, TIMING, BHAT, DIVERGED, EVENTS)
 """Everything that a run writes into its folder."""

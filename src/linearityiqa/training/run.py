@@ -44,13 +44,12 @@ def train(config: TrainConfig) -> RunResult:
 
 def _train(config: TrainConfig, world: World, stop: StopRequest) -> RunResult:
     folder = run_folder(config)
-    if world.is_main and config.run.fresh and not world.restarts:
-        _clear(folder)
+    fresh = config.run.fresh and not world.restarts
 
     def heed() -> None:
         stop.raise_if_requested("stopped while images are decoded into the cache; the same command goes on with it")
 
-    resuming, finished = map(bool, world.from_main(_found(folder) if world.is_main else b""))
+    resuming, finished = map(bool, world.from_main(_found(folder, fresh) if world.is_main else b""))
     here = _in_process(config, world, cache=not finished)  # else there is hardly anything left to decode
     session = open_session(here, resuming=resuming, heed=heed, world=world)
     state = RunState.load(folder, session.fingerprint, world) if resuming else None
@@ -58,6 +57,8 @@ def _train(config: TrainConfig, world: World, stop: StopRequest) -> RunResult:
         results = world.from_main((folder / runfiles.RESULTS).read_bytes() if world.is_main else b"")
         return RunResult(folder, json.loads(results))
     if world.is_main:
+        if fresh:  # not before it is known that the new run can start
+            _clear(folder)
         _write_config(folder, config)
         (folder / runfiles.DIVERGED).unlink(missing_ok=True)
     run_state = state or RunState(session.fingerprint)
@@ -82,9 +83,9 @@ def _train(config: TrainConfig, world: World, stop: StopRequest) -> RunResult:
         log.close()
 
 
-def _found(folder: Path) -> bytes:
+def _found(folder: Path, fresh: bool) -> bytes:
     """Two bytes: whether there is a state to go on from, and whether it looks like that of a finished run."""
-    resuming = (folder / runfiles.STATE).exists()
+    resuming = not fresh and (folder / runfiles.STATE).exists()
     return bytes([resuming, resuming and (folder / runfiles.RESULTS).exists()])
 
 

@@ -12,7 +12,7 @@ import torch
 
 from linearityiqa.config import runfiles
 from linearityiqa.errors import TrainingError
-from linearityiqa.files import atomic_path, try_lock
+from linearityiqa.files import atomic_path, new_folder, try_lock
 from linearityiqa.training.distributed import ALONE, World
 
 FORMAT = 2
@@ -122,17 +122,29 @@ class RunState:
 def exclusive(folder: Path) -> Iterator[None]:
     """Hold the run folder for this process; the hold ends with the process, however it ends.
 
+    A run that fails before there is anything worth keeping leaves no folder behind.
+
     Raises:
         TrainingError: another process holds it, or the folder cannot be made or written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as cause:
-        raise TrainingError(f"cannot write the run folder {folder}: {cause}. Name another with --output.") from cause
-    try:
+    lock = folder / ".lock"
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(new_folder(folder))
+            before = set(folder.iterdir())
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as cause:
+            raise TrainingError(
+                f"cannot write the run folder {folder}: {cause}. Name another with --output."
+            ) from cause
+        stack.callback(os.close, descriptor)
         if try_lock(descriptor) is False:  # where there are no locks, two runs in one folder are the user's to avoid
             raise TrainingError(f"another process is training in {folder}. Wait for it, or stop it.")
-        yield
-    finally:
-        os.close(descriptor)
+        try:
+            yield
+        except BaseException:
+            if not any((folder / name).exists() for name in runfiles.LASTING):
+                written = {path for pattern in (*runfiles.ALL, lock.name) for path in folder.glob(pattern)}
+                for path in written - before:
+                    path.unlink()
+            raise

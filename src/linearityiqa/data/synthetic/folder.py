@@ -15,7 +15,7 @@ from PIL import Image
 
 from linearityiqa.data.synthetic.light import ByteImage
 from linearityiqa.errors import DataError
-from linearityiqa.files import sha256_of, write_bytes, write_text
+from linearityiqa.files import new_folder, sha256_of, write_bytes, write_text
 
 LABELS = "labels.csv"
 MANIFEST = "database.json"
@@ -84,16 +84,16 @@ def workplace(folder: Path) -> Iterator[Path]:
         OSError: the place cannot be written.
     """
     place = folder.with_name(f".{folder.name}.partial")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = _lock(place)
-    try:
-        for leftover in place.iterdir():
-            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-        yield place
-    finally:
-        if _is(place, descriptor):
-            shutil.rmtree(place, ignore_errors=True)
-        os.close(descriptor)
+    with new_folder(place.parent):
+        descriptor = _lock(place)
+        try:
+            for leftover in place.iterdir():
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+            yield place
+        finally:
+            if _is(place, descriptor):
+                shutil.rmtree(place, ignore_errors=True)
+            os.close(descriptor)
 
 
 def _lock(place: Path) -> int:
