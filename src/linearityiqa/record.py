@@ -1,10 +1,17 @@
 """What a model file says about its model: enough to score with the file alone."""
 
+import base64
+import hashlib
 import json
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from linearityiqa.config import TrainConfig, from_dict, to_dict
 from linearityiqa.errors import DataError, ModelFileError
@@ -12,8 +19,94 @@ from linearityiqa.images import IMAGENET, Normalisation
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import HEADS, QualityScale, QualityScores
 
+MAX_DIGESTS = 30_000
+"""Most images of a set whose digests a record keeps: 8 characters each."""
+_DIGEST_BYTES = 6
 FORMAT = 2
 """Version of the record's layout; a reader refuses a newer one."""
+
+
+@dataclass(frozen=True)
+class ImageDigests:
+    """Short digests of image files: enough to notice the files again, too little to tell their names.
+
+    Attributes:
+        count: number of files.
+        digests: of each file 6 bytes, ascending: 4 of a digest of its name (without folder and ending, in lower case),
+            then 2 of one of its name and size in bytes. Of more than `MAX_DIGESTS` files those with the smallest.
+    """
+
+    count: int
+    digests: bytes
+
+    @classmethod
+    def of(cls, paths: Iterable[Path], most: int | None = None) -> "ImageDigests":
+        """The digests of files, the smallest `most` of them; a file that is not there counts as one of no size."""
+        digests = sorted(map(_digest, paths))
+        return cls(len(digests), b"".join(digests[:most]))
+
+    def among(self, others: "ImageDigests") -> tuple[int, int]:
+        """How many of `others`, all of which must be kept, are these files, and how many share nothing but the name.
+
+        Of sets that were cut the numbers are estimates.
+        """
+        own, theirs = self._values(), others._values()
+        if not len(own):
+            return 0, 0
+        same, named = np.isin(theirs, own).sum(), np.isin(theirs >> 16, own >> 16).sum()
+        share = self.count / len(own)
+        found = min(round(share * int(same)), len(theirs))
+        return found, min(round(share * int(named)), len(theirs)) - found
+
+    def _values(self) -> NDArray[np.int64]:
+        """The digests as numbers."""
+        places = np.frombuffer(self.digests, dtype=np.uint8).reshape(-1, _DIGEST_BYTES).astype(np.int64)
+        return places @ (1 << 8 * np.arange(_DIGEST_BYTES - 1, -1, -1, dtype=np.int64))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"count": self.count, "digests": base64.b64encode(self.digests).decode("ascii")}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ImageDigests":
+        """What `as_dict` gave.
+
+        Raises:
+            ValueError: it is damaged.
+        """
+        digests = base64.b64decode(values["digests"], validate=True)
+        if len(digests) % _DIGEST_BYTES:
+            raise ValueError("image digests of a wrong length")
+        return cls(int(values["count"]), digests)
+
+
+@dataclass(frozen=True)
+class SeenImages:
+    """Which images a model was made with, so that a test of it can take others.
+
+    Attributes:
+        databases: digest of each training database and its split (`Database.digest`).
+        train: the images that it was trained on.
+        val: those that its best epoch was chosen on.
+    """
+
+    databases: tuple[str, ...]
+    train: ImageDigests
+    val: ImageDigests
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"databases": list(self.databases), "train": self.train.as_dict(), "val": self.val.as_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "SeenImages":
+        """What `as_dict` gave.
+
+        Raises:
+            ValueError, LookupError: it is damaged.
+        """
+        train, val = (ImageDigests.from_dict(values[part]) for part in ("train", "val"))
+        return cls(tuple(map(str, values["databases"])), train, val)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +121,7 @@ class ModelRecord:
         epoch: best epoch, counted from 1 (0 where unknown).
         figures: what was measured with the model, e.g. ``{"test SROCC": 0.93}``.
         normalisation: mean and deviation that the network's input is made with; in files of format 1 ImageNet's.
+        seen: the images it was trained and validated on; None where that was not recorded.
         software: name and version of the program that wrote the record.
     """
 
@@ -38,6 +132,7 @@ class ModelRecord:
     epoch: int
     figures: dict[str, float] = field(default_factory=dict)
     normalisation: Normalisation = IMAGENET
+    seen: SeenImages | None = None
     software: str = field(default_factory=lambda: f"linearityiqa {version('linearityiqa')}")
 
     def to_json(self) -> str:
@@ -53,6 +148,8 @@ class ModelRecord:
             "normalisation": asdict(self.normalisation),
             "software": self.software,
         }
+        if self.seen is not None:
+            values["seen"] = self.seen.as_dict()
         return json.dumps(values)
 
     @classmethod
@@ -78,6 +175,7 @@ class ModelRecord:
                 epoch=int(values["epoch"]),
                 figures={str(name): float(value) for name, value in values["figures"].items()},
                 normalisation=_normalisation(values["normalisation"]) if "normalisation" in values else IMAGENET,
+                seen=SeenImages.from_dict(values["seen"]) if "seen" in values else None,
                 software=str(values["software"]),
             )
         except (
@@ -90,6 +188,16 @@ class ModelRecord:
             RecursionError,
         ) as cause:
             raise ModelFileError(f"the record in {where} is damaged: {cause}. Copy the file again.") from cause
+
+
+def _digest(path: Path) -> bytes:
+    name = path.stem.lower().encode("utf-8", "surrogatepass")
+    try:
+        size = path.stat().st_size
+    except OSError:
+        size = 0
+    whole = path.name.lower().encode("utf-8", "surrogatepass") + b"/%d" % size
+    return hashlib.blake2b(name, digest_size=4).digest() + hashlib.blake2b(whole, digest_size=2).digest()
 
 
 def _normalisation(values: dict[str, Any]) -> Normalisation:

@@ -1,6 +1,7 @@
 """What a database is to everybody else: a table of images with opinion scores, a scale, and splits."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -48,6 +49,10 @@ class ImageTable:
         """The image file of a row."""
         return self.root / self.names[index]
 
+    def paths(self) -> Iterator[Path]:
+        """The image files of all rows."""
+        return (self.root / name for name in self.names)
+
     def subset(self, indices: ArrayLike) -> "ImageTable":
         """The rows `indices` (integers), in the order given."""
         rows = np.asarray(indices, dtype=np.int64)
@@ -79,6 +84,13 @@ class Database:
     table: ImageTable
     scale: QualityScale
     splits: Mapping[str, NDArray[np.int64]]
+
+    @property
+    def digest(self) -> str:
+        """Digest of which images are in which split, whatever their order: 32 hexadecimal digits."""
+        part_of = {int(row): part for part, rows in self.splits.items() for row in rows}
+        rows = sorted(f"{name}\0{part_of.get(row, '')}" for row, name in enumerate(self.table.names))
+        return hashlib.sha256("\n".join(rows).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def split(self, name: SplitName) -> ImageTable:
         """The images of one split, in the labels' order; ``"all"`` is the whole table.

@@ -1,13 +1,15 @@
 """A model file tested on a split of a database."""
 
 import json
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from linearityiqa.config import TestConfig, runfiles
+from linearityiqa.config import DataConfig, TestConfig, runfiles
 from linearityiqa.data.database_images import open_images
 from linearityiqa.data.databases import open_database
+from linearityiqa.data.table import Database, ImageTable
 from linearityiqa.data.workers import batch_limit, default_workers
 from linearityiqa.evaluation.authors_npy import write_authors_npy
 from linearityiqa.evaluation.device import place, prepare_device
@@ -18,6 +20,9 @@ from linearityiqa.evaluation.results import results_of
 from linearityiqa.files import sha256_of, write_text
 from linearityiqa.models import open_model
 from linearityiqa.models.layout import Layout, can_be_blocked
+from linearityiqa.record import ImageDigests, ModelRecord
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,8 +45,10 @@ def evaluate_model_file(config: TestConfig, model_file: Path) -> TestOutcome:
     # without --resize the model file says what the model needs
     transform = config.transform if config.transform.resize else None
     model = open_model(model_file, model=config.model, transform=transform)
-    database = open_database(config.data, config.optimiser.seed)
+    database, own = _open(config, model.record)
     table = database.split(config.split)
+    seen = _seen_images(database, own, table, model.record)
+    _tell(config, model.record, database, own, len(table), seen)
     device = prepare_device(config.device)
     workers = default_workers(config.device.num_workers)
     images = open_images(
@@ -72,6 +79,9 @@ def evaluate_model_file(config: TestConfig, model_file: Path) -> TestOutcome:
         config.split,
         model=str(model_file),
         model_sha256=sha256_of(model_file),
+        split_of_training=own,
+        images_trained_on=None if seen is None else seen.train,
+        images_validated_on=None if seen is None else seen.val,
     )
     folder = config.output or model_file.parent / f"test-{database.name}-{config.split}"
     write_predictions_csv(folder / runfiles.PREDICTIONS, predictions, mapping)
@@ -81,3 +91,80 @@ def evaluate_model_file(config: TestConfig, model_file: Path) -> TestOutcome:
         write_authors_npy(config.npy_dir / f"{database.name}-{name}.npy", predictions, mapping)
     write_text(folder / runfiles.RESULTS, json.dumps(results, indent=2) + "\n")
     return TestOutcome(results, folder)
+
+
+class Seen(NamedTuple):
+    """How many of the tested images a model was trained on, and how many its best epoch was chosen on.
+
+    Attributes:
+        train, val: the numbers.
+        alike: images that only bear the name of one of those.
+    """
+
+    train: int
+    val: int
+    alike: int = 0
+
+
+def _open(config: TestConfig, record: ModelRecord) -> tuple[Database, bool]:
+    """The database, split as in the training of the model where it is one that it was trained on, and whether so."""
+    if record.seen is not None:
+        data = replace(config.data, **_split_options(record.config.data))
+        database = open_database(data, record.config.optimiser.seed)
+        if database.digest in record.seen.databases:
+            return database, True
+    return open_database(config.data, config.optimiser.seed), False
+
+
+def _split_options(data: DataConfig) -> dict[str, Any]:
+    return {name: getattr(data, name) for name in ("exp_id", "train_ratio", "train_and_val_ratio", "resplit")}
+
+
+def _seen_images(database: Database, own: bool, table: ImageTable, record: ModelRecord) -> Seen | None:
+    """How many of the tested images the model has seen; None where its file does not say."""
+    if record.seen is None:
+        return None
+    if own and record.seen.databases.index(database.digest) == 0:
+        tested = set(table.names)
+        train, val = (
+            sum(database.table.names[row] in tested for row in database.splits[part]) for part in ("train", "val")
+        )
+        return Seen(train, val)
+    tested_files = ImageDigests.of(table.paths())
+    (train, alike), (val, _) = (part.among(tested_files) for part in (record.seen.train, record.seen.val))
+    return Seen(train, val, alike)
+
+
+def _tell(
+    config: TestConfig, record: ModelRecord, database: Database, own: bool, images: int, seen: Seen | None
+) -> None:
+    """Say whose split it is, and warn where images were seen in training."""
+    if own:
+        asked = _split_options(config.data) != _split_options(TestConfig().data)
+        logger.info(
+            "%s is a database that the model was trained on: the %s split is that of its training%s",
+            database.name,
+            config.split,
+            ", whatever --exp_id, ratios and --resplit of this test say" if asked else "",
+        )
+    if seen is None:
+        if record.epoch and record.database == database.name:
+            logger.warning(
+                "the model file does not say which images it was trained on, and its database has the name of this "
+                "one: mind that none of them is tested"
+            )
+    elif (seen.train or seen.val) and not (own and config.split in ("train", "val")):
+        logger.warning(
+            "%d of the %d tested images were trained on, and %d more served to choose the best epoch (same file names "
+            "and sizes): the figures do not say how good the model is on new images. Test it on others.",
+            seen.train,
+            images,
+            seen.val,
+        )
+    elif seen.alike > images / 2:
+        logger.info(
+            "%d of the %d tested images bear names of images that the model was trained on, but are other files; mind "
+            "that they are no copies",
+            seen.alike,
+            images,
+        )

@@ -1,17 +1,19 @@
 """What a finished run leaves behind: the model file, its results and its predictions."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from linearityiqa.config import DeviceConfig, RunConfig, run_name, runfiles
+from linearityiqa.data.table import Database
 from linearityiqa.evaluation import Evaluation, evaluate, results_of, write_authors_npy, write_predictions_csv
 from linearityiqa.files import write_text
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.models import save_model
 from linearityiqa.quality import QualityScores
-from linearityiqa.record import ModelRecord
+from linearityiqa.record import MAX_DIGESTS, ImageDigests, ModelRecord, SeenImages
 from linearityiqa.training.trainer import Trainer
 
 RECORDED_FIGURES = ("SROCC", "PLCC", "RMSE")
@@ -59,6 +61,7 @@ def finish(trainer: Trainer) -> RunResult:
         epoch=int(state.best["epoch"]),
         normalisation=session.network.normalisation,
         figures=_figures(evaluations),
+        seen=_seen(session.images.databases),
     )
     reported = "test" if "test" in predictions else "val"
     results = results_of(
@@ -80,6 +83,15 @@ def finish(trainer: Trainer) -> RunResult:
         write_text(session.folder / runfiles.RESULTS, json.dumps(results, indent=2) + "\n")
         state.save(session.folder)
     return RunResult(session.folder, results)
+
+
+def _seen(databases: Sequence[Database]) -> SeenImages:
+    training = [path for database in databases for path in database.split("train").paths()]
+    return SeenImages(
+        databases=tuple(database.digest for database in databases),
+        train=ImageDigests.of(training, MAX_DIGESTS),
+        val=ImageDigests.of(databases[0].split("val").paths(), MAX_DIGESTS),
+    )
 
 
 def _figures(evaluations: dict[str, Evaluation]) -> dict[str, float]:
