@@ -50,7 +50,7 @@ OPTIONS = [
     ("--test_during_training", "-tdt", [], ("run", "test_during_training", True), False),
     ("--evaluate", "-eval", [], ("run", "evaluate", True), False),
     ("--debug", "-debug", [], ("run", "debug", True), False),
-    ("--pbar", "-pbar", [], ("run", "pbar", True), False),
+    ("--pbar", "-pbar", [], ("run", "pbar", True), True),  # off in the published script
 ]
 
 

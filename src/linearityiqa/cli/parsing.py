@@ -77,7 +77,7 @@ def parse_training(
     """
     training, words = take_training_defaults(argv, base)
     default = _Call(options=around(training or TrainConfig()))
-    call = parse(_Call[cls], spread_datasets(words), prog=prog, description=description, default=default)  # type: ignore[valid-type]
+    call: _Call[T] = parse(_Call[cls], spread_datasets(words), prog=prog, description=description, default=default)  # type: ignore[valid-type]
     return call.options
 
 

@@ -57,8 +57,9 @@ class ReproduceConfig:
     """Runs at once, each a process of its own with a GPU of its own where there are some."""
     ray: str | None = None
     """Hand the runs to a Ray cluster: its address, auto (the one this machine belongs to), or local (extra: ray)."""
-    pbar: Annotated[bool, tyro.conf.arg(aliases=["-pbar"])] = False
-    """Show progress bars."""
+    pbar: Annotated[bool, tyro.conf.arg(aliases=["-pbar"])] = True
+    """Show progress bars on a terminal; else, and where standard error is none, a line says every half minute how far
+    it is."""
     json: bool = False
     """Print the outcome as JSON."""
     device: DeviceConfig = field(default_factory=DeviceConfig)

@@ -59,8 +59,9 @@ class RunConfig:
     """Only test the best model of a run that is already trained."""
     debug: Annotated[bool, tyro.conf.arg(aliases=["-debug"])] = False
     """Use the first 5 training batches, 5 validation and 5 test images; the run goes to LOG_DIR/debug/<name>."""
-    pbar: Annotated[bool, tyro.conf.arg(aliases=["-pbar"])] = False
-    """Show progress bars."""
+    pbar: Annotated[bool, tyro.conf.arg(aliases=["-pbar"])] = True
+    """Show progress bars on a terminal; else, and where standard error is none, a line says every half minute how far
+    it is."""
     json: bool = False
     """Print the results as JSON."""
     log_bhat: bool = False

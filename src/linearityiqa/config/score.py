@@ -37,8 +37,9 @@ class TestConfig:
     """Also write the results as the authors' .npy into this folder."""
     json: bool = False
     """Print the results as JSON."""
-    pbar: Annotated[bool, tyro.conf.arg(aliases=["-pbar"])] = False
-    """Show progress bars."""
+    pbar: Annotated[bool, tyro.conf.arg(aliases=["-pbar"])] = True
+    """Show progress bars on a terminal; else, and where standard error is none, a line says every half minute how far
+    it is."""
     data: DataConfig = field(
         default_factory=lambda: DataConfig(dataset="CLIVE", train_ratio=0.0, train_and_val_ratio=0.0)
     )

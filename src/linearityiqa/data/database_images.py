@@ -60,7 +60,7 @@ def open_images(
         exif_rotation: turn images upright by their EXIF orientation.
         cache: the option `--cache`: none, auto or a folder.
         workers: processes that decode.
-        progress: show a progress bar while the cache is made.
+        progress: show a progress bar on a terminal while the cache is made.
         heed: called again and again meanwhile; what it raises ends the work, which a later call goes on with.
 
     Raises:

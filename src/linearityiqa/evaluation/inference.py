@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from typing import Protocol
 
 import numpy as np
@@ -54,6 +54,7 @@ def predict(
     num_workers: int,
     autocast: Autocast = nullcontext,
     progress: str | None = None,
+    bar: bool = True,
     done: NDArray[np.float64] | None = None,
     on_batch: Callable[[NDArray[np.float64]], None] | None = None,
     peers: Peers | None = None,
@@ -71,7 +72,8 @@ def predict(
         normalisation: mean and deviation that the network's input is made with.
         num_workers: processes that decode images; 0 decodes in this one.
         autocast: makes the context in which the forward pass runs, for mixed precision.
-        progress: what a progress bar on standard error says; none without it.
+        progress: what is told on standard error of how far it is begins with this; nothing is told without it.
+        bar: show a progress bar where that is a terminal.
         done: scores of an earlier, interrupted call, shape (N, 3) in the order of `HEADS`, nan where not yet done;
             its finished batches are not computed again. With the same `limit` the result is bit-identical to
             that of an undisturbed call.
@@ -96,11 +98,21 @@ def predict(
         # a process that has no batch in the last round still takes part in it
         mine = itertools.chain(network_batches(loader, device, normalisation), [None] * (rounds - len(turns)))
         scored = _scored(network, mine, autocast, peers, lanes_of(device))
-        for rows, found in track(scored, progress or "", total=rounds, enabled=progress is not None):
-            scores[rows] = found
-            _require_finite(scores, rows, table)
-            if on_batch is not None:
-                on_batch(scores)
+        shown = track(
+            scored,
+            progress or "",
+            total=rounds,
+            enabled=progress is not None,
+            bar=bar,
+            unit="batch",
+            images=lambda batch: len(batch[0]),
+        )
+        with closing(shown):
+            for rows, found in shown:
+                scores[rows] = found
+                _require_finite(scores, rows, table)
+                if on_batch is not None:
+                    on_batch(scores)
     return Predictions(
         names=table.names,
         mos=table.mos,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from linearityiqa.config import DataConfig, TestConfig, runfiles
+from linearityiqa.console import working
 from linearityiqa.data.database_images import open_images
 from linearityiqa.data.databases import open_database
 from linearityiqa.data.table import Database, ImageTable
@@ -42,6 +43,11 @@ def evaluate_model_file(config: TestConfig, model_file: Path) -> TestOutcome:
         DataError: the database, a label or an image is missing or malformed, or the split has fewer than 2 images.
         ModelFileError: the model file cannot be used.
     """
+    with working(f"testing {model_file}"):
+        return _evaluate(config, model_file)
+
+
+def _evaluate(config: TestConfig, model_file: Path) -> TestOutcome:
     # without --resize the model file says what the model needs
     transform = config.transform if config.transform.resize else None
     model = open_model(model_file, model=config.model, transform=transform)
@@ -50,6 +56,14 @@ def evaluate_model_file(config: TestConfig, model_file: Path) -> TestOutcome:
     seen = _seen_images(database, own, table, model.record)
     _tell(config, model.record, database, own, len(table), seen)
     device = prepare_device(config.device)
+    logger.info(
+        "testing %s on %s: %d images of the %s split, device %s, float32",
+        model_file,
+        database.name,
+        len(table),
+        config.split,
+        device,
+    )
     workers = default_workers(config.device.num_workers)
     images = open_images(
         database.table,
@@ -68,7 +82,8 @@ def evaluate_model_file(config: TestConfig, model_file: Path) -> TestOutcome:
         device=device,
         normalisation=model.record.normalisation,
         num_workers=workers,
-        progress=f"{database.name} {config.split}" if config.pbar else None,
+        progress=f"{database.name}, {config.split} split",
+        bar=config.pbar,
     )
     mapping = model.record.mapping
     evaluations = {str(config.split): evaluate(predictions, mapping)}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from linearityiqa.config import CrossvalConfig, TrainConfig, run_folder, run_name, to_dict
+from linearityiqa.console import working
 from linearityiqa.data.databases import open_database
 from linearityiqa.data.table import Database
 from linearityiqa.errors import DataError, DivergedError
@@ -83,6 +84,11 @@ def crossvalidate(config: CrossvalConfig) -> Crossvalidation:
     Raises:
         LinearityIQAError: what `train` raises, but for a run that diverged, which is noted.
     """
+    with working("cross-validation"):
+        return _crossvalidate(config)
+
+
+def _crossvalidate(config: CrossvalConfig) -> Crossvalidation:
     base = _with_random_splits(config.train)
     folder = _folder(config.train)
     results: list[SplitResult] = []

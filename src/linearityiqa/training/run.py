@@ -9,6 +9,7 @@ from pathlib import Path
 import tomli_w
 
 from linearityiqa.config import TrainConfig, run_folder, runfiles, to_dict
+from linearityiqa.console import working
 from linearityiqa.errors import DataError, DivergedError, TrainingError
 from linearityiqa.files import write_text
 from linearityiqa.training.distributed import World, open_world
@@ -38,7 +39,7 @@ def train(config: TrainConfig) -> RunResult:
     """
     with open_world(config.device.device) as world, StopRequest() as stop:
         folder = run_folder(config)
-        with exclusive(folder) if world.is_main else nullcontext():
+        with exclusive(folder) if world.is_main else nullcontext(), working(f"training in {folder}"):
             return _train(config, world, stop)
 
 
@@ -51,7 +52,8 @@ def _train(config: TrainConfig, world: World, stop: StopRequest) -> RunResult:
 
     resuming, finished = map(bool, world.from_main(_found(folder, fresh) if world.is_main else b""))
     here = _in_process(config, world, cache=not finished)  # else there is hardly anything left to decode
-    session = open_session(here, resuming=resuming, heed=heed, world=world)
+    with working("opening the database and the network"):
+        session = open_session(here, resuming=resuming, heed=heed, world=world)
     state = RunState.load(folder, session.fingerprint, world) if resuming else None
     if state is not None and state.phase == "finished":
         results = world.from_main((folder / runfiles.RESULTS).read_bytes() if world.is_main else b"")
@@ -65,6 +67,7 @@ def _train(config: TrainConfig, world: World, stop: StopRequest) -> RunResult:
     log = RunLog(folder, session.database.name, run_state, log_norms=here.run.log_bhat) if world.is_main else NoLog()
     try:
         trainer = Trainer(session, run_state, log, stop)
+        logger.info("%s", session.summary())
         if state is not None:
             _announce(state, world)
             trainer.restore()

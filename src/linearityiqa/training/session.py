@@ -1,5 +1,6 @@
 """The parts of a training run, put together from its configuration."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -106,6 +107,26 @@ class Session:
     def losses_an_epoch(self) -> int:
         """Losses of one epoch: one for each batch, or for the batches of each update with exact accumulation."""
         return -(-self.batches_an_epoch // self.step.batches_a_loss)
+
+    def summary(self) -> str:
+        """What is trained on what, how and where, a line each."""
+        options, first = self.config.optimiser, self.database
+        images = ", ".join(f"{len(data)} {part}" for part, data in self.datasets.items())
+        others = [f"; also trained on {len(one.split('train'))} of {one.name}" for one in self.images.databases[1:]]
+        parameters = sum(parameter.numel() for parameter in self.network.parameters())
+        weights = "random weights" if options.weights == "none" else f"initial weights {options.weights}"
+        own = self.precision.evaluation is contextlib.nullcontext and self.precision.name != "float32"
+        device = f"{self.device} ({torch.get_num_threads()} threads)" if self.device.type == "cpu" else str(self.device)
+        processes = f", {self.world.size} processes" if self.world.size > 1 else ""
+        lines = {
+            "database": f"{first.name}: {images} images{''.join(others)}",
+            "network": f"{self.config.model.architecture}, {parameters:,} parameters, {weights}",
+            "device": f"{device}{processes}, {self.precision.name}{' (evaluation in float32)' if own else ''}",
+            "training": f"{self.config.loss.loss_type} loss, {self.batches_an_epoch} batches of {options.batch_size} "
+            f"images an epoch, {options.epochs} epochs",
+            "run folder": str(self.folder),
+        }
+        return "\n".join(f"{name:<11} {text}" for name, text in lines.items())
 
     @property
     def fingerprint(self) -> str:

@@ -1,5 +1,6 @@
 """The training loop: epochs of steps and evaluations, saved so that a stop at any moment loses next to nothing."""
 
+import contextlib
 import itertools
 import logging
 import math
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from linearityiqa.console import track
+from linearityiqa.console import in_words, track
 from linearityiqa.data.workers import batch_limit
 from linearityiqa.errors import DivergedError, NotFiniteError
 from linearityiqa.evaluation import Predictions, evaluate, predict
@@ -93,7 +94,8 @@ class Trainer:
                 normalisation=self.session.network.normalisation,
                 num_workers=self.session.workers,
                 autocast=self.session.precision.evaluation,
-                progress=f"{part} set" if config.run.pbar else None,
+                progress=f"epoch {self.state.epoch}/{config.optimiser.epochs}, {part} set",
+                bar=config.run.pbar,
                 done=None if done is None else done.numpy(),
                 on_batch=keep,
                 peers=self.session.world,
@@ -180,20 +182,44 @@ class Trainer:
         loaded = zip(
             numbers, network_batches(session.loader, session.device, session.network.normalisation), strict=False
         )
-        batches = track(loaded, bar, total=len(numbers), enabled=config.run.pbar)
-        while group := list(itertools.islice(batches, step.batches_a_loss)):
-            number = group[-1][0]
-            session.schedule.set(state.epoch, state.step)
-            last = number % step.accumulation_steps == 0 or number == total
-            self._note(number, [batch for _, batch in group], last=last)
-            if last:
-                # the state is only ever saved between updates: half a gradient could not be resumed
-                step.update()
-                state.step = number
-                if len(self._unread) >= (STEPS_UNREAD_ON_GPU if session.device.type == "cuda" else 1):
-                    self._read_losses()
-                self.save_if_due(f"in epoch {state.epoch} after batch {number}")
+        tracked = track(
+            loaded,
+            bar,
+            total=len(numbers),
+            bar=config.run.pbar,
+            unit="batch",
+            images=lambda numbered: session.world.size * len(numbered[1].indices),
+            note=lambda: f"loss {state.losses[-1]:.4g}" if state.losses else "",
+            afterwards=self._seconds_after_epoch,
+        )
+        with contextlib.closing(tracked) as batches:
+            while group := list(itertools.islice(batches, step.batches_a_loss)):
+                number = group[-1][0]
+                session.schedule.set(state.epoch, state.step)
+                last = number % step.accumulation_steps == 0 or number == total
+                self._note(number, [batch for _, batch in group], last=last)
+                if last:
+                    # the state is only ever saved between updates: half a gradient could not be resumed
+                    step.update()
+                    state.step = number
+                    if len(self._unread) >= (STEPS_UNREAD_ON_GPU if session.device.type == "cuda" else 1):
+                        self._read_losses()
+                    self.save_if_due(f"in epoch {state.epoch} after batch {number}")
         self._read_losses()
+
+    def _seconds_after_epoch(self, seconds_a_batch: float) -> float:
+        """About how long the run goes on when the batches of this epoch are done."""
+        spent = [row["seconds"] for row in self.state.timing if row["phase"] == "evaluate"]
+        evaluation = sum(spent) / len(spent) if spent else 0.0
+        epochs = self.session.config.optimiser.epochs - self.state.epoch
+        return epochs * self.session.batches_an_epoch * seconds_a_batch + (epochs + 1) * evaluation
+
+    def _seconds_left(self) -> float:
+        """About how long the run goes on after this epoch."""
+        spent: float = (
+            sum(row["seconds"] for row in self.state.timing) + self.state.seconds + time.monotonic() - self._mark
+        )
+        return spent / self.state.epoch * (self.session.config.optimiser.epochs - self.state.epoch)
 
     def _note(self, number: int, batches: list[NetworkBatch], *, last: bool) -> None:
         """Add the gradient of one loss, and remember what there will be to read."""
@@ -258,12 +284,13 @@ class Trainer:
         column = criterion if head == "fused" else f"{criterion}_{head}"
         value = next(row for row in rows if row["split"] == "val").get(column)
         logger.info(
-            "epoch %d/%d: loss %.4g, validation %s %s",
+            "epoch %d/%d: loss %.4g, validation %s %s%s",
             state.epoch,
             config.optimiser.epochs,
             rows[0]["loss"],
             column,
             "not defined" if value is None else f"{value:.4f}",
+            f", {in_words(left)} left" if (left := self._seconds_left()) else "",
         )
         if not state.best or is_better(criterion, value, state.best["value"]):
             weights = self.session.evaluated.state_dict()

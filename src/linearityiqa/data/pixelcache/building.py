@@ -60,7 +60,7 @@ def build(
         part: the file to work in; the caller makes sure that no other process does.
         path: what it becomes, when it is whole.
         workers: processes that decode; 0 decodes in this one.
-        progress: show a progress bar on standard error.
+        progress: show a progress bar on a terminal.
         heed: called again and again; what it raises ends the work.
         announce: told, before anything is decoded, how many images there are to decode, and the bytes of the file.
 
@@ -81,7 +81,7 @@ def build(
         os.pwrite(descriptor, header.to_bytes(), 0)
         os.pwrite(descriptor, index.tobytes(), HEADER_BYTES)
         finished = _decode(source, part, descriptor, index, pending, each)
-        for _ in track(finished, "decoding images", total=len(pending), enabled=progress):
+        for _ in track(finished, "decoding images", total=len(pending), bar=progress, images=lambda _: 1):
             pass
         os.pwrite(descriptor, header._replace(index_crc=zlib.crc32(index.data)).to_bytes(), 0)
     finally:

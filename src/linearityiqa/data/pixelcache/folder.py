@@ -52,7 +52,7 @@ def open_cache(
         source: the images.
         folder: where caches are kept.
         workers: processes that decode images.
-        progress: show a progress bar on standard error.
+        progress: show a progress bar on a terminal.
         heed: called again and again while images are decoded or another process is waited for; what it raises ends
             this call, and a later one goes on.
 
