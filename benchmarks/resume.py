@@ -36,6 +36,8 @@ PROCESSORS = {
 }
 """What is told to torch alone, or to torch and oneDNN, of the processor: the latter is what an older one computes."""
 MODES = tuple(f"{processor}:{level}" for processor in PROCESSORS for level in ("O1", "O0"))
+BETWEEN = (("saved", 0), ("saved", 1), ("trained", 0), ("written", 0), ("written", 1), ("evaluated", 0), ("noted", 0))
+"""Places at which an epoch, or its training, has ended and the next has not begun (`stopped.STAGES`)."""
 EPOCHS, BATCH = 3, 4
 IMAGES = {"train": 36, "val": 12, "test": 12}
 FILES = ("model.safetensors", "metrics.csv", "predictions.csv", "results.json")
@@ -129,19 +131,17 @@ def row_of(network: str, mode: str, labels: Path, options: argparse.Namespace) -
 
 def drawn(rng: random.Random) -> list[Stop]:
     """A stop of every kind by each signal, at places that chance finds."""
-    batches, (train, val, _) = -(-IMAGES["train"] // BATCH), IMAGES.values()
+    batches, epochs = -(-IMAGES["train"] // BATCH), range(1, EPOCHS + 1)
+    between = [Place.of(epoch, stage, count) for epoch in epochs for stage, count in BETWEEN]
     stops = []
     for signal in ("SIGTERM", "SIGKILL"):
-        between = [
-            Place.of(epoch, stage) for epoch in range(1, EPOCHS + 1) for stage in ("trained", "evaluated", "noted")
-        ]
-        between += [Place.of(epoch, "written", count) for epoch in range(1, EPOCHS + 1) for count in (0, 1)]
-        between += [Place.of(epoch, "saved", count) for epoch in range(2, EPOCHS + 1) for count in (0, 1)]
-        between += [Place.of(EPOCHS, "finish")] * (signal == "SIGKILL")  # nothing is left to be stopped gracefully
-        tests = [Place.of(epoch, "evaluate", rng.randint(1, val)) for epoch in range(1, EPOCHS + 1)]
-        tests.append(Place.of(EPOCHS, "final", val + rng.randint(1, train)))  # after the validation images' scores
+        tests = [Place.of(epoch, "evaluate", rng.randint(1, IMAGES["val"])) for epoch in epochs]
+        # after the scores of the validation images, which are there already
+        tests.append(Place.of(EPOCHS, "final", IMAGES["val"] + rng.randint(1, IMAGES["train"])))
+        # after that nothing is left to be stopped gracefully
+        pauses = between + [Place.of(EPOCHS, "finish")] * (signal == "SIGKILL")
         inside = Place.of(rng.randint(1, EPOCHS), "train", rng.randint(1, batches))
-        stops += [Stop(place, signal, rng.choice((0, 5))) for place in (inside, rng.choice(between), rng.choice(tests))]
+        stops += [Stop(place, signal, rng.choice((0, 5))) for place in (inside, rng.choice(pauses), rng.choice(tests))]
     return stops
 
 

@@ -14,17 +14,28 @@ from linearityiqa.config import (
     OptimiserConfig,
     RunConfig,
     TrainConfig,
+    TransformConfig,
 )
 
 SMALL_BACKBONE = "shufflenet_v2_x0_5"
 
 
-def small_run(labels: Path, folder: Path, *, workers: int = 0, loss: LossConfig | None = None, **run) -> TrainConfig:
+def small_run(
+    labels: Path,
+    folder: Path,
+    *,
+    workers: int = 0,
+    loss: LossConfig | None = None,
+    architecture: str = SMALL_BACKBONE,
+    transform: TransformConfig | None = None,
+    **run,
+) -> TrainConfig:
     """Two epochs of three batches on the twelve training images of the `photo_database`."""
     return TrainConfig(
         loss=loss or LossConfig(),
-        model=ModelConfig(architecture=SMALL_BACKBONE),
+        model=ModelConfig(architecture=architecture),
         data=DataConfig(dataset=str(labels)),
+        transform=transform or TransformConfig(),
         optimiser=OptimiserConfig(weights="none", batch_size=4, epochs=2, learning_rate=1e-3),
         device=DeviceConfig(device="cpu", num_workers=workers),
         run=RunConfig(output=folder, **run),

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from linearityiqa.config import DeviceConfig, TrainConfig
+from linearityiqa.config import DeviceConfig, TrainConfig, TransformConfig
 from linearityiqa.errors import DivergedError, Interrupted, LinearityIQAError, TrainingError
 from linearityiqa.training import train
+from linearityiqa.training.state import RunState
 from linearityiqa.training.step import TrainingStep
 from linearityiqa.training.trainer import Trainer
 from small_runs import changed, small_run, traces
@@ -31,6 +32,20 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, owner: type, method: str, call: int
         return original(self, *args, **kwargs)
 
     monkeypatch.setattr(owner, method, counted)
+
+
+def signal_after(monkeypatch: pytest.MonkeyPatch, number: int, step: int) -> None:
+    """Send this process a signal after a step of the training, counted from 1."""
+    original, steps = TrainingStep.update, 0
+
+    def counted(self) -> None:
+        nonlocal steps
+        original(self)
+        steps += 1
+        if steps == step:
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(TrainingStep, "update", counted)
 
 
 @pytest.fixture(scope="module")
@@ -99,21 +114,39 @@ def test_saving_seldom_repeats_work_but_not_rows(photo_database, tmp_path, undis
 
 
 def test_signal_saves_the_state_and_says_so(photo_database, tmp_path, undisturbed, monkeypatch) -> None:
-    original = TrainingStep.update
-
-    def interrupted_once(self) -> None:
-        original(self)
-        monkeypatch.setattr(TrainingStep, "update", original)
-        signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(TrainingStep, "update", interrupted_once)
     config = small_run(photo_database, tmp_path, test_during_training=True, log_bhat=True)
-    with pytest.raises(Interrupted, match="goes on from the state") as stop:
-        train(config)
+    with monkeypatch.context() as patch:
+        signal_after(patch, signal.SIGINT, 1)
+        with pytest.raises(Interrupted, match="goes on from the state") as stop:
+            train(config)
     assert stop.value.exit_status == 130
     assert (tmp_path / "last.pt").exists()
     train(config)
     assert traces(tmp_path) == undisturbed
+
+
+@pytest.mark.parametrize("architecture", ["resnet50", "vgg16", "alexnet", "mobilenet_v2", "timm/resnet10t"])
+def test_networks_people_use_are_stopped_and_killed_to_the_same_bits(
+    architecture, photo_database, tmp_path, monkeypatch
+) -> None:
+    """Each has kernels and a memory layout of its own; in the default precision (resnet18: tests/e2e)."""
+    if architecture.startswith("timm/"):
+        pytest.importorskip("timm")
+    size = TransformConfig(resize=architecture == "alexnet", resize_size_h=64, resize_size_w=96)  # others: 48 x 64
+    with monkeypatch.context() as patch:
+        patch.setattr(RunState, "save", lambda self, folder: None)  # nobody needs it, and it takes long
+        train(small_run(photo_database, tmp_path / "undisturbed", architecture=architecture, transform=size))
+    config = small_run(photo_database, tmp_path / "stopped", architecture=architecture, transform=size)
+    with monkeypatch.context() as patch:
+        signal_after(patch, signal.SIGTERM, 4)  # the first batch of the second epoch
+        with pytest.raises(Interrupted):
+            train(config)
+    with monkeypatch.context() as patch:
+        kill_at(patch, TrainingStep, "update", 2)
+        with pytest.raises(Killed):
+            train(config)
+    train(config)
+    assert traces(tmp_path / "stopped") == traces(tmp_path / "undisturbed")
 
 
 def test_finished_run_gives_its_results_without_training(photo_database, tmp_path, monkeypatch) -> None:
