@@ -149,6 +149,24 @@ def test_networks_people_use_are_stopped_and_killed_to_the_same_bits(
     assert traces(tmp_path / "stopped") == traces(tmp_path / "undisturbed")
 
 
+def test_other_arithmetic_than_before_the_stop_is_named(photo_database, tmp_path, monkeypatch, caplog) -> None:
+    """As on another processor, or with another number of threads, where the bits cannot be promised."""
+    with monkeypatch.context() as patch:
+        patch.setattr("linearityiqa.training.session.arithmetic_of", lambda *_: "bfloat16 on another machine")
+        signal_after(patch, signal.SIGTERM, 1)
+        with pytest.raises(Interrupted):
+            train(small_run(photo_database, tmp_path))
+    train(small_run(photo_database, tmp_path))
+    assert "was computed in bfloat16 on another machine, from here on in " in caplog.text
+    caplog.clear()
+    with monkeypatch.context() as patch:
+        signal_after(patch, signal.SIGTERM, 1)
+        with pytest.raises(Interrupted):
+            train(small_run(photo_database, tmp_path / "same"))
+    train(small_run(photo_database, tmp_path / "same"))
+    assert "was computed" not in caplog.text
+
+
 def test_finished_run_gives_its_results_without_training(photo_database, tmp_path, monkeypatch) -> None:
     first = train(small_run(photo_database, tmp_path))
     monkeypatch.setattr(Trainer, "run", lambda self: pytest.fail("trained again"))

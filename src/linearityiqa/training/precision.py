@@ -47,6 +47,15 @@ def choose_precision(config: OptimiserConfig, device: torch.device) -> Precision
     return Precision(name, autocast, contextlib.nullcontext if device.type == "cpu" else autocast, scaler)
 
 
+def arithmetic_of(precision: Precision, device: torch.device) -> str:
+    """In words, what else than the options decides how a run rounds: the same words, the same bits."""
+    if device.type == "cpu":
+        where = f"cpu ({torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads)"
+    else:
+        where = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return f"{precision.name} on {where} by torch {torch.__version__}"
+
+
 def cpu_computes_bfloat16() -> bool:
     """Whether this processor multiplies bfloat16 natively (AVX512_BF16, AMX), and torch is free to use it.
 

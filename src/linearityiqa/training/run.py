@@ -15,7 +15,7 @@ from linearityiqa.files import write_text
 from linearityiqa.training.distributed import World, open_world
 from linearityiqa.training.outcome import RunResult, finish
 from linearityiqa.training.runlog import NoLog, RunLog
-from linearityiqa.training.session import open_session
+from linearityiqa.training.session import Session, open_session
 from linearityiqa.training.state import RunState, exclusive
 from linearityiqa.training.stopping import StopRequest
 from linearityiqa.training.trainer import Trainer
@@ -69,7 +69,7 @@ def _train(config: TrainConfig, world: World, stop: StopRequest) -> RunResult:
         trainer = Trainer(session, run_state, log, stop)
         logger.info("%s", session.summary())
         if state is not None:
-            _announce(state, world)
+            _announce(state, session)
             trainer.restore()
         trainer.run()
         return finish(trainer)
@@ -102,8 +102,16 @@ def _in_process(config: TrainConfig, world: World, *, cache: bool) -> TrainConfi
     )
 
 
-def _announce(state: RunState, world: World) -> None:
+def _announce(state: RunState, session: Session) -> None:
+    world = session.world
     logger.info("going on with epoch %d, batch %d", state.epoch, state.step + 1)
+    if state.arithmetic not in ("", session.arithmetic):  # "": saved by a version that did not note it
+        logger.warning(
+            "so far this run was computed in %s, from here on in %s: roundings may differ, so it may end in nearly, but "
+            "not exactly, the same numbers",
+            state.arithmetic,
+            session.arithmetic,
+        )
     if state.processes != world.size:
         logger.warning(
             "so far %d processes have computed this run, from here on %d do: sums are rounded in another order, so it "

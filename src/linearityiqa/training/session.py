@@ -28,6 +28,7 @@ from linearityiqa.training.images import DEBUG_BATCHES, Part, RunImages, open_ru
 from linearityiqa.training.optimisation import build_optimizer
 from linearityiqa.training.precision import (
     Precision,
+    arithmetic_of,
     choose_layout,
     choose_precision,
     keep_depthwise_in_float32,
@@ -97,6 +98,11 @@ class Session:
     def precision(self) -> Precision:
         """Precision of forward passes."""
         return self.step.precision
+
+    @property
+    def arithmetic(self) -> str:
+        """What this process computes in, and on, in words."""
+        return arithmetic_of(self.precision, self.device)
 
     @property
     def batches_an_epoch(self) -> int:

@@ -39,6 +39,7 @@ class RunState:
         scores: raw predictions of the evaluation under way, by split, NaN where not yet made.
         seconds: time spent on the phase under way.
         processes: how many have computed together.
+        arithmetic: what they computed in, and on, in words.
     """
 
     fingerprint: str
@@ -59,6 +60,7 @@ class RunState:
     scores: dict[str, torch.Tensor] = field(default_factory=dict)
     seconds: float = 0.0
     processes: int = 1
+    arithmetic: str = ""
 
     def save(self, folder: Path) -> None:
         """Write `last.pt` whole or not at all.

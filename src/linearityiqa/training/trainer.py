@@ -127,6 +127,7 @@ class Trainer:
             state.scaler = step.precision.scaler.state_dict()
             state.average = {} if step.average is None else step.average.state_dict()
             state.capture_random(self.session.device, self.session.world)
+        state.arithmetic = self.session.arithmetic
         if self.session.world.is_main:
             state.save(self.session.folder)
         self._last_save = time.monotonic()
