@@ -125,7 +125,7 @@ def steps(world: World) -> dict[str, object]:
 def shared_run(labels: Path, folder: Path, weights: Path) -> TrainConfig:
     """Two epochs of batches of 5, 5 and 2 images."""
     config = small_run(labels, folder, test_during_training=True)
-    return changed(config, freeze_bn=True, weights=str(weights), batch_size=5, learning_rate=1e-4)
+    return changed(config, freeze_bn=True, weights=str(weights), batch_size=5, learning_rate=1e-4, opt_level="O0")
 
 
 def stopped_run(config: TrainConfig, rank: int) -> int:

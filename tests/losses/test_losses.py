@@ -141,3 +141,40 @@ def test_other_shapes_are_refused(shapes) -> None:
 def test_parameters_without_meaning_are_refused(wrong) -> None:
     with pytest.raises(ConfigError):
         norm_in_norm_loss(*random_batch(), **wrong)
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("loss", [*NORMALISED, monotonicity_loss])
+def test_half_precision_is_computed_in_float32_with_its_gradients(loss, dtype, autocast) -> None:
+    """Oracle: the same scores in float64. They lie so close together that half precision would lose the differences."""
+    half = torch.linspace(0.4746, 0.4824, 9)[torch.randperm(9, generator=torch.Generator().manual_seed(1))].to(dtype)
+    mos = torch.tensor([3.0, 1, 4, 1, 5, 9, 2, 6, 5])
+    given, exact = half.clone().requires_grad_(), half.double().requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        found = loss(given, mos)
+    expected = loss(exact, mos.double())
+    found.backward()
+    expected.backward()
+    assert found.dtype == torch.float32
+    assert found.item() == pytest.approx(expected.item(), rel=1e-4)
+    torch.testing.assert_close(given.grad.double(), exact.grad, rtol=1e-2, atol=1e-2 * float(exact.grad.abs().max()))
+
+
+@pytest.mark.parametrize("kind", ["integers", "numpy", "lists", "float64"])
+def test_labels_and_scores_of_any_numbers_are_taken(kind) -> None:
+    scores, mos = [0.1, 0.7, 0.3, 0.4], [3, 9, 1, 5]
+    made = {
+        "integers": (torch.tensor(scores), torch.tensor(mos)),
+        "numpy": (np.array(scores, dtype=np.float32), np.array(mos)),
+        "lists": (scores, mos),
+        "float64": (torch.tensor(scores), torch.tensor(mos, dtype=torch.float64)),
+    }[kind]
+    expected = norm_in_norm_loss(torch.tensor(scores), torch.tensor(mos, dtype=torch.float32))
+    assert float(norm_in_norm_loss(*made)) == pytest.approx(float(expected), rel=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [["a", "b"], torch.zeros(2, dtype=torch.complex64), [True, False], None])
+def test_what_holds_no_real_numbers_is_refused_in_a_sentence(wrong) -> None:
+    with pytest.raises(ConfigError, match="mos must"):
+        head_loss(LossConfig(), torch.zeros(2), wrong)

@@ -1,28 +1,60 @@
-"""Pieces that the batch-normalised losses share."""
+"""Pieces that the losses share: what they take, in which precision they compute, and how terms are weighed."""
 
 from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec
 
 import torch
 
 from linearityiqa.errors import ConfigError
 
 Alpha = tuple[float, float]
+P = ParamSpec("P")
 EPS = 1e-8
 """Keeps every denominator positive (design of the published experiments)."""
 
 
-def as_batches(scores: torch.Tensor, mos: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Both inputs as shape (N,).
+def as_batches(scores: Any, mos: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Both inputs as floating-point tensors of shape (N,), on the device of the scores, in float32 or wider.
+
+    Half precision is widened: differences of nearly equal scores are what a normalised loss is made of.
+
+    Args:
+        scores: tensor, array or sequence of numbers.
+        mos: the same; integers are as good as others.
 
     Raises:
-        ConfigError: the shapes are neither (N,) nor (N, 1), or N differs or is 0.
+        ConfigError: the shapes are neither (N,) nor (N, 1), N differs or is 0, or an input holds no real numbers.
     """
-    for name, values in (("scores", scores), ("mos", mos)):
+    x, y = _as_tensor("scores", scores), _as_tensor("mos", mos)
+    for name, values in (("scores", x), ("mos", y)):
         if values.ndim not in (1, 2) or (values.ndim == 2 and values.shape[1] != 1):
             raise ConfigError(f"{name} must have shape (N,) or (N, 1), got {tuple(values.shape)}")
-    if len(scores) != len(mos) or len(scores) == 0:
-        raise ConfigError(f"scores and mos must hold the same images, at least one; got {len(scores)} and {len(mos)}")
-    return scores.reshape(-1), mos.reshape(-1)
+    if len(x) != len(y) or len(x) == 0:
+        raise ConfigError(f"scores and mos must hold the same images, at least one; got {len(x)} and {len(y)}")
+    dtype = torch.promote_types(x.dtype, torch.float32)  # the type of a network's parameters, not of the labels
+    return x.reshape(-1).to(dtype), y.reshape(-1).to(device=x.device, dtype=dtype)
+
+
+def _as_tensor(name: str, values: Any) -> torch.Tensor:
+    try:
+        tensor = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError) as cause:
+        raise ConfigError(f"{name} must be a tensor, an array or a sequence of numbers: {cause}") from cause
+    if tensor.is_complex() or tensor.dtype == torch.bool:
+        raise ConfigError(f"{name} must hold real numbers, got {tensor.dtype}")
+    return tensor
+
+
+def outside_autocast(loss: Callable[P, torch.Tensor]) -> Callable[P, torch.Tensor]:
+    """A loss that computes in full precision wherever it is called: autocast would cast parts of it down again."""
+
+    @wraps(loss)
+    def whole(*arguments: P.args, **options: P.kwargs) -> torch.Tensor:
+        with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
+            return loss(*arguments, **options)
+
+    return whole
 
 
 def zero_with_graph(scores: torch.Tensor) -> torch.Tensor:

@@ -2,9 +2,10 @@
 
 import torch
 
-from linearityiqa.losses.batch import as_batches, zero_with_graph
+from linearityiqa.losses.batch import as_batches, outside_autocast, zero_with_graph
 
 
+@outside_autocast
 def monotonicity_loss(scores: torch.Tensor, mos: torch.Tensor, *, detach: bool = False) -> torch.Tensor:
     """Mean violation of the order of the MOS over all pairs, over 1 + the largest one, in [0, 1).
 

@@ -3,9 +3,19 @@
 import torch
 
 from linearityiqa.errors import ConfigError
-from linearityiqa.losses.batch import EPS, Alpha, as_batches, cosine, statistic, weighted_by_alpha, zero_with_graph
+from linearityiqa.losses.batch import (
+    EPS,
+    Alpha,
+    as_batches,
+    cosine,
+    outside_autocast,
+    statistic,
+    weighted_by_alpha,
+    zero_with_graph,
+)
 
 
+@outside_autocast
 def norm_in_norm_loss(
     scores: torch.Tensor,
     mos: torch.Tensor,

@@ -5,7 +5,16 @@ from collections.abc import Callable
 import torch
 
 from linearityiqa.errors import ConfigError
-from linearityiqa.losses.batch import EPS, Alpha, as_batches, cosine, statistic, weighted_by_alpha, zero_with_graph
+from linearityiqa.losses.batch import (
+    EPS,
+    Alpha,
+    as_batches,
+    cosine,
+    outside_autocast,
+    statistic,
+    weighted_by_alpha,
+    zero_with_graph,
+)
 
 Normalise = Callable[[torch.Tensor, bool], torch.Tensor]
 
@@ -61,6 +70,7 @@ def scaling_loss(
     return _squared_error(scores, mos, over_norm, alpha, detach, largest=4.0)
 
 
+@outside_autocast
 def _squared_error(
     scores: torch.Tensor,
     mos: torch.Tensor,

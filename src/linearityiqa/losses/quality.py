@@ -3,13 +3,14 @@
 import torch
 
 from linearityiqa.config import LossConfig
-from linearityiqa.losses.batch import as_batches
+from linearityiqa.losses.batch import as_batches, outside_autocast
 from linearityiqa.losses.monotonicity import monotonicity_loss
 from linearityiqa.losses.norm_in_norm import norm_in_norm_loss
 from linearityiqa.losses.normalised import linearity_loss, mean_norm_loss, min_max_norm_loss, scaling_loss
 from linearityiqa.quality import QualityScores
 
 
+@outside_autocast
 def head_loss(config: LossConfig, scores: torch.Tensor, mos: torch.Tensor) -> torch.Tensor:
     """The configured loss of one head, with its monotonicity term.
 

@@ -107,8 +107,8 @@ def _announce(state: RunState, session: Session) -> None:
     logger.info("going on with epoch %d, batch %d", state.epoch, state.step + 1)
     if state.arithmetic not in ("", session.arithmetic):  # "": saved by a version that did not note it
         logger.warning(
-            "so far this run was computed in %s, from here on in %s: roundings may differ, so it may end in nearly, but "
-            "not exactly, the same numbers",
+            "so far this run was computed in %s, from here on in %s: roundings may differ, so it may end in nearly, "
+            "but not exactly, the same numbers",
             state.arithmetic,
             session.arithmetic,
         )
