@@ -180,7 +180,7 @@ sys.exit(main(["score", "--model", "m", "-", "--json"]))
 """
 
 
-@pytest.mark.parametrize(("stop", "status"), [("close", 0), ("interrupt", 130)])
+@pytest.mark.parametrize(("stop", "status"), [("close", 141), ("interrupt", 130)])
 def test_a_reader_that_leaves_and_an_interrupt_end_it_quietly(folder: Path, stop: str, status: int) -> None:
     listing = folder / "list.txt"
     listing.write_text("a.png\n" * 20_000)

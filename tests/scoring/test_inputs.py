@@ -10,6 +10,7 @@ import pytest
 
 from linearityiqa.errors import ConfigError, DataError
 from linearityiqa.scoring import expand
+from linearityiqa.scoring.inputs import count
 
 
 @pytest.fixture
@@ -120,3 +121,23 @@ def test_a_folder_that_cannot_be_listed_stays_to_fail(
     monkeypatch.setattr(os, "scandir", refuse)
     assert names(".") == ["a", "b.JPG", "c/deep/x.webp"]
     assert "cannot list the folder a: Permission denied" in caplog.text
+
+
+def test_files_of_a_folder_that_are_no_images_are_counted_in_one_line(tmp_path, caplog):
+    for name in ("a.png", "b.heic", "c.HEIC", "d.dng", ".hidden.txt"):
+        (tmp_path / name).touch()
+    assert [path.name for path in expand([tmp_path])] == ["a.png"]
+    assert [record.getMessage() for record in caplog.records] == ["3 files skipped: .heic, .dng"]
+
+
+def test_an_address_is_called_one():
+    with pytest.raises(ConfigError, match=r"https://example.com/a.jpg is an address, not a file. .* --ray"):
+        list(expand(["https://example.com/a.jpg"]))
+
+
+def test_images_are_counted_first_where_that_is_cheap(tmp_path):
+    for name in ("a.png", "b.jpg", "c.txt"):
+        (tmp_path / name).touch()
+    words = [tmp_path, str(tmp_path / "*.png"), "absent.jpg"]
+    assert count(words) == len(list(expand(words))) == 4
+    assert count(["-"]) is None

@@ -108,3 +108,12 @@ def test_written_maps_stand_in_the_result(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot write the quality map"):
         write_map(tmp_path / "file", result)
+
+
+@pytest.mark.parametrize("native", [(512, 512), (300, 900), (900, 300)])
+def test_the_picture_has_the_shape_of_the_photograph_whatever_the_network_saw(native):
+    squeezed = Image.new("RGB", (128, 96))
+    seen = QualityMap(np.zeros((3, 4), dtype=np.float32), squeezed, native=native).picture()
+    key = QualityMap(np.zeros((3, 4), dtype=np.float32), squeezed)._key(seen.width).height
+    assert (seen.height - key) / seen.width == pytest.approx(native[0] / native[1], rel=0.02)
+    assert max(seen.width, seen.height - key) == 128

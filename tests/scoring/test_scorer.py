@@ -235,6 +235,9 @@ def test_model_files_that_cannot_be_run(tmp_path: Path, monkeypatch: pytest.Monk
     def missing(name: str) -> None:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
+    Image.new("RGB", (8, 8)).save(tmp_path / "photo.jpg")
+    with pytest.raises(ModelFileError, match=r"photo.jpg is no model file .*--model"):
+        Scorer(tmp_path / "photo.jpg")
     (tmp_path / "model.safetensors").touch()
     monkeypatch.setattr(extras.importlib, "import_module", missing)
     with pytest.raises(MissingExtraError, match=r"linearityiqa\[train"):

@@ -112,10 +112,12 @@ def _results(
     config: ScoreConfig, scorer: "Scorer", paths: Iterator[Path], details: "Details"
 ) -> Generator["ImageScore"]:
     """Results as they come, with a picture of each map in its file."""
+    from linearityiqa.scoring.inputs import count
     from linearityiqa.scoring.map_files import write_map
 
+    total = count(config.words) if config.pbar and config.output is None else None
     with contextlib.closing(scorer.score_many(paths, details)) as results:
-        for result in track(results, "scoring", enabled=config.pbar):
+        for result in track(results, "scoring", total=total, enabled=config.pbar):
             yield result if config.map is None else write_map(config.map, result)
 
 

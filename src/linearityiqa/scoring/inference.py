@@ -106,7 +106,9 @@ class Inference:
         )
 
     def _map(self, raw: NDArray[np.float32], image: Prepared) -> QualityMap:
-        return QualityMap(self._record.mapping.fused(raw).astype(np.float32), image.image, self._record.scale)
+        return QualityMap(
+            self._record.mapping.fused(raw).astype(np.float32), image.image, self._record.scale, image.native
+        )
 
     def _mapped(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
         """Raw outputs of the heads, shape (N, 3), mapped to MOS."""

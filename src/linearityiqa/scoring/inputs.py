@@ -3,6 +3,8 @@
 import glob
 import logging
 import os
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +24,9 @@ IMAGE_SUFFIXES = frozenset((
 MAX_LINE_BYTES = 32_768
 """A longer line is no path on any system: what is read is not a list of paths."""
 
+SHOWN_SUFFIXES = 6
+"""How many endings of skipped files a notice names."""
+
 LIST = "-"
 """The word for the list on standard input."""
 
@@ -35,21 +40,22 @@ def expand(words: Iterable[str | Path], listing: BinaryIO | None = None) -> Iter
     - a glob (``**`` is any depth), the files that match it, by name; images only, unless it ends in a suffix;
     - any other word stands for itself, so that scoring it says what is wrong.
 
-    A warning names the words that name no image.
+    A warning names the words that name no image, another counts the files of folders that were passed over.
 
     Args:
         words: what the user named.
         listing: a binary stream of paths, one a line, read as it comes; each is a file or a folder, never a glob.
 
     Raises:
-        ConfigError: an empty word, or ``-`` without `listing`.
+        ConfigError: an empty word, an address, or ``-`` without `listing`.
         DataError: no word names an image, or `listing` is not a text of paths.
     """
     found = False
     empty: list[str] = []
+    skipped: Counter[str] = Counter()
     for word in map(str, words):
         missed = True
-        for path in _named_by(word, listing):
+        for path in _named_by(word, listing, skipped):
             found, missed = True, False
             yield path
         if missed:
@@ -58,25 +64,44 @@ def expand(words: Iterable[str | Path], listing: BinaryIO | None = None) -> Iter
         raise DataError(f"no image was found in {', '.join(empty)}. Name image files, folders with images, or globs.")
     if empty:
         logger.warning("no image was found in %s", ", ".join(empty))
+    if skipped:
+        _report(skipped)
 
 
-def _named_by(word: str, listing: BinaryIO | None) -> Iterator[Path]:
+def count(words: Iterable[str | Path]) -> int | None:
+    """How many images `expand` would find, or None where a list on standard input is among the words."""
+    names = list(map(str, words))
+    if LIST in names:
+        return None
+    return sum(1 for word in names for _ in _named_by(word, None, Counter()))
+
+
+def _report(skipped: Counter[str]) -> None:
+    endings = [ending or "without ending" for ending, _ in skipped.most_common(SHOWN_SUFFIXES)]
+    more = ", ..." if len(skipped) > len(endings) else ""
+    files = skipped.total()
+    logger.warning("%d file%s skipped: %s%s", files, "" if files == 1 else "s", ", ".join(endings), more)
+
+
+def _named_by(word: str, listing: BinaryIO | None, skipped: Counter[str]) -> Iterator[Path]:
     if word == LIST:
         if listing is None:
             raise ConfigError(f"{LIST} stands for a list of paths on standard input, and there is none")
         for path in _listed(listing):
-            yield from _images_at(path)
+            yield from _images_at(path, skipped)
     elif not word:
         raise ConfigError("a path is empty. Name an image, a folder or a glob.")
+    elif re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", word) and not os.path.lexists(word):
+        raise ConfigError(f"{word} is an address, not a file. Download it first, or score it with --ray.")
     elif glob.has_magic(word) and not os.path.lexists(word):
         yield from _matching(word)
     else:
-        yield from _images_at(Path(word))
+        yield from _images_at(Path(word), skipped)
 
 
-def _images_at(path: Path) -> Iterator[Path]:
+def _images_at(path: Path, skipped: Counter[str]) -> Iterator[Path]:
     if os.path.isdir(path):  # noqa: PTH112 - pathlib raises where a name is too long
-        yield from _images_below(path)
+        yield from _images_below(path, skipped)
     else:
         yield path
 
@@ -101,7 +126,7 @@ def _matching(pattern: str) -> Iterator[Path]:
             yield path
 
 
-def _images_below(top: Path) -> Iterator[Path]:
+def _images_below(top: Path, skipped: Counter[str]) -> Iterator[Path]:
     """Depth first, by name; memory grows with the entries of the open folders, not with the whole tree."""
     pending = [(top, True)]
     entered: set[tuple[int, int]] = set()
@@ -112,7 +137,7 @@ def _images_below(top: Path) -> Iterator[Path]:
             continue
         try:
             identity = path.stat().st_dev, path.stat().st_ino
-            found = [] if identity in entered else sorted(_visible(path), reverse=True)
+            found = [] if identity in entered else sorted(_visible(path, skipped), reverse=True)
         except OSError as cause:
             # the folder itself becomes an input that fails: what was not looked at must not pass for scored
             logger.warning("cannot list the folder %s: %s", path, cause.strerror)
@@ -122,13 +147,20 @@ def _images_below(top: Path) -> Iterator[Path]:
         pending += [(path / name, is_inner) for name, is_inner in found]
 
 
-def _visible(folder: Path) -> Iterator[tuple[str, bool]]:
-    """(name, whether it is a folder) of the folders and image files in `folder` that are not hidden."""
+def _visible(folder: Path, skipped: Counter[str]) -> Iterator[tuple[str, bool]]:
+    """(name, whether it is a folder) of the folders and image files in `folder` that are not hidden.
+
+    Other files are counted in `skipped` by their ending.
+    """
     with os.scandir(folder) as entries:
         for entry in entries:
             is_folder = entry.is_dir()
-            if not entry.name.startswith(".") and (is_folder or _is_image_name(entry.name)):
+            if entry.name.startswith("."):
+                continue
+            if is_folder or _is_image_name(entry.name):
                 yield entry.name, is_folder
+            else:
+                skipped[Path(entry.name).suffix.lower()] += 1
 
 
 def _is_image_name(name: str) -> bool:

@@ -4,10 +4,14 @@ import importlib
 import os
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from linearityiqa.extras import require
 
-from linearityiqa.scoring.scorer import Scorer
+require("torch", "train")
+
+import torch  # noqa: E402 - after the check for it
+from torch import Tensor, nn  # noqa: E402
+
+from linearityiqa.scoring.scorer import Scorer  # noqa: E402
 
 
 class PlainMetric(nn.Module):

@@ -24,11 +24,13 @@ class Prepared:
         name: how results call the image.
         image: RGB, after the transform. As 8-bit pixels it takes a third of the memory of the network's input.
         notes: what was done to decode it, e.g. ``"EXIF orientation applied"``.
+        native: (height, width) before the transform.
     """
 
     name: str
     image: Image.Image
     notes: tuple[str, ...] = ()
+    native: tuple[int, int] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -59,7 +61,8 @@ def prepare(source: ImageLike, transform: ImageTransform, *, name: str | None = 
         else:
             content = source if isinstance(source, bytes) else Path(source)
             decoded = decode(content, name=name, exif_rotation=True, max_pixels=max_pixels)
-        return Prepared(name, transform.pixels(decoded.image), decoded.notes)
+        native = decoded.image.height, decoded.image.width
+        return Prepared(name, transform.pixels(decoded.image), decoded.notes, native)
     except MemoryError as cause:
         raise UnreadableImageError(
             f"there is too little memory for {name}. Score fewer images at once (--batch_size 1), or with --resize."

@@ -25,11 +25,13 @@ class QualityMap:
         values: local scores, float32 of shape (h, w), on the scale of the model; the cells cover the image evenly.
         image: the image that the network saw, RGB.
         scale: the scale of the scores, or None where it is unknown.
+        native: (height, width) of the photograph, whose shape the picture has; by default that of `image`.
     """
 
     values: NDArray[np.float32]
     image: Image.Image
     scale: QualityScale | None = None
+    native: tuple[int, int] | None = None
 
     @property
     def loss(self) -> NDArray[np.float64]:
@@ -42,10 +44,13 @@ class QualityMap:
 
     def picture(self) -> Image.Image:
         """The image in grey, tinted where quality is lost, over a line that says what clear and full tint stand for."""
-        grey = self.image.convert("L").convert("RGB")
+        height, width = self.native or (self.image.height, self.image.width)
+        share = max(self.image.size) / max(height, width)  # the network may have seen it squeezed
+        size = max(1, round(width * share)), max(1, round(height * share))
+        grey = self.image.convert("L").convert("RGB").resize(size, Image.Resampling.BICUBIC)
         # bilinear: cells are blended without ringing
         opacity = Image.fromarray(np.round(255 * STRONGEST * self.loss).astype(np.uint8)).resize(
-            self.image.size, Image.Resampling.BILINEAR
+            size, Image.Resampling.BILINEAR
         )
         tinted = Image.composite(Image.new("RGB", grey.size, TINT), grey, opacity)
         key = self._key(tinted.width)

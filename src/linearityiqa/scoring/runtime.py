@@ -91,10 +91,22 @@ def open_runtime(
         from linearityiqa.scoring.onnx_runtime import OnnxRuntime
 
         return OnnxRuntime(path, model=model, device=device, num_threads=num_threads)
+    if not _may_hold_tensors(path):
+        raise ModelFileError(f"{path} is no model file (.onnx, .safetensors, or .pth of the authors). Check --model.")
     require("torch", "train")
     from linearityiqa.scoring.torch_runtime import TorchRuntime
 
     return TorchRuntime(path, model=model, transform=transform, device=device, num_threads=num_threads)
+
+
+def _may_hold_tensors(path: Path) -> bool:
+    """Whether a file begins as safetensors, an archive of torch or a pickle does; what cannot be read may."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(9)
+    except OSError:
+        return True  # who opens it says why not
+    return start.startswith((b"PK\x03\x04", b"\x80")) or start[8:] == b"{" or len(start) < 9
 
 
 HOW_TO_GET_A_MODEL = (

@@ -2,7 +2,7 @@
 
 import csv
 import io
-import resource
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,12 @@ def peak_memory_mb(device: torch.device) -> float:
     """Most memory used so far: of the GPU where there is one, else of this process (resident), in MB."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    try:
+        import resource
+    except ImportError:  # Windows has no such module
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6  # bytes on macOS, KiB elsewhere
 
 
 class RunLog:
