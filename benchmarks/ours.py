@@ -24,13 +24,20 @@ class OurProcedure:
     """A run of `linearityiqa train --test_during_training` with a pixel cache; options as `PublishedProcedure`'s."""
 
     def __init__(
-        self, labels: Path, architecture: str, size: tuple[int, int], batch_size: int, device: str, folder: Path
+        self,
+        labels: Path,
+        architecture: str,
+        size: tuple[int, int],
+        batch_size: int,
+        device: str,
+        folder: Path,
+        opt_level: str = "O1",
     ) -> None:
         self.config = TrainConfig(
             model=ModelConfig(architecture=architecture),
             data=DataConfig(dataset=str(labels)),
             transform=TransformConfig(resize=True, resize_size_h=size[0], resize_size_w=size[1]),
-            optimiser=OptimiserConfig(weights="none", batch_size=batch_size, epochs=1000),
+            optimiser=OptimiserConfig(weights="none", batch_size=batch_size, epochs=1000, opt_level=opt_level),
             device=DeviceConfig(device=device, cache=str(folder / "cache")),
             run=RunConfig(output=Path(tempfile.mkdtemp(dir=folder)), test_during_training=True, save_minutes=1e6),
         )
@@ -45,13 +52,16 @@ class OurProcedure:
     def load(self) -> int:
         """Go through the training batches, as the network takes them; how many images they hold."""
         self.session.batches.start_at(1)
-        return sum(len(batch.mos) for batch in network_batches(self.session.loader, self.session.device))
+        return sum(
+            len(batch.mos)
+            for batch in network_batches(self.session.loader, self.session.device, self.session.network.normalisation)
+        )
 
     def first_batch(self) -> NetworkBatch:
         """One training batch."""
         self.session.batches.start_at(1)
         self.session.network.train()
-        return next(network_batches(self.session.loader, self.session.device))
+        return next(network_batches(self.session.loader, self.session.device, self.session.network.normalisation))
 
     def step(self, batch: NetworkBatch) -> float:
         """One training step on a batch."""

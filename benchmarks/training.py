@@ -27,6 +27,7 @@ from published import PublishedProcedure
 from torch.utils.flop_counter import FlopCounterMode
 
 from linearityiqa.reporting import Table
+from linearityiqa.training.precision import cpu_computes_bfloat16
 
 SECTIONS = ("loading", "step", "evaluation", "epoch", "start", "memory", "growth")
 OURS, PUBLISHED = "this project", "published procedure"
@@ -60,6 +61,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--architecture", default="resnet18")
     parser.add_argument("--size", type=int, nargs=2, default=(498, 664), metavar=("H", "W"))
     parser.add_argument("--batch_size", type=int, default=8)
+    parser.add_argument("--opt_level", choices=("O0", "O1"), default="O1", help="of ours; the published is float32")
     parser.add_argument("--counts", type=int, nargs=3, default=(64, 10, 22), metavar=("TRAIN", "VAL", "TEST"))
     parser.add_argument("--growth", type=int, nargs="+", default=(100, 1000, 10000), help="numbers of images")
     parser.add_argument("--start_images", type=int, default=2000)
@@ -70,7 +72,13 @@ def parse() -> argparse.Namespace:
 
 def ours_of(options: argparse.Namespace, labels: Path) -> OurProcedure:
     return OurProcedure(
-        labels, options.architecture, tuple(options.size), options.batch_size, options.device, options.folder
+        labels,
+        options.architecture,
+        tuple(options.size),
+        options.batch_size,
+        options.device,
+        options.folder,
+        options.opt_level,
     )
 
 
@@ -125,7 +133,8 @@ def share_of_peak(options: argparse.Namespace, arm: tuple[Call, Call, int], timi
         return ""
     _, baseline, images = arm
     rate = operations_of(baseline) / images * timing.rate(OURS)
-    dtype = "float32" if options.device == "cpu" else "bfloat16"
+    half = options.opt_level == "O1" and (options.device != "cpu" or cpu_computes_bfloat16())
+    dtype = "bfloat16" if half else "float32"
     peak = matrix_rate(dtype, options.device)
     return f"{rate / peak:.0%} of {peak / 1e9:.0f} GFLOP/s ({dtype})"
 
