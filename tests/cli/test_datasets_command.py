@@ -217,3 +217,53 @@ def test_deviations_that_are_not_known_stay_unknown_through_info_mat(database, c
     assert main(["datasets", "convert", "--dataset", "info.mat", "--output", "back.csv"]) == 0
     assert capsys.readouterr().out.count("without standard deviations") == 2
     assert "mos_std" not in read(database.parent / "back.csv")[0]
+
+
+@pytest.fixture
+def biq2021(here):
+    """As in the public repository: two files, Images/, a name in another case, and scenes that both parts show."""
+    folder = here / "BIQ2021"
+    (folder / "Images").mkdir(parents=True)
+    lines = {"Train": ["Image Name,MOS,,"], "Test": ["Image Name,MOS"]}
+    for number in range(40):
+        part = "Test" if number < 8 else "Train"
+        scene = {39: 0, 38: 9, 37: 9}.get(number, number)  # 39 shows what 0 of the test set shows; 37, 38 what 9 shows
+        picture = make_picture(scene, (96, 128))
+        file = f"ss02 ({number}).{'JPG' if number == 20 else 'jpg'}"
+        picture.resize((96, 96 + number)).save(folder / "Images" / file, quality=90)
+        lines[part].append(f"ss02 ({number}).jpg,0.{number + 10}" + ",," * (part == "Train"))
+    for part, rows in lines.items():
+        (folder / f"{part} (Images and MOS).csv").write_text("\n".join(rows))
+    return folder
+
+
+def test_split_cuts_a_validation_set_by_scene_from_a_release(biq2021, capsys):
+    """Oracle: the scenes as they were made."""
+    release = str(biq2021 / "Train (Images and MOS).csv")
+    options = ["--val", "0.2", "--by_scene", "--num_workers", "0", "--quiet"]
+    assert main(["datasets", "split", "--dataset", release, *options, "--output", "once.csv", "--json"]) == 0
+    scenes = json.loads(capsys.readouterr().out)["scenes"]
+    assert scenes == {"groups": 2, "images": 5, "test_images": 1, "barred": 1}
+    rows = {int(re.search(r"\((\d+)\)", row["image_name"])[1]): row for row in read(biq2021.parent / "once.csv")}
+    assert [number for number, row in rows.items() if row["split"] == "test"] == list(range(8))
+    assert rows[20]["image_name"] == "BIQ2021/Images/ss02 (20).JPG"
+    assert rows[39]["split"] == "train"
+    assert rows[39]["reference"] == "ss02 (39).jpg"
+    assert {rows[number]["reference"] for number in (9, 37, 38)} == {"ss02 (9).jpg"}
+    assert len({rows[number]["split"] for number in (9, 37, 38)}) == 1
+    assert 5 <= sum(row["split"] == "val" for row in rows.values()) <= 8
+
+    assert main(["datasets", "convert", "--dataset", release, "--output", "all.csv"]) == 0
+    assert main(["datasets", "split", "--dataset", "all.csv", *options, "--output", "twice.csv"]) == 0
+    splits = [[row["split"] for row in read(biq2021.parent / f"{name}.csv")] for name in ("once", "twice")]
+    assert splits[0] == splits[1]
+    assert "1 test images show a scene of the other images; those 1 are for training" in capsys.readouterr().out
+
+
+def test_val_needs_a_test_set(here, capsys):
+    (here / "a.csv").write_text("image_name,mos\na.png,1\nb.png,2\n")
+    assert main(["datasets", "split", "--dataset", "a.csv", "--val", "0.5"]) == 1
+    assert "has no test set that --val could keep" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["datasets", "split", "--dataset", "a.csv", "--val", "0.5", "--folds", "3"])
+    assert "give one of them" in capsys.readouterr().err

@@ -138,3 +138,20 @@ def test_a_name_with_and_without_its_ending_is_one_image(tree):
 def test_an_absent_name_without_ending_is_absent(tree):
     with pytest.raises(DataError, match=r"2 of the 3 images .* \(photo1, nowhere/b\)\. Mend it"):
         find_images(labels_of("a", "photo1", "nowhere/b"), [tree], "Mend it.")
+
+
+def test_names_in_another_case_are_found_and_spelled_as_on_disk(tree):
+    """As one photograph of BIQ2021's release, and some of TID2013's."""
+    (tree / "images" / "e (1).JPG").write_bytes(b"x")
+    labels = labels_of("a.PNG", "e (1).jpg", "Deep/C d.png".replace("Deep", "deep"))
+    assert find_images(labels, [tree / "images"], "")[1] == ("a.png", "e (1).JPG", "deep/c d.png")
+
+
+def test_a_name_that_fits_two_files_or_one_that_has_a_row_stays_missing(tree):
+    if (tree / "A.PNG").exists():
+        pytest.skip("the file system does not tell the case of letters")
+    (tree / "x.PNG").write_bytes(b"x")
+    (tree / "X.png").write_bytes(b"x")
+    for names in [("a.png", "x.png"), ("a.png", "A.png"), ("A.png", "a.PNG")]:
+        with pytest.raises(DataError, match="of the 2 images|fit several files"):
+            find_images(labels_of(*names), [tree], "")

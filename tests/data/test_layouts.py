@@ -10,6 +10,7 @@ import scipy.io
 import releases
 from linearityiqa.config import DataConfig
 from linearityiqa.data.databases import open_database
+from linearityiqa.data.imagefiles import find_images
 from linearityiqa.data.koniq import read_koniq
 from linearityiqa.data.layouts.biq2021 import read_biq2021
 from linearityiqa.data.layouts.csiq import read_csiq
@@ -75,7 +76,8 @@ def test_kadid_names_a_line_of_another_form(tmp_path):
 
 def test_tid(tmp_path):
     labels = read_tid2013(releases.make_tid(tmp_path))
-    assert labels.names[:4] == ("I01_01_1.bmp", "I01_01_2.bmp", "I01_01_3.bmp", "I01_01_4.BMP")
+    _, on_disk = find_images(labels, [tmp_path / "distorted_images"], "")
+    assert on_disk[:4] == ("I01_01_1.bmp", "I01_01_2.bmp", "I01_01_3.bmp", "I01_01_4.BMP")
     assert labels.references == ("I01",) * 10 + ("I25",) * 10
     assert labels.mos[:2].tolist() == [5.9, 5.7]
     assert labels.mos_std[:2].tolist() == [0.1, 0.11]

@@ -6,7 +6,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linearityiqa.data.stratified import share_out, split_by_ratio, split_into_folds
+from linearityiqa.data.stratified import share_out, split_by_ratio, split_into_folds, validation_split
 from linearityiqa.errors import DataError
 
 
@@ -105,3 +105,42 @@ def test_too_few_references():
 def test_extreme_ratios(train, both, expected):
     parts = split_by_ratio([f"{i}" for i in range(10)], np.arange(10.0), train, both, 10, np.random.default_rng(0))
     assert tuple(len(rows) for rows in parts.values()) == expected
+
+
+@pytest.fixture
+def official(database):
+    """The same with a test set of its own: 20 whole references, and 25 more that may not be validated on."""
+    references, mos = database
+    test = np.flatnonzero(np.isin(references, [f"scene {code}" for code in range(20)]))
+    barred = np.isin(references, [f"scene {code}" for code in range(20, 45)])
+    return references, mos, test, barred
+
+
+def test_a_validation_set_leaves_the_test_set_and_what_is_barred(official):
+    references, mos, test, barred = official
+    parts = validation_split(references, mos, test, barred, 0.2, 10, np.random.default_rng(0))
+    train, val, held = homes(references, parts.values())
+    assert parts["test"].tolist() == test.tolist()
+    assert not barred[parts["val"]].any()
+    assert not train & val
+    assert not val & held
+    assert sorted(np.concatenate(list(parts.values()))) == list(range(600))
+    largest = max(np.unique(references, return_counts=True)[1])
+    assert abs(len(parts["val"]) - 0.2 * (600 - len(test))) <= largest
+
+
+def test_a_validation_set_is_alike_in_mos_even_where_the_barred_are_the_worst():
+    """Oracle: Kolmogorov-Smirnov. Half of the worse half may not be chosen; a draw from the others would be better."""
+    mos = np.random.default_rng(0).uniform(0, 1, 4000)
+    barred = (mos < 0.5) & (np.arange(4000) % 2 == 0)
+    names = [f"{row:04d}" for row in range(4000)]
+    parts = validation_split(names, mos, np.arange(0), barred, 0.1, 10, np.random.default_rng(0))
+    assert scipy.stats.ks_2samp(mos[parts["val"]], mos).statistic < 0.02
+    assert scipy.stats.ks_2samp(mos[~barred], mos).statistic > 0.1
+
+
+@pytest.mark.parametrize("share", [0.999, 1e-9])
+def test_a_share_that_leaves_nothing_is_refused(share):
+    barred = np.ones(4, dtype=bool) if share < 0.5 else np.zeros(4, dtype=bool)
+    with pytest.raises(DataError, match="leaves nothing for"):
+        validation_split(list("abcd"), np.arange(4.0), np.arange(0), barred, share, 10, np.random.default_rng(0))

@@ -75,10 +75,19 @@ class SplitConfig:
     """CSV file with a split column to be written; with --folds its name gets _fold1, _fold2 and so on."""
     folds: int | None = None
     """Make K splits, each fold the test set of one and the validation set of another, instead of one by ratios."""
+    val: float | None = None
+    """Keep the test set of the database, and cut only a validation set of this share from its other images."""
+    by_scene: bool = False
+    """Look for images that show the same scene (near-duplicates); they become one reference, so that no split parts
+    them. With --val, training images of a scene that is in the test set are not used for validation."""
     seed: int = 19920517
     """Seed of the random split, together with --exp_id."""
     strata: int = 10
     """References next to each other in MOS that are shared out among the splits at a time, at least."""
+    num_workers: int | None = None
+    """Processes that decode images for --by_scene; by default one a core, at most 8. 0 decodes in the main process."""
+    quiet: bool = False
+    """Show no progress bar."""
     force: bool = False
     """Overwrite the output."""
     json: bool = False
@@ -88,6 +97,12 @@ class SplitConfig:
     def __post_init__(self) -> None:
         require_options(
             (self.folds is None or 3 <= self.folds <= 1000, f"folds must lie in 3..1000, got {self.folds}"),
+            (self.val is None or 0 < self.val < 1, f"val must lie between 0 and 1, got {self.val}"),
+            (
+                self.val is None or self.folds is None,
+                "val keeps the test set, and folds makes others: give one of them",
+            ),
+            _workers_rule(self.num_workers),
             (0 <= self.seed < 2**63, f"seed must lie in 0..2**63-1, got {self.seed}"),
             (2 <= self.strata <= 1000, f"strata must lie in 2..1000, got {self.strata}"),
             (self.output.suffix.lower() == ".csv", f"output must be a .csv file, got {self.output}"),

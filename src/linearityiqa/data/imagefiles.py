@@ -1,6 +1,7 @@
 """Find the images that a label file names, and refuse names that lead out of their folder."""
 
 import os
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -34,7 +35,8 @@ def find_images(labels: Labels, folders: Sequence[Path], remedy: str) -> tuple[P
         remedy: what to do when images are missing, a sentence.
 
     Returns:
-        The folder, and the names relative to it; those that stand in the label file without an ending have it here.
+        The folder, and the names relative to it; those that stand in the label file without an ending,
+        or in another case, are spelled as the files are.
 
     Raises:
         DataError: a name that leads out of the folder or stands there twice, or missing images: how many, and the
@@ -51,8 +53,8 @@ def find_images(labels: Labels, folders: Sequence[Path], remedy: str) -> tuple[P
     if places.ambiguous:
         name, files = next(iter(places.ambiguous.items()))
         raise DataError(
-            f"{len(places.ambiguous)} image names of {labels.file} have no ending and fit several files in {folder} "
-            f"({name}: {', '.join(files[:3])}{', ...' if len(files) > 3 else ''}). Write the names with their endings."
+            f"{len(places.ambiguous)} image names of {labels.file} fit several files in {folder} "
+            f"({name}: {', '.join(files[:3])}{', ...' if len(files) > 3 else ''}). Write the names as the files are."
         )
     raise DataError(
         f"{len(absent)} of the {len(labels.names)} images of {labels.file} are not in {folder}"
@@ -79,8 +81,8 @@ class Places(NamedTuple):
 def find_places(labels: Labels, folder: Path, on_fault: OnFault) -> Places:
     """Look for the images of a label file in one folder.
 
-    A name is that of a file, or that of exactly one image file but for its ending. What is done about faulty rows is
-    as in `rows_by_name`.
+    A name is that of a file, or that of exactly one image file but for its ending, or but for the case of its letters.
+    What is done about faulty rows is as in `rows_by_name`.
 
     Raises:
         DataError: as `names_inside`, where faults are refused.
@@ -91,13 +93,17 @@ def find_places(labels: Labels, folder: Path, on_fault: OnFault) -> Places:
     missing = [name for name in rows if not _is_file(folder / name)]
     if not missing:
         return Places(rows, [], {})
-    listings: dict[Path, dict[str, list[str]]] = {}
+    listings: dict[Path, Listing] = {}
     found: dict[str, list[str]] = {}
     for name in missing:
         home = (folder / name).parent
         if home not in listings:
-            listings[home] = _images_by_stem(home)
-        found[name] = listings[home].get(PurePosixPath(name).name, [])
+            listings[home] = _listing(home)
+        file = PurePosixPath(name)
+        in_another_case = [
+            other for other in listings[home].by_case[file.name.lower()] if str(file.with_name(other)) not in rows
+        ]
+        found[name] = listings[home].by_stem[file.name] or in_another_case
     whole: dict[str, int] = {}
     for name, row in rows.items():
         files = found.get(name, [])
@@ -111,17 +117,25 @@ def find_places(labels: Labels, folder: Path, on_fault: OnFault) -> Places:
     return Places(whole, absent, {name: found[name] for name in absent if found[name]})
 
 
-def _images_by_stem(folder: Path) -> dict[str, list[str]]:
-    """The image files of a folder by their names without the ending."""
-    files: dict[str, list[str]] = {}
+class Listing(NamedTuple):
+    """The files of a folder: images by their names without the ending, and all by their names in lower case."""
+
+    by_stem: defaultdict[str, list[str]]
+    by_case: defaultdict[str, list[str]]
+
+
+def _listing(folder: Path) -> Listing:
+    listing = Listing(defaultdict(list), defaultdict(list))
     try:
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
             path = PurePosixPath(entry.name)
-            if path.suffix.lower() in _ENDINGS and entry.is_file():
-                files.setdefault(path.stem, []).append(entry.name)
+            if entry.is_file():
+                listing.by_case[entry.name.lower()].append(entry.name)
+                if path.suffix.lower() in _ENDINGS:
+                    listing.by_stem[path.stem].append(entry.name)
     except OSError:  # no such folder, or one that may not be read: nothing is found in it
-        return {}
-    return files
+        pass
+    return listing
 
 
 def names_inside(labels: Labels, folder: Path) -> tuple[str, ...]:

@@ -102,3 +102,57 @@ def split_into_folds(
         train = np.sort(np.concatenate([rows[part] for part in range(folds) if part not in (test, val)]))
         splits.append({"train": train, "val": rows[val], "test": rows[test]})
     return splits
+
+
+def validation_split(
+    references: Sequence[str],
+    mos: NDArray[np.float64],
+    test: NDArray[np.int64],
+    barred: NDArray[np.bool_],
+    share: float,
+    stratum: int,
+    rng: np.random.Generator,
+) -> dict[str, NDArray[np.int64]]:
+    """Cut a validation set from the images that are not for testing; the test set stays.
+
+    The references are sorted by mean MOS and taken in strata of neighbours. In each, references drawn at random are
+    taken for validation until it has its share of the images up to there. So it is alike in MOS to all the images that
+    are not for testing, even where the barred ones are of another kind.
+
+    Args:
+        references: the reference of each image; where every image is its own, its name.
+        mos: score of each image, shape (N,).
+        test: rows of the test set.
+        barred: references with such an image are for training only, shape (N,).
+        share: share of the images that are not for testing, in 0..1; met up to the images of one reference.
+        stratum: references that are neighbours in MOS, and drawn from at a time.
+        rng: source of chance.
+
+    Returns:
+        Rows of the training, validation and test set, ascending.
+
+    Raises:
+        DataError: no reference is left for validation, or none for training.
+    """
+    held = np.zeros(len(references), dtype=bool)
+    held[test] = True
+    rows = np.flatnonzero(~held)
+    distinct, codes = np.unique(np.asarray(references)[rows], return_inverse=True)
+    images = np.bincount(codes)
+    kept = np.bincount(codes, weights=barred[rows]) > 0
+    order = np.lexsort((rng.permutation(len(distinct)), np.bincount(codes, weights=mos[rows]) / images))
+    chosen = np.zeros(len(distinct), dtype=bool)
+    due = given = 0.0
+    for start in range(0, len(order), stratum):
+        members = order[start : start + stratum]
+        due += share * images[members].sum()
+        for member in rng.permutation(members[~kept[members]]):
+            if given < due:
+                chosen[member] = True
+                given += images[member]
+    if not chosen.any() or chosen.all():
+        raise DataError(
+            f"a share of {share:g} of {len(distinct)} references, {int(kept.sum())} of them bound to training, leaves "
+            f"nothing for {'training' if chosen.any() else 'validation'}. Ask for another share."
+        )
+    return {"train": rows[~chosen[codes]], "val": rows[chosen[codes]], "test": np.flatnonzero(held)}

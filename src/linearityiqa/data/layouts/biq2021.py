@@ -1,8 +1,8 @@
 """BIQ2021 (Ahmed, Asif, Journal of Electronic Imaging 2022): 12,000 photographs, 30 observers.
 
 Layout of the release: ``Train (Images and MOS).csv`` and ``Test (Images and MOS).csv`` with Image Name and MOS (the
-columns after them are empty), ``Images/`` (``ss01 (1).jpg``). An earlier state of it has the same columns in
-``Train.csv`` and ``Test.csv``.
+columns after them are empty), ``Images/`` (``ss01 (1).jpg``; one file ends in ``.JPG``, unlike its row). An earlier
+state of it has the same columns in ``Train.csv`` and ``Test.csv``.
 """
 
 from pathlib import Path
@@ -57,5 +57,5 @@ BIQ2021 = KnownDatabase(
     release_files=("Train (Images and MOS).csv", "Train.csv"),
     release_folders=("", ".."),
     read_release=read_biq2021,
-    note="no standard deviations; the official split has no validation set (--resplit, or datasets split)",
+    note="no standard deviations; the official split has no validation set (datasets split --val cuts one)",
 )

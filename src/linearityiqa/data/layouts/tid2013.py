@@ -2,7 +2,8 @@
 
 Layout of the release: ``mos_with_names.txt`` (a score and a name in each line), ``mos_std.txt`` (a standard deviation
 in each line, in the same order), ``distorted_images/`` (``I01_08_3.bmp``: reference 1, distortion 8, level 3),
-``reference_images/``. The case of the letters differs between the text file and some of the images.
+``reference_images/``. The case of the letters differs between the text file and some of the images (`find_images`
+finds them).
 """
 
 from pathlib import Path
@@ -29,7 +30,7 @@ DISTORTIONS = (
 
 
 def read_tid2013(path: Path, on_fault: OnFault = refuse) -> Labels:
-    """Read ``mos_with_names.txt`` and ``mos_std.txt`` beside it; names are spelled as the images on disk.
+    """Read ``mos_with_names.txt`` and ``mos_std.txt`` beside it.
 
     Raises:
         DataError: what is wrong, in which file and line.
@@ -44,7 +45,7 @@ def read_tid2013(path: Path, on_fault: OnFault = refuse) -> Labels:
     parts = codes(table, "image_name", r"i(\d\d)_(0[1-9]|1\d|2[0-4])_([1-5])\.bmp")
     return Labels(
         file=path,
-        names=_spelled_as_on_disk(table.texts("image_name"), path.with_name(IMAGES)),
+        names=tuple(table.texts("image_name")),
         mos=table.numbers("mos"),
         scale=SCALE,
         mos_std=deviations.numbers("mos_std"),
@@ -57,12 +58,6 @@ def read_tid2013(path: Path, on_fault: OnFault = refuse) -> Labels:
         on_fault=on_fault,
         nan_reported=True,
     )
-
-
-def _spelled_as_on_disk(names: list[str], folder: Path) -> tuple[str, ...]:
-    """The names in the case that the files have; unchanged where there is no such file."""
-    spellings = {entry.name.lower(): entry.name for entry in folder.iterdir()} if folder.is_dir() else {}
-    return tuple(spellings.get(name.lower(), name) for name in names)
 
 
 TID2013 = KnownDatabase(
