@@ -153,5 +153,5 @@ def test_a_name_that_fits_two_files_or_one_that_has_a_row_stays_missing(tree):
     (tree / "x.PNG").write_bytes(b"x")
     (tree / "X.png").write_bytes(b"x")
     for names in [("a.png", "x.png"), ("a.png", "A.png"), ("A.png", "a.PNG")]:
-        with pytest.raises(DataError, match="of the 2 images|fit several files"):
+        with pytest.raises(DataError, match=r"of the 2 images|fit several files|already listed"):
             find_images(labels_of(*names), [tree], "")
