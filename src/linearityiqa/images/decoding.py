@@ -13,6 +13,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile
 
 from linearityiqa.errors import ImageTooLargeError, UnreadableImageError
+from linearityiqa.images.profiles import in_srgb
 
 DEFAULT_MAX_PIXELS = 100_000_000
 """Images with more pixels are refused before they are decoded."""
@@ -59,19 +60,21 @@ def decode(
     *,
     name: str | None = None,
     exif_rotation: bool = False,
+    colour_profile: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> DecodedImage:
     """Decode one image to 8-bit RGB.
 
-    Grey, 1-bit and palette images are converted without loss. CMYK is converted without a colour profile, as all
-    profiles are ignored. Transparent images are composited on white. 16-bit samples are scaled to 8 bits (65535 becomes
-    255). Of a multi-picture JPEG the primary picture is taken. The orientation tag of a TIFF, which belongs to the
-    format itself, is always applied. Every conversion that loses something is in the notes.
+    Grey, 1-bit and palette images are converted without loss. CMYK is converted without a colour profile.
+    Transparent images are composited on white. 16-bit samples are scaled to 8 bits (65535 becomes 255). Of a multi-
+    picture JPEG the primary picture is taken. The orientation tag of a TIFF, which belongs to the format itself, is
+    always applied. Every conversion that loses something is in the notes.
 
     Args:
         source: a file, or the content of one.
         name: how messages call the image; by default its path.
         exif_rotation: turn the image upright by its EXIF orientation; damaged EXIF is ignored, with a note.
+        colour_profile: bring the colours of an embedded ICC profile to sRGB; else profiles are ignored.
         max_pixels: refuse larger images, by their header, before any memory is taken for them.
 
     Raises:
@@ -80,7 +83,9 @@ def decode(
     """
     name = name or ("the image" if isinstance(source, bytes) else str(source))
     with opened(source, name=name, max_pixels=max_pixels) as (undecoded, notes):
-        image, conversions = to_rgb(undecoded, name=name, exif_rotation=exif_rotation, max_pixels=max_pixels)
+        image, conversions = to_rgb(
+            undecoded, name=name, exif_rotation=exif_rotation, colour_profile=colour_profile, max_pixels=max_pixels
+        )
         return DecodedImage(image, (*notes, *conversions))
 
 
@@ -109,6 +114,7 @@ def to_rgb(
     *,
     name: str = "the image",
     exif_rotation: bool = False,
+    colour_profile: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> DecodedImage:
     """Bring a Pillow image to 8-bit RGB, as `decode` does with a file's; of an animation, the frame it stands at.
@@ -117,6 +123,7 @@ def to_rgb(
         image: any Pillow image, loaded or not.
         name: how messages call it.
         exif_rotation: turn it upright by its EXIF orientation; damaged EXIF is ignored, with a note.
+        colour_profile: as of `decode`.
         max_pixels: refuse larger images.
 
     Raises:
@@ -127,7 +134,9 @@ def to_rgb(
         # load() forgets the layout of the samples in the file
         deep = image.mode.startswith("I;16") or ";16" in str(getattr(image, "tile", ""))
         image.load()
-        upright, notes = _convert(image, name)
+        coloured, remarks = in_srgb(image) if colour_profile else (image, [])
+        upright, notes = _convert(coloured, name)
+        notes += remarks
         if deep:
             notes.append("16-bit reduced to 8-bit")
         if exif_rotation:

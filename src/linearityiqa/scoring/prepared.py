@@ -57,10 +57,10 @@ def prepare(source: ImageLike, transform: ImageTransform, *, name: str | None = 
             source = _from_array(source)
         decoded: DecodedImage
         if isinstance(source, Image.Image):
-            decoded = to_rgb(source, name=name, exif_rotation=True, max_pixels=max_pixels)
+            decoded = to_rgb(source, name=name, exif_rotation=True, colour_profile=True, max_pixels=max_pixels)
         else:
             content = source if isinstance(source, bytes) else Path(source)
-            decoded = decode(content, name=name, exif_rotation=True, max_pixels=max_pixels)
+            decoded = decode(content, name=name, exif_rotation=True, colour_profile=True, max_pixels=max_pixels)
         native = decoded.image.height, decoded.image.width
         return Prepared(name, transform.pixels(decoded.image), decoded.notes, native)
     except MemoryError as cause:

@@ -1,0 +1,83 @@
+"""Oracle: the matrices of the colour spaces, in floating point."""
+
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from linearityiqa.images import ImageTransform, decode, to_rgb
+from linearityiqa.images.profiles import APPLIED
+from linearityiqa.scoring.prepared import prepare
+
+P3 = np.array([[0.51512, 0.29198, 0.15710], [0.24120, 0.69225, 0.06657], [-0.00105, 0.04189, 0.78407]])
+"""Display P3's primaries in XYZ (D50), as columns red, green and blue."""
+SRGB = np.array([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
+
+
+def profile_of(primaries: np.ndarray, space: bytes = b"RGB ") -> bytes:
+    """An ICC profile of version 2 with gamma 2.2, written by the specification."""
+
+    def xyz(values) -> bytes:
+        return b"XYZ \0\0\0\0" + b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+    curve = b"curv\0\0\0\0" + struct.pack(">IHH", 1, round(2.2 * 256), 0)
+    text = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + bytes(78 + 5)
+    parts = {b"desc": text, b"wtpt": xyz((0.9642, 1.0, 0.8249))}
+    parts |= {name: xyz(column) for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries.T, strict=True)}
+    parts |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    table, body, place = struct.pack(">I", len(parts)), b"", 132 + 12 * len(parts)
+    for name, content in parts.items():
+        content += bytes(-len(content) % 4)
+        table += name + struct.pack(">II", place + len(body), len(content))
+        body += content
+    header = struct.pack(">I4sI4s4s4s", place + len(body), b"none", 0x02100000, b"mntr", space, b"XYZ ")
+    header += bytes(12) + b"acsp" + bytes(28) + struct.pack(">iii", 63190, 65536, 54061)
+    return header.ljust(128, b"\0") + table + body
+
+
+def photo(mode: str = "RGB") -> Image.Image:
+    values = np.random.default_rng(2).integers(60, 190, (12, 16, len(mode)), dtype=np.uint8)
+    return Image.fromarray(values)
+
+
+def saved(path, image: Image.Image, profile: bytes) -> Image.Image:
+    image.save(path, icc_profile=profile)
+    return image
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_wide_gamut_colours_are_brought_to_srgb(tmp_path, mode):
+    image = photo(mode)
+    if mode == "RGBA":
+        image.putalpha(255)
+    saved(tmp_path / "a.png", image, profile_of(P3))
+    linear = (np.asarray(image.convert("RGB")) / 255) ** 2.2 @ (np.linalg.inv(SRGB) @ P3).T
+    linear = linear.clip(0, 1)
+    expected = 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    found = decode(tmp_path / "a.png", colour_profile=True)
+    assert APPLIED in found.notes
+    assert np.abs(np.asarray(found.image) - expected).max() <= 3
+    assert np.abs(np.asarray(image.convert("RGB")) - expected).max() > 8
+    prepared = prepare(tmp_path / "a.png", ImageTransform(), max_pixels=10**6)
+    assert np.array_equal(np.asarray(prepared.image), np.asarray(found.image))
+
+
+def test_databases_and_srgb_keep_their_pixels(tmp_path):
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = saved(tmp_path / "s.png", photo(), srgb)
+    wide = saved(tmp_path / "w.png", photo(), profile_of(P3))
+    for found in (decode(tmp_path / "s.png", colour_profile=True), decode(tmp_path / "w.png")):
+        assert np.array_equal(np.asarray(found.image), np.asarray(image))
+        assert found.notes == ()
+    assert np.array_equal(np.asarray(wide), np.asarray(image))
+
+
+@pytest.mark.parametrize("profile", [profile_of(P3)[:300], b"x" * 200, profile_of(P3, b"CMYK"), bytes(2 << 20)])
+def test_a_profile_that_does_not_fit_is_ignored_with_a_note(profile):
+    image = photo()
+    image.info["icc_profile"] = profile
+    found = to_rgb(image, colour_profile=True)
+    assert np.array_equal(np.asarray(found.image), np.asarray(photo()))
+    assert len(found.notes) == 1
+    assert found.notes[0].endswith("ignored")
