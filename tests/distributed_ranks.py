@@ -160,6 +160,7 @@ def killed_run(config: TrainConfig, rank: int, restarts: int) -> int:
     options = config.optimiser
     words = ["-ds", config.data.dataset, "-arch", config.model.architecture, "--weights", options.weights]
     words += ["-bs", str(options.batch_size), "-e", str(options.epochs), "-lr", str(options.learning_rate)]
+    words += ["--opt_level", options.opt_level]
     words += ["--freeze_bn", "-tdt", "--num_workers", "0", "--device", "cpu", "--output", str(config.run.output)]
     return command_line(["train", *words, "--save_minutes", "0", "--fresh"])
 
