@@ -3,12 +3,16 @@
     OMP_NUM_THREADS=1 python benchmarks/layouts.py --size 498 664 resnet18 resnet50 mobilenet_v2 vgg16
 
 Prints the processor time of a training step's two passes and of an evaluation in the usual layout, over that in
-another: above 1, the other is faster. The layouts take turns; each time is the least of several.
+another: above 1, the other is faster. Where the processor computes bfloat16 natively, channels-last in bfloat16 is
+among them, with depthwise convolutions in float32 as in training, and without that. They take turns; each time is the
+least of several.
 """
 
 import argparse
+import contextlib
 import itertools
 import time
+from typing import NamedTuple
 
 import torch
 
@@ -17,8 +21,27 @@ from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
 from linearityiqa.models.layout import Layout, arrange, can_be_blocked
 from linearityiqa.reporting import Table
+from linearityiqa.training.precision import cpu_computes_bfloat16, keep_depthwise_in_float32
 
 PASSES = ("forward", "backward", "step", "evaluation")
+
+
+class Side(NamedTuple):
+    """A way to compute: its name, layout and precision."""
+
+    name: str
+    layout: Layout
+    half: bool = False
+    depthwise_in_float32: bool = False
+
+
+def sides() -> list[Side]:
+    """The usual layout first."""
+    found = [Side(layout.value, layout) for layout in Layout]
+    if cpu_computes_bfloat16():
+        found.append(Side("channels last, bfloat16 throughout", Layout.CHANNELS_LAST, half=True))
+        found.append(Side("channels last, bfloat16", Layout.CHANNELS_LAST, half=True, depthwise_in_float32=True))
+    return found
 
 
 def main() -> None:
@@ -35,30 +58,35 @@ def main() -> None:
 
 
 def rows_of(architecture: str, options: argparse.Namespace) -> list[list[str]]:
-    """For each layout but the usual one, the ratio of forward pass, backward pass, both, and evaluation."""
-    sides = {}
-    for layout in Layout:
+    """For each side but the usual layout, the ratio of forward pass, backward pass, both, and evaluation."""
+    made = {}
+    for side in sides():
         torch.manual_seed(0)
         network = LinearityIQA(ModelConfig(architecture=architecture))
-        if layout is Layout.BLOCKED and not can_be_blocked(network.backbone):
+        if side.layout is Layout.BLOCKED and not can_be_blocked(network.backbone):
             continue
-        arrange(network, layout)
-        images = torch.randn(options.images, 3, *options.size).to(memory_format=layout.outside)
-        measure(network, images)  # the first use of a shape is slower
-        sides[layout] = network, images
-    rounds = [{layout: measure(*side) for layout, side in sides.items()} for _ in range(options.rounds)]
-    least = {layout: [min(times) for times in zip(*(one[layout] for one in rounds), strict=True)] for layout in sides}
-    usual = least.pop(Layout.USUAL)
+        if side.depthwise_in_float32:
+            keep_depthwise_in_float32(network)
+        arrange(network, side.layout)
+        images = torch.randn(options.images, 3, *options.size).to(memory_format=side.layout.outside)
+        measure(network, images, side)  # the first use of a shape is slower
+        made[side] = network, images
+    rounds = [{side: measure(*parts, side) for side, parts in made.items()} for _ in range(options.rounds)]
+    least = {side: [min(times) for times in zip(*(one[side] for one in rounds), strict=True)] for side in made}
+    usual = least.pop(next(iter(least)))
     return [
-        [architecture, layout.value, *(f"{a / b:.2f}" for a, b in zip(usual, times, strict=True))]
-        for layout, times in least.items()
+        [architecture, side.name, *(f"{a / b:.2f}" for a, b in zip(usual, times, strict=True))]
+        for side, times in least.items()
     ]
 
 
-def measure(network: LinearityIQA, images: torch.Tensor) -> tuple[float, float, float, float]:
-    """Processor seconds of each pass."""
+def measure(network: LinearityIQA, images: torch.Tensor, side: Side) -> tuple[float, float, float, float]:
+    """Processor seconds of each pass; evaluation is float32, as it is in a run."""
+    autocast = torch.autocast("cpu", dtype=torch.bfloat16) if side.half else contextlib.nullcontext()
     marks = [time.process_time()]
-    loss = QualityLoss(LossConfig())(network.train()(images), torch.arange(len(images)).float())
+    with autocast:
+        scores = network.train()(images)
+    loss = QualityLoss(LossConfig())(scores, torch.arange(len(images)).float())
     marks.append(time.process_time())
     loss.backward()
     marks.append(time.process_time())

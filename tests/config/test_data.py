@@ -5,12 +5,14 @@ from dataclasses import replace
 import pytest
 
 from linearityiqa.config import (
+    AugmentationConfig,
     DataConfig,
     DeviceConfig,
     LossConfig,
     OptimiserConfig,
     ScoreConfig,
     TrainConfig,
+    TransformConfig,
     run_name,
 )
 from linearityiqa.errors import ConfigError
@@ -53,3 +55,18 @@ def test_a_cache_is_named_and_not_for_scoring() -> None:
         DeviceConfig(cache="")
     with pytest.raises(ConfigError, match="scored once"):
         ScoreConfig(device=DeviceConfig(cache="auto"))
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda: TransformConfig(resize_mode="fit"), "pass --resize"),
+        (lambda: TransformConfig(resize=True, resize_mode="squeeze"), "resize_mode must be one of"),
+        (lambda: AugmentationConfig(turn_p=0.1), "pass --augmentation"),
+        (lambda: AugmentationConfig(scale_min=0.5), "pass --augmentation"),
+        (lambda: AugmentationConfig(augmentation=True, scale_min=0), "scale_min must lie in"),
+    ],
+)
+def test_options_that_would_be_ignored_or_mean_nothing_are_refused(make, named) -> None:
+    with pytest.raises(ConfigError, match=named):
+        make()

@@ -63,6 +63,19 @@ def test_wide_gamut_colours_are_brought_to_srgb(tmp_path, mode):
     assert np.array_equal(np.asarray(prepared.image), np.asarray(found.image))
 
 
+@pytest.mark.parametrize("mode", ["RGB", "P"])
+def test_a_colour_that_stands_for_transparent_stays_so(tmp_path, mode):
+    image = Image.new("RGB", (8, 8), (200, 40, 40))
+    image.paste((10, 120, 60), (0, 0, 4, 8))
+    image = image if mode == "RGB" else image.quantize(2)
+    hidden = (10, 120, 60) if mode == "RGB" else image.getpixel((0, 0))
+    image.save(tmp_path / "t.png", icc_profile=profile_of(P3), transparency=hidden)
+    found = decode(tmp_path / "t.png", colour_profile=True)
+    assert found.image.getpixel((0, 0)) == (255, 255, 255)
+    assert found.image.getpixel((7, 0))[0] > 205  # P3's red is beyond sRGB's
+    assert set(found.notes) == {APPLIED, "alpha composited on white"}
+
+
 def test_databases_and_srgb_keep_their_pixels(tmp_path):
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = saved(tmp_path / "s.png", photo(), srgb)

@@ -67,6 +67,10 @@ class TransformConfig:
     def __post_init__(self) -> None:
         require_choice("resize_mode", self.resize_mode, get_args(ResizeMode))
         require_options(
+            (
+                self.resize or self.resize_mode == "stretch",
+                f"resize_mode {self.resize_mode} says how images are resized: pass --resize with it",
+            ),
             (1 <= self.resize_size_h <= 16384, f"resize_size_h must lie in 1..16384, got {self.resize_size_h}"),
             (1 <= self.resize_size_w <= 16384, f"resize_size_w must lie in 1..16384, got {self.resize_size_w}"),
         )
@@ -104,6 +108,10 @@ class AugmentationConfig:
         require_options(
             (0 <= self.turn_p <= 1, f"turn_p must lie in 0..1, got {self.turn_p}"),
             (0 < self.scale_min <= 1, f"scale_min must lie in (0, 1], got {self.scale_min}"),
+            (
+                self.augmentation or (self.turn_p == 0 and self.scale_min == 1),
+                "turn_p and scale_min are augmentation: pass --augmentation with them",
+            ),
             (0 <= self.angle <= 180, f"angle must lie in 0..180 degrees, got {self.angle}"),
             (self.crop_size_h >= 1, f"crop_size_h must be >= 1, got {self.crop_size_h}"),
             (self.crop_size_w >= 1, f"crop_size_w must be >= 1, got {self.crop_size_w}"),

@@ -167,6 +167,7 @@ def _unequal(first: str, first_size: Sequence[int], second: str, second_size: Se
     (a_height, a_width), (b_height, b_width) = first_size, second_size
     return DataError(
         f"images of one batch must have one size, but {first} has {a_height} x {a_width} and {second} {b_height} x "
-        f"{b_width} (height x width). Bring them to one with --resize, or train on batches of one image: "
+        f"{b_width} (height x width). Bring them to one with --resize (mode stretch), crop them with "
+        "--augmentation, or train on batches of one image: "
         "--batch_size 1 --accumulation_steps 8 --exact_accumulation."
     )

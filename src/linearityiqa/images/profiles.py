@@ -15,10 +15,10 @@ _STEPS = np.linspace(0, 255, 9).astype(np.uint8)
 def in_srgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
     """A loaded image with its colours in sRGB, and notes: on a profile that was applied, or that does not fit.
 
-    Only profiles of RGB are applied, to RGB images with or without transparency; relative colorimetric.
+    Only profiles of RGB are applied, to RGB and palette images with or without transparency; relative colorimetric.
     """
     profile = image.info.get("icc_profile")
-    if not profile or image.mode not in ("RGB", "RGBA"):
+    if not profile or image.mode not in ("RGB", "RGBA", "P"):
         return image, []
     if not isinstance(profile, bytes) or len(profile) > MAX_PROFILE_BYTES or profile[16:20] != b"RGB ":
         return image, ["colour profile that does not fit ignored"]
@@ -29,8 +29,8 @@ def in_srgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
         colours = transform.apply(image.convert("RGB"))
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return image, ["damaged colour profile ignored"]
-    if image.mode == "RGBA":
-        colours.putalpha(image.getchannel("A"))
+    if image.has_transparency_data:  # also a colour or an index that stands for transparent
+        colours.putalpha(image.convert("RGBA").getchannel("A"))
     return colours, [APPLIED]
 
 

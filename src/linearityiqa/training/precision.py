@@ -59,7 +59,7 @@ def arithmetic_of(precision: Precision, device: torch.device) -> str:
 def cpu_computes_bfloat16() -> bool:
     """Whether this processor multiplies bfloat16 natively (AVX512_BF16, AMX), and torch is free to use it.
 
-    False where that cannot be found out: torch tells since version 2.11, and `ATEN_CPU_CAPABILITY` may forbid it.
+    False where torch cannot tell (`torch.cpu.get_capabilities` is missing), or `ATEN_CPU_CAPABILITY` forbids it.
     """
     if not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
         return False

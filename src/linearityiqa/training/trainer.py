@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from linearityiqa.console import in_words, track
+from linearityiqa.console import track
 from linearityiqa.data.workers import batch_limit
 from linearityiqa.errors import DivergedError, NotFiniteError
 from linearityiqa.evaluation import Predictions, evaluate, predict
@@ -215,13 +215,6 @@ class Trainer:
         epochs = self.session.config.optimiser.epochs - self.state.epoch
         return epochs * self.session.batches_an_epoch * seconds_a_batch + (epochs + 1) * evaluation
 
-    def _seconds_left(self) -> float:
-        """About how long the run goes on after this epoch."""
-        spent: float = (
-            sum(row["seconds"] for row in self.state.timing) + self.state.seconds + time.monotonic() - self._mark
-        )
-        return spent / self.state.epoch * (self.session.config.optimiser.epochs - self.state.epoch)
-
     def _note(self, number: int, batches: list[NetworkBatch], *, last: bool) -> None:
         """Add the gradient of one loss, and remember what there will be to read."""
         config = self.session.config
@@ -285,13 +278,12 @@ class Trainer:
         column = criterion if head == "fused" else f"{criterion}_{head}"
         value = next(row for row in rows if row["split"] == "val").get(column)
         logger.info(
-            "epoch %d/%d: loss %.4g, validation %s %s%s",
+            "epoch %d/%d: loss %.4g, validation %s %s",
             state.epoch,
             config.optimiser.epochs,
             rows[0]["loss"],
             column,
             "not defined" if value is None else f"{value:.4f}",
-            f", {in_words(left)} left" if (left := self._seconds_left()) else "",
         )
         if not state.best or is_better(criterion, value, state.best["value"]):
             weights = self.session.evaluated.state_dict()
