@@ -46,3 +46,11 @@ class LinearMapping:
     def __call__(self, scores: ArrayLike) -> NDArray[np.float64]:
         """Scores mapped to MOS, in the shape given."""
         return self.slope * np.asarray(scores, dtype=np.float64) + self.intercept
+
+    def then(self, other: "LinearMapping") -> "LinearMapping":
+        """The line that maps by this one first, and what comes out by the other.
+
+        >>> LinearMapping(2, 1).then(LinearMapping(10, 5))(3.0).item()
+        75.0
+        """
+        return LinearMapping(other.slope * self.slope, other.slope * self.intercept + other.intercept)

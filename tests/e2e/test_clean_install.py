@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from linearityiqa.packaged import bundled_card
 from linearityiqa.scoring import Scorer
-from linearityiqa.scoring.bundled import bundled_card
 
 ROOT = Path(__file__).parents[2]
 

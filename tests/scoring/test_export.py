@@ -20,7 +20,7 @@ import formula
 from linearityiqa.cli.main import main
 from linearityiqa.config import ExportConfig, ModelConfig, TransformConfig
 from linearityiqa.errors import ConfigError, DataError, ImageTooSmallError, ModelFileError
-from linearityiqa.models import save_model
+from linearityiqa.models import LinearityIQA, save_model
 from linearityiqa.scoring import Scorer, export, export_check, export_network
 from linearityiqa.scoring.export import ExportReport, export_model
 from linearityiqa.scoring.export_int8 import quantised
@@ -72,6 +72,22 @@ def test_outputs_are_torchs_for_any_number_of_images_of_any_size(
     assert np.ptp(expected_maps) > 0.1
     np.testing.assert_allclose(scores, expected_scores, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(maps, expected_maps, rtol=1e-4, atol=1e-4)
+
+
+def test_tensorflows_padding_follows_the_size_of_the_image(tmp_path: Path) -> None:
+    """EfficientNets of TensorFlow pad by what the size needs. Oracle: timm, which works that out anew for each size."""
+    pytest.importorskip("timm", reason="the extra timm is not installed")
+    config = ModelConfig(architecture="timm/tf_efficientnet_lite0")
+    torch.manual_seed(0)
+    network = LinearityIQA(config).eval()
+    record = make_record(model=config)
+    save_model(tmp_path / "model.safetensors", network, record)
+    report = export_model(ExportConfig(trained_model_file=tmp_path / "model.safetensors"))
+    runtime = OnnxRuntime(report.output)
+    for shape in ((1, 3, 97, 131), (2, 3, 64, 96), (1, 3, 75, 66)):
+        batch = np.random.default_rng(2).standard_normal(shape, dtype=np.float32)
+        expected = TorchRuntime(tmp_path / "model.safetensors", device="cpu").predict(batch)
+        np.testing.assert_allclose(runtime.predict(batch), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_scores_of_files_are_torchs(exported: ExportReport, model_file: Path, photographs: Path) -> None:

@@ -50,7 +50,7 @@ def run(config: ScoreConfig) -> int:
     from linearityiqa.scoring import Details
 
     if config.model_card:
-        from linearityiqa.scoring.bundled import bundled_card
+        from linearityiqa.packaged import bundled_card
 
         print(bundled_card().read_text(encoding="utf-8"), end="")
         return 0

@@ -16,7 +16,7 @@ def chosen_model(config: ScoreConfig | ServeConfig) -> Path:
     Raises:
         ModelFileError: none is named, and the installation lacks its own.
     """
-    from linearityiqa.scoring.bundled import bundled_model
+    from linearityiqa.packaged import bundled_model
 
     return config.trained_model_file or bundled_model()
 
@@ -66,8 +66,8 @@ def _arithmetic(config: ScoreConfig | ServeConfig) -> dict[str, int | None]:
 
 def headline(scorer: "Scorer", path: Path) -> str:
     """One line on the model, the scale of its scores, and how it sees images."""
+    from linearityiqa.packaged import is_bundled
     from linearityiqa.scoring import describe_transform
-    from linearityiqa.scoring.bundled import is_bundled
 
     record = scorer.record
     scale = f"scores on {record.scale}" if record.scale else "the scale of its scores is not recorded"

@@ -34,6 +34,10 @@ def main(argv: Sequence[str], prog: str = "linearityiqa train", default: TrainCo
 
 def test_again(config: TrainConfig) -> int:
     """Test the best model of the run that these options describe on its test split, and print."""
+    if config.optimiser.init is not None:
+        from linearityiqa.training.initial import described_by_initial_model
+
+        config = described_by_initial_model(config)
     return run_test(
         TestConfig(
             trained_model_file=(run_folder(config) / runfiles.MODEL,),

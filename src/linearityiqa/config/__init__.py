@@ -16,11 +16,12 @@ from linearityiqa.config.reproduce import ReproduceConfig
 from linearityiqa.config.run import DeviceConfig, RunConfig, TrainConfig
 from linearityiqa.config.score import ScoreConfig, SplitName, TestConfig
 from linearityiqa.config.serve import LimitsConfig, ServeConfig
-from linearityiqa.config.synthetic import PHOTOGRAPHS, SyntheticConfig
+from linearityiqa.config.synthetic import GRADED_DISTORTIONS, PHOTOGRAPHS, GradedConfig, SyntheticConfig
 from linearityiqa.config.tree import changed_from_defaults, from_dict, to_dict
 from linearityiqa.config.words import command_words
 
 __all__ = [
+    "GRADED_DISTORTIONS",
     "PHOTOGRAPHS",
     "RECIPES",
     "AugmentationConfig",
@@ -33,6 +34,7 @@ __all__ = [
     "DeviceConfig",
     "ExportConfig",
     "FigureName",
+    "GradedConfig",
     "LabelScale",
     "LimitsConfig",
     "ListConfig",

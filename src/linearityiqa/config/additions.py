@@ -12,6 +12,9 @@ ScheduleName = Literal["step", "cosine"]
 class Additions:
     """What can be added to the paper's optimisation."""
 
+    init: str | None = None
+    """Start from a trained quality model, heads included: its file, or bundled (the one in the package). It also says
+    what network and transform are, where no option does."""
     exact_accumulation: bool = False
     """One loss over all images of the accumulated batches, which pass the backbone twice, a batch at a time."""
     schedule: ScheduleName = "step"
@@ -29,6 +32,7 @@ class Additions:
         require_choice("schedule", self.schedule, get_args(ScheduleName))
         clip, patience = self.clip_grad_norm, self.patience
         require_options(
+            (self.init != "", "init must be bundled or a model file"),
             (0 <= self.warmup_epochs < float("inf"), f"warmup_epochs must be >= 0, got {self.warmup_epochs}"),
             (clip is None or 0 < clip < float("inf"), f"clip_grad_norm must be > 0, got {clip}"),
             (0 <= self.ema_decay < 1, f"ema_decay must lie in [0, 1), got {self.ema_decay}"),

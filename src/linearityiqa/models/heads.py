@@ -2,7 +2,10 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
+
+from linearityiqa.mapping import LinearMapping
 
 STAGE_FEATURES = 64
 """Length of the feature vector that each stage hands to the fused head."""
@@ -35,6 +38,13 @@ class ScoreHead(nn.Module):
         """Score of each row of `features`."""
         score: Tensor = self.linear(features)
         return (score if self.norm is None else self.norm(score)).squeeze(1)
+
+    def map_by(self, line: LinearMapping) -> None:
+        """From now on give `line(score)` for each score of before."""
+        last = self.linear if self.norm is None else self.norm
+        with torch.no_grad():
+            last.weight.mul_(line.slope)
+            last.bias.mul_(line.slope).add_(line.intercept)
 
 
 class StageOutput(NamedTuple):

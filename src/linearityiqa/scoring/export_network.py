@@ -2,20 +2,23 @@
 
 import contextlib
 import copy
+import functools
 import io
 import logging
 import warnings
 from collections.abc import Iterable, Iterator
 from importlib.metadata import version
-from typing import cast
+from typing import Any, cast
 
 import torch
 from onnx import ModelProto
+from onnxscript import opset18
 from torch import Tensor, nn
 
 from linearityiqa.models.heads import FeatureReduction, ScoreHead, StageHead
 from linearityiqa.models.network import LinearityIQA
 from linearityiqa.models.quality_map import scores_and_map
+from linearityiqa.models.timm_backbone import TimmBackbone
 from linearityiqa.quality import HEADS
 from linearityiqa.scoring.onnx_file import IMAGES, MAP
 from linearityiqa.sizes import smallest_pixels
@@ -40,7 +43,10 @@ def to_onnx(network: LinearityIQA, *, with_map: bool) -> ModelProto:
         network: on the CPU; stays as it is.
         with_map: whether the model also gives the quality map, shape (N, h, w).
     """
-    exported = _Exported(_with_folded_heads(network), with_map=with_map).eval()
+    network = _with_folded_heads(network)
+    if isinstance(network.backbone, TimmBackbone):
+        _hide_same_padding(network.backbone)
+    exported = _Exported(network, with_map=with_map).eval()
     with _quietly():
         any_size = {IMAGES: dict.fromkeys(AXES, torch.export.Dim.DYNAMIC)}
         program = torch.export.export(exported, (_example(network),), dynamic_shapes=any_size, strict=False)
@@ -53,6 +59,7 @@ def to_onnx(network: LinearityIQA, *, with_map: bool) -> ModelProto:
             opset_version=OPSET,
             optimize=True,
             verbose=False,
+            custom_translation_table={torch.ops.linearityiqa.same_convolution.default: _onnx_same_convolution},
         )
     if converted is None:
         raise RuntimeError("the exporter of torch gave no model")
@@ -105,6 +112,52 @@ def _with_folded_heads(network: LinearityIQA) -> LinearityIQA:
         elif isinstance(part, ScoreHead) and part.norm is not None:
             part.linear, part.norm = fold([part.linear, part.norm]), None
     return network
+
+
+@torch.library.custom_op("linearityiqa::same_convolution", mutates_args=())
+def _same_convolution(
+    images: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], dilation: list[int], groups: int
+) -> Tensor:
+    """A convolution padded as TensorFlow's SAME: the output has 1/stride of the input's size, rounded up."""
+    from timm.layers.conv2d_same import conv2d_same
+
+    (down, right), (rows, columns) = stride, dilation
+    same: Tensor = conv2d_same(images, weight, bias, (down, right), (0, 0), (rows, columns), groups)
+    return same
+
+
+@_same_convolution.register_fake
+def _(
+    images: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], dilation: list[int], groups: int
+) -> Tensor:
+    height, width = ((side + step - 1) // step for side, step in zip(images.shape[2:], stride, strict=True))
+    return images.new_empty(images.shape[0], weight.shape[0], height, width)
+
+
+def _onnx_same_convolution(
+    images: Any, weight: Any, bias: Any, stride: list[int], dilation: list[int], groups: int
+) -> Any:
+    """The same in ONNX, which has such a padding of its own."""
+    return opset18.Conv(images, weight, bias, auto_pad="SAME_UPPER", strides=stride, dilations=dilation, group=groups)
+
+
+def _hide_same_padding(backbone: TimmBackbone) -> None:
+    """Have TensorFlow's SAME padding exported as one operator.
+
+    timm computes how much to pad from the size of its input; where that is free, the exporter nests the sizes of all
+    layers before into one expression, whose simplification takes it hours.
+    """
+    from timm.layers.conv2d_same import Conv2dSame
+
+    def forward(layer: nn.Conv2d, images: Tensor) -> Tensor:
+        padded: Tensor = _same_convolution(
+            images, layer.weight, layer.bias, list(layer.stride), list(layer.dilation), layer.groups
+        )
+        return padded
+
+    for layer in backbone.modules():
+        if isinstance(layer, Conv2dSame):
+            setattr(layer, "forward", functools.partial(forward, layer))  # noqa: B010  (to mypy a method is no attribute)
 
 
 def _example(network: LinearityIQA) -> Tensor:

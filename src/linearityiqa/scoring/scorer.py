@@ -14,9 +14,9 @@ from linearityiqa.data.processes import ahead
 from linearityiqa.data.workers import BatchLimit, batch_limit, default_workers
 from linearityiqa.errors import ConfigError, DataError
 from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform
+from linearityiqa.packaged import bundled_model
 from linearityiqa.record import ModelRecord
 from linearityiqa.scoring.batching import WINDOW_BATCHES, Lanes, Slot, Window, in_order
-from linearityiqa.scoring.bundled import bundled_model
 from linearityiqa.scoring.inference import Inference
 from linearityiqa.scoring.prepared import ImageLike, Prepared, prepare
 from linearityiqa.scoring.results import PLAIN, Details, ImageScore

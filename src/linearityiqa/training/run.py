@@ -13,6 +13,7 @@ from linearityiqa.console import working
 from linearityiqa.errors import DataError, DivergedError, TrainingError
 from linearityiqa.files import write_text
 from linearityiqa.training.distributed import World, open_world
+from linearityiqa.training.initial import described_by_initial_model
 from linearityiqa.training.outcome import RunResult, finish
 from linearityiqa.training.runlog import NoLog, RunLog
 from linearityiqa.training.session import Session, open_session
@@ -32,11 +33,13 @@ def train(config: TrainConfig) -> RunResult:
 
     Raises:
         ConfigError: options that cannot be carried out here.
+        ModelFileError: the model that the run starts from cannot be used.
         DataError: the database, a label or an image is missing or malformed.
         DivergedError: the loss or a score is not finite.
         TrainingError: the run folder cannot be used.
         Interrupted: SIGINT or SIGTERM; the state is saved.
     """
+    config = described_by_initial_model(config)
     with open_world(config.device.device) as world, StopRequest() as stop:
         folder = run_folder(config)
         with exclusive(folder) if world.is_main else nullcontext(), working(f"training in {folder}"):

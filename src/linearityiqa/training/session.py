@@ -25,6 +25,7 @@ from linearityiqa.models import LinearityIQA
 from linearityiqa.training.averaging import WeightAverage
 from linearityiqa.training.distributed import ALONE, World
 from linearityiqa.training.images import DEBUG_BATCHES, Part, RunImages, open_run_images
+from linearityiqa.training.initial import start_from_model
 from linearityiqa.training.optimisation import build_optimizer
 from linearityiqa.training.precision import (
     Precision,
@@ -120,7 +121,8 @@ class Session:
         images = ", ".join(f"{len(data)} {part}" for part, data in self.datasets.items())
         others = [f"; also trained on {len(one.split('train'))} of {one.name}" for one in self.images.databases[1:]]
         parameters = sum(parameter.numel() for parameter in self.network.parameters())
-        weights = "random weights" if options.weights == "none" else f"initial weights {options.weights}"
+        initial = options.weights if options.init is None else f"{options.init}, heads included"
+        weights = "random weights" if initial == "none" else f"initial weights {initial}"
         own = self.precision.evaluation is contextlib.nullcontext and self.precision.name != "float32"
         device = f"{self.device} ({torch.get_num_threads()} threads)" if self.device.type == "cpu" else str(self.device)
         processes = f", {self.world.size} processes" if self.world.size > 1 else ""
@@ -186,7 +188,10 @@ def _training_step(
     options = config.optimiser
     make_deterministic(world.own_seed(options.seed), randomness=options.randomness)
     precision = choose_precision(options, device)
-    network = LinearityIQA(config.model, weights=options.weights if world.is_main and not resuming else "none")
+    from_backbone = options.init is None and world.is_main and not resuming
+    network = LinearityIQA(config.model, weights=options.weights if from_backbone else "none")
+    if options.init is not None and world.is_main and not resuming:
+        start_from_model(network, config, images.database)
     layout = choose_layout(network, precision, device, blocked=not (config.device.compile or options.freeze_bn))
     if device.type == "cpu" and precision.name != "float32":
         keep_depthwise_in_float32(network)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from linearityiqa.cli.datasets.written import image_dir_of, where_images
 from linearityiqa.cli.parsing import parse
 from linearityiqa.config import SplitConfig
+from linearityiqa.console import track
+from linearityiqa.data.checks.glance import glances
 from linearityiqa.data.checks.scenes import Scenes, find_scenes
 from linearityiqa.data.imagefiles import find_images
 from linearityiqa.data.labelfile import names_for, refuse_to_overwrite, write_csv
@@ -42,8 +44,9 @@ def main(argv: Sequence[str]) -> int:
     scenes = None
     if config.by_scene:
         root, image_names = find_images(labels, source.folders, source.remedy)
-        workers = default_workers(config.num_workers)
-        scenes = find_scenes(image_names, root, labels.references, test, workers=workers, quiet=config.quiet)
+        looks = glances(image_names, root, default_workers(config.num_workers))
+        looks = track(looks, "reading images", total=len(image_names), enabled=not config.quiet)
+        scenes = find_scenes(looks, labels.references, test, quiet=config.quiet)
         labels = replace(labels, references=scenes.references, splits=None)
     rng = np.random.default_rng([config.seed, config.data.exp_id])
     references = labels.references or labels.names

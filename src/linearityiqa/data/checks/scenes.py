@@ -3,14 +3,13 @@
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from linearityiqa.console import track
 from linearityiqa.data.checks.duplicates import same_files, stand_ins
-from linearityiqa.data.checks.glance import glances
+from linearityiqa.data.checks.glance import Glance
 from linearityiqa.data.neardup import SIDE, Groups, find_near_duplicates
 from linearityiqa.errors import DataError
 
@@ -48,58 +47,56 @@ class Scenes:
 
 
 def find_scenes(
-    names: Sequence[str],
-    folder: Path,
-    references: Sequence[str] | None,
-    test: NDArray[np.int64],
+    looks: Iterable[Glance],
+    references: Sequence[str] | None = None,
+    test: NDArray[np.int64] | None = None,
     *,
-    workers: int,
     quiet: bool = True,
 ) -> Scenes:
     """Group images by what they show: near-duplicates, identical files and images of one reference belong together.
 
     Args:
-        names: the image files, relative to the folder.
-        folder: where they are.
+        looks: a look at each image, in order.
         references: the reference of each image, where that is known.
         test: rows of a test set that stays as it is, so that a scene may have images on both sides of its border.
-        workers: processes that decode; 0 decodes in this one.
         quiet: show no progress bar.
 
     Raises:
         DataError: an image cannot be decoded; the message names it.
     """
-    groups = Groups(len(names))
-    firsts: dict[str, int] = {}
-    for number, reference in enumerate(references or ()):
-        groups.join(firsts.setdefault(reference, number), number)
 
     def watch(parts: Iterable[int], description: str, total: int) -> Iterable[int]:
         return track(parts, description, total=total, enabled=not quiet)
 
     with tempfile.TemporaryFile() as file:  # pictures of millions of images need no memory
         seen = []
-        for glance in track(glances(names, folder, workers), "reading images", total=len(names), enabled=not quiet):
-            if glance.error:
-                raise DataError(f"its scene cannot be found: {glance.error}")
-            file.write(glance.picture)
-            seen.append(replace(glance, picture=b""))
+        for look in looks:
+            if look.error:
+                raise DataError(f"its scene cannot be found: {look.error}")
+            file.write(look.picture)
+            seen.append(replace(look, picture=b""))
         file.flush()
-        pictures = np.memmap(file, dtype=np.uint8, mode="r", shape=(len(names), SIDE, SIDE))
+        count = len(seen)
+        groups = Groups(count)
+        firsts: dict[str, int] = {}
+        for row, reference in enumerate(references or ()):
+            groups.join(firsts.setdefault(reference, row), row)
         copies = same_files(seen)
         for group in copies:
-            for number in group[1:]:
-                groups.join(group[0], number)
-        numbers, _ = stand_ins(len(names), copies)
-        found = find_near_duplicates(pictures, _roots(groups, len(names)), numbers, watch)
+            for row in group[1:]:
+                groups.join(group[0], row)
+        numbers, _ = stand_ins(count, copies)
+        pictures = np.memmap(file, dtype=np.uint8, mode="r", shape=(count, SIDE, SIDE))
+        found = find_near_duplicates(pictures, _roots(groups, count), numbers, watch)
     for link in found.links:
         groups.join(link.first, link.second)
-    codes = _roots(groups, len(names))
-    held = np.zeros(len(names), dtype=bool)
-    held[test] = True
+    codes = _roots(groups, count)
+    held = np.zeros(count, dtype=bool)
+    if test is not None:
+        held[test] = True
     first: dict[tuple[int, bool], int] = {}
     rows = [first.setdefault(side, row) for row, side in enumerate(zip(codes.tolist(), held.tolist(), strict=True))]
-    words = names if references is None else references
+    words = [look.name for look in seen] if references is None else references
     return Scenes(codes, tuple(words[row] for row in rows), held, found.cut)
 
 

@@ -4,6 +4,7 @@ from linearityiqa.extras import require
 
 require("skimage", "demo")
 
-from linearityiqa.data.synthetic.make import make_database  # noqa: E402 - the line above says what is missing
+from linearityiqa.data.synthetic.graded import make_graded_database  # noqa: E402 - the line above says what is missing
+from linearityiqa.data.synthetic.make import make_database  # noqa: E402
 
-__all__ = ["make_database"]
+__all__ = ["make_database", "make_graded_database"]

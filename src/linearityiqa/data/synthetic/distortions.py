@@ -77,6 +77,11 @@ def exposure(image: ByteImage, severity: float, rng: np.random.Generator) -> Byt
     return to_display(to_light(image) * np.float32(2.0**stops))
 
 
+def darkening(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
+    """Underexposed by up to 3 stops."""
+    return to_display(to_light(image) * np.float32(2.0 ** (-3.0 * severity)))
+
+
 def low_contrast(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
     """Values drawn towards the image's mean colour, as by haze: contrast 1 down to 0.22."""
     values = image.astype(np.float32) / 255
@@ -158,3 +163,6 @@ DISTORTIONS: tuple[Distortion, ...] = (
     Distortion("jpeg2000", jpeg2000),
 )
 """Lens and movement, exposure and sensor, scaling, compression. Two at once are applied in this order."""
+
+GRADED: dict[str, Distortion] = {each.name: each for each in (*DISTORTIONS, Distortion("darkening", darkening))}
+"""What photographs of one's own may undergo, by name. The built-in database draws from `DISTORTIONS` only, as ever."""

@@ -4,6 +4,7 @@ Five metrics of scikit-image compare an image with its pristine original; each g
 1..100 by 1 + 99 / (1 + (d / half)^2). The label is their mean, its standard deviation their spread.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -134,6 +135,30 @@ def ladder_scores(original: ByteImage, pristine: Views, step: Severity) -> NDArr
     return np.asarray(rungs[lower] + (position - lower) * (rungs[upper] - rungs[lower]))
 
 
+def graded_labels(original: ByteImage, steps: Sequence[Severity], versions: Sequence[ByteImage]) -> list[Label]:
+    """The labels of versions of one image, none of which ever rises with severity, metric by metric.
+
+    As `ladder_scores`, but every version is measured itself: its rungs are the versions before it.
+
+    Args:
+        original: the pristine image.
+        steps: one distortion with one seed, severity rising.
+        versions: what came out of each.
+    """
+    pristine = Views.of(original)
+    least = np.full(len(HALF), BEST)
+    labels = []
+    for step, version in zip(steps, versions, strict=True):
+        if step.severity > 0:
+            least = np.minimum(least, scores(pristine, version))
+        labels.append(_label_of(least))
+    return labels
+
+
+def _label_of(each: NDArray[np.float64]) -> Label:
+    return Label(float(each.mean()), max(SMALLEST_SPREAD, float(each.std())))
+
+
 def label(original: ByteImage, steps: tuple[Severity, ...], distorted: ByteImage) -> Label:
     """The label of a pristine image that went through `steps`.
 
@@ -149,8 +174,7 @@ def label(original: ByteImage, steps: tuple[Severity, ...], distorted: ByteImage
     each = [ladder_scores(original, pristine, step) for step in steps]
     if len(steps) > 1:
         each.append(scores(pristine, distorted))
-    final = np.min(each, axis=0) if each else np.full(len(HALF), BEST)
-    return Label(float(final.mean()), max(SMALLEST_SPREAD, float(final.std())))
+    return _label_of(np.min(each, axis=0) if each else np.full(len(HALF), BEST))
 
 
 def _ssim(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:

@@ -12,11 +12,11 @@ import platform
 import signal
 import threading
 from collections import defaultdict
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from PIL import features
 
@@ -58,6 +58,9 @@ _stop: Event | None = None
 """In a worker: set when the parent wants no more images."""
 
 
+T = TypeVar("T")
+
+
 class Task(NamedTuple):
     """Images of one reference, which is rendered once for all of them."""
 
@@ -96,7 +99,7 @@ def make_database(config: SyntheticConfig, *, progress: bool = False) -> Path:
     with workplace(folder) as place:
         if not holds(folder, plan):  # another process may have made it while this one waited
             _fill(place, config, progress)
-            write_manifest(place, plan, _versions())
+            write_manifest(place, plan, versions())
             place.replace(folder)
     return folder / LABELS
 
@@ -115,14 +118,20 @@ def recipe(config: SyntheticConfig) -> dict[str, Any]:
 
 def _fill(place: Path, config: SyntheticConfig, progress: bool) -> None:
     (place / IMAGES).mkdir()
-    with contextlib.closing(_carry_out(_tasks(config), config, place / IMAGES)) as made:
+    work = functools.partial(_make_images, config=config, images=place / IMAGES)
+    with contextlib.closing(carry_out(_tasks(config), work, config.num_workers)) as made:
         rows = sorted(track(made, "making images", total=config.images, enabled=progress))
+    write_labels(place, COLUMNS, rows, README)
+
+
+def write_labels(place: Path, columns: Sequence[str], rows: Iterable[Row], readme: str) -> None:
+    """Write the CSV file, and what a reader should know of it."""
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(columns)
     writer.writerows(row.cells for row in rows)
     write_text(place / LABELS, lines.getvalue())
-    write_text(place / "README.txt", README)
+    write_text(place / "README.txt", readme)
 
 
 def _tasks(config: SyntheticConfig) -> list[Task]:
@@ -138,10 +147,18 @@ def _tasks(config: SyntheticConfig) -> list[Task]:
     ]
 
 
-def _carry_out(tasks: list[Task], config: SyntheticConfig, images: Path) -> Generator[Row]:
-    """Rows of all tasks as they are done, in any order."""
-    work = functools.partial(_make_images, config=config, images=images)
-    workers = min(default_workers(config.num_workers), len(tasks))
+def carry_out(tasks: Sequence[T], work: Callable[[T], list[Row]], num_workers: int | None) -> Generator[Row]:
+    """Rows of all tasks as they are done, in any order.
+
+    Args:
+        tasks: what is done at a time.
+        work: does a task; it ends early where `stopped()`.
+        num_workers: processes; 0 works in this one, None means one a core.
+
+    Raises:
+        DataError: a process was killed.
+    """
+    workers = min(default_workers(num_workers), len(tasks))
     if workers == 0:
         for task in tasks:
             yield from work(task)
@@ -160,6 +177,11 @@ def _carry_out(tasks: list[Task], config: SyntheticConfig, images: Path) -> Gene
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)
+
+
+def stopped() -> bool:
+    """In a worker: whether the parent wants no more images."""
+    return _stop is not None and _stop.is_set()
 
 
 def _start_worker(stop: Event) -> None:
@@ -182,7 +204,7 @@ def _make_images(task: Task, *, config: SyntheticConfig, images: Path) -> list[R
     pristine = load_reference(task.reference, config)
     rows = []
     for number in task.numbers:
-        if _stop is not None and _stop.is_set():
+        if stopped():
             break
         sample = make_sample(pristine, number, config)
         name = f"{number:05d}.png"
@@ -197,7 +219,7 @@ def _cells(name: str, sample: Sample, reference: Reference) -> tuple[str, ...]:
     return (name, *label, reference.split, reference.name, *steps, *[""] * (4 - len(steps)))
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
     """What the bytes also depend on: encoders, filters, random streams."""
     packages = {
         name: importlib.metadata.version(name) for name in ("linearityiqa", "numpy", "scipy", "scikit-image", "Pillow")

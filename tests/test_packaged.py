@@ -9,11 +9,11 @@ import pytest
 from PIL import Image, ImageFilter
 
 from linearityiqa.cli.main import main
+from linearityiqa.packaged import bundled_card, bundled_model, is_bundled
 from linearityiqa.scoring import Details, Scorer
-from linearityiqa.scoring.bundled import bundled_card, bundled_model, is_bundled
 from linearityiqa.scoring.onnx_runtime import OnnxRuntime
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(
     not (ROOT / "src" / "linearityiqa" / "bundled" / "model.onnx").is_file(),
     reason="this version brings no model of its own: scripts/bundled_model.py makes one",

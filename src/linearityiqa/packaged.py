@@ -1,10 +1,9 @@
-"""The small model that comes with the package, and the card that says what it is and is not."""
+"""The model that comes with the package, for onnxruntime and for torch, and its card."""
 
 import importlib.resources
 from pathlib import Path
 
 from linearityiqa.errors import ModelFileError
-from linearityiqa.scoring.runtime import HOW_TO_GET_A_MODEL
 
 _FOLDER = Path(str(importlib.resources.files("linearityiqa"))) / "bundled"
 
@@ -16,6 +15,15 @@ def bundled_model() -> Path:
         ModelFileError: the installation lacks it.
     """
     return _present(_FOLDER / "model.onnx")
+
+
+def bundled_weights() -> Path:
+    """The same model for torch, to go on training from (float16; `linearityiqa train --init bundled`).
+
+    Raises:
+        ModelFileError: the installation lacks it.
+    """
+    return _present(_FOLDER / "model.safetensors")
 
 
 def bundled_card() -> Path:
@@ -35,6 +43,7 @@ def is_bundled(path: Path) -> bool:
 def _present(path: Path) -> Path:
     if not path.is_file():
         raise ModelFileError(
-            f"no model is named, and this version brings none of its own: --model FILE. {HOW_TO_GET_A_MODEL}"
+            f"the installation lacks {path.name} of the model in the package: name one of your own with --model FILE, "
+            "or install linearityiqa again"
         )
     return path

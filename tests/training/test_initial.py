@@ -1,0 +1,96 @@
+"""Runs that start from a trained quality model. Oracles: the model's own file, its scores, and the label's scale."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from linearityiqa.config import LossConfig, ModelConfig, TrainConfig, TransformConfig
+from linearityiqa.data.databases import open_databases
+from linearityiqa.errors import ConfigError, ModelFileError
+from linearityiqa.models import LinearityIQA, TrainedModel, open_model
+from linearityiqa.training import train
+from linearityiqa.training.initial import described_by_initial_model, start_from_model
+from small_runs import changed, small_run
+
+RESIZED = TransformConfig(resize=True, resize_size_h=64, resize_size_w=96)
+
+
+@pytest.fixture(scope="module")
+def model_file(photo_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("first")
+    train(changed(small_run(photo_database, folder, transform=RESIZED), epochs=1))
+    return folder / "model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def model(model_file: Path) -> TrainedModel:
+    return open_model(model_file)
+
+
+def continued(labels: Path, folder: Path, model_file: Path, **options) -> TrainConfig:
+    run = replace(small_run(labels, folder), model=ModelConfig(), transform=TransformConfig())
+    return changed(run, init=str(model_file), **options)
+
+
+def started(config: TrainConfig) -> LinearityIQA:
+    """The network of a run before its first step, in evaluation mode."""
+    network = LinearityIQA(config.model)
+    start_from_model(network, config, open_databases(config.data, config.optimiser.seed)[0])
+    return network.eval()
+
+
+def test_network_and_transform_are_the_models(photo_database: Path, tmp_path: Path, model_file: Path) -> None:
+    run = described_by_initial_model(continued(photo_database, tmp_path, model_file))
+    assert run.model.architecture == "shufflenet_v2_x0_5"
+    assert run.transform == RESIZED
+    own = replace(continued(photo_database, tmp_path, model_file), transform=replace(RESIZED, resize_size_w=64))
+    assert described_by_initial_model(own).transform.resize_size_w == 64
+
+
+def test_all_weights_are_taken(photo_database: Path, tmp_path: Path, model_file: Path, model: TrainedModel) -> None:
+    network = started(described_by_initial_model(continued(photo_database, tmp_path, model_file)))
+    taken, own = network.state_dict(), model.network.state_dict()
+    assert all(torch.equal(taken[name], value) for name, value in own.items())
+
+
+@pytest.mark.parametrize("label_scale", ["given", "standard"])
+def test_mse_starts_on_the_scale_of_the_labels(
+    photo_database: Path, tmp_path: Path, model_file: Path, model: TrainedModel, label_scale: str
+) -> None:
+    run = replace(
+        described_by_initial_model(continued(photo_database, tmp_path, model_file, label_scale=label_scale)),
+        loss=LossConfig(loss_type="mse"),
+    )
+    images = torch.randn(4, 3, 64, 96)
+    with torch.no_grad():
+        seen, raw = started(run)(images).fused, model.network(images).fused
+    expected = model.record.mapping.fused(raw)  # on the same database, and so on the same scale
+    if label_scale == "standard":
+        mos = open_databases(run.data, run.optimiser.seed)[0].split("train").mos
+        expected = (expected - mos.mean()) / mos.std()
+    np.testing.assert_allclose(seen.numpy(), expected, rtol=0.01, atol=0.01)
+
+
+def test_a_run_goes_on_from_the_model(photo_database: Path, tmp_path: Path, model_file: Path) -> None:
+    """With a learning rate of next to nothing the scores stay those of the model."""
+    config = continued(photo_database, tmp_path, model_file, epochs=1, learning_rate=1e-12, freeze_bn=True)
+    result = train(config)
+    first, second = open_model(model_file), open_model(result.model_file)
+    images = torch.randn(4, 3, 64, 96)
+    with torch.no_grad():
+        before, after = (one.network.backbone(images).stage4 for one in (first, second))
+    torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-4)
+    assert train(config).results == result.results  # finished: nothing is trained again
+
+
+def test_faults(photo_database: Path, tmp_path: Path, model_file: Path) -> None:
+    other = replace(continued(photo_database, tmp_path, model_file), model=ModelConfig(architecture="resnet18"))
+    with pytest.raises(ConfigError, match="holds a model of shufflenet_v2_x0_5"):
+        described_by_initial_model(other)
+    with pytest.raises(ModelFileError, match="there is no model file"):
+        train(continued(photo_database, tmp_path, tmp_path / "none.safetensors"))
+    with pytest.raises(ConfigError, match="init must be"):
+        continued(photo_database, tmp_path, Path("x"), weights="none").optimiser.__class__(init="")
