@@ -16,7 +16,13 @@ SCALE = QualityScale(low=1, high=100)
 def make_record(scale: QualityScale | None = SCALE, **config: object) -> ModelRecord:
     """A record with known mappings; `config` are groups of options."""
     return ModelRecord(
-        config=TrainConfig(**config), mapping=MAPPING, scale=scale, database="photos", epoch=1, software="test 1"
+        config=TrainConfig(**config),
+        mapping=MAPPING,
+        scale=scale,
+        database="photos",
+        epoch=1,
+        opinions=True,
+        software="test 1",
     )
 
 

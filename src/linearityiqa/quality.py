@@ -30,6 +30,8 @@ class QualityScores(NamedTuple, Generic[T]):
         return QualityScores(function(self.stage3), function(self.stage4), function(self.fused))
 
 
+USUAL_SCALES = ((0.0, 1.0), (1.0, 5.0), (0.0, 5.0), (0.0, 10.0), (0.0, 100.0))
+"""Scales on which opinions are usually given, the narrowest first."""
 HEADS = QualityScores._fields
 """Names of the heads, in the order of `QualityScores`."""
 
@@ -62,6 +64,19 @@ class QualityScale:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise DataError(f"a quality scale needs low < high, got {self.low}..{self.high}")
+
+    @classmethod
+    def filled_by(cls, low: float, high: float, source: str) -> "QualityScale":
+        """The usual scale that scores from `low` to `high` lie on and half fill; where there is none, their range.
+
+        >>> str(QualityScale.filled_by(1.2, 4.7, "mos.csv"))
+        '1..5, higher is better; the usual scale around 1.2..4.7 in mos.csv'
+        """
+        for ends in USUAL_SCALES:
+            if ends[0] <= low and high <= ends[1] and 2 * (high - low) >= ends[1] - ends[0]:
+                given = "" if ends == (low, high) else f"the usual scale around {low:g}..{high:g} in {source}"
+                return cls(low=ends[0], high=ends[1], note=given)
+        return cls(low=low, high=high, note=f"range observed in {source}")
 
     def contains(self, score: float) -> bool:
         """Whether `score` lies on the scale."""

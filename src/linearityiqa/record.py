@@ -120,6 +120,7 @@ class ModelRecord:
         database: name of the training database.
         epoch: best epoch, counted from 1 (0 where unknown).
         figures: what was measured with the model, e.g. ``{"test SROCC": 0.93}``.
+        opinions: whether people gave the MOS, or they were computed (pseudo-labels); None where that was not recorded.
         normalisation: mean and deviation that the network's input is made with; in files of format 1 ImageNet's.
         seen: the images it was trained and validated on; None where that was not recorded.
         software: name and version of the program that wrote the record.
@@ -131,9 +132,17 @@ class ModelRecord:
     database: str
     epoch: int
     figures: dict[str, float] = field(default_factory=dict)
+    opinions: bool | None = None
     normalisation: Normalisation = IMAGENET
     seen: SeenImages | None = None
     software: str = field(default_factory=lambda: f"linearityiqa {version('linearityiqa')}")
+
+    @property
+    def labels(self) -> str:
+        """What the model has learned to predict, in words; empty where that was not recorded."""
+        if self.opinions is None:
+            return ""
+        return "people's opinions" if self.opinions else "pseudo-labels that no person gave"
 
     def to_json(self) -> str:
         """The record as one JSON object."""
@@ -148,6 +157,8 @@ class ModelRecord:
             "normalisation": asdict(self.normalisation),
             "software": self.software,
         }
+        if self.opinions is not None:
+            values["opinions"] = self.opinions
         if self.seen is not None:
             values["seen"] = self.seen.as_dict()
         return json.dumps(values)
@@ -174,6 +185,7 @@ class ModelRecord:
                 database=str(values["database"]),
                 epoch=int(values["epoch"]),
                 figures={str(name): float(value) for name, value in values["figures"].items()},
+                opinions=bool(values["opinions"]) if "opinions" in values else None,
                 normalisation=_normalisation(values["normalisation"]) if "normalisation" in values else IMAGENET,
                 seen=SeenImages.from_dict(values["seen"]) if "seen" in values else None,
                 software=str(values["software"]),

@@ -60,7 +60,7 @@ def test_json_lines_are_the_librarys_results(score: Score, runtime: PixelRuntime
     assert [json.loads(line) for line in out.splitlines()] == expected
     assert list(expected[0]) == list(COLUMNS)
     model, scale, images = err.strip().split("; ")
-    assert model == "m.safetensors: resnext101_32x8d trained on photos"
+    assert model == "m.safetensors: resnext101_32x8d trained on photos (people's opinions)"
     assert (scale, images) == ("scores on 1..100, higher is better", "images at their own size")
 
 

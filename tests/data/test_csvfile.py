@@ -69,10 +69,37 @@ def test_unicode_names(labels):
 
 def test_difference_scores_are_mirrored_inside_their_range(labels):
     read = read_csv(labels("image_name,dmos\na.png,10\nb.png,70\nc.png,25\n"))
-    assert read.mos.tolist() == [70, 10, 55]
-    assert (read.scale.low, read.scale.high) == (10, 70)
-    assert "DMOS" in read.scale.note
-    assert "80 - DMOS" in read.scale.note
+    assert read.mos.tolist() == [90, 30, 75]
+    assert (read.scale.low, read.scale.high) == (0, 100)
+    assert "100 - DMOS" in read.scale.note
+    assert "10..70" in read.scale.note
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "scale"),
+    [
+        (6.619, 100, (0, 100)),
+        (1.2, 4.9, (1, 5)),
+        (0.4, 4.9, (0, 5)),
+        (0.1, 0.9, (0, 1)),
+        (2, 9, (0, 10)),
+        (10, 30.5, (10, 30.5)),  # it half fills none
+        (-3, 60, (-3, 60)),
+        (5, 130, (5, 130)),
+    ],
+)
+def test_the_scale_is_the_usual_one_that_the_scores_fill(labels, lowest, highest, scale):
+    read = read_csv(labels(f"image_name,mos\na.png,{lowest}\nb.png,{highest}\n"))
+    assert (read.scale.low, read.scale.high) == scale
+    assert read.mos.tolist() == [lowest, highest]
+
+
+def test_a_stated_scale(labels):
+    read = read_csv(labels("image_name,mos\na.png,3\nb.png,4\n"), scale=(1, 7))
+    assert str(read.scale) == "1..7, higher is better"
+    assert read_csv(labels("image_name,dmos\na.png,3\nb.png,4\n"), scale=(1, 7)).mos.tolist() == [5, 4]
+    with pytest.raises(DataError, match=r"from 3 to 4, beyond the scale 1\.\.3\.5"):
+        read_csv(labels("image_name,mos\na.png,3\nb.png,4\n"), scale=(1, 3.5))
 
 
 BAD = {

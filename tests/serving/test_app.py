@@ -4,12 +4,15 @@ import base64
 import io
 import json
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from linearityiqa.config import LimitsConfig, TransformConfig
+from linearityiqa.packaged import bundled_card
 from linearityiqa.scoring import Scorer
 from linearityiqa.serving.security import HEADERS, Token
 from live_service import encoded, grey
@@ -240,3 +243,20 @@ def test_wrong_parameters_paths_and_methods_are_problems(serve) -> None:
         assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM)
         assert json.loads(answer.content)["status"] == status
     assert client.get("/v1/score").headers["allow"] == "POST"
+
+
+def test_a_model_of_pseudo_labels_says_so_and_gives_no_grades(serve) -> None:
+    client = serve(PixelRuntime(replace(make_record(), opinions=False)))
+    (result,) = client.post("/v1/score", content=grey(), headers=PNG).json()["results"]
+    assert result["quality"] is None
+    assert 0 <= result["position"] <= 1
+    model = client.get("/v1/model").json()
+    assert model["labels"] == "pseudo-labels that no person gave"
+    assert serve().get("/v1/model").json()["labels"] == "people's opinions"
+
+
+def test_the_card_of_the_model_in_the_package(serve) -> None:
+    client = serve()
+    assert client.get("/card").text == bundled_card().read_text(encoding="utf-8")
+    assert client.get("/v1/model").json()["card"] == "/card"
+    assert serve(trained_model_file=Path("own.onnx")).get("/v1/model").json()["card"] is None

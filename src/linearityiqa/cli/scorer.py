@@ -70,12 +70,13 @@ def headline(scorer: "Scorer", path: Path) -> str:
     from linearityiqa.scoring import describe_transform
 
     record = scorer.record
+    labels = f" ({record.labels})" if record.labels else ""
     scale = f"scores on {record.scale}" if record.scale else "the scale of its scores is not recorded"
     images = describe_transform(record.config.transform)
-    model = f"{record.config.model.architecture} trained on {record.database}; {scale}; images {images}"
+    model = f"{record.config.model.architecture} trained on {record.database}{labels}; {scale}; images {images}"
     if is_bundled(path):
         return (
-            f"no --model is named, so the small one in the package scores: {model}. "
+            f"no --model is named, so the one in the package scores: {model}. "
             "What it is good for: linearityiqa score --model_card"
         )
     return f"{path}: {model}"

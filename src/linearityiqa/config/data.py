@@ -19,6 +19,9 @@ class DataConfig:
     """A known database (see: datasets list), or a CSV file (image_name, mos[, mos_std][, split][, reference])."""
     image_dir: Path | None = None
     """Folder that the image names are relative to; by default beside the labels."""
+    scale: tuple[float, float] | None = None
+    """Lowest and highest score that people could give in a CSV file; by default the usual scale (0..1, 1..5, 0..5,
+    0..10 or 0..100) that its scores fill, else their range."""
     more_datasets: tuple[str, ...] = ()
     """More databases, which may as well be named after DATASET, with images beside their labels.
     train: their training sets are trained on too, each on its own scale, since the loss compares images of one database
@@ -36,6 +39,10 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         require_options(
+            (
+                self.scale is None or self.scale[0] < self.scale[1],
+                f"scale must be LOW HIGH with LOW < HIGH, got {self.scale}",
+            ),
             (bool(self.dataset), "dataset must name a database or a CSV file"),
             (
                 len({self.dataset, *self.more_datasets}) == 1 + len(self.more_datasets),

@@ -19,8 +19,6 @@ class ListConfig:
 class CheckConfig:
     """Which database is checked, and how the findings are shown."""
 
-    scale: tuple[float, float] | None = None
-    """Lowest and highest possible score; by default that of a known database, else scores far from all others count."""
     near_duplicates: bool = True
     """Look for images that show the same picture (--no_near_duplicates leaves it out)."""
     listed: int = 10
@@ -35,7 +33,6 @@ class CheckConfig:
 
     def __post_init__(self) -> None:
         require_options(
-            (self.scale is None or self.scale[0] < self.scale[1], f"scale must be LOW HIGH, got {self.scale}"),
             (self.listed >= 0, f"listed must be >= 0, got {self.listed}"),
             _workers_rule(self.num_workers),
         )

@@ -1,5 +1,6 @@
 """Any database as a CSV file: image_name, mos (or dmos), and optionally mos_std, split, reference."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,28 +28,35 @@ SPLIT_WORDS = {
 """Words of a split column, and the split they mean."""
 
 
-def read_csv(path: Path, on_fault: OnFault = refuse, *, others: bool = False) -> Labels:
+def read_csv(
+    path: Path,
+    on_fault: OnFault = refuse,
+    *,
+    others: bool = False,
+    scale: tuple[float, float] | None = None,
+) -> Labels:
     """Read the labels of a database from a CSV file.
 
-    The scale is the range of the scores in the file. Difference scores (`dmos`, higher is worse) are mirrored inside
-    their range, and the scale says so.
+    Where it is not given, the scale is the usual one that the scores fill (`QualityScale.filled_by`), or their range.
+    Difference scores (`dmos`, higher is worse) are mirrored inside the scale, and it says so.
 
     Args:
         path: the file.
         on_fault: what is done about faulty rows and values.
         others: keep the columns that have no meaning here, too, as `Labels.others`.
+        scale: lowest and highest score that could be given.
 
     Raises:
         DataError: what is wrong, in which file, column and line.
     """
     table = read_text_table(path, None if others else COLUMNS, on_fault)
     names = tuple(table.texts("image_name"))
-    mos, scale = _opinions(table, on_fault)
+    mos, own_scale = _opinions(table, on_fault, scale)
     return Labels(
         file=path,
         names=names,
         mos=mos,
-        scale=scale,
+        scale=own_scale,
         mos_std=table.known_numbers("mos_std"),
         references=_references(table, on_fault),
         splits=split_column(table, "split", on_fault) if "split" in table else None,
@@ -79,7 +87,9 @@ def split_column(table: TextTable, column: str, on_fault: OnFault = refuse) -> d
     return {name: np.flatnonzero(splits == name) for name in SPLITS}
 
 
-def _opinions(table: TextTable, on_fault: OnFault) -> tuple[NDArray[np.float64], QualityScale]:
+def _opinions(
+    table: TextTable, on_fault: OnFault, ends: tuple[float, float] | None
+) -> tuple[NDArray[np.float64], QualityScale]:
     """MOS, higher is better, and their scale."""
     inverted = "dmos" in table
     if inverted and "mos" in table:
@@ -93,11 +103,21 @@ def _opinions(table: TextTable, on_fault: OnFault) -> tuple[NDArray[np.float64],
         message = f"every {column} in {table.file} is {low:g}: there is no quality to tell apart. Check the column."
         on_fault(Fault("scores", message))
         high += 1
-    note = f"range observed in {table.file.name}"
+    if ends is None:
+        scale = QualityScale.filled_by(low, high, table.file.name)
+    else:
+        scale = QualityScale(low=ends[0], high=ends[1])
+        if not (scale.contains(low) and scale.contains(high)):
+            raise DataError(
+                f"the {column} in {table.file} go from {low:g} to {high:g}, beyond the scale {ends[0]:g}..{ends[1]:g} "
+                "of --scale. Correct the one or the other."
+            )
     if inverted:
-        opinions = low + high - opinions
-        note = f"difference scores (DMOS) inverted as {low + high:g} - DMOS, {note}"
-    return opinions, QualityScale(low=low, high=high, note=note)
+        sum_of_ends = scale.low + scale.high
+        opinions = sum_of_ends - opinions
+        inversion = f"difference scores (DMOS) inverted as {sum_of_ends:g} - DMOS"
+        scale = replace(scale, note=", ".join(filter(None, (inversion, scale.note))))
+    return opinions, scale
 
 
 def _references(table: TextTable, on_fault: OnFault) -> tuple[str, ...] | None:

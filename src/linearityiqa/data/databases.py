@@ -44,7 +44,7 @@ def open_database(config: DataConfig, seed: int) -> Database:
         references=labels.references,
         common_size=None if source.known is None else source.known.common_size,
     )
-    return Database(name=source.name, table=table, scale=labels.scale, splits=splits)
+    return Database(name=source.name, table=table, scale=labels.scale, splits=splits, opinions=source.opinions)
 
 
 def open_databases(config: DataConfig, seed: int) -> list[Database]:
@@ -56,7 +56,7 @@ def open_databases(config: DataConfig, seed: int) -> list[Database]:
     """
     first = open_database(config, seed)
     others = [
-        open_database(replace(config, dataset=name, image_dir=None, more_datasets=()), seed)
+        open_database(replace(config, dataset=name, image_dir=None, scale=None, more_datasets=()), seed)
         for name in config.more_datasets
     ]
     held_out = _files(first, "val", "test") if others else set()

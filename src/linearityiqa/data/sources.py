@@ -1,5 +1,6 @@
 """From the option `--dataset` to labels, and to the folders where their images may lie."""
 
+import json
 import logging
 import os
 from pathlib import Path
@@ -14,7 +15,7 @@ from linearityiqa.data.known import LABEL_FOLDER, KnownDatabase
 from linearityiqa.data.koniq import KONIQ_10K
 from linearityiqa.data.labels import Labels
 from linearityiqa.data.layouts import LAYOUTS
-from linearityiqa.errors import DataError, did_you_mean
+from linearityiqa.errors import ConfigError, DataError, did_you_mean
 
 KNOWN = {database.name: database for database in (KONIQ_10K, CLIVE, *LAYOUTS)}
 """The databases that `--dataset` knows by name."""
@@ -24,6 +25,11 @@ TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 
 _COMMON_NAMES = ("dmos.csv", "Train.csv")
 """Names of published label files that a user's own may well have, too."""
+
+MANIFEST = "database.json"
+"""Beside labels that `linearityiqa datasets make` has computed: how they were made."""
+_MANIFEST_BYTES = 2**20
+"""Bound on it; a real one has a thousand."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +43,7 @@ class LabelSource(NamedTuple):
         folders: where the images may lie, the best place first.
         remedy: what to do where images are missing, a sentence.
         known: the published database, or None for a CSV file.
+        opinions: whether people gave the scores; else `linearityiqa datasets make` has computed them.
     """
 
     name: str
@@ -44,6 +51,7 @@ class LabelSource(NamedTuple):
     folders: list[Path]
     remedy: str
     known: KnownDatabase | None = None
+    opinions: bool = True
 
 
 def open_labels(config: DataConfig, on_fault: OnFault = refuse, *, others: bool = False) -> LabelSource:
@@ -56,10 +64,13 @@ def open_labels(config: DataConfig, on_fault: OnFault = refuse, *, others: bool 
 
     Raises:
         DataError: an unknown name, labels that are missing (and where to get them), or bad ones.
+        ConfigError: a scale was given for a known database.
         MissingExtraError: the format needs a package that is not installed.
     """
     known = KNOWN.get(config.dataset)
     if known is not None:
+        if config.scale is not None:
+            raise ConfigError(f"{known.name} has a scale of its own: --scale is for CSV files")
         path = known.find_labels(config.image_dir)
         _log.info("%s: labels from %s", known.name, path)
         labels = read_known(known, path, config, on_fault)
@@ -72,10 +83,19 @@ def open_labels(config: DataConfig, on_fault: OnFault = refuse, *, others: bool 
             f"({', '.join(KNOWN)}) nor a file. Give one of these names, or the path of a CSV file with the columns "
             "image_name and mos."
         )
-    labels = read_csv(path, on_fault, others=others)
+    labels = read_csv(path, on_fault, others=others, scale=config.scale)
     folders = [path.parent, path.parent / "images"] if config.image_dir is None else [config.image_dir]
     remedy = "Name the folder that the image names are relative to with --image_dir, or drop the rows."
-    return LabelSource(path.stem, labels, folders, remedy)
+    return LabelSource(path.stem, labels, folders, remedy, opinions=not _is_computed(path))
+
+
+def _is_computed(labels: Path) -> bool:
+    """Whether `linearityiqa datasets make` made a label file: its manifest lies beside it."""
+    try:
+        with labels.with_name(MANIFEST).open("rb") as stream:
+            return "labels_sha256" in json.loads(stream.read(_MANIFEST_BYTES))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
 
 
 def open_label_file(path: Path, config: DataConfig) -> LabelSource | None:

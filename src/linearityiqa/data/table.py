@@ -78,12 +78,14 @@ class Database:
         table: every image, in the labels' order.
         scale: range and direction of the scores.
         splits: rows of the table under ``"train"``, ``"val"`` and ``"test"``; ascending, disjoint, possibly empty.
+        opinions: whether people gave the scores; else they are computed, by `linearityiqa datasets make`.
     """
 
     name: str
     table: ImageTable
     scale: QualityScale
     splits: Mapping[str, NDArray[np.int64]]
+    opinions: bool = True
 
     @property
     def digest(self) -> str:

@@ -177,6 +177,7 @@ def _open_authors(path: Path, model: ModelConfig, transform: TransformConfig) ->
         scale=QualityScale(low=1, high=100) if mapping else None,
         database="KonIQ-10k",
         epoch=0,
+        opinions=True,
         normalisation=network.normalisation,
     )
     return TrainedModel(_filled(network, from_authors(state, network)), record)

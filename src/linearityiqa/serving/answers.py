@@ -27,15 +27,15 @@ def grade(position: float) -> str:
     return GRADES[min(len(GRADES) - 1, max(0, math.floor(position * len(GRADES))))]
 
 
-def file_score(result: ImageScore, status: int, scale: QualityScale | None) -> schemas.FileScore:
+def file_score(result: ImageScore, status: int, record: ModelRecord) -> schemas.FileScore:
     """One photograph's part of an answer.
 
     Args:
         result: what the scorer says.
         status: that the photograph alone would be answered with.
-        scale: the scale of its score, or None where it is unknown.
+        record: of the model. Grades are words of people's opinions: a model of anything else gives none.
     """
-    position = None
+    position, scale = None, record.scale
     if scale is not None and result.score is not None:
         position = (result.score - scale.low) / (scale.high - scale.low)
     return schemas.FileScore(
@@ -45,7 +45,7 @@ def file_score(result: ImageScore, status: int, scale: QualityScale | None) -> s
         stage4=result.stage4,
         on_scale=result.on_scale,
         position=None if position is None else min(1.0, max(0.0, position)),
-        quality=None if position is None else grade(position),
+        quality=None if position is None or not record.opinions else grade(position),
         notes=list(result.notes),
         map=None if result.quality_map is None else _map(result.quality_map),
         error=None if result.error is None else schemas.FileError(status=status, detail=result.error),
@@ -57,11 +57,13 @@ def described_scale(scale: QualityScale | None) -> schemas.Scale | None:
     return None if scale is None else schemas.Scale(low=scale.low, high=scale.high, note=scale.note)
 
 
-def described_model(record: ModelRecord, limits: LimitsConfig, maps: bool) -> schemas.Model:
-    """What the model is, and what one request may ask of it."""
+def described_model(record: ModelRecord, limits: LimitsConfig, *, maps: bool, card: str | None) -> schemas.Model:
+    """What the model is, where its card is, and what one request may ask of it."""
     return schemas.Model(
         architecture=record.config.model.architecture,
         database=record.database,
+        labels=record.labels or None,
+        card=card,
         scale=described_scale(record.scale),
         transform=describe_transform(record.config.transform),
         maps=maps,

@@ -17,11 +17,15 @@ PAGE_POLICY = _OURS + _NOTHING_ELSE
 DOCS_POLICY = PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 """Swagger UI sets styles in its markup."""
 
+CARD = "/card"
+"""Where the card of the model in the package is."""
+
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".md": "text/plain; charset=utf-8",
 }
 
 
@@ -51,6 +55,7 @@ def routes() -> list[Route]:
     return [
         _route("/", ours, "assets/index.html"),
         _route("/docs", ours, "assets/docs.html", DOCS_POLICY),
+        _route(CARD, "linearityiqa", "bundled/card.md"),
         *(_route(f"/assets/{name}", ours, f"assets/{name}") for name in _OUR_ASSETS),
         *(_route(f"/assets/{name}", swagger, f"static/{name}") for name in ("swagger-ui-bundle.js", "swagger-ui.css")),
     ]

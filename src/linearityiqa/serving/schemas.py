@@ -49,7 +49,10 @@ class FileScore(Answer):
         description="Whether the score lies on the model's scale; null where that is unknown."
     )
     position: float | None = Field(description="Where the score lies between the ends of the scale, 0 to 1.")
-    quality: str | None = Field(description="The position in words: bad, poor, fair, good or excellent.")
+    quality: str | None = Field(
+        description="The position in words, bad, poor, fair, good or excellent; null where nobody's opinions were "
+        "learned, or that is not recorded."
+    )
     notes: list[str] = Field(description="What was done to decode the photograph and may bear on its quality.")
     map: QualityMap | None = Field(description="Where quality is lost, if it was asked for.")
     error: FileError | None
@@ -75,6 +78,10 @@ class Model(Answer):
 
     architecture: str
     database: str = Field(description="The database that it was trained on.")
+    labels: str | None = Field(
+        description="What it has learned to predict: people's opinions, or pseudo-labels; null where not recorded."
+    )
+    card: str | None = Field(description="Where the card of the model in the package is; null for other models.")
     scale: Scale | None
     transform: str = Field(description="What becomes of a photograph before the network sees it.")
     maps: bool = Field(description="Whether it can show where quality is lost.")

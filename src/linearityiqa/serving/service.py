@@ -16,6 +16,7 @@ from linearityiqa.serving.answers import described_model, described_scale, file_
 from linearityiqa.serving.batcher import Answer, MicroBatcher
 from linearityiqa.serving.gate import Traffic
 from linearityiqa.serving.metrics import Metrics
+from linearityiqa.serving.pages import CARD
 from linearityiqa.serving.problems import Problem
 from linearityiqa.serving.uploads import Buffer, read_uploads
 
@@ -39,6 +40,7 @@ class Service:
         self._record = scorer.record
         self._limits = config.limits
         self._maps = _warm_up(scorer)
+        self._card = CARD if config.trained_model_file is None else None
         self.metrics = Metrics()
         self.traffic = Traffic()
         self.metrics.in_flight.set_function(lambda: self.traffic.in_flight)
@@ -54,7 +56,7 @@ class Service:
 
     def model(self) -> schemas.Model:
         """What the model is, and what one request may hold."""
-        return described_model(self._record, self._limits, self._maps)
+        return described_model(self._record, self._limits, maps=self._maps, card=self._card)
 
     async def score(self, request: Request, *, maps: bool) -> schemas.Scores:
         """Score the photographs in the body of a request.
@@ -69,7 +71,7 @@ class Service:
         with self._buffer.lease() as lease:
             uploads = await read_uploads(request, lease, self._limits)
             found = await _while_connected(request, self.batcher.score(uploads, Details(maps=maps)))
-        results = [file_score(answer.result, answer.status, self._record.scale) for answer in found]
+        results = [file_score(answer.result, answer.status, self._record) for answer in found]
         if all(result.error for result in results):
             raise _nothing_scored(found, results)
         return schemas.Scores(scale=described_scale(self._record.scale), results=results)

@@ -61,6 +61,7 @@ def finish(trainer: Trainer) -> RunResult:
         epoch=int(state.best["epoch"]),
         normalisation=session.network.normalisation,
         figures=_figures(evaluations),
+        opinions=session.database.opinions,
         seen=_seen(session.images.databases),
     )
     reported = "test" if "test" in predictions else "val"

@@ -59,8 +59,9 @@ def write(folder, table):
         writer.writerows(table)
 
 
-def check(folder, **options):
-    config = CheckConfig(data=DataConfig(dataset=str(folder / "labels.csv")), num_workers=0, quiet=True, **options)
+def check(folder, scale=None, **options):
+    data = DataConfig(dataset=str(folder / "labels.csv"), scale=scale)
+    config = CheckConfig(data=data, num_workers=0, quiet=True, **options)
     return audit(config)
 
 

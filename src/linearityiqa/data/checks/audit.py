@@ -39,7 +39,8 @@ def audit(config: CheckConfig) -> Report:
     """
     start = time.perf_counter()
     faults: list[Fault] = []
-    source = open_labels(config.data, faults.append)
+    # a stated scale is not for the reader, which would refuse the file: the rows beyond it are findings
+    source = open_labels(replace(config.data, scale=None), faults.append)
     folder, (places, absent, ambiguous) = _best_folder(source)
     find_places(source.labels, folder, faults.append)  # once more, now that the folder is known, for its faults
     findings = [Finding(fault.kind, fault.message, fault.images) for fault in faults]
@@ -79,8 +80,8 @@ def _best_folder(source: LabelSource) -> tuple[Path, Places]:
 
 def _scale(config: CheckConfig, source: LabelSource) -> QualityScale | None:
     """The scale that scores are held against, where one is known."""
-    if config.scale is not None:
-        return QualityScale(low=config.scale[0], high=config.scale[1])
+    if config.data.scale is not None:
+        return QualityScale(low=config.data.scale[0], high=config.data.scale[1])
     return source.labels.scale if source.known is not None else None
 
 

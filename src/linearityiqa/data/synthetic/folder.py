@@ -13,12 +13,12 @@ from typing import Any
 
 from PIL import Image
 
+from linearityiqa.data.sources import MANIFEST
 from linearityiqa.data.synthetic.light import ByteImage
 from linearityiqa.errors import DataError
 from linearityiqa.files import new_folder, sha256_of, write_bytes, write_text
 
 LABELS = "labels.csv"
-MANIFEST = "database.json"
 IMAGES = "images"
 
 

@@ -42,7 +42,7 @@ export class Card {
       meter.ariaValueMin = low;
       meter.ariaValueMax = high;
       meter.ariaValueNow = String(Math.min(scale.high, Math.max(scale.low, result.score)));
-      meter.ariaValueText = `${shown} on a scale from ${low} to ${high}: ${result.quality}`;
+      meter.ariaValueText = `${shown} on a scale from ${low} to ${high}${result.quality ? `: ${result.quality}` : ""}`;
       meter.style.setProperty("--position", result.position);
       this.#part("low").textContent = low;
       this.#part("high").textContent = high;

@@ -27,11 +27,14 @@ async function start() {
   $("maps-field").hidden = !model.maps;
   describe({
     Model: `${model.architecture}, trained on ${model.database}`,
+    Predicts: model.labels ?? "not recorded",
     Scale: scale ? `${scale.low} to ${scale.high}, higher is better${scale.note ? `; ${scale.note}` : ""}` : "not recorded",
     Images: model.transform,
     ...Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, value.toFixed(3)])),
     Software: model.software,
   });
+  $("card").hidden = !model.card;
+  if (model.card) $("card").querySelector("a").href = model.card;
   score();
 }
 
