@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from images.test_profiles import P3, profile_of
 from linearityiqa.config import AugmentationConfig
 from linearityiqa.data.augmentation import Augmentation
 from linearityiqa.data.dataset import (
@@ -14,6 +15,7 @@ from linearityiqa.data.dataset import (
     generator_for,
     require_equal_sizes,
 )
+from linearityiqa.data.pixelcache import Decoding
 from linearityiqa.data.table import ImageTable
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.images import ImageTransform, decode
@@ -58,7 +60,7 @@ def test_exif_orientation_is_off_unless_asked_for(tmp_path):
     Image.new("RGB", (48, 32)).save(tmp_path / "turned.jpg", exif=exif)
     table = ImageTable(("turned.jpg",), np.array([1.0]), tmp_path)
     for rotate, size in ((False, (32, 48)), (True, (48, 32))):
-        dataset = ImageDataset(table, ImageTransform(), exif_rotation=rotate)
+        dataset = ImageDataset(table, ImageTransform(), decoding=Decoding(exif_rotation=rotate))
         assert dataset[SampleKey(0, 0)][0].shape[:2] == size
         assert dataset.sizes() == [size]
 
@@ -107,3 +109,15 @@ def test_collate_refuses_unequal_sizes_by_row_or_by_name():
         collate(samples)
     with pytest.raises(DataError, match=r"b\.png has 2 x 2 and a\.png 4 x 5"):
         collate(samples, names=("a.png", "b.png"))
+
+
+def test_colour_profiles_are_applied_only_on_request(tmp_path):
+    """Oracle: `decode`, which has tests of its own."""
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "wide.png", icc_profile=profile_of(P3))
+    table = ImageTable(("wide.png",), np.array([1.0]), tmp_path)
+    plain = ImageDataset(table, ImageTransform())[SampleKey(0, 0)][0].numpy()
+    converted = ImageDataset(table, ImageTransform(), decoding=Decoding(colour_profile=True))[SampleKey(0, 0)][0]
+    assert np.array_equal(plain, pixels)
+    assert not np.array_equal(converted.numpy(), pixels)
+    assert np.array_equal(converted.numpy(), np.asarray(decode(tmp_path / "wide.png", colour_profile=True).image))

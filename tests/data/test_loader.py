@@ -98,7 +98,7 @@ def test_batches_are_pinned_where_there_is_a_gpu(augmented, workers, monkeypatch
 def cached(augmented, tmp_path) -> ImageDataset:
     """The augmented images without augmentation, from a cache."""
     table, transform = augmented.table, augmented.transform
-    cache = open_cache(PixelSource(table, transform, exif_rotation=False), tmp_path / "cache", workers=0)
+    cache = open_cache(PixelSource(table, transform), tmp_path / "cache", workers=0)
     return ImageDataset(table, transform, cached=cache.of(table))
 
 

@@ -63,10 +63,7 @@ def test_a_failure_names_database_and_image(parts):
 
 
 def test_it_only_reads_where_all_do(parts, tmp_path):
-    caches = [
-        open_cache(PixelSource(part.table, part.transform, exif_rotation=False), tmp_path / "c", workers=0)
-        for part in parts
-    ]
+    caches = [open_cache(PixelSource(part.table, part.transform), tmp_path / "c", workers=0) for part in parts]
     cached = [
         ImageDataset(part.table, part.transform, cached=cache.of(part.table))
         for part, cache in zip(parts, caches, strict=True)

@@ -124,10 +124,10 @@ def test_a_folder_that_cannot_be_listed_stays_to_fail(
 
 
 def test_files_of_a_folder_that_are_no_images_are_counted_in_one_line(tmp_path, caplog):
-    for name in ("a.png", "b.heic", "c.HEIC", "d.dng", ".hidden.txt"):
+    for name in ("a.png", "b.cr2", "c.CR2", "d.dng", ".hidden.txt"):
         (tmp_path / name).touch()
     assert [path.name for path in expand([tmp_path])] == ["a.png"]
-    assert [record.getMessage() for record in caplog.records] == ["3 files skipped: .heic, .dng"]
+    assert [record.getMessage() for record in caplog.records] == ["3 files skipped: .cr2, .dng"]
 
 
 def test_an_address_is_called_one():

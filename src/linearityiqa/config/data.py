@@ -36,6 +36,8 @@ class DataConfig:
     """Split the references at random, even where the database brings a split of its own."""
     exif_rotation: bool = False
     """Apply the EXIF orientation of database images (scoring always does; off matches the paper)."""
+    colour_profile: bool = False
+    """Bring the colours of ICC profiles in database images to sRGB (scoring always does; off matches the paper)."""
 
     def __post_init__(self) -> None:
         require_options(

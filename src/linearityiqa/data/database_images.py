@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from linearityiqa.config import TransformConfig
 from linearityiqa.data.augmentation import Augmentation
 from linearityiqa.data.dataset import ImageDataset
-from linearityiqa.data.pixelcache import Heed, PixelCache, PixelSource, cache_folder, open_cache
+from linearityiqa.data.pixelcache import Decoding, Heed, PixelCache, PixelSource, cache_folder, open_cache
 from linearityiqa.data.table import ImageTable
 from linearityiqa.images import ImageTransform
 
@@ -16,12 +16,12 @@ class DatabaseImages:
 
     Attributes:
         transform: what every image undergoes.
-        exif_rotation: whether images are turned upright by their EXIF orientation.
+        decoding: what is heeded of what the files say.
         cache: the decoded images, or None where each is decoded whenever it is asked for.
     """
 
     transform: ImageTransform
-    exif_rotation: bool
+    decoding: Decoding
     cache: PixelCache | None = None
 
     def dataset(self, table: ImageTable, augmentation: Augmentation | None = None, seed: int = 0) -> ImageDataset:
@@ -37,7 +37,7 @@ class DatabaseImages:
             self.transform,
             augmentation=augmentation,
             seed=seed,
-            exif_rotation=self.exif_rotation,
+            decoding=self.decoding,
             cached=None if self.cache is None else self.cache.of(table),
         )
 
@@ -46,7 +46,7 @@ def open_images(
     table: ImageTable,
     config: TransformConfig,
     *,
-    exif_rotation: bool,
+    decoding: Decoding,
     cache: str,
     workers: int,
     progress: bool = False,
@@ -57,7 +57,7 @@ def open_images(
     Args:
         table: the whole database, so that one cache serves all of its splits.
         config: what every image undergoes.
-        exif_rotation: turn images upright by their EXIF orientation.
+        decoding: what is heeded of what the files say.
         cache: the option `--cache`: none, auto or a folder.
         workers: processes that decode.
         progress: show a progress bar on a terminal while the cache is made.
@@ -70,7 +70,7 @@ def open_images(
     transform = ImageTransform.of(config, table.common_size)
     folder = cache_folder(cache)
     if folder is None:
-        return DatabaseImages(transform, exif_rotation)
-    source = PixelSource(table, transform, exif_rotation=exif_rotation)
+        return DatabaseImages(transform, decoding)
+    source = PixelSource(table, transform, decoding)
     found = open_cache(source, folder, workers=workers, progress=progress, heed=heed)
-    return DatabaseImages(transform, exif_rotation, found)
+    return DatabaseImages(transform, decoding, found)

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from linearityiqa.data.augmentation import Augmentation
 from linearityiqa.data.pixelcache import CachedImages
-from linearityiqa.data.pixelcache.source import decoded
+from linearityiqa.data.pixelcache.source import Decoding, decoded
 from linearityiqa.data.samplers import SampleKey
 from linearityiqa.data.table import ImageTable
 from linearityiqa.errors import DataError
@@ -44,7 +44,7 @@ class ImageDataset(Dataset[Sample]):
         transform: what every image undergoes.
         augmentation: random changes after resizing, for training.
         seed: seed of the augmentation; an image's changes depend on it, the epoch and the row, and on nothing else.
-        exif_rotation: turn images upright by their EXIF orientation.
+        decoding: what is heeded of what the files say.
         cached: the pixels of the same images under the same transform; those that are damaged there are decoded.
     """
 
@@ -55,14 +55,14 @@ class ImageDataset(Dataset[Sample]):
         *,
         augmentation: Augmentation | None = None,
         seed: int = 0,
-        exif_rotation: bool = False,
+        decoding: Decoding = Decoding(),  # noqa: B008 - immutable
         cached: CachedImages | None = None,
     ) -> None:
         self.table = table
         self.transform = transform
         self.augmentation = augmentation
         self.seed = seed
-        self.exif_rotation = exif_rotation
+        self.decoding = decoding
         self.cached = cached
 
     def __len__(self) -> int:
@@ -111,13 +111,15 @@ class ImageDataset(Dataset[Sample]):
         if self.cached is not None:
             return self.cached.sizes()
         paths = (self.table.path(index) for index in range(len(self)))
-        return [self.transform.output_size(image_size(path, exif_rotation=self.exif_rotation)) for path in paths]
+        return [
+            self.transform.output_size(image_size(path, exif_rotation=self.decoding.exif_rotation)) for path in paths
+        ]
 
     def _pixels(self, index: int) -> NDArray[np.uint8]:
         """The image before augmentation, uint8 (H, W, 3)."""
         pixels = None if self.cached is None else self.cached.read(index)
         if pixels is None:
-            pixels = decoded(self.table.path(index), self.transform, exif_rotation=self.exif_rotation)
+            pixels = decoded(self.table.path(index), self.transform, self.decoding)
             if self.cached is not None:
                 self.cached.repair(index, pixels)
         return pixels

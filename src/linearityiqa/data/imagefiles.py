@@ -9,6 +9,7 @@ from typing import NamedTuple
 from linearityiqa.data.faults import Fault, OnFault, refuse
 from linearityiqa.data.labels import Labels, is_name
 from linearityiqa.errors import DataError
+from linearityiqa.images.heif import HEIF_SUFFIXES
 
 SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -21,6 +22,7 @@ SUFFIXES = {
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
     "JPEG2000": (".jp2", ".j2k", ".jpx", ".j2c"),
     "AVIF": (".avif",),
+    "HEIF": HEIF_SUFFIXES,
 }
 """The usual endings of names, by Pillow's name of the format."""
 _ENDINGS = frozenset(ending for endings in SUFFIXES.values() for ending in endings)

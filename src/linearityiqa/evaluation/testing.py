@@ -10,6 +10,7 @@ from linearityiqa.config import DataConfig, TestConfig, runfiles
 from linearityiqa.console import working
 from linearityiqa.data.database_images import open_images
 from linearityiqa.data.databases import open_database
+from linearityiqa.data.pixelcache import Decoding
 from linearityiqa.data.table import Database, ImageTable
 from linearityiqa.data.workers import batch_limit, default_workers
 from linearityiqa.evaluation.authors_npy import write_authors_npy
@@ -68,7 +69,7 @@ def _evaluate(config: TestConfig, model_file: Path) -> TestOutcome:
     images = open_images(
         database.table,
         model.record.config.transform,
-        exif_rotation=config.data.exif_rotation,
+        decoding=Decoding.of(config.data),
         cache=config.device.cache,
         workers=workers,
         progress=config.pbar,

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile
 
 from linearityiqa.errors import ImageTooLargeError, UnreadableImageError
+from linearityiqa.images.heif import is_heif, open_heif
 from linearityiqa.images.profiles import in_srgb
 
 DEFAULT_MAX_PIXELS = 100_000_000
@@ -139,6 +140,9 @@ def to_rgb(
         notes += remarks
         if deep:
             notes.append("16-bit reduced to 8-bit")
+        if image.format == "HEIF":
+            depth = image.info.get("bit_depth", 8)
+            notes.append("decoded from HEIF" + (f", {depth}-bit reduced to 8-bit" if depth > 8 else ""))
         if exif_rotation:
             orientation, remarks = _orientation(image)
             upright = upright.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else upright
@@ -239,6 +243,11 @@ def _open(stream: IO[bytes], name: str, max_pixels: int) -> ImageFile.ImageFile:
             continue
         _check_pixels(image, name, max_pixels)
         return image
+    if is_heif(prefix):  # after AVIF, which may call itself the same
+        stream.seek(0)
+        heif = open_heif(stream, name)
+        _check_pixels(heif, name, max_pixels)
+        return heif
     raise UnreadableImageError(
         f"{name} is not an image, or damaged at its start; known formats: {', '.join(_FORMATS)}. "
         "Convert it, copy it again, or leave it out."
@@ -256,8 +265,8 @@ def _single_picture(image: ImageFile.ImageFile, name: str) -> list[str]:
     """Notes on the choice of the picture; an animation leaves none."""
     if not getattr(image, "is_animated", False):
         return []
-    if image.format == "MPO":
-        return ["primary picture of a multi-picture JPEG"]
+    if image.format in ("MPO", "HEIF"):
+        return [f"primary picture of a multi-picture {'JPEG' if image.format == 'MPO' else 'HEIF'}"]
     raise UnreadableImageError(
         f"{name} is animated or has several pages. Save the picture that is meant in a file of its own."
     )

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+FIGURES_POINTS = 9
+"""Height of the line of figures between a panel and its title: inside the panel it would hide dots."""
 DENSE = 500
 """From this number on the dots are small, translucent, and pixels in a PDF."""
 
@@ -25,7 +27,7 @@ class Cloud:
         title: what stands above the panel.
         predicted: predictions mapped to the scale of the MOS, shape (N,).
         mos: mean opinion scores, shape (N,).
-        figures: what is written into the corner, e.g. ``{"SROCC": 0.937, "PLCC": 0.947}``.
+        figures: what is written above the dots, e.g. ``{"SROCC": 0.937, "PLCC": 0.947}``.
         style: number of its colour.
     """
 
@@ -50,7 +52,8 @@ def scatter_grid(
     """
     columns = len(clouds[0])
     side = (width - 0.55) / columns
-    figure = new_figure(width, len(clouds) * (side + 0.32))
+    above = FIGURES_POINTS / 72 if any(cloud.figures for row in clouds for cloud in row) else 0
+    figure = new_figure(width, len(clouds) * (side + 0.32 + above))
     axes = figure.subplots(len(clouds), columns, squeeze=False)
     for row, row_axes in zip(clouds, axes, strict=True):
         low, high = _range_of(row)
@@ -73,9 +76,9 @@ def _draw_cloud(cloud: Cloud, ax: "Axes", low: float, high: float) -> None:
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=5))
     if cloud.figures:
-        text = "\n".join(f"{name} {value:.3f}" for name, value in cloud.figures.items())
-        ax.text(0.04, 0.96, text, transform=ax.transAxes, ha="left", va="top", fontsize=7,
-                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})  # fmt: skip
+        ax.set_title(cloud.title, pad=5 + FIGURES_POINTS)
+        text = ", ".join(f"{name} {value:.3f}" for name, value in cloud.figures.items())
+        ax.annotate(text, (0.5, 1), (0, 3), "axes fraction", "offset points", ha="center", va="bottom", fontsize=7)
 
 
 def draw_dots(ax: "Axes", x: NDArray[np.float64], y: NDArray[np.float64], style: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from linearityiqa.errors import ConfigError, DataError
+from linearityiqa.images.heif import HEIF_SUFFIXES, heif_is_installed
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +20,9 @@ IMAGE_SUFFIXES = frozenset((
     ".ppm", ".tif", ".tiff", ".webp",
 ))
 # fmt: on
-"""Endings, in any case, of the files that a folder contributes."""
+"""Endings, in any case, of the files that a folder contributes; with the extra heif also those of HEIF."""
+if heif_is_installed():
+    IMAGE_SUFFIXES |= set(HEIF_SUFFIXES)
 
 MAX_LINE_BYTES = 32_768
 """A longer line is no path on any system: what is read is not a list of paths."""

@@ -11,7 +11,7 @@ from linearityiqa.data.database_images import DatabaseImages, open_images
 from linearityiqa.data.databases import open_databases
 from linearityiqa.data.dataset import ImageDataset, require_equal_sizes
 from linearityiqa.data.mixture import MixedDataset
-from linearityiqa.data.pixelcache import Heed
+from linearityiqa.data.pixelcache import Decoding, Heed
 from linearityiqa.data.table import Database, ImageTable
 from linearityiqa.training.optimisation import LabelScaling
 
@@ -75,7 +75,7 @@ def open_run_images(config: TrainConfig, *, workers: int, heed: Heed) -> RunImag
         open_images(
             database.table,
             config.transform,
-            exif_rotation=config.data.exif_rotation,
+            decoding=Decoding.of(config.data),
             cache=config.device.cache,
             workers=workers,
             progress=config.run.pbar,

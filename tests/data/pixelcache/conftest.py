@@ -31,7 +31,7 @@ def photos(tmp_path: Path) -> ImageTable:
 
 @pytest.fixture
 def source(photos: ImageTable) -> PixelSource:
-    return PixelSource(photos, ImageTransform((20, 28)), exif_rotation=False)
+    return PixelSource(photos, ImageTransform((20, 28)))
 
 
 @pytest.fixture

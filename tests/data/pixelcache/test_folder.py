@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linearityiqa.data.pixelcache import PixelSource, building, cache_folder, folder, open_cache
+from linearityiqa.data.pixelcache import Decoding, PixelSource, building, cache_folder, folder, open_cache
 from linearityiqa.data.pixelcache.layout import HEADER_BYTES
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.files import try_lock
@@ -24,7 +24,7 @@ from linearityiqa.images import ImageTransform, decode
 
 def renewed(source: PixelSource) -> PixelSource:
     """The same source as a later run sees it."""
-    return PixelSource(source.table, source.transform, exif_rotation=source.exif_rotation)
+    return PixelSource(source.table, source.transform, decoding=source.decoding)
 
 
 def is_right(cache) -> bool:
@@ -53,7 +53,7 @@ def test_making_it_tells_where_it_is_and_how_large(source, tmp_path, caplog):
 @pytest.mark.parametrize("native", [False, True])
 def test_processes_make_the_same_file(photos, tmp_path, native, monkeypatch):
     monkeypatch.setattr(building, "IMAGES_WORTH_A_PROCESS", 8)
-    source = PixelSource(photos, ImageTransform(None if native else (20, 28)), exif_rotation=True)
+    source = PixelSource(photos, ImageTransform(None if native else (20, 28)), decoding=Decoding(exif_rotation=True))
     alone = open_cache(source, tmp_path / "alone", workers=0)
     together = open_cache(source, tmp_path / "together", workers=2)
     assert alone.path.read_bytes() == together.path.read_bytes()
@@ -102,18 +102,19 @@ def test_a_damaged_cache_is_made_again_and_that_is_said(source, tmp_path, caplog
 def test_the_cache_of_another_transform_is_another_one(source, photos, tmp_path):
     first = open_cache(source, tmp_path / "c", workers=0)
     others = [
-        PixelSource(photos, ImageTransform((10, 12)), exif_rotation=False),
-        PixelSource(photos, source.transform, exif_rotation=True),
-        PixelSource(replace(photos, common_size=None), ImageTransform((20, 28), (9, 9)), exif_rotation=False),
-        PixelSource(photos.head(10), source.transform, exif_rotation=False),
+        PixelSource(photos, ImageTransform((10, 12))),
+        PixelSource(photos, source.transform, decoding=Decoding(exif_rotation=True)),
+        PixelSource(replace(photos, common_size=None), ImageTransform((20, 28), (9, 9))),
+        PixelSource(photos, source.transform, decoding=Decoding(colour_profile=True)),
+        PixelSource(photos.head(10), source.transform),
     ]
     paths = {open_cache(other, tmp_path / "c", workers=0).path for other in others}
-    assert len(paths | {first.path}) == 5
+    assert len(paths | {first.path}) == 6
     assert is_right(first)
 
 
 def test_one_put_into_the_place_of_another_transforms_is_made_again(source, photos, tmp_path):
-    other = PixelSource(photos, ImageTransform((10, 12)), exif_rotation=False)
+    other = PixelSource(photos, ImageTransform((10, 12)))
     path = open_cache(source, tmp_path / "c", workers=0).path
     shutil.copy(open_cache(other, tmp_path / "c", workers=0).path, path)
     assert is_right(open_cache(source, tmp_path / "c", workers=0))
@@ -142,7 +143,7 @@ def test_a_missing_image_is_named_as_without_a_cache(source, tmp_path):
 
 @pytest.mark.parametrize("native", [False, True])
 def test_what_ends_the_work_loses_none_of_it(photos, tmp_path, decodings, native):
-    source = PixelSource(photos, ImageTransform(None if native else (20, 28)), exif_rotation=False)
+    source = PixelSource(photos, ImageTransform(None if native else (20, 28)))
     calls = 0
 
     def stopped_at_the_last() -> None:
@@ -210,7 +211,7 @@ names = tuple(sorted(path.name for path in photos.glob("*.png")))
 table = ImageTable(names, np.linspace(1, 100, len(names)), photos)
 print("ready", flush=True)
 sys.stdin.readline()
-open_cache(PixelSource(table, ImageTransform((20, 28)), exif_rotation=False), cache, workers=0)
+open_cache(PixelSource(table, ImageTransform((20, 28))), cache, workers=0)
 """
 
 
@@ -261,7 +262,7 @@ def test_a_killed_worker_is_explained_and_costs_no_work(source, tmp_path, monkey
     for name in names:
         (folder_of_links / name).hardlink_to(source.table.path(0))
     table = replace(source.table, names=names, mos=np.zeros(len(names)), root=folder_of_links)
-    many = PixelSource(table, ImageTransform((4, 4)), exif_rotation=False)
+    many = PixelSource(table, ImageTransform((4, 4)))
     before = set(multiprocessing.active_children())
 
     def kill_worker() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from linearityiqa.data.dataset import ImageDataset
-from linearityiqa.data.pixelcache import PixelSource, open_cache
+from linearityiqa.data.pixelcache import Decoding, PixelSource, open_cache
 from linearityiqa.data.pixelcache.layout import first_pixel
 from linearityiqa.data.samplers import SampleKey
 from linearityiqa.images import ImageTransform
@@ -31,19 +31,21 @@ def cache(source, tmp_path):
 def through(cache, rows=None) -> ImageDataset:
     source = cache.source
     table = source.table if rows is None else source.table.subset(rows)
-    return ImageDataset(table, source.transform, exif_rotation=source.exif_rotation, cached=cache.of(table))
+    return ImageDataset(table, source.transform, decoding=source.decoding, cached=cache.of(table))
 
 
 def plain(cache, rows=None) -> ImageDataset:
     source = cache.source
     table = source.table if rows is None else source.table.subset(rows)
-    return ImageDataset(table, source.transform, exif_rotation=source.exif_rotation)
+    return ImageDataset(table, source.transform, decoding=source.decoding)
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS)
 @pytest.mark.parametrize("exif_rotation", [False, True])
 def test_cached_images_and_sizes_are_the_decoded_ones(photos, tmp_path, transform, exif_rotation):
-    cache = open_cache(PixelSource(photos, transform, exif_rotation=exif_rotation), tmp_path / "cache", workers=0)
+    cache = open_cache(
+        PixelSource(photos, transform, decoding=Decoding(exif_rotation=exif_rotation)), tmp_path / "cache", workers=0
+    )
     assert equal(pixels_of(through(cache)), pixels_of(plain(cache)))
     assert through(cache).sizes() == plain(cache).sizes()
 

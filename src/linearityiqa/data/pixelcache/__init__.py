@@ -7,6 +7,6 @@ makes it; a run's `ImageDataset` then reads pixels instead of decoding files.
 from linearityiqa.data.pixelcache.building import Heed
 from linearityiqa.data.pixelcache.folder import cache_folder, open_cache
 from linearityiqa.data.pixelcache.reading import CachedImages, PixelCache
-from linearityiqa.data.pixelcache.source import PixelSource
+from linearityiqa.data.pixelcache.source import Decoding, PixelSource
 
-__all__ = ["CachedImages", "Heed", "PixelCache", "PixelSource", "cache_folder", "open_cache"]
+__all__ = ["CachedImages", "Decoding", "Heed", "PixelCache", "PixelSource", "cache_folder", "open_cache"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from linearityiqa.console import track
 from linearityiqa.data.pixelcache.layout import ENTRY, HEADER_BYTES, Header, Index, in_words, new_index
 from linearityiqa.data.pixelcache.reading import read_index
-from linearityiqa.data.pixelcache.source import PixelSource, decoded
+from linearityiqa.data.pixelcache.source import Decoding, PixelSource, decoded
 from linearityiqa.data.processes import ahead, explained, start_processes
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.files import publish
@@ -112,7 +112,7 @@ def _plan(source: PixelSource, left: Index | None, each: Callable[..., Iterator[
     else:
         unknown = np.flatnonzero(~known)
         paths = [source.table.path(int(row)) for row in unknown]
-        native = partial(_native_sizes, transform=source.transform, exif_rotation=source.exif_rotation)
+        native = partial(_native_sizes, transform=source.transform, decoding=source.decoding)
         sizes[unknown] = np.array([size for found in each(native, _tasks(paths)) for size in found]).reshape(-1, 2)
     index, total = new_index(sizes[:, 0], sizes[:, 1], files)
     if left is not None:
@@ -136,7 +136,7 @@ def _decode(
         Place(source.table.path(row), int(index["offset"][row]), (int(index["height"][row]), int(index["width"][row])))
         for row in pending.tolist()
     ]
-    write = partial(_write_pixels, part=part, transform=source.transform, exif_rotation=source.exif_rotation)
+    write = partial(_write_pixels, part=part, transform=source.transform, decoding=source.decoding)
     for rows, crcs in zip(_tasks(pending.tolist()), each(write, _tasks(places)), strict=True):
         index["crc"][rows], index["done"][rows] = crcs, 1
         first, last = rows[0], rows[-1]
@@ -166,17 +166,17 @@ def _tasks(items: Sequence[T]) -> list[list[T]]:
     return [list(items[start : start + IMAGES_A_TASK]) for start in range(0, len(items), IMAGES_A_TASK)]
 
 
-def _native_sizes(paths: list[Path], transform: ImageTransform, exif_rotation: bool) -> Sizes:
-    return [transform.output_size(image_size(path, exif_rotation=exif_rotation)) for path in paths]
+def _native_sizes(paths: list[Path], transform: ImageTransform, decoding: Decoding) -> Sizes:
+    return [transform.output_size(image_size(path, exif_rotation=decoding.exif_rotation)) for path in paths]
 
 
-def _write_pixels(places: list[Place], part: Path, transform: ImageTransform, exif_rotation: bool) -> list[int]:
+def _write_pixels(places: list[Place], part: Path, transform: ImageTransform, decoding: Decoding) -> list[int]:
     """Decode images, put their pixels into the file, and give the CRC of each."""
     crcs = []
     descriptor = os.open(part, os.O_WRONLY)
     try:
         for place in places:
-            pixels = decoded(place.image, transform, exif_rotation=exif_rotation)
+            pixels = decoded(place.image, transform, decoding)
             if pixels.shape[:2] != place.size:
                 raise UnreadableImageError(f"{place.image} was changed while it was read. Start again.")
             if os.pwrite(descriptor, pixels.data, place.offset) != pixels.nbytes:

@@ -6,12 +6,14 @@ import os
 import re
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import PIL
 from numpy.typing import NDArray
 from PIL import features
 
+from linearityiqa.config import DataConfig
 from linearityiqa.data.table import ImageTable
 from linearityiqa.images import ImageTransform, decode
 
@@ -21,19 +23,33 @@ DECODERS = ("jpg", "webp", "jpg_2000", "avif", "libtiff")
 """Libraries behind Pillow that decode with loss, so that their versions may differ in the pixels."""
 
 
+class Decoding(NamedTuple):
+    """What an image file may say of its own presentation, and is heeded."""
+
+    exif_rotation: bool = False
+    """Turn images upright by their EXIF orientation."""
+    colour_profile: bool = False
+    """Bring the colours of embedded ICC profiles to sRGB."""
+
+    @classmethod
+    def of(cls, config: DataConfig) -> "Decoding":
+        """What the options of a database ask for."""
+        return cls(config.exif_rotation, config.colour_profile)
+
+
 class PixelSource:
     """The images of a whole table, as they are before any augmentation.
 
     Args:
         table: every image that the cache is to serve.
         transform: what every decoded image undergoes.
-        exif_rotation: turn images upright by their EXIF orientation.
+        decoding: what is heeded of what the files say.
     """
 
-    def __init__(self, table: ImageTable, transform: ImageTransform, *, exif_rotation: bool) -> None:
+    def __init__(self, table: ImageTable, transform: ImageTransform, decoding: Decoding = Decoding()) -> None:  # noqa: B008 - immutable
         self.table = table
         self.transform = transform
-        self.exif_rotation = exif_rotation
+        self.decoding = decoding
 
     @cached_property
     def key(self) -> str:
@@ -45,7 +61,8 @@ class PixelSource:
             "folder": os.path.realpath(self.table.root),
             "size": self.transform.size,
             "common_size": self.transform.common_size,
-            "exif_rotation": self.exif_rotation,
+            "exif_rotation": self.decoding.exif_rotation,
+            **({"colour_profile": True} if self.decoding.colour_profile else {}),
             **({} if self.transform.mode == "stretch" else {"mode": self.transform.mode}),
         }
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
@@ -71,13 +88,13 @@ class PixelSource:
         return self.transform.fixed_size
 
 
-def decoded(path: Path, transform: ImageTransform, *, exif_rotation: bool) -> NDArray[np.uint8]:
+def decoded(path: Path, transform: ImageTransform, decoding: Decoding) -> NDArray[np.uint8]:
     """The pixels of an image file after the transform, 8-bit RGB, shape (H, W, 3).
 
     Raises:
         UnreadableImageError: it cannot be decoded; the message names it.
     """
-    return np.array(transform.pixels(decode(path, exif_rotation=exif_rotation).image))
+    return np.array(transform.pixels(decode(path, **decoding._asdict()).image))
 
 
 def _state_of(path: str) -> tuple[int, int]:
