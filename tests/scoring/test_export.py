@@ -154,6 +154,20 @@ def no_exporter(exported: ExportReport, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.usefixtures("no_exporter")
+def test_weights_in_float16(exported: ExportReport, model_file: Path, tmp_path: Path) -> None:
+    report = export_model(
+        ExportConfig(trained_model_file=model_file, output=tmp_path / "half.onnx", with_map=True, float16=True)
+    )
+    assert report.size < 0.6 * exported.size
+    half, float32 = OnnxRuntime(report.output), OnnxRuntime(exported.output)
+    assert half.precision == "float32"
+    batch = np.random.default_rng(2).standard_normal((2, 3, 97, 131), dtype=np.float32)
+    difference = np.abs(half.predict(batch) - float32.predict(batch)).max()
+    assert 0 < difference < 0.01 * np.ptp(float32.predict(batch))
+    assert read_onnx(report.output).note.check["float16 difference"] == report.float16 > 0
+
+
+@pytest.mark.usefixtures("no_exporter")
 def test_eight_bits(
     exported: ExportReport, model_file: Path, photographs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

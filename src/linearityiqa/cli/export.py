@@ -40,6 +40,8 @@ def _sentence(report: "ExportReport") -> str:
         f"{report.output}: {report.size / 1e6:.1f} MB; float32 differs from torch by at most "
         f"{report.difference:.1g} of the scale"
     )
+    if report.float16 is not None:
+        return f"{first}; weights in float16 change scores by at most {report.float16:.1g} of it"
     if report.int8 is None:
         return first
     ranks = "" if math.isnan(report.int8.srocc) else f", rank correlation {report.int8.srocc:.4f}"

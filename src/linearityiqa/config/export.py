@@ -21,6 +21,8 @@ class ExportConfig:
     """ONNX file to write; by default the model file's name, ending in .onnx or -int8.onnx."""
     with_map: bool = False
     """Also give the quality map, for linearityiqa score --map."""
+    float16: bool = False
+    """Store the weights in float16, half the size; what is computed with them stays float32."""
     int8: bool = False
     """Compute the backbone in 8 bits: several times as fast on a CPU, with scores that differ a little."""
     calibration: Path | None = None
@@ -45,6 +47,7 @@ class ExportConfig:
                 "--int8 and --calibration FOLDER go together: 8 bits need the ranges of the network's numbers, which "
                 "come from photographs of the kind that will be scored",
             ),
+            (not (self.int8 and self.float16), "--int8 and --float16 are two ways to a smaller file: choose one"),
             (
                 1 <= self.calibration_images <= 10_000,
                 f"calibration_images must lie in 1..10000, got {self.calibration_images}",

@@ -17,7 +17,7 @@ from linearityiqa.extras import require
 from linearityiqa.files import atomic_path
 from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform
 from linearityiqa.quality import HEADS
-from linearityiqa.scoring.export_check import Agreement, agreement, generated_batches, require_equal
+from linearityiqa.scoring.export_check import FLOAT16_TOLERANCE, Agreement, agreement, generated_batches, require_equal
 from linearityiqa.scoring.inputs import expand
 from linearityiqa.scoring.onnx_file import NOTE_KEY, OnnxNote
 from linearityiqa.scoring.onnx_runtime import OnnxRuntime
@@ -46,12 +46,14 @@ class ExportReport:
         output: the ONNX file.
         size: of the file, in bytes.
         difference: largest difference of the float32 export from torch, as a share of the scale.
+        float16: largest difference that storing the weights in float16 makes, as a share of it; None if they are not.
         int8: how near the 8-bit scores are to the float32 ones; None for a float32 file.
     """
 
     output: Path
     size: int
     difference: float
+    float16: float | None = None
     int8: Agreement | None = None
 
 
@@ -69,23 +71,34 @@ def export_model(config: ExportConfig) -> ExportReport:
         require(module, "export")
     trained = _open(config)
     output = output_of(config)
-    from linearityiqa.scoring.export_network import to_onnx
+    from linearityiqa.scoring.export_network import stored_in_float16, to_onnx
 
     database = config.trained_on or trained.record.database
     note = OnnxNote(replace(trained.record, database=database), trained.network.taps)
     model = to_onnx(trained.network, with_map=config.with_map)
     with atomic_path(output) as temporary:
         float32 = _written(temporary, model, note)
-        batches = generated_batches(note) if config.images is None else _on_photographs(config.images, note)
-        difference = require_equal(_outputs(float32, config), _torch_outputs(trained, config), batches, note.record)
+        expected = _outputs(float32, config)
+        difference = require_equal(expected, _torch_outputs(trained, config), _batches(config, note), note.record)
         note = replace(note, check={"difference": difference})
         near: Agreement | None = None
-        if config.calibration is None:
+        rounding: float | None = None
+        if config.float16:
+            halved = _outputs(_written(temporary, stored_in_float16(model), note), config)
+            rounding = require_equal(halved, expected, _batches(config, note), note.record, FLOAT16_TOLERANCE)
+            note = replace(note, check=note.check | {"float16 difference": rounding})
+            _written(temporary, stored_in_float16(model), note)
+        elif config.calibration is None:
             _written(temporary, model, note)
         else:
             near = _write_int8(temporary, model, float32, note, config, config.calibration)
         size = temporary.stat().st_size
-    return ExportReport(output, size, difference, near)
+    return ExportReport(output, size, difference, rounding, near)
+
+
+def _batches(config: ExportConfig, note: OnnxNote) -> Iterator[Batch]:
+    """What the outputs are compared on."""
+    return generated_batches(note) if config.images is None else _on_photographs(config.images, note)
 
 
 def _open(config: ExportConfig) -> "TrainedModel":

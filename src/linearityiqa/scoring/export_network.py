@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from typing import Any, cast
 
+import numpy as np
 import torch
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnxscript import opset18
 from torch import Tensor, nn
 
@@ -27,6 +28,8 @@ OPSET = 18
 """Version of ONNX's operators: onnxruntime knows it since 1.15."""
 IR_VERSION = 9
 """Version of the file's layout, for the sake of onnxruntime 1.18."""
+FEWEST_TO_HALVE = 64
+"""Smaller tensors, such as sizes and biases, stay as they are."""
 EXAMPLE = (2, 3, 160, 224)
 """Shape of the images that the network is traced with; any would do that no network refuses."""
 AXES = {0: "batch", 2: "height", 3: "width"}
@@ -158,6 +161,26 @@ def _hide_same_padding(backbone: TimmBackbone) -> None:
     for layer in backbone.modules():
         if isinstance(layer, Conv2dSame):
             setattr(layer, "forward", functools.partial(forward, layer))  # noqa: B010  (to mypy a method is no attribute)
+
+
+def stored_in_float16(model: ModelProto) -> ModelProto:
+    """A copy whose weights are stored in float16, each made float32 again when the file is loaded."""
+    half = ModelProto()
+    half.CopyFrom(model)
+    casts = []
+    for tensor in half.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < FEWEST_TO_HALVE:
+            continue
+        if np.abs(values).max() > np.finfo(np.float16).max:
+            continue  # no network of ours has such weights
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name} in float16"))
+        casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *half.graph.node]
+    half.graph.ClearField("node")
+    half.graph.node.extend(nodes)
+    return half
 
 
 def _example(network: LinearityIQA) -> Tensor:
