@@ -1,198 +1,200 @@
-"""Make the small model in the package: its database, its training, its ONNX file, its figures and its card.
+"""Make the model in the package anew, from the 12,000 photographs of BIQ2021.
 
-    python scripts/bundled_model.py train --work bundled     # about an hour of one core; goes on after a stop
-    python scripts/bundled_model.py export --work bundled
-    python scripts/bundled_model.py evaluate --work bundled --photographs biq2021/mos.csv --name BIQ2021
-    python scripts/bundled_model.py card
+    git clone https://github.com/nisarahmedrana/BIQ2021
+    python scripts/bundled_model.py --biq2021 BIQ2021 --work bundled
 
-`train` and `export` only call the commands of the package, which the card names too.
+Every step finds what an earlier call has made and goes on from there; each prints the command of the package that it
+carries out. Steps: photographs (a validation set by scene, MOS x 100), two teachers, graded versions of well-rated
+photographs, the teachers' scores, the labels that these give, the student that is trained on them, and the files in
+the package. `bundled_card.py` then measures it and writes its card.
 """
 
 import argparse
-import json
+import csv
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import pearsonr, spearmanr
 
-from linearityiqa import Scorer
-from linearityiqa.config import TransformConfig
+from linearityiqa.config import DataConfig
 from linearityiqa.data.csvfile import read_csv
-from linearityiqa.scoring.onnx_file import read_onnx
+from linearityiqa.files import atomic_path
+from linearityiqa.images import image_size
+from linearityiqa.models import open_model, save_model
 
 ROOT = Path(__file__).parents[1]
+NAME = "BIQ2021"
 PACKAGE = ROOT / "src" / "linearityiqa" / "bundled"
-MODEL, FIGURES, CARD = PACKAGE / "model.onnx", PACKAGE / "figures.json", PACKAGE / "card.md"
-DOCUMENT = ROOT / "docs" / "model_card.md"
-TEMPLATE = Path(__file__).with_name("bundled_card.md")
 
-SIZE = (384, 512)
-"""Height and width that photographs are resized to."""
-OTHER_SIZES = ((192, 256), (288, 384), None)
-"""Sizes that are compared with it on the validation part of the photographs; None is their own."""
-
-MAKE = "linearityiqa datasets make --output database --images 4000 --height 192 --width 256 --dead_leaves 160"
+SPLIT = "datasets split --dataset {train} --val 0.085 --by_scene --output split.csv"
+SIZE = "--resize --resize_mode shrink --resize_size_h 448 --resize_size_w 448"
 TRAIN = (
-    "linearityiqa train --dataset database/labels.csv --architecture shufflenet_v2_x0_5 --weights none "
-    "--batch_size 32 --learning_rate 2e-3 --ft_lr_ratio 1 --epochs 36 "
-    "--augmentation --angle 0 --crop_size_h 168 --crop_size_w 224 "
-    "--device cpu --num_threads 1 --output run"
+    "train --dataset {labels} --image_dir . {start} "
+    "--augmentation --angle 0 --crop_size_h 352 --crop_size_w 352 --scale_min {scale_min} --turn_p 0.15 "
+    "--batch_size 32 --learning_rate {rate} --ft_lr_ratio 0.3 --schedule cosine --warmup_epochs 0.2 --epochs {epochs} "
+    "--seed {seed} --cache cache --save_minutes 5 --output {name}"
 )
-EXPORT = (
-    "linearityiqa export --model run/model.safetensors --output model.onnx --with_map --trained_on synthetic "
-    f"--resize --resize_size_h {SIZE[0]} --resize_size_w {SIZE[1]}"
+TEACHERS = {
+    "lite0": {"start": f"--architecture timm/tf_efficientnet_lite0 {SIZE}", "epochs": 4},
+    "lite2": {"start": f"--architecture timm/tf_efficientnet_lite2 {SIZE}", "epochs": 8},
+}
+TEACHER = {"labels": "photographs.csv", "scale_min": 0.8, "rate": "1e-3", "seed": 1}
+STUDENT = {"labels": "student.csv", "start": "--init lite0/model.safetensors", "scale_min": 0.75, "rate": "8e-4"}
+GRADED = (
+    "datasets make --references references --output graded --height 400 --width 400 --distortions_each 3 --levels 3 "
+    "--train_ratio 1 --train_and_val_ratio 1 --jpeg"
 )
+SCORE = "score - --model {teacher}.onnx --output {what}-{teacher}.csv"
 
-RESAMPLES = 2000
-LINE = 100
-"""Longest line of a command on the card."""
-Interval = list[float]
-"""A figure, and the bounds of its 95 % interval."""
-
-
-def run(commands: Iterable[str], folder: Path) -> None:
-    """Carry out commands of the package in a folder, with this Python."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for command in commands:
-        print(f"$ {command}", flush=True)
-        _, *words = command.split()
-        subprocess.run([sys.executable, "-m", "linearityiqa", *words], cwd=folder, check=True)
+WELL_RATED, REFERENCES = 400, 150
+"""Of so many of the best-rated training photographs, one a scene, every other one is made into graded versions."""
+SIDE = 400
+"""Smallest side of those, in pixels."""
+SHARE_OF_PEOPLE = 0.5
+"""Share of people's opinion in the label of a photograph; the rest is what the teachers say of it."""
+STEP = 2.0
+"""By so much, at least, does each level of a distortion lower the label, on the scale of 0 to 100."""
 
 
-def export(folder: Path) -> None:
-    """Write the ONNX file and put it into the package."""
-    run([EXPORT], folder)
-    PACKAGE.mkdir(exist_ok=True)
-    MODEL.write_bytes((folder / "model.onnx").read_bytes())
+def run(command: str, folder: Path, *, listing: str | None = None) -> None:
+    """Carry out a command of the package in a folder, with this Python."""
+    print(f"$ linearityiqa {command}", flush=True)
+    words = [sys.executable, "-m", "linearityiqa", *command.split()]
+    subprocess.run(words, cwd=folder, check=True, text=True, input=listing)
 
 
-def scores(paths: Sequence[Path], size: tuple[int, int] | None = SIZE) -> NDArray[np.float64]:
-    """Scores of images; one that cannot be scored ends everything."""
-    transform = (
-        TransformConfig(resize=True, resize_size_h=size[0], resize_size_w=size[1]) if size else TransformConfig()
-    )
-    results = list(Scorer(MODEL, transform=transform, num_threads=1).score_many(paths))
-    for result in results:
-        if result.score is None:
-            raise SystemExit(result.error)
-    return np.array([result.score for result in results])
+def photographs(work: Path, biq2021: Path) -> None:
+    """The official split with a validation set cut from its training part, on a scale of 0 to 100."""
+    images, train = work / "photographs", work / "train.csv"
+    if not images.exists():
+        images.symlink_to((biq2021 / "Images").resolve())
+        train.symlink_to((biq2021 / "Train (Images and MOS).csv").resolve())
+        (work / "Test (Images and MOS).csv").symlink_to((biq2021 / "Test (Images and MOS).csv").resolve())
+    if not (work / "split.csv").exists():
+        original = biq2021.resolve() / "Train (Images and MOS).csv"
+        print(f"$ linearityiqa {SPLIT.format(train=original)}", flush=True)
+        words = SPLIT.format(train="TRAIN").split()
+        words[words.index("TRAIN")] = str(original)
+        subprocess.run([sys.executable, "-m", "linearityiqa", *words], cwd=work, check=True)
+    with (work / "split.csv").open(newline="", encoding="utf-8") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["split"] != "test"]
+    labels = [(f"photographs/{row['image_name']}", f"{100 * float(row['mos']):.3f}", row["split"]) for row in rows]
+    write_labels(work / "photographs.csv", labels)
 
 
-def figures(predictions: NDArray[np.float64], mos: NDArray[np.float64], groups: Sequence[str]) -> dict[str, Any]:
-    """Correlations with intervals over resamples of whole groups: images of one reference are not independent."""
-    names, members = np.unique(np.asarray(groups), return_inverse=True)
-    rows = [np.flatnonzero(members == group) for group in range(len(names))]
-    rng = np.random.default_rng(0)
-    found: dict[str, Any] = {"images": len(mos), "references": len(names)}
-    draws = [np.concatenate([rows[k] for k in rng.integers(len(names), size=len(names))]) for _ in range(RESAMPLES)]
-    for name, correlation in (("SROCC", spearmanr), ("PLCC", pearsonr)):
-        resampled = [correlation(predictions[draw], mos[draw]).statistic for draw in draws]
-        low, high = np.nanquantile(resampled, (0.025, 0.975))
-        found[name] = [round(float(value), 4) for value in (correlation(predictions, mos).statistic, low, high)]
+def write_labels(path: Path, rows: Iterable[tuple[str, str, str]]) -> None:
+    """Write a CSV file of labels, whole or not at all."""
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("image_name", "mos", "split"))
+        writer.writerows(rows)
+
+
+def references(work: Path) -> None:
+    """Links to well-rated training photographs, one of each scene."""
+    folder = work / "references"
+    if folder.exists():
+        return
+    folder.mkdir()
+    with (work / "split.csv").open(newline="", encoding="utf-8") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["split"] == "train"]
+    rows.sort(key=lambda row: -float(row["mos"]))
+    best: dict[str, str] = {}
+    for row in rows:
+        if len(best) == WELL_RATED:
+            break
+        if min(image_size(work / "photographs" / row["image_name"])) >= SIDE:
+            best.setdefault(row["reference"], row["image_name"])
+    for name in sorted(best.values())[::2][:REFERENCES]:
+        (folder / name).symlink_to((work / "photographs" / name).resolve())
+
+
+def teachers(work: Path) -> None:
+    """Train both, and have them score the training photographs and the graded versions."""
+    for name, options in TEACHERS.items():
+        run(TRAIN.format(**TEACHER, **options, name=name), work)
+        if not (work / f"{name}.onnx").exists():
+            run(f"export --model {name}/model.safetensors --output {name}.onnx", work)
+    run(GRADED, work)
+    lists = {"photographs": read_csv(work / "photographs.csv").names, "graded": graded_names(work)}
+    for what, names in lists.items():
+        for teacher in TEACHERS:
+            run(SCORE.format(teacher=teacher, what=what), work, listing="\n".join(names) + "\n")
+
+
+def graded_names(work: Path) -> list[str]:
+    """The graded versions, relative to the working folder."""
+    return [f"graded/images/{name}" for name in read_csv(work / "graded" / "labels.csv").names]
+
+
+def mean_scores(work: Path, what: str) -> dict[str, float]:
+    """What the teachers say of each image, on average."""
+    found: dict[str, list[float]] = {}
+    for teacher in TEACHERS:
+        with (work / f"{what}-{teacher}.csv").open(newline="", encoding="utf-8") as stream:
+            for row in csv.DictReader(stream):
+                found.setdefault(row["path"], []).append(float(row["score"]))
+    return {path: float(np.mean(scores)) for path, scores in found.items()}
+
+
+def student_labels(work: Path) -> None:
+    """Opinions mixed with what the teachers say; of graded versions what they say, made to fall with every level."""
+    labels, said = read_csv(work / "photographs.csv"), mean_scores(work, "photographs")
+    rows = []
+    for split, members in (labels.splits or {}).items():
+        for row in members.tolist():
+            name, mos = labels.names[row], float(labels.mos[row])
+            if split == "train":
+                mos = SHARE_OF_PEOPLE * mos + (1 - SHARE_OF_PEOPLE) * said[name]
+            rows.append((name, f"{mos:.3f}", split))
+    rows += [(name, f"{label:.3f}", "train") for name, label in graded_labels(work).items()]
+    write_labels(work / "student.csv", rows)
+
+
+def graded_labels(work: Path) -> dict[str, float]:
+    """The teachers' scores of graded versions, lowered where a higher level would not be worse by `STEP`."""
+    said, found = mean_scores(work, "graded"), {}
+    with (work / "graded" / "labels.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    pristine = {row["photograph"]: f"graded/images/{row['image_name']}" for row in rows if not row["distortion"]}
+    found = {name: said[name] for name in pristine.values()}
+    last: dict[tuple[str, str], float] = {}
+    for row in sorted((row for row in rows if row["distortion"]), key=lambda row: int(row["level"])):
+        name, ladder = f"graded/images/{row['image_name']}", (row["photograph"], row["distortion"])
+        above = last.get(ladder, found[pristine[row["photograph"]]])
+        last[ladder] = found[name] = min(said[name], above - STEP)
     return found
 
 
-def on_synthetic(folder: Path) -> dict[str, Any]:
-    """Figures on the test images of the synthetic database, at their own size, and of each distortion alone."""
-    labels = read_csv(folder / "labels.csv", others=True)
-    others = labels.others
-    chosen = (labels.splits or {})["test"].tolist()
-    predictions, mos = scores([folder / "images" / labels.names[i] for i in chosen], None), labels.mos[chosen]
-    found = figures(predictions, mos, [(labels.references or ())[i] for i in chosen])
-    alone = {}
-    first = np.array([others["distortion1"][i] for i in chosen])
-    second = np.array([others["distortion2"][i] for i in chosen])
-    for distortion in sorted(set(first) - {""}):
-        mask = (first == distortion) & (second == "")
-        alone[distortion] = [int(mask.sum()), round(float(spearmanr(predictions[mask], mos[mask]).statistic), 3)]
-    return found | {"distortions": alone}
+def package(model: Path, work: Path) -> None:
+    """Put a model into the package: for onnxruntime, and for torch in float16, without the paths that it came from."""
+    trained = open_model(model)
+    config = trained.record.config
+    config = replace(config, data=DataConfig(dataset=NAME), optimiser=replace(config.optimiser, init=None))
+    record = replace(trained.record, database=NAME, config=config)
+    save_model(work / "model.safetensors", trained.network, record)
+    run("export --model model.safetensors --output model.onnx --with_map --float16", work)
+    PACKAGE.mkdir(exist_ok=True)
+    (PACKAGE / "model.onnx").write_bytes((work / "model.onnx").read_bytes())
+    save_model(PACKAGE / "model.safetensors", trained.network.half(), record)
 
 
-def on_photographs(csv: Path, name: str) -> dict[str, Any]:
-    """Figures on rated photographs; sizes are compared on the validation part, which the figures leave out."""
-    labels = read_csv(csv)
-    paths = [csv.parent / "images" / image for image in labels.names]
-    splits = labels.splits or {}
-    validation, rest = splits["val"].tolist(), np.sort(np.concatenate([splits["train"], splits["test"]])).tolist()
-    sizes = {
-        "own" if size is None else f"{size[0]} x {size[1]}": round(
-            float(spearmanr(scores([paths[i] for i in validation], size), labels.mos[validation]).statistic), 4
-        )
-        for size in (SIZE, *OTHER_SIZES)
-    }
-    found = figures(scores([paths[i] for i in rest]), labels.mos[rest], [labels.names[i] for i in rest])
-    return found | {"name": name, "sizes": sizes, "validation images": len(validation)}
-
-
-def wrapped(command: str) -> str:
-    """A command over several lines, as a shell takes it; no option is torn from its value."""
-    words = command.replace(" --", "\n--").splitlines()
-    lines = [words[0]]
-    for word in words[1:]:
-        if len(lines[-1]) + len(word) < LINE:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(f"  {word}")
-    return " \\\n".join(lines)
-
-
-def card() -> None:
-    """Write the card, in the package and among the documents, from its template and the figures."""
-    found = json.loads(FIGURES.read_text())
-    values = {
-        "size": f"{MODEL.stat().st_size / 1e6:.1f}",
-        "height": SIZE[0],
-        "width": SIZE[1],
-        "epoch": read_onnx(MODEL).note.record.epoch,
-        "make": wrapped(MAKE),
-        "train": wrapped(TRAIN),
-        "export": wrapped(EXPORT),
-        "distortions": "\n".join(
-            f"| {name.replace('_', ' ')} | {count} | {value:.2f} |"
-            for name, (count, value) in found["synthetic"]["distortions"].items()
-        ),
-        "sizes": ", ".join(f"{size}: {value:.3f}" for size, value in found["photographs"]["sizes"].items()),
-    }
-    for part in ("synthetic", "photographs"):
-        for figure in ("SROCC", "PLCC"):
-            value, low, high = found[part][figure]
-            values[f"{part}_{figure.lower()}"] = f"{value:.3f} ({low:.3f} to {high:.3f})"
-        values[f"{part}_images"], values[f"{part}_references"] = found[part]["images"], found[part]["references"]
-    values["photographs_name"] = found["photographs"]["name"]
-    values["validation_images"] = found["photographs"]["validation images"]
-    text = TEMPLATE.read_text().format_map(values)
-    for path in (CARD, DOCUMENT):
-        path.write_text(text)
-
-
-def main() -> None:
-    """Carry out one step."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Carry out every step that is left."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=("train", "export", "evaluate", "card"))
-    parser.add_argument("--work", type=Path, default=Path("bundled"), help="folder of the database and the run")
-    parser.add_argument("--photographs", type=Path, help="CSV of rated photographs, with a split column")
-    parser.add_argument("--name", default="rated photographs", help="how the card calls them")
-    options = parser.parse_args()
-    match options.step:
-        case "train":
-            run([MAKE, TRAIN], options.work)
-        case "export":
-            export(options.work)
-        case "evaluate":
-            if options.photographs is None:
-                parser.error("evaluate needs --photographs CSV")
-            found = {
-                "synthetic": on_synthetic(options.work / "database"),
-                "photographs": on_photographs(options.photographs, options.name),
-            }
-            FIGURES.write_text(json.dumps(found, indent=2) + "\n")
-        case "card":
-            card()
+    parser.add_argument("--biq2021", type=Path, required=True, help="a clone of nisarahmedrana/BIQ2021")
+    parser.add_argument("--work", type=Path, default=Path("bundled"), help="folder of everything in between")
+    options = parser.parse_args(argv)
+    options.work.mkdir(parents=True, exist_ok=True)
+    photographs(options.work, options.biq2021)
+    references(options.work)
+    teachers(options.work)
+    student_labels(options.work)
+    run(TRAIN.format(**STUDENT, epochs=4, seed=19920517, name="student"), options.work)
+    package(options.work / "student" / "model.safetensors", options.work)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,13 @@ from linearityiqa.reproduce.demo_report import verdict, write_demo_report
 from small_runs import SMALL_BACKBONE
 
 pytest.importorskip("skimage", reason="the built-in database needs scikit-image")
+pytest.importorskip("timm", reason="the model in the package has a backbone of timm")
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> DemoConfig:
     folder = tmp_path_factory.mktemp("demo")
-    return DemoConfig(output=folder, images=65, architecture=SMALL_BACKBONE, epochs=1, quiet=True)
+    return DemoConfig(output=folder, images=65, architecture=SMALL_BACKBONE, epochs=1, tuning_epochs=1, quiet=True)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def test_report_shows_the_figures_of_results_json(config, result) -> None:
     page = report.page.read_text()
     for run in result.runs.values():
         assert f"{run.results['splits']['test']['fused']['SROCC']:.4f}" in page
-    assert page.count('<img src="data:image/png;base64,') == 5
+    assert page.count('<img src="data:image/png;base64,') == 3 + len(result.photographs)
     assert all(picture.exists() for picture in report.pictures)
 
 
@@ -63,12 +64,21 @@ def test_verdict_says_where_norm_in_norm_wins_and_where_not(result) -> None:
 
 
 def test_command_goes_on_where_it_stopped_and_prints_the_summary(config, result, capsys) -> None:
-    words = ["--images", "65", "--architecture", SMALL_BACKBONE, "--epochs", "1", "--quiet"]
+    words = ["--images", "65", "--architecture", SMALL_BACKBONE, "--epochs", "1", "--tuning_epochs", "1", "--quiet"]
     before = {name: run.model_file.stat().st_mtime_ns for name, run in result.runs.items()}
     assert main(["demo", "--output", str(config.output), *words]) == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in ARMS)
-    assert "clean photograph" in shown
+    assert f"{result.in_order} of 5 degraded copies score below the clean one" in shown
+    assert "linearityiqa score" in shown.splitlines()[-1]
     assert {name: run.model_file.stat().st_mtime_ns for name, run in result.runs.items()} == before
     assert main(["demo", "--output", str(config.output), *words, "--json"]) == 0
     assert Path(json.loads(capsys.readouterr().out)["report"]).exists()
+
+
+def test_degraded_copies_score_below_the_clean_photograph(result) -> None:
+    """Even after one epoch on 65 images. Oracle: the order in which they were made."""
+    clean = result.photographs["clean"].score
+    below = {name for name, image in result.photographs.items() if image.score < clean}
+    assert result.in_order == len(below)
+    assert len(below) >= 4

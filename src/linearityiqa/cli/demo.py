@@ -8,7 +8,8 @@ from linearityiqa.config import DemoConfig
 
 DESCRIPTION = (
     "Make the built-in database, train with Norm-in-Norm, MSE, MAE and MSE on standardised labels under one budget, "
-    "test, draw, and score two photographs. Needs no network and no GPU."
+    "test and draw; then go on training the model in the package, and score a photograph and degraded copies of it. "
+    "Needs no network and no GPU."
 )
 
 
@@ -24,13 +25,14 @@ def main(argv: Sequence[str]) -> int:
         runs = {name: run.results for name, run in result.runs.items()}
         print(json.dumps({"verdict": report.verdict, "runs": runs, "report": str(report.page)}))
         return 0
-    clean, degraded = result.photographs
     print(report.table.to_text())
     print(f"\n{report.verdict}")
-    print(f"\nscored by the model trained with {result.best}:")
-    print(f"  clean photograph     {clean.score:8.2f}   {clean.path}")
-    print(f"  degraded photograph  {degraded.score:8.2f}   {degraded.path}")
+    print("\none photograph, scored by the model in the package after some epochs on this database:")
+    for what, image in result.photographs.items():
+        print(f"  {what:<20} {image.score:8.2f}   {image.path}")
+    print(f"  {result.in_order} of {len(result.photographs) - 1} degraded copies score below the clean one")
     print("\npictures: " + ", ".join(map(str, report.pictures)))
     print(f"report:   {report.page}")
-    print(f"model:    {result.runs[result.best].model_file}")
+    print(f"model:    {result.tuned.model_file}")
+    print("\nnow score photographs of your own:\n  linearityiqa score --map maps PHOTOGRAPHS")
     return 0

@@ -9,7 +9,7 @@ from linearityiqa.config.synthetic import SyntheticConfig
 
 @dataclass(frozen=True, kw_only=True)
 class DemoConfig:
-    """The whole story on the built-in database: train with four losses, test, plot, score photographs."""
+    """The whole story on the built-in database: train with four losses, test, plot, fine-tune, score photographs."""
 
     output: Path = Path("demo")
     """Folder of the database, the runs, the pictures and the report. The same command goes on where it stopped."""
@@ -23,6 +23,8 @@ class DemoConfig:
     """Backbone, trained from random weights: the demo needs no network."""
     epochs: int = 5
     """Epochs of each of the four runs."""
+    tuning_epochs: int = 3
+    """Epochs of the run that starts from the model in the package."""
     learning_rate: float = 1e-3
     """Learning rate of each of the four runs."""
     seed: int = 19920517
@@ -37,6 +39,7 @@ class DemoConfig:
     def __post_init__(self) -> None:
         require_options(
             (self.epochs >= 1, f"epochs must be >= 1, got {self.epochs}"),
+            (self.tuning_epochs >= 1, f"tuning_epochs must be >= 1, got {self.tuning_epochs}"),
             (self.learning_rate > 0, f"learning_rate must be > 0, got {self.learning_rate}"),
         )
         _ = self.database  # refuses sizes and counts that the database cannot have

@@ -18,9 +18,10 @@ from linearityiqa.config import (
     TrainConfig,
 )
 from linearityiqa.data.synthetic import make_database
-from linearityiqa.data.synthetic.showcase import write_showcase
+from linearityiqa.data.synthetic.showcase import CLEAN, write_showcase
 from linearityiqa.scoring import ImageScore, Scorer
 from linearityiqa.training import RunResult, train
+from linearityiqa.training.initial import BUNDLED
 
 logger = logging.getLogger(__name__)
 
@@ -48,18 +49,35 @@ class DemoResult:
     Attributes:
         database: the CSV file of the database.
         runs: the finished run of each arm.
-        best: the arm with the highest |SROCC| on the validation set.
-        photographs: scores of a clean photograph and of its degraded copy, by the best arm's model.
+        tuned: the run that starts from the model in the package.
+        photographs: scores of a clean photograph and of its degraded copies, by the model of that run.
     """
 
     database: Path
     runs: Mapping[str, RunResult]
-    best: str
-    photographs: tuple[ImageScore, ImageScore]
+    tuned: RunResult
+    photographs: Mapping[str, ImageScore]
+
+    @property
+    def best(self) -> str:
+        """The arm with the highest |SROCC| on the validation set."""
+        return max(self.runs, key=lambda name: abs(self.runs[name].figure("val", "SROCC")))
+
+    @property
+    def in_order(self) -> int:
+        """How many degraded copies score below the clean photograph."""
+        clean = self.photographs[CLEAN].score
+        return sum(
+            clean is not None and each.score is not None and each.score < clean
+            for name, each in self.photographs.items()
+            if name != CLEAN
+        )
 
 
 def run_demo(config: DemoConfig) -> DemoResult:
-    """Make the database, train and test every arm, and score two photographs; goes on where an earlier call stopped.
+    """Train and test every arm, go on from the model in the package, and score versions of a photograph.
+
+    Goes on where an earlier call stopped.
 
     Raises:
         LinearityIQAError: a folder cannot be written, a run fails, or the demo was stopped.
@@ -69,11 +87,11 @@ def run_demo(config: DemoConfig) -> DemoResult:
     for name, arm in ARMS.items():
         logger.info("training with %s", name)
         runs[name] = train(run_config(config, database, arm))
-    best = max(runs, key=lambda name: abs(runs[name].figure("val", "SROCC")))
-    clean, degraded = write_showcase(config.output / "photographs", config.database)
-    scorer = Scorer(runs[best].model_file, num_threads=1)
-    first, second = scorer.score_many([clean, degraded])
-    return DemoResult(database, runs, best, (first, second))
+    logger.info("going on from the model in the package")
+    tuned = train(tuning_config(config, database))
+    shown = write_showcase(config.output / "photographs", config.database)
+    scores = Scorer(tuned.model_file, num_threads=1).score_many(shown.values())
+    return DemoResult(database, runs, tuned, dict(zip(shown, scores, strict=True)))
 
 
 def run_config(config: DemoConfig, database: Path, arm: Arm) -> TrainConfig:
@@ -94,4 +112,21 @@ def run_config(config: DemoConfig, database: Path, arm: Arm) -> TrainConfig:
         # with images as small as these, starting processes and waiting for threads cost more than they save
         device=DeviceConfig(num_workers=0, num_threads=1),
         run=RunConfig(log_dir=config.output / "runs", test_during_training=True, pbar=not config.quiet),
+    )
+
+
+def tuning_config(config: DemoConfig, database: Path) -> TrainConfig:
+    """The run that starts from the model in the package, which has learned from people's opinions of photographs."""
+    return TrainConfig(
+        data=DataConfig(dataset=str(database)),
+        optimiser=OptimiserConfig(
+            seed=config.seed,
+            init=BUNDLED,
+            learning_rate=3e-4,
+            ft_lr_ratio=0.3,
+            epochs=config.tuning_epochs,
+            schedule="cosine",
+        ),
+        device=DeviceConfig(num_workers=0, num_threads=1),
+        run=RunConfig(log_dir=config.output / "runs", pbar=not config.quiet),
     )

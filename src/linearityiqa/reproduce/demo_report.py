@@ -11,6 +11,7 @@ from linearityiqa.metrics import agreement
 from linearityiqa.reporting import Cloud, HtmlReport, Table, convergence, figure_bytes, save_figure, scatter_grid
 from linearityiqa.reproduce.demo import ARMS, PROPOSED, DemoResult
 from linearityiqa.reproduce.folders import read_curves
+from linearityiqa.scoring import ImageScore
 
 PSEUDO = (
     "The labels of this database are computed from full-reference metrics; no person has judged these images. The "
@@ -56,11 +57,15 @@ def write_demo_report(config: DemoConfig, result: DemoResult) -> DemoReport:
     page.figure(figure_bytes(figures["convergence-test"]), alt="Test figures by epoch for four ways of training")
     page.section("Predicted quality against pseudo-MOS")
     page.figure(figure_bytes(figures["scatter"]), alt="Scatter plots of predicted quality against pseudo-MOS")
-    page.section("Two photographs")
-    page.paragraph(f"Scored by the model trained with {result.best}, the best one on the validation set.")
-    for image, what in zip(result.photographs, ("clean", "degraded"), strict=True):
+    page.section("One photograph, and degraded copies of it")
+    page.paragraph(
+        f"Scored by the model in the package after {config.tuning_epochs} more epochs on this database "
+        f"(linearityiqa train --init bundled): {result.in_order} of {len(result.photographs) - 1} copies score below "
+        "the clean photograph."
+    )
+    for what, image in result.photographs.items():
         page.figure(
-            Path(image.path).read_bytes(), alt=f"the {what} photograph", caption=f"{what}: {image.score:.2f}", width=420
+            Path(image.path).read_bytes(), alt=f"the {what} photograph", caption=caption(what, image), width=300
         )
     page.section("Run it again")
     changed = changed_from_defaults(config)
@@ -68,6 +73,11 @@ def write_demo_report(config: DemoConfig, result: DemoResult) -> DemoReport:
     path = config.output / "report.html"
     page.write(path)
     return DemoReport(table, words, pictures, path)
+
+
+def caption(what: str, image: ImageScore) -> str:
+    """A version of the photograph and its score in words."""
+    return f"{what}: {image.error if image.score is None else f'{image.score:.2f}'}"
 
 
 def summary_table(result: DemoResult) -> Table:

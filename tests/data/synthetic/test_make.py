@@ -20,7 +20,7 @@ from linearityiqa.data.databases import open_database
 from linearityiqa.data.synthetic import make, make_database
 from linearityiqa.data.synthetic.references import list_references, load_reference, turns
 from linearityiqa.data.synthetic.sample import STEP_SHARES, draw_steps, make_sample
-from linearityiqa.data.synthetic.showcase import write_showcase
+from linearityiqa.data.synthetic.showcase import CLEAN, write_showcase
 from linearityiqa.errors import DataError
 
 SMALL = {"images": 24, "height": 96, "width": 96, "dead_leaves": 5, "num_workers": 0}
@@ -192,13 +192,16 @@ def test_a_killed_worker_gives_one_sentence(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_showcase_is_one_photograph_twice(tmp_path):
-    clean, degraded = write_showcase(tmp_path / "a", small(tmp_path))
-    first, second = (np.asarray(Image.open(path)).astype(float) for path in (clean, degraded))
-    assert first.shape == second.shape
-    assert first.shape[0] == SMALL["height"]
-    assert np.corrcoef(first.ravel(), second.ravel())[0, 1] > 0.8
-    assert np.abs(first - second).mean() > 5
+def test_showcase_is_one_photograph_and_degraded_copies(tmp_path):
+    shown = write_showcase(tmp_path / "a", small(tmp_path))
+    clean, *degraded = (np.asarray(Image.open(path)).astype(float) for path in shown.values())
+    assert next(iter(shown)) == CLEAN
+    assert len(degraded) == 5
+    assert clean.shape[0] == SMALL["height"]
+    for copy in degraded:
+        assert copy.shape == clean.shape
+        assert np.corrcoef(clean.ravel(), copy.ravel())[0, 1] > 0.7
+        assert np.abs(clean - copy).mean() > 3
     write_showcase(tmp_path / "b", small(tmp_path))
     assert content(tmp_path / "a") == content(tmp_path / "b")
 

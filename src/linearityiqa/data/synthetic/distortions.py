@@ -17,12 +17,15 @@ from scipy import fft, ndimage
 
 from linearityiqa.data.synthetic.light import ByteImage, to_bytes, to_display, to_light
 
+Distort = Callable[[ByteImage, float, np.random.Generator], ByteImage]
+"""An image, a severity in [0, 1] and a generator to the distorted image."""
+
 
 class Distortion(NamedTuple):
-    """A named distortion; `apply(image, severity, rng)` returns the distorted image."""
+    """A named distortion."""
 
     name: str
-    apply: Callable[[ByteImage, float, np.random.Generator], ByteImage]
+    apply: Distort
 
 
 def between(mild: float, severe: float, severity: float) -> float:
