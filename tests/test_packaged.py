@@ -1,7 +1,6 @@
 """The model in the package: small, true to its card, and better than chance on what it was made for."""
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from linearityiqa.cli.main import main
-from linearityiqa.packaged import bundled_card, bundled_model, is_bundled
+from linearityiqa.packaged import bundled_card, bundled_model, bundled_weights, is_bundled
 from linearityiqa.scoring import Details, Scorer
 from linearityiqa.scoring.onnx_runtime import OnnxRuntime
 
@@ -43,13 +42,13 @@ def compressed(image: Image.Image, path: Path) -> Image.Image:
 
 
 def test_it_is_small_and_complete() -> None:
-    assert bundled_model().stat().st_size <= 5_000_000
+    assert bundled_model().stat().st_size <= 10_000_000
     runtime = OnnxRuntime(bundled_model())
     assert runtime.precision == "float32"
-    assert runtime.record.config.transform.size is not None
-    scale = runtime.record.scale
-    assert scale is not None
-    assert 1 <= scale.low < scale.high <= 100
+    assert runtime.record.config.transform.resize_mode == "shrink"
+    assert str(runtime.record.scale) == "0..100, higher is better"
+    assert runtime.record.opinions
+    assert b"/work" not in bundled_model().read_bytes()
     assert is_bundled(bundled_model())
     assert not is_bundled(Path("model.onnx"))
 
@@ -88,12 +87,24 @@ def test_the_card_is_one_text_with_the_measured_figures(capsys: pytest.CaptureFi
     card = capsys.readouterr().out
     assert card == bundled_card().read_text() == (ROOT / "docs" / "model_card.md").read_text()
     figures = json.loads(bundled_card().with_name("figures.json").read_text())
-    for part in ("synthetic", "photographs"):
-        assert figures[part]["images"] > 100
+    for method in figures["methods"].values():
         for figure in ("SROCC", "PLCC"):
-            value, low, high = figures[part][figure]
+            value, low, high = method["agreement"]["all"][figure]
             assert low < value < high
             assert f"{value:.3f} ({low:.3f} to {high:.3f})" in card
-    size = OnnxRuntime(bundled_model()).record.config.transform.size
-    assert size is not None
-    assert "resized to {} x {} pixels".format(*size) in re.sub(r"\s+", " ", card)
+    for score in figures["odd images"].values():
+        assert f"{score:.1f}" in card
+
+
+def test_plain_images_are_not_good(scorer: Scorer) -> None:
+    for colour in ("black", "grey", "white"):
+        assert scorer.score(Image.new("RGB", (600, 400), colour)) < 60
+
+
+def test_the_weights_for_torch_are_the_same_model() -> None:
+    """Oracle: the ONNX file. Both hold float16."""
+    pytest.importorskip("torch", reason="the extra train is not installed")
+    pytest.importorskip("timm", reason="the extra timm is not installed")
+    assert bundled_weights().stat().st_size <= 11_500_000
+    image = Image.effect_noise((320, 256), 60).convert("RGB")
+    assert Scorer(bundled_weights(), device="cpu").score(image) == pytest.approx(Scorer().score(image), abs=0.3)
