@@ -1,6 +1,6 @@
 """Versions of one photograph, degraded step by step: does a method put them in order?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from linearityiqa.data.synthetic.distortions import (
+    Distort,
+    darkening,
     gaussian_blur,
     gaussian_noise,
     jpeg,
@@ -16,28 +18,19 @@ from linearityiqa.data.synthetic.distortions import (
     motion_blur,
     resample,
 )
-from linearityiqa.data.synthetic.light import ByteImage, to_display, to_light
 from pictures import Photographs, Picture, ScoreFile
 
-Degrade = Callable[[ByteImage, float, np.random.Generator], ByteImage]
-
-
-def darken(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
-    """Underexposed by up to 3 stops."""
-    return to_display(to_light(image) * np.float32(2 ** (-3 * severity)))
-
-
 EVEN = (0.2, 0.4, 0.6, 0.8, 1.0)
-DEGRADATIONS: dict[str, tuple[Degrade, tuple[float, ...]]] = {
+DEGRADATIONS: dict[str, tuple[Distort, tuple[float, ...]]] = {
     "Gaussian blur": (gaussian_blur, EVEN),
     "motion blur": (motion_blur, EVEN),
     "noise": (gaussian_noise, EVEN),
     "JPEG": (jpeg, (0.3, 0.45, 0.6, 0.75, 0.9)),  # quality 56, 26, 12, 6 and 3; at 0.2 nobody sees it
     "down-up sampling": (resample, EVEN),
-    "darkening": (darken, EVEN),
+    "darkening": (darkening, EVEN),
     "contrast loss": (low_contrast, EVEN),
 }
-"""What is done to a photograph, and its five severities. Neighbours differ visibly (tests/benchmarks)."""
+"""What is done to a photograph, and its five severities."""
 
 
 @dataclass(frozen=True)

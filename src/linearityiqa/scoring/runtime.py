@@ -112,6 +112,6 @@ def _may_hold_tensors(path: Path) -> bool:
 HOW_TO_GET_A_MODEL = (
     "Train one (linearityiqa train, or linearityiqa demo, which takes minutes and no data), download one of the "
     "authors' checkpoints, e.g. p1q2.pth (the README says where they are and which options they need), or name none "
-    "and score with the small model in the package."
+    "and score with the model in the package."
 )
 """The remedy where a model file is not named or not there."""

@@ -35,7 +35,7 @@ class Scorer:
 
     Args:
         path: a model file (our .safetensors or .onnx, or a .pth of the authors), or a `Runtime` that is already open;
-            by default the small model in the package.
+            by default the model in the package.
         model: architecture of a .pth; a file of ours knows its own, which this must not contradict.
         transform: what is done to an image before the network sees it; by default what the model was trained with.
         device: auto (a GPU where there is one), cpu, cuda, cuda:N or mps.
