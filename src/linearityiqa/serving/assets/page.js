@@ -33,8 +33,8 @@ async function start() {
     ...Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, value.toFixed(3)])),
     Software: model.software,
   });
-  $("card").hidden = !model.card;
-  if (model.card) $("card").querySelector("a").href = model.card;
+  $("model-card").hidden = !model.card;
+  if (model.card) $("model-card").querySelector("a").href = model.card;
   score();
 }
 
