@@ -182,6 +182,16 @@ sys.exit(main(["score", "--model", "m", "-", "--json"]))
 
 @pytest.mark.parametrize(("stop", "status"), [("close", 141), ("interrupt", 130)])
 def test_a_reader_that_leaves_and_an_interrupt_end_it_quietly(folder: Path, stop: str, status: int) -> None:
+    ended, error = end_of(folder, stop)
+    if ended == 0:  # Python drops an interrupt that hits a destructor, about once in a dozen full runs of these tests
+        ended, error = end_of(folder, stop)
+    assert ended == status
+    assert "Traceback" not in error
+    assert "Exception ignored" not in error
+
+
+def end_of(folder: Path, stop: str) -> tuple[int, str]:
+    """Exit status and errors of a process that is stopped after its first row."""
     listing = folder / "list.txt"
     listing.write_text("a.png\n" * 20_000)
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
@@ -206,9 +216,7 @@ def test_a_reader_that_leaves_and_an_interrupt_end_it_quietly(folder: Path, stop
             process.send_signal(signal.SIGINT)
             # read on: a signal just before a write into a full pipe is only noticed once the write is done
             _, error = process.communicate(timeout=120)
-    assert process.returncode == status
-    assert "Traceback" not in error
-    assert "Exception ignored" not in error
+    return process.returncode, error
 
 
 def test_the_demo_scores_exactly_one_image(runtime: PixelRuntime) -> None:
