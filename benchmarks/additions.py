@@ -1,4 +1,4 @@
-"""What the additions to the paper's recipe do, over seeds: the table that decides what `--recipe modern` holds.
+"""What the additions to the paper's recipe do, over seeds.
 
     python benchmarks/additions.py --labels mos.csv --weights mobilenet_v2.pth --output additions
 

@@ -26,13 +26,7 @@ NAME = "BIQ2021"
 LABELS = "Train (Images and MOS).csv"
 
 SPLIT = "datasets split --dataset LABELS --val 0.085 --by_scene --output split.csv"
-TRAIN = (
-    "train --dataset photographs.csv --image_dir IMAGES --architecture timm/tf_efficientnet_lite2 "
-    "--resize --resize_mode shrink --resize_size_h 448 --resize_size_w 448 "
-    "--augmentation --angle 0 --crop_size_h 352 --crop_size_w 352 --scale_min 0.8 --turn_p 0.15 "
-    "--batch_size 32 --learning_rate 1e-3 --ft_lr_ratio 0.3 --schedule cosine --warmup_epochs 0.2 --epochs 8 --seed 1 "
-    "--cache cache --output run"
-)
+TRAIN = "train --recipe modern --dataset photographs.csv --image_dir IMAGES --seed 1 --cache cache --output run"
 EXPORT = "export --model model.safetensors --output model.onnx --with_map --float16"
 
 

@@ -117,8 +117,9 @@ def test_recipe_sets_options_and_words_beside_it_win(words) -> None:
     base = TrainConfig(run=RunConfig(json=True))
     default, left = take_training_defaults([*words, "--schedule", "step", "-bs", "4"], base)
     config = parse(TrainConfig, left, prog="train", description="", default=default)
-    expected = {**RECIPES["modern"], "schedule": "step", "batch_size": 4}
+    expected = {**RECIPES["modern"]["optimiser"], "schedule": "step", "batch_size": 4}
     assert {name: getattr(config.optimiser, name) for name in expected} == expected
+    assert config.model.architecture == RECIPES["modern"]["model"]["architecture"]
     assert config.run.json
 
 
