@@ -1,4 +1,4 @@
-"""What the ablations share: a database with MOS in 0..1, mobilenet_v2, arms that differ in a few options, and seeds.
+"""What the ablations share: a database with MOS in 0..1, a network, arms that differ in a few options, and seeds.
 
 Every arm is trained with every seed on the training split, and tested after every epoch on the validation and test
 images together. Nothing is chosen on those images: the tables give every epoch. Runs go on where they stopped; with
@@ -37,7 +37,9 @@ Runs = dict[tuple[str, int], TrainConfig]
 def parser_of(description: str, arms: Iterable[str], *, output: str, size: int, epochs: int) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--labels", type=Path, required=True, help="CSV with image_name, mos in 0..1, split")
-    parser.add_argument("--weights", type=Path, required=True, help="ImageNet weights of torchvision's mobilenet_v2")
+    parser.add_argument("--images", type=Path, help="folder of the images; by default images/ beside the labels")
+    parser.add_argument("--architecture", default="mobilenet_v2")
+    parser.add_argument("--weights", default="imagenet", help="imagenet, or a file of weights of the backbone")
     parser.add_argument("--output", type=Path, default=Path(output))
     parser.add_argument("--size", type=int, default=size, help="height and width of the images")
     parser.add_argument("--train_images", type=int, help="train on so many images, drawn at random; by default all")
@@ -92,11 +94,13 @@ def write_labels(source: Path, folder: Path, train_images: int | None) -> Path:
 def run_of(loss: LossConfig, optimiser: OptimiserConfig, labels: Path, options: argparse.Namespace) -> TrainConfig:
     return TrainConfig(
         loss=loss,
-        model=ModelConfig(architecture="mobilenet_v2"),
-        data=DataConfig(dataset=str(labels), image_dir=options.labels.parent / "images"),
+        model=ModelConfig(architecture=options.architecture),
+        data=DataConfig(dataset=str(labels), image_dir=options.images or options.labels.parent / "images"),
         transform=TransformConfig(resize=True, resize_size_h=options.size, resize_size_w=options.size),
         optimiser=optimiser,
-        device=DeviceConfig(device=options.device, num_workers=options.num_workers),
+        device=DeviceConfig(
+            device=options.device, num_workers=options.num_workers, cache=str(options.output.resolve() / "cache")
+        ),
         run=RunConfig(log_dir=options.output / "runs"),
     )
 
@@ -117,6 +121,7 @@ def tables(runs: Runs, epochs: int, base: str) -> Iterator[Table]:
     for metric in METRICS:
         yield table_of(metric, runs, epochs)
         yield differences(metric, runs, epochs, base)
+    yield lead(runs, epochs, base)
 
 
 def table_of(metric: str, runs: Runs, epochs: int) -> Table:
@@ -137,6 +142,26 @@ def differences(metric: str, runs: Runs, epochs: int, base: str) -> Table:
             gains = [values[seed] - of_base[seed] for seed in sorted(values.keys() & of_base.keys())]
             rows.append([arm, spread(gains, sign="+")])
     return Table(f"{metric} less that of {base}, same seed", ["training", f"after epoch {epochs}: {SPREAD}"], rows)
+
+
+def lead(runs: Runs, epochs: int, base: str) -> Table:
+    """The first epoch at which each arm reaches what `base` has after its first, with the same seed."""
+    rows = []
+    for arm in arms_of(runs):
+        if arm != base:
+            rows.append([arm, *(first_epochs(runs, arm, metric, epochs, base) for metric in METRICS)])
+    title = f"First epoch with at least the figure of {base} after one epoch, seed by seed"
+    return Table(title, ["training", *METRICS], rows)
+
+
+def first_epochs(runs: Runs, arm: str, metric: str, epochs: int, base: str) -> str:
+    found = []
+    for seed, level in values_of(runs, base, metric, 1).items():
+        trained = [values_of(runs, arm, metric, epoch).get(seed) for epoch in range(1, epochs + 1)]
+        if known := [value for value in trained if value is not None]:
+            reached = next((epoch for epoch, value in enumerate(known, 1) if value >= level), None)
+            found.append(f"none of {len(known)}" if reached is None else str(reached))
+    return ", ".join(found) or "–"
 
 
 SPREAD = "mean ± 95 % interval over seeds (range; seeds)"

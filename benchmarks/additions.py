@@ -35,7 +35,7 @@ def main() -> None:
     options = parser.parse_args()
 
     def options_of(arm: str, seed: int) -> tuple[LossConfig, OptimiserConfig]:
-        base = {"seed": seed, "weights": str(options.weights), "epochs": options.epochs}
+        base = {"seed": seed, "weights": options.weights, "epochs": options.epochs}
         return LossConfig(), OptimiserConfig(**base, **ARMS[arm])
 
     runs = run_all(options, options_of)

@@ -1,11 +1,13 @@
 """What the loss and the scale of the labels do, over seeds: the ablation of docs/benchmarks.md.
 
     python benchmarks/loss_ablation.py --labels mos.csv --weights mobilenet_v2.pth --output ablation
+    python benchmarks/loss_ablation.py --labels split.csv --images BIQ2021/Images --output replication \\
+        --architecture timm/tf_efficientnet_lite0 --size 160 --epochs 8    # the whole of BIQ2021: docs/replication.md
 
-Trains mobilenet_v2 at 256 x 256 from ImageNet weights with every arm and seed, under one budget, on the training split
-of a CSV database whose MOS lie in 0..1 (they are multiplied by 100), and tests every epoch on its validation and test
-images together. Nothing is chosen on those images: the tables give every epoch. Runs go on where they stopped; with
---report_only the tables are made of what is there.
+Trains a network (by default mobilenet_v2 at 256 x 256) from ImageNet weights with every arm and seed, under one budget,
+on the training split of a CSV database whose MOS lie in 0..1 (they are multiplied by 100), and tests every epoch on its
+validation and test images together. Nothing is chosen on those images: the tables give every epoch. Runs go on where
+they stopped; with --report_only the tables are made of what is there.
 """
 
 from ablation import parser_of, run_all, tables
@@ -27,7 +29,7 @@ def main() -> None:
     def options_of(arm: str, seed: int) -> tuple[LossConfig, OptimiserConfig]:
         loss_type, label_scale = ARMS[arm]
         return LossConfig(loss_type=loss_type), OptimiserConfig(
-            seed=seed, weights=str(options.weights), epochs=options.epochs, label_scale=label_scale
+            seed=seed, weights=options.weights, epochs=options.epochs, label_scale=label_scale
         )
 
     runs = run_all(options, options_of)
