@@ -3,8 +3,10 @@
     git clone https://github.com/nisarahmedrana/BIQ2021
     python scripts/bundled_model.py --biq2021 BIQ2021 --work bundled
 
-Carries out commands of the package, which it prints; a later call goes on where an earlier one stopped. What was tried
-besides is in docs/benchmarks.md. `bundled_card.py` then writes the card of the model.
+Carries out commands of the package, which it prints: splits by scene, trains, exports, measures the model on the
+official test set and writes its card. A later call resumes where an earlier one stopped. What was tried besides is in
+docs/benchmarks.md. With --brisque the card has BRISQUE beside the model (`pip install brisque "numpy<2"` in an
+environment of its own).
 """
 
 import argparse
@@ -35,6 +37,12 @@ def run(command: str, folder: Path, **paths: Path) -> None:
     words = [str(paths.get(word.lower(), word)) for word in command.split()]
     print("$ linearityiqa", *words, flush=True)
     subprocess.run([sys.executable, "-m", "linearityiqa", *words], cwd=folder, check=True)
+
+
+def run_script(script: str, *words: str | Path) -> None:
+    """Carry out a script of the repository."""
+    print("$ python", script, *words, flush=True)
+    subprocess.run([sys.executable, ROOT / script, *words], check=True)
 
 
 def training_labels(work: Path) -> None:
@@ -68,11 +76,24 @@ def package(model: Path, work: Path) -> None:
     save_model(PACKAGE / "model.safetensors", trained.network.half(), record)
 
 
+def write_card(images: Path, work: Path, brisque: Path | None) -> None:
+    """Measure the model in the package on the official test set, beside BRISQUE where there is one, and describe it."""
+    peers = work / "peers.json"
+    run_script(
+        "benchmarks/peers.py",
+        *("--labels", work / "split.csv", "--images", images, "--factor", "100"),
+        *("--models", f"bundled={PACKAGE / 'model.onnx'}", "--work", work / "peers", "--output", peers),
+        *(() if brisque is None else ("--brisque", brisque)),
+    )
+    run_script("scripts/bundled_card.py", "--peers", peers)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Carry out every step that is left."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--biq2021", type=Path, required=True, help="a clone of nisarahmedrana/BIQ2021")
     parser.add_argument("--work", type=Path, default=Path("bundled"), help="folder of everything in between")
+    parser.add_argument("--brisque", type=Path, help="Python of an environment with the package brisque")
     options = parser.parse_args(argv)
     options.work.mkdir(parents=True, exist_ok=True)
     source = options.biq2021.resolve()
@@ -81,6 +102,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     training_labels(options.work)
     run(TRAIN, options.work, images=source / "Images")
     package(options.work / "run" / "model.safetensors", options.work)
+    write_card(source / "Images", options.work, options.brisque)
 
 
 if __name__ == "__main__":
