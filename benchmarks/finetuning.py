@@ -35,6 +35,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--architecture", default="timm/tf_efficientnet_lite0")
+    parser.add_argument("--size", type=int, default=320, help="side of the area that photographs are reduced to")
+    parser.add_argument("--crop", type=int, default=224, help="side of the crops that are trained on")
     parser.add_argument("--general_epochs", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--output", type=Path, default=Path("finetuning"))
@@ -80,8 +82,8 @@ def run_of(name: str, rows: Rows, options: argparse.Namespace, **optimiser: obje
         modern,
         model=ModelConfig(architecture=options.architecture),
         data=DataConfig(dataset=str(labels), image_dir=options.images),
-        transform=replace(modern.transform, resize_size_h=384, resize_size_w=384),
-        augmentation=replace(modern.augmentation, crop_size_h=288, crop_size_w=288),
+        transform=replace(modern.transform, resize_size_h=options.size, resize_size_w=options.size),
+        augmentation=replace(modern.augmentation, crop_size_h=options.crop, crop_size_w=options.crop),
         optimiser=replace(modern.optimiser, **optimiser),
         device=DeviceConfig(num_workers=0),
         run=RunConfig(output=options.output / name),
