@@ -12,45 +12,6 @@ from typing import NamedTuple
 from linearityiqa.files import write_text
 from linearityiqa.reporting.tables import Table
 
-_STYLE = """\
-:root { color-scheme: light dark; --ink: #1b1f24; --paper: #ffffff; --soft: #59636e; --line: #d1d9e0; --shade: #f6f8fa;
-  --link: #0550ae; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --paper: #0d1117; --soft: #9da7b1; --line: #3d444d;
-  --shade: #161b22; --link: #79b8ff; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 62rem; padding: 1.5rem 1.25rem 4rem; color: var(--ink); background: var(--paper);
-  font: 1rem/1.55 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
-h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .5rem; }
-h2 { font-size: 1.35rem; margin: 2.5rem 0 .75rem; padding-bottom: .25rem; border-bottom: 1px solid var(--line); }
-h3 { font-size: 1.1rem; margin: 1.75rem 0 .5rem; }
-p, li { max-width: 46rem; }
-a { color: var(--link); }
-.lead { font-size: 1.1rem; color: var(--soft); margin-top: 0; }
-.notice { border-left: .25rem solid #bf8700; background: var(--shade); padding: .6rem .9rem; }
-nav ul { columns: 15rem; padding-left: 1.2rem; }
-figure { margin: 1.25rem 0; overflow-x: auto; }
-figure img { display: block; max-width: 100%; height: auto; background: #ffffff; border: 1px solid var(--line);
-  border-radius: .4rem; padding: .5rem; }
-figcaption, caption { color: var(--soft); font-size: .92rem; text-align: left; padding: .4rem 0; }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr)); gap: 1rem; margin: 1rem 0; }
-.gallery figure { margin: 0; }
-.gallery img { width: 100%; height: 8.5rem; object-fit: contain; background: var(--shade); }
-.gallery figcaption { overflow-wrap: anywhere; font-size: .85rem; line-height: 1.35; }
-.scroll { overflow-x: auto; margin: 1rem 0; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
-th, td { padding: .3rem .75rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-thead th { border-bottom: 2px solid var(--soft); background: var(--shade); }
-tbody th { font-weight: 500; min-width: 8rem; }
-.number { text-align: right; white-space: nowrap; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.25rem; }
-dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
-pre { background: var(--shade); border: 1px solid var(--line); border-radius: .4rem; padding: .75rem; overflow-x: auto;
-  font-size: .85rem; }
-details summary { cursor: pointer; }
-@media (max-width: 40rem) { figure img { max-width: 36rem; } }
-@media print { body { max-width: none; padding: 0; } figure, table { break-inside: avoid; } }
-"""
-
 
 class Thumbnail(NamedTuple):
     """A small picture of a gallery.
@@ -175,13 +136,14 @@ class HtmlReport:
         links = "\n".join(f'<li><a href="#{anchor}">{_text(heading)}</a></li>' for anchor, heading in self._sections)
         contents = f'\n<nav aria-label="Contents">\n<ul>\n{links}\n</ul>\n</nav>' if len(self._sections) > 2 else ""
         blocks = "\n".join(self._blocks)
+        style = Path(__file__).with_name("report.css").read_text("utf-8")
         return (
             f'<!DOCTYPE html>\n<html lang="{_text(self.language)}">\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             # the page asks for nothing from outside, and says so to the browser
             '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
             "style-src 'unsafe-inline'\">\n"
-            f"<title>{_text(self.title)}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>\n"
+            f"<title>{_text(self.title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
             f"<header>\n<h1>{_text(self.title)}</h1>{lead}\n</header>{contents}\n<main>\n{blocks}\n</main>\n"
             "</body>\n</html>\n"
         )
