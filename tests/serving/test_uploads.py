@@ -1,12 +1,16 @@
 """Forms as they arrive, in pieces. Oracle: the files that an HTTP client put into the form."""
 
+import asyncio
+import encodings
+from collections.abc import AsyncIterator
+
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linearityiqa.serving.multipart import MAX_HEADER_BYTES, MultipartFiles, printable_name
 from linearityiqa.serving.problems import Problem
+from linearityiqa.serving.uploads import printable_name, read_form
 
 BOUNDARY = b"xyz"
 NAMES = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters='"\\%'), min_size=1, max_size=20)
@@ -19,10 +23,11 @@ def form_of(files: list[tuple[str, bytes]]) -> tuple[str, bytes]:
 
 
 def parsed(content_type: str, body: bytes, step: int, max_files: int = 10) -> list[tuple[str, bytes]]:
-    form = MultipartFiles(MultipartFiles.boundary_of(content_type), max_files)
-    for start in range(0, len(body), step):
-        form.feed(body[start : start + step])
-    return form.finish()
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), step):
+            yield body[start : start + step]
+
+    return asyncio.run(read_form(content_type, chunks(), max_files))
 
 
 @given(files=st.lists(st.tuples(NAMES, st.binary(max_size=200)), min_size=1, max_size=5), step=st.integers(1, 400))
@@ -56,7 +61,8 @@ END = b"--xyz--\r\n"
         (END, 422, "no file"),
         (part(b'form-data; name="comment"') + END, 422, "'comment' is not a file"),
         (FILE * 3 + END, 413, "more than the 2 files"),
-        (part(b"form-data; " + b"x" * MAX_HEADER_BYTES) + END, 400, "form"),
+        (part(b'form-data; filename="a.png"') + END, 400, "not a form"),  # no name, which RFC 7578 asks for
+        (part(b"form-data; " + b"x" * 8192) + END, 400, "form"),
     ],
 )
 def test_what_is_no_form_of_files_is_refused(body, status, words) -> None:
@@ -65,9 +71,19 @@ def test_what_is_no_form_of_files_is_refused(body, status, words) -> None:
     assert refused.value.status == status
 
 
-def test_a_content_type_without_a_boundary_is_refused() -> None:
+@pytest.mark.parametrize("rest", ["charset=utf-8", "boundary=", f"boundary={'x' * 71}", 'boundary="a\\"; charset=b"'])
+def test_a_content_type_without_a_boundary_is_refused(rest) -> None:
     with pytest.raises(Problem, match="no boundary"):
-        MultipartFiles.boundary_of("multipart/form-data; charset=utf-8")
+        parsed(f"multipart/form-data; {rest}", FILE + END, 1000)
+
+
+@pytest.mark.parametrize("charset", ["idna", "undefined", "no-such-charset"])
+def test_a_charset_is_not_looked_up(charset) -> None:
+    # oracle: Python's own memory of charsets, which never forgets one
+    before = dict(encodings._cache)
+    content_type = f"multipart/form-data; charset={charset}; boundary=xyz"
+    assert parsed(content_type, FILE + END, 1000) == [("a.png", b"data")]
+    assert encodings._cache == before
 
 
 def test_what_follows_the_form_means_nothing() -> None:
