@@ -1,69 +1,23 @@
 """The mean predicted quality of images, as a metric for a training loop."""
 
-import importlib
 import os
 from typing import Any
 
 from linearityiqa.extras import require
 
-require("torch", "train")
+require("torchmetrics", "torchmetrics")
 
 import torch  # noqa: E402 - after the check for it
-from torch import Tensor, nn  # noqa: E402
+from torch import Tensor  # noqa: E402
+from torchmetrics import Metric  # noqa: E402
 
 from linearityiqa.scoring.scorer import Scorer  # noqa: E402
 
 
-class PlainMetric(nn.Module):
-    """The part of torchmetrics' `Metric` that `QualityMetric` needs, for when torchmetrics is not installed.
-
-    All states are sums. They are not gathered from other processes.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._defaults: dict[str, Tensor] = {}
-
-    def add_state(self, name: str, default: Tensor, dist_reduce_fx: str) -> None:
-        """Register a state: a buffer that `reset` sets to its default."""
-        self._defaults[name] = default
-        self.register_buffer(name, default.clone(), persistent=False)
-
-    def reset(self) -> None:
-        """Forget all images."""
-        for name, default in self._defaults.items():
-            setattr(self, name, default.to(getattr(self, name).device, copy=True))
-
-    def update(self, *values: Any) -> None:
-        """Take in a batch."""
-        raise NotImplementedError
-
-    def compute(self) -> Tensor:
-        """The metric of all batches since the last reset."""
-        raise NotImplementedError
-
-    def forward(self, *values: Any) -> Tensor:
-        """Update with a batch; the metric of this batch alone."""
-        before = {name: getattr(self, name) for name in self._defaults}
-        self.reset()
-        self.update(*values)
-        of_batch: Tensor = self.compute()
-        for name, state in before.items():
-            setattr(self, name, state + getattr(self, name))
-        return of_batch
-
-
-def _metric_class() -> Any:
-    try:
-        return importlib.import_module("torchmetrics").Metric
-    except ImportError:
-        return PlainMetric
-
-
-class QualityMetric(_metric_class()):  # type: ignore[misc]  # torchmetrics is not required
+class QualityMetric(Metric):
     """Mean predicted quality of the images that a network makes, on the scale of the model; higher is better.
 
-    With torchmetrics installed this is one of its metrics: it works in a `MetricCollection`, and sums over processes.
+    It works in a `MetricCollection` of torchmetrics, and sums over processes.
 
     Args:
         model: a `Scorer` with a torch model, or its model file.
