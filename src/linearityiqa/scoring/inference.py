@@ -43,8 +43,8 @@ class Inference:
             raise DataError(_NOT_FINITE)
         return float(scores[0, _FUSED])
 
-    def of_slots(self, details: Details) -> Callable[[list[Slot]], None]:
-        """What finishes the slots of one batch, with scores or with the reason why there are none.
+    def of_slots(self, details: Details) -> Callable[[list[Slot]], list[Slot]]:
+        """What finishes the slots of one batch, with scores or with the reason why there are none, and gives them.
 
         Raises:
             ConfigError: quality maps are asked of a runtime that gives none.
@@ -52,8 +52,10 @@ class Inference:
         if details.maps and not isinstance(self._runtime, MapRuntime):
             raise ConfigError("this runtime gives no quality map: it has no method predict_with_maps")
 
-        def finish(slots: list[Slot]) -> None:
+        def finish(slots: list[Slot]) -> list[Slot]:
             images = [slot.image for slot in slots if slot.image is not None]
+            if not images:  # it could not be decoded
+                return slots
             try:
                 results = self._results(images, details)
             except ImageTooSmallError as cause:
@@ -62,10 +64,11 @@ class Inference:
                 if len(slots) > 1:  # what does not fit into memory together may fit one by one
                     for slot in slots:
                         finish([slot])
-                    return
+                    return slots
                 results = [_failed(images[0], cause)]
             for slot, result in zip(slots, results, strict=True):
                 slot.finish(result)
+            return slots
 
         return finish
 

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from linearityiqa.errors import ConfigError, DataError
 from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform
 from linearityiqa.packaged import bundled_model
 from linearityiqa.record import ModelRecord
-from linearityiqa.scoring.batching import WINDOW_BATCHES, Lanes, Slot, Window, in_order
+from linearityiqa.scoring.batching import Slot, in_batches, in_lanes, in_order
 from linearityiqa.scoring.inference import Inference
 from linearityiqa.scoring.prepared import ImageLike, Prepared, prepare
 from linearityiqa.scoring.results import PLAIN, Details, ImageScore
@@ -136,16 +136,8 @@ class Scorer:
             ModelFileError: the same, of a model file.
         """
         score = self._inference.of_slots(details)
-
-        def at_once(slots: list[Slot]) -> Future[None]:
-            done: Future[None] = Future()
-            score(slots)
-            done.set_result(None)
-            return done
-
-        window = Window(at_once, self._limit)
-        slots = [slot for image in images for slot in window.add(Slot(image.name, image))]
-        return [slot.wait() for slot in (*slots, *window.drain())]
+        slots = (Slot(image.name, image) for image in images)
+        return list(in_order(map(score, in_batches(slots, self._limit))))
 
     def score_many(
         self,
@@ -175,15 +167,10 @@ class Scorer:
         decoders = ThreadPoolExecutor(self._threads, thread_name_prefix="decode")
         runners = ThreadPoolExecutor(self._lanes, thread_name_prefix="score")
         try:
-            window = Window(Lanes(runners, self._lanes, score).start, self._limit)
             depth = max(2 * self._threads, self._limit.images)
-
-            def under_way() -> Generator[Slot]:
-                for slot in ahead(decoders, lambda path: self._slot(path, read), paths, depth):
-                    yield from window.add(slot)
-                yield from window.drain()
-
-            yield from in_order(under_way(), most=WINDOW_BATCHES * self._limit.images)
+            slots = ahead(decoders, lambda path: self._slot(path, read), paths, depth)
+            batches = in_batches(slots, self._limit)
+            yield from in_order(in_lanes(runners, score, batches, self._lanes))
         finally:
             decoders.shutdown(wait=True, cancel_futures=True)
             runners.shutdown(wait=True, cancel_futures=True)
