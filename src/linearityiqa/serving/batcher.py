@@ -9,15 +9,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from linearityiqa.config.serve import LimitsConfig
-from linearityiqa.data.workers import MAX_PIXELS_PER_BATCH
 from linearityiqa.errors import DataError, ImageTooLargeError
 from linearityiqa.scoring import Details, ImageScore, Prepared, Scorer
+from linearityiqa.scoring.batching import WAITING_PIXELS
 from linearityiqa.serving.metrics import Metrics
 from linearityiqa.serving.problems import busy
 from linearityiqa.serving.uploads import Upload
-
-WAITING_PIXELS = 4 * MAX_PIXELS_PER_BATCH
-"""No further photograph is decoded while this many pixels wait for the network."""
 
 
 class Answer(NamedTuple):
@@ -46,9 +43,10 @@ class Job:
         """Pixels that the network sees."""
         return self.prepared.size[0] * self.prepared.size[1]
 
-    def may_join(self, other: "Job") -> bool:
-        """Whether both can be in one batch."""
-        return (self.prepared.size, self.details) == (other.prepared.size, other.details)
+    @property
+    def kind(self) -> tuple[tuple[int, int], Details]:
+        """What the photographs of a batch have in common."""
+        return self.prepared.size, self.details
 
 
 class MicroBatcher:
@@ -178,6 +176,7 @@ class MicroBatcher:
             self._count_pixels(-job.pixels)
 
     def _count_pixels(self, change: int) -> None:
+        """Let no further photograph be decoded while many pixels wait for the network."""
         self._waiting_pixels += change
         if self._waiting_pixels < WAITING_PIXELS:
             self._room.set()
@@ -190,8 +189,8 @@ class MicroBatcher:
         while True:
             batch = await self._next_batch()
             started = time.monotonic()
+            prepared = [job.prepared for job in batch]
             try:
-                prepared = [job.prepared for job in batch]
                 results = await loop.run_in_executor(
                     self._network, self._scorer.score_batch, prepared, batch[0].details
                 )
@@ -203,12 +202,10 @@ class MicroBatcher:
             for job, result in zip(batch, results, strict=True):
                 if not job.result.done():
                     job.result.set_result(result)
-            self._count_batch(len(batch), time.monotonic() - started)
-
-    def _count_batch(self, size: int, seconds: float) -> None:
-        self._metrics.batch_size.observe(size)
-        self._metrics.network_seconds.observe(seconds)
-        self._seconds_per_image += 0.1 * (seconds / size - self._seconds_per_image)
+            seconds = time.monotonic() - started
+            self._metrics.batch_size.observe(len(batch))
+            self._metrics.network_seconds.observe(seconds)
+            self._seconds_per_image += 0.1 * (seconds / len(batch) - self._seconds_per_image)
 
     async def _next_batch(self) -> list[Job]:
         """The photographs that have waited longest and others of their size, as soon as they need not wait."""
@@ -216,19 +213,13 @@ class MicroBatcher:
             self._wake.clear()
             patience = None
             if self._pending:
-                batch = self._batch_of(self._pending[0])
-                patience = self._pending[0].since + self._wait_seconds - time.monotonic()
-                is_full = len(batch) == self._most(self._pending[0])
-                if is_full or self._decoding == 0 or patience <= 0:
+                oldest = self._pending[0]
+                most = self._scorer.limit.of(oldest.pixels)
+                batch = [job for job in self._pending if job.kind == oldest.kind][:most]
+                patience = oldest.since + self._wait_seconds - time.monotonic()
+                if len(batch) == most or self._decoding == 0 or patience <= 0:
                     self._pending = [job for job in self._pending if job not in batch]
                     return batch
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience):
                     await self._wake.wait()
-
-    def _batch_of(self, oldest: Job) -> list[Job]:
-        alike = [job for job in self._pending if job.may_join(oldest)]
-        return alike[: self._most(oldest)]
-
-    def _most(self, job: Job) -> int:
-        return self._scorer.limit.of(job.pixels)
