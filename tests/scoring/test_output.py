@@ -14,7 +14,7 @@ import pytest
 from linearityiqa.errors import MissingExtraError, OutputError
 from linearityiqa.scoring import Details, ImageScore
 from linearityiqa.scoring.output import Provenance, open_output, parquet, text
-from linearityiqa.scoring.output.paths_seen import PathSet
+from linearityiqa.scoring.output.base import PathSet
 from pixel_runtime import make_record
 
 PLAIN = Details()
@@ -311,9 +311,9 @@ def test_rows_reach_the_disk_every_few_seconds(
 
 
 def test_a_set_of_paths_keeps_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    from linearityiqa.scoring.output import paths_seen
+    from linearityiqa.scoring.output import base
 
-    monkeypatch.setattr(paths_seen, "_RECENT", 16)
+    monkeypatch.setattr(base, "_RECENT", 16)
     seen, expected = PathSet(), set()
     for i in range(1000):
         path = f"{i * i % 701}.jpg"
