@@ -1,4 +1,8 @@
-"""Connections that are slow, idle, too many or damaged: bounded in time, and answered where that is possible."""
+"""Connections that are slow, idle, too many or damaged: bounded in time, and answered where that is possible.
+
+uvicorn alone waits for headers without end. Hypercorn 0.18 and Granian 2.8 do not, but close the connection without an
+answer, and neither bounds the number of connections.
+"""
 
 import asyncio
 from collections.abc import Callable

@@ -117,7 +117,7 @@ async def read_form(content_type: str, chunks: AsyncGenerator[bytes, None], max_
         raise malformed("the form ends before its last boundary. Send it again.")
     if not form.items:
         raise Problem(422, "the form holds no file. Attach one or several photographs as files.")
-    uploads = []
+    uploads: list[Upload] = []
     for _, file in form.items:
         if isinstance(file, UploadFile):
             name = printable_name(file.filename or "") or f"photograph {len(uploads) + 1}"
