@@ -199,9 +199,9 @@ def test_photographs_are_decoded_side_by_side() -> None:
 def test_the_buffer_is_shared_by_all_requests() -> None:
     buffer = Buffer(100)
     with buffer.lease() as one, buffer.lease() as other:
-        one.grow(60)
+        one(60)
         with pytest.raises(Problem) as refused:
-            other.grow(41)
+            other(41)
         assert refused.value.status == 503
-        other.grow(40)
+        other(40)
     assert buffer.held == 0

@@ -68,8 +68,8 @@ class Service:
         if maps and not self._maps:
             raise Problem(422, "this model cannot show where quality is lost. Leave map out.")
         self.batcher.refuse_if_full()
-        with self._buffer.lease() as lease:
-            uploads = await read_uploads(request, lease, self._limits)
+        with self._buffer.lease() as hold:
+            uploads = await read_uploads(request, hold, self._limits)
             found = await _while_connected(request, self.batcher.score(uploads, Details(maps=maps)))
         results = [file_score(answer.result, answer.status, self._record) for answer in found]
         if all(result.error for result in results):

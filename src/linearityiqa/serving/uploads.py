@@ -5,7 +5,7 @@ import contextlib
 import logging
 import re
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import NamedTuple
 
 from python_multipart.multipart import parse_options_header
@@ -42,51 +42,41 @@ class Buffer:
         self.held = 0
 
     @contextlib.contextmanager
-    def lease(self) -> Iterator["Lease"]:
-        """A share that grows with a body and is given back at the end of the block."""
-        lease = Lease(self)
+    def lease(self) -> Iterator[Callable[[int], None]]:
+        """What counts so many more bytes of a body; they are given back at the end of the block.
+
+        Raises:
+            Problem: 503, by what is given, where the buffer is full.
+        """
+        mine = 0
+
+        def hold(count: int) -> None:
+            nonlocal mine
+            if self.held + count > self._capacity:
+                raise busy("the service holds as many uploads as it may")
+            self.held += count
+            mine += count
+
         try:
-            yield lease
+            yield hold
         finally:
-            self.held -= lease.held
-
-    def take(self, count: int) -> None:
-        """Count `count` more bytes.
-
-        Raises:
-            Problem: 503 where that is more than the capacity.
-        """
-        if self.held + count > self._capacity:
-            raise busy("the service holds as many uploads as it may")
-        self.held += count
+            self.held -= mine
 
 
-class Lease:
-    """What one request holds of a `Buffer`."""
-
-    def __init__(self, buffer: Buffer) -> None:
-        self._buffer = buffer
-        self.held = 0
-
-    def grow(self, count: int) -> None:
-        """Hold `count` more bytes.
-
-        Raises:
-            Problem: 503 where the buffer is full.
-        """
-        self._buffer.take(count)
-        self.held += count
-
-
-async def read_uploads(request: Request, lease: Lease, limits: LimitsConfig) -> list[Upload]:
+async def read_uploads(request: Request, hold: Callable[[int], None], limits: LimitsConfig) -> list[Upload]:
     """The photographs of a request, in their order: files of a form, or the body itself.
+
+    Args:
+        request: what was sent.
+        hold: counts the bytes that are held, or refuses them (`Buffer.lease`).
+        limits: of bytes, files and time.
 
     Raises:
         Problem: 400, 408, 413, 415, 422 or 503, whatever is wrong.
         starlette.requests.ClientDisconnect: the client has gone.
     """
     media_type = _media_type(request)
-    async with _deadline(limits.body_seconds), contextlib.aclosing(_bounded(request, lease, limits)) as chunks:
+    async with _deadline(limits.body_seconds), contextlib.aclosing(_bounded(request, hold, limits)) as chunks:
         if media_type == "multipart/form-data":
             return await read_form(request.headers["content-type"], chunks, limits.max_files)
         body = b"".join([chunk async for chunk in chunks])
@@ -171,7 +161,7 @@ def _media_type(request: Request) -> str:
     raise Problem(415, detail, headers={"Accept-Post": "multipart/form-data, image/*, application/octet-stream"})
 
 
-async def _bounded(request: Request, lease: Lease, limits: LimitsConfig) -> AsyncGenerator[bytes, None]:
+async def _bounded(request: Request, hold: Callable[[int], None], limits: LimitsConfig) -> AsyncGenerator[bytes, None]:
     """The chunks of the body, until there are too many bytes."""
     refusal = too_large(
         f"the body has more than the {limits.max_body_mb:g} MB allowed. Send fewer or smaller photographs at once."
@@ -184,7 +174,7 @@ async def _bounded(request: Request, lease: Lease, limits: LimitsConfig) -> Asyn
         received += len(chunk)
         if received > limits.max_body_bytes:
             raise refusal
-        lease.grow(len(chunk))
+        hold(len(chunk))
         yield chunk
 
 
