@@ -76,7 +76,6 @@ def test_log_dir_in_both_forms() -> None:
         (["--loss_type", "l3"], "norm-in-norm"),
         (["--pool", "sum"], "mean-std"),
         (["--lr_decay", "2"], "lr_decay"),
-        (["--bogus", "1"], "--bogus"),
         (["--batch_size", "1"], "batch_size must be > 1"),
         (["--epochs", "many"], "epochs"),
         (["--resize", "-rs_h", "100", "--augmentation"], "crop"),
@@ -87,6 +86,46 @@ def test_wrong_call_ends_with_status_2_and_names_the_option(words, named, capsys
         parsed(*words)
     assert stop.value.code == 2
     assert named in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(("word", "hint"), [("--epcohs", " (did you mean --epochs?)"), ("--zzz", "")])
+def test_an_unknown_option_is_answered_by_the_one_that_was_meant(word, hint) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        parsed(word, "1")
+    assert str(refusal.value) == f"main.py has no option {word}{hint}; main.py --help-all lists them"
+
+
+@pytest.mark.parametrize(
+    ("words", "databases", "folders"),
+    [
+        (["a.csv"], ("a.csv",), ()),
+        (["a.csv", "b.csv", "--resize"], ("a.csv", "b.csv"), ()),
+        (["--resize", "a.csv", "-e", "3", "b.csv"], ("a.csv", "b.csv"), ()),
+        (["--alpha", "1", "0.1", "a.csv"], ("a.csv",), ()),
+        (["a.csv", "--more_datasets", "KonIQ-10k"], ("a.csv", "KonIQ-10k"), ()),
+        (["-ds", "a.csv", "b.csv", "--image-dir", "x", "y"], ("a.csv", "b.csv"), ("x", "y")),
+        (["a.csv", "b.csv", "--image_dir=x", "y"], ("a.csv", "b.csv"), ("x", "y")),
+        (["--no-pbar", "a.csv", "--scale", "-1", "1"], ("a.csv",), ()),
+    ],
+)
+def test_databases_and_their_folders_are_named_with_and_without_options(words, databases, folders) -> None:
+    data = parsed(*words).data
+    assert (data.dataset, *data.more_datasets) == databases
+    alone = list(data.one_by_one())
+    assert [one.dataset for one in alone] == list(databases)
+    assert [str(one.image_dir) for one in alone if one.image_dir] == list(folders)
+
+
+@pytest.mark.parametrize("word", ["--dataset=b.csv", "-ds"])
+def test_a_database_is_not_named_both_ways(word) -> None:
+    with pytest.raises(ConfigError, match="both name a database"):
+        parsed("a.csv", "--resize", word, "b.csv") if "=" not in word else parsed("a.csv", word)
+
+
+def test_every_database_has_its_folder_or_none(capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parsed("a.csv", "b.csv", "c.csv", "--image_dir", "x", "y")
+    assert "2 image folders are named for 3 databases" in " ".join(capsys.readouterr().err.replace("│", " ").split())
 
 
 def test_testing_takes_all_of_clive_by_default() -> None:

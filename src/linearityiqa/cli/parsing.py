@@ -1,6 +1,8 @@
 """Command lines from the configuration dataclasses."""
 
+import re
 import tomllib
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,18 +10,30 @@ from typing import Annotated, Generic, TypeVar
 
 import tyro
 
+from linearityiqa.cli.help import HELP_WORDS, help_page, takes_databases
 from linearityiqa.config import TrainConfig, from_dict, with_recipe
-from linearityiqa.errors import ConfigError
+from linearityiqa.config.options import Option, options_of
+from linearityiqa.errors import ConfigError, did_you_mean
 
 T = TypeVar("T")
 MAX_CONFIG_BYTES = 1_000_000
+LIST_OPTIONS = "--list-options"
+"""What makes a command raise its options instead of doing its work."""
+
+
+class OptionsListed(Exception):  # noqa: N818 - an answer, no fault
+    """The options of a command, for the completion of command lines."""
+
+    def __init__(self, options: list[Option]) -> None:
+        super().__init__()
+        self.options = options
 
 
 def parse(cls: type[T], argv: Sequence[str], *, prog: str, description: str, default: T | None = None) -> T:
     """The configuration that a command line describes.
 
-    Options are the fields of `cls` and of the dataclasses inside it, without prefixes; a wrong one ends the process
-    with status 2 and a sentence that names it.
+    Options are the fields of `cls` and of the dataclasses inside it, without prefixes; a wrong value ends the process
+    with status 2 and a sentence that names it. A command that has a database also takes it as a word without option.
 
     Args:
         cls: a configuration dataclass.
@@ -29,17 +43,76 @@ def parse(cls: type[T], argv: Sequence[str], *, prog: str, description: str, def
         default: values of the options that are not given, instead of the dataclass's own.
 
     Raises:
-        ConfigError: values that do not go together.
+        ConfigError: an option that does not exist, or values that do not go together.
     """
+    call = cls() if default is None else default
+    options = list(options_of(call))
+    if argv[:1] == [LIST_OPTIONS]:
+        raise OptionsListed(options)
+    if wanted := next((word for word in argv if word in HELP_WORDS), None):
+        print(help_page(prog, description, call, options, everything=wanted in HELP_WORDS[2:]))
+        raise SystemExit(0)
     return tyro.cli(
         cls,
-        args=list(argv),
+        args=arrange(argv, options, prog),
         prog=prog,
         description=description,
-        default=cls() if default is None else default,
+        default=call,
         use_underscores=True,
         config=(tyro.conf.OmitArgPrefixes,),
     )
+
+
+SEVERAL = {"dataset": "--more_datasets", "image_dir": "--more_image_dirs"}
+"""Options that may be given several values where there is an option for those after the first."""
+_OPTION = re.compile(r"--?[A-Za-z][\w-]*")
+
+
+def arrange(argv: Sequence[str], options: Sequence[Option], prog: str) -> list[str]:
+    """The words of a command line as tyro takes them: each database and image folder after an option of its own.
+
+    >>> from linearityiqa.config import StatsConfig
+    >>> arrange(["A", "B", "--quiet"], list(options_of(StatsConfig())), "stats")
+    ['--quiet', '--dataset', 'A', '--more_datasets', 'B']
+    >>> arrange(["-ds", "A", "B"], list(options_of(StatsConfig())), "stats")
+    ['-ds', 'A', '--more_datasets', 'B']
+
+    Raises:
+        ConfigError: an option that the command does not have, or databases named both ways.
+    """
+    known = {word: option for option in options for word in option.all_words}
+    of_databases = takes_databases(options)
+    arranged: list[str] = []
+    databases: list[str] = []
+    words = deque(argv)
+    while words:
+        word = words.popleft()
+        name, equals, _ = word.partition("=")
+        option = known.get(_underscored(name))
+        if option is None:
+            if _OPTION.fullmatch(name):
+                hint = did_you_mean(_underscored(name), [word for word in known if word.startswith("--")])
+                raise ConfigError(f"{prog} has no option {name}{hint}; {prog} --help-all lists them")
+            (databases if of_databases else arranged).append(word)
+            continue
+        values: list[str] = []
+        more = SEVERAL.get(option.field) if of_databases else None
+        most = len(words) if more or option.endless else len(option.values) - bool(equals)
+        while words and len(values) < most and not _OPTION.fullmatch(words[0].partition("=")[0]):
+            values.append(words.popleft())
+        first = 1 - bool(equals) if more else len(values)
+        arranged += [word, *values[:first], *([str(more), *values[first:]] if values[first:] else [])]
+    if databases:
+        if any(word.partition("=")[0] in ("--dataset", "-ds") for word in arranged):
+            raise ConfigError(f"{databases[0]} and --dataset both name a database: name all of them one way")
+        arranged += ["--dataset", databases[0], *([SEVERAL["dataset"], *databases[1:]] if databases[1:] else [])]
+    return arranged
+
+
+def _underscored(word: str) -> str:
+    """An option as it is defined: tyro takes hyphens for underscores."""
+    bare = word.lstrip("-")
+    return word[: len(word) - len(bare)] + bare.replace("-", "_")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,31 +150,8 @@ def parse_training(
     """
     training, words = take_training_defaults(argv, base)
     default = _Call(options=around(training or TrainConfig()))
-    call: _Call[T] = parse(_Call[cls], spread_datasets(words), prog=prog, description=description, default=default)  # type: ignore[valid-type]
+    call: _Call[T] = parse(_Call[cls], words, prog=prog, description=description, default=default)  # type: ignore[valid-type]
     return call.options
-
-
-DATASET_WORDS = ("--dataset", "-ds")
-
-
-def spread_datasets(argv: Sequence[str]) -> list[str]:
-    """Words in which ``--dataset A B C`` has become ``--dataset A --more_datasets B C``.
-
-    >>> spread_datasets(["-ds", "A", "B", "--resize"])
-    ['-ds', 'A', '--more_datasets', 'B', '--resize']
-    >>> spread_datasets(["--dataset=A", "B"])
-    ['--dataset=A', '--more_datasets', 'B']
-    """
-    words = list(argv)
-    start = next((number for number, word in enumerate(words) if word.partition("=")[0] in DATASET_WORDS), None)
-    if start is None:
-        return words
-    first = start + (1 if "=" in words[start] else 2)
-    end = first
-    while end < len(words) and not words[end].startswith("-"):
-        end += 1
-    more = words[first:end]
-    return [*words[:first], "--more_datasets", *more, *words[end:]] if more else words
 
 
 def take_training_defaults(argv: Sequence[str], base: TrainConfig | None) -> tuple[TrainConfig | None, list[str]]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from linearityiqa.cli.parsing import parse, spread_datasets
+from linearityiqa.cli.parsing import parse
 from linearityiqa.cli.results import result_lines
 from linearityiqa.config import DataConfig, RunConfig, TestConfig, TrainConfig, run_folder, runfiles
 from linearityiqa.errors import ConfigError, ModelFileError
@@ -27,7 +27,7 @@ DESCRIPTION = (
 
 def main(argv: Sequence[str], prog: str = "linearityiqa test", default: TestConfig | None = None) -> int:
     """Parse, then as `run`."""
-    return run(parse(TestConfig, spread_datasets(argv), prog=prog, description=DESCRIPTION, default=default))
+    return run(parse(TestConfig, argv, prog=prog, description=DESCRIPTION, default=default))
 
 
 def run(config: TestConfig) -> int:

@@ -1,6 +1,7 @@
 """Options of the database, of the transform shared by training and scoring, and of augmentation."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -16,16 +17,21 @@ class DataConfig:
     """Which images and opinion scores, and how they are split."""
 
     dataset: Annotated[str, tyro.conf.arg(aliases=["-ds"])] = "KonIQ-10k"
-    """A known database (see: datasets list), or a CSV file (image_name, mos[, mos_std][, split][, reference])."""
+    """A known database (linearityiqa datasets list names them), or a CSV file with image_name and mos, and where known
+    mos_std, split and reference."""
     image_dir: Path | None = None
-    """Folder that the image names are relative to; by default beside the labels."""
+    """Folder that the image names are relative to; by default beside the labels. Of several databases each has its own,
+    in their order."""
     scale: tuple[float, float] | None = None
     """Lowest and highest score that people could give in a CSV file; by default the usual scale (0..1, 1..5, 0..5,
     0..10 or 0..100) that its scores fill, else their range."""
     more_datasets: tuple[str, ...] = ()
-    """More databases, which may as well be named after DATASET, with images beside their labels.
-    train: their training sets are trained on too, each on its own scale, since the loss compares images of one database
-    only; validation, test and mapping are DATASET's. test: they are tested on as well."""
+    """More databases, which may as well be named after the first. Training is on the training sets of all, each on its
+    own scale, since the loss compares images of one database only; validation, test and mapping are the first one's.
+    Testing is on all of them, one by one."""
+    more_image_dirs: tuple[Path, ...] = ()
+    """Image folders of MORE_DATASETS, which may as well be named after the first; without them images lie beside their
+    labels."""
     exp_id: Annotated[int, tyro.conf.arg(aliases=["-eid"])] = 0
     """Number of the random split."""
     train_ratio: Annotated[float, tyro.conf.arg(aliases=["-tr"])] = 0.6
@@ -50,6 +56,11 @@ class DataConfig:
                 len({self.dataset, *self.more_datasets}) == 1 + len(self.more_datasets),
                 f"dataset and more_datasets must all differ, got {', '.join((self.dataset, *self.more_datasets))}",
             ),
+            (
+                len(self.more_image_dirs) in (0, len(self.more_datasets)),
+                f"{1 + len(self.more_image_dirs)} image folders are named for {1 + len(self.more_datasets)} databases: "
+                "name one for each, in their order (a database as a word of its own stands before the options)",
+            ),
             (self.exp_id >= 0, f"exp_id must be >= 0, got {self.exp_id}"),
             (
                 0 <= self.train_ratio <= self.train_and_val_ratio <= 1,
@@ -57,6 +68,12 @@ class DataConfig:
                 f"got {self.train_ratio} and {self.train_and_val_ratio}",
             ),
         )
+
+    def one_by_one(self) -> Iterator["DataConfig"]:
+        """The same for each of the databases alone, with its image folder."""
+        folders = (self.image_dir, *(self.more_image_dirs or [None] * len(self.more_datasets)))
+        for name, folder in zip((self.dataset, *self.more_datasets), folders, strict=True):
+            yield replace(self, dataset=name, image_dir=folder, more_datasets=(), more_image_dirs=())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,7 @@ class CheckConfig:
         require_options(
             (self.listed >= 0, f"listed must be >= 0, got {self.listed}"),
             _workers_rule(self.num_workers),
+            _one_database(self.data),
         )
 
 
@@ -61,6 +62,7 @@ class StatsConfig:
                 self.output is None or self.output.suffix.lower() == ".png",
                 f"output must be a .png file, got {self.output}",
             ),
+            _one_database(self.data),
         )
 
 
@@ -100,6 +102,7 @@ class SplitConfig:
                 "val keeps the test set, and folds makes others: give one of them",
             ),
             _workers_rule(self.num_workers),
+            _one_database(self.data),
             (0 <= self.seed < 2**63, f"seed must lie in 0..2**63-1, got {self.seed}"),
             (2 <= self.strata <= 1000, f"strata must lie in 2..1000, got {self.strata}"),
             (self.output.suffix.lower() == ".csv", f"output must be a .csv file, got {self.output}"),
@@ -125,6 +128,7 @@ class ConvertConfig:
     def __post_init__(self) -> None:
         require_options(
             (self.output.suffix.lower() in (".csv", ".mat"), f"output must be a .csv or .mat file, got {self.output}"),
+            _one_database(self.data),
             (1 <= self.splits <= 10_000, f"splits must lie in 1..10000, got {self.splits}"),
             (0 <= self.seed < 2**63, f"seed must lie in 0..2**63-1, got {self.seed}"),
         )
@@ -132,3 +136,8 @@ class ConvertConfig:
 
 def _workers_rule(workers: int | None) -> tuple[bool, str]:
     return workers is None or 0 <= workers <= 256, f"num_workers must lie in 0..256, got {workers}"
+
+
+def _one_database(data: DataConfig) -> tuple[bool, str]:
+    names = (data.dataset, *data.more_datasets)
+    return len(names) == 1, f"this takes one database at a time, got {', '.join(names)}"

@@ -22,14 +22,14 @@ class DeviceConfig:
     num_workers: int | None = None
     """Processes that decode images; by default one a core, at most 8. 0 decodes in the main process."""
     cache: str = "none"
-    """Where train, test and reproduce keep decoded images for later runs, 1 MB each at 498 x 664: none, auto (the
-    user's cache folder, ~/.cache/linearityiqa) or a folder."""
+    """Where decoded images are kept for later runs, 1 MB each at 498 x 664: none, auto (the user's cache folder,
+    ~/.cache/linearityiqa) or a folder."""
     num_threads: int | None = None
     """Threads of the arithmetic on a CPU; by default torch's choice. Small images are fastest with 1."""
     eval_batch_size: int | None = None
-    """Most images a batch where train, test and reproduce evaluate; by default 8 on a CPU and 64 on a GPU."""
+    """Most images a batch in evaluation; by default 8 on a CPU and 64 on a GPU."""
     compile: bool = False
-    """Compile the backbone for train, test and reproduce: minutes at the start, faster steps afterwards."""
+    """Compile the backbone: minutes at the start, faster steps afterwards."""
 
     def __post_init__(self) -> None:
         workers_ok = self.num_workers is None or 0 <= self.num_workers <= 256
@@ -121,3 +121,13 @@ class TrainConfig:
                 f"resized image ({self.transform.resize_size_h} x {self.transform.resize_size_w})",
             ),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsConfig:
+    """Which run folders are listed, and how."""
+
+    folders: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Folders of run folders, or run folders; by default runs."""
+    json: bool = False
+    """Print the list as JSON."""

@@ -1,11 +1,9 @@
 """The command line that a configuration stands for."""
 
-import dataclasses
-import typing
 from collections.abc import Iterator
 from typing import Any
 
-import tyro
+from linearityiqa.config.options import options_of
 
 
 def command_words(config: Any) -> list[str]:
@@ -18,26 +16,10 @@ def command_words(config: Any) -> list[str]:
     >>> command_words(TrainConfig(model=ModelConfig(architecture="resnet18", use_bn_end=True)))
     ['--architecture', 'resnet18', '--use_bn_end']
     """
-    options = list(_changed(config, type(config)()))
-    positional = [word for name, value in options if name is None for word in map(str, value)]
-    return positional + [word for name, value in options if name is not None for word in _option(name, value)]
-
-
-def _changed(config: Any, default: Any) -> Iterator[tuple[str | None, Any]]:
-    """Name (None for a positional one) and value of each option that differs from its default."""
-    hints = typing.get_type_hints(type(config), include_extras=True)
-    for field in dataclasses.fields(config):
-        value, usual = getattr(config, field.name), getattr(default, field.name)
-        if dataclasses.is_dataclass(value):
-            yield from _changed(value, usual)
-        elif value is not None and value != usual:
-            yield _name(field.name, getattr(hints[field.name], "__metadata__", ())), value
-
-
-def _name(field: str, annotations: tuple[Any, ...]) -> str | None:
-    if tyro.conf.Positional in annotations:
-        return None
-    return next((given for note in annotations if (given := getattr(note, "name", None))), field)
+    pairs = zip(options_of(config), options_of(type(config)()), strict=True)
+    changed = [given for given, usual in pairs if given.default not in (None, usual.default)]
+    positional = [str(word) for option in changed if not option.words for word in option.default]
+    return positional + [word for option in changed if option.words for word in _option(option.long, option.default)]
 
 
 def _option(name: str, value: Any) -> Iterator[str]:

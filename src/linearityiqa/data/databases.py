@@ -48,16 +48,16 @@ def open_database(config: DataConfig, seed: int) -> Database:
 
 
 def open_databases(config: DataConfig, seed: int) -> list[Database]:
-    """The database that the options name, then those of `config.more_datasets`, with their images beside the labels.
+    """The database that the options name, then those of `config.more_datasets`.
 
     Raises:
         DataError: as `open_database`; or another database trains on images that the first one tests on.
         MissingExtraError: as `open_database`.
     """
-    first = open_database(config, seed)
-    others = [
-        open_database(replace(config, dataset=name, image_dir=None, scale=None, more_datasets=()), seed)
-        for name in config.more_datasets
+    first, *others = [
+        # a scale that is given is that of the first
+        open_database(alone if alone.dataset == config.dataset else replace(alone, scale=None), seed)
+        for alone in config.one_by_one()
     ]
     held_out = _files(first, "val", "test") if others else set()
     for other in others:

@@ -1,0 +1,111 @@
+"""The help of a command: its essential options and examples first, then the names of the others, or all in groups."""
+
+import shutil
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from linearityiqa.cli.pages import PAGES, Page
+from linearityiqa.config.options import Option, title_of
+
+HELP_WORDS = ("-h", "--help", "--help-all", "--help_all")
+"""Words that ask for help; the last two for all of it."""
+WIDEST, COLUMN = 100, 26
+"""Width of the text on a wide terminal, and of the column of the options."""
+FEW = 16
+"""Commands with so many options show them all."""
+
+
+def takes_databases(options: Sequence[Option]) -> bool:
+    """Whether a command's words without option name databases."""
+    return any(option.field == "more_datasets" for option in options)
+
+
+def help_page(prog: str, description: str, call: Any, options: Sequence[Option], *, everything: bool = False) -> str:
+    """The help of a command.
+
+    Args:
+        prog: the command, as it is called.
+        description: what it does.
+        call: its configuration, with the values that options have by default.
+        options: of the configuration.
+        everything: explain all options instead of the essential ones.
+    """
+    page = PAGES.get(prog, Page())
+    width = min(shutil.get_terminal_size().columns, WIDEST)
+    listed = [option for option in options if option.field not in page.unlisted.split()]
+    named = [option for option in listed if option.words]
+    everything = everything or not page.essentials or len(named) <= FEW
+    words = [*(f"{option.field.upper()} ..." for option in listed if not option.words)]
+    if takes_databases(options):
+        words.append("DATABASE ..." if any(option.field == "more_datasets" for option in listed) else "DATABASE")
+    blocks = [
+        "usage: " + " ".join([prog, *(f"[{word}]" for word in words), "[OPTIONS]"]),
+        textwrap.fill(description, width),
+    ]
+    positional = [(option.field.upper(), option.text) for option in listed if not option.words]
+    if takes_databases(options):
+        positional.append(("DATABASE", "A known database or a CSV file, as with --dataset."))
+    if positional:
+        blocks.append("\n".join(line for name, text in positional for line in _entry(name, text, width)))
+    essentials = [option for name in page.essentials.split() for option in named if option.field == name]
+    others = [option for option in named if option not in essentials]
+    if essentials:
+        blocks.append(_group("essential options" if others else "options", essentials, width))
+    blocks += _groups(call, others, width, "other options" if essentials else "options") if everything else [_names(prog, others, width)]
+    notes = (page.note, "A switch is turned off by --no_NAME." if everything and len(named) > FEW else "")
+    blocks += [textwrap.fill(note, width) for note in notes if note]
+    if page.examples:
+        blocks.append("\n".join(["examples:", *(f"  # {what}\n  {words}" for words, what in page.examples)]))
+    return "\n\n".join(blocks)
+
+
+def _groups(call: Any, options: Sequence[Option], width: int, first: str) -> Iterator[str]:
+    for name in dict.fromkeys(option.group for option in options):
+        title = f"{name}: {title_of(call, name)}" if name else first
+        yield _group(title, [option for option in options if option.group == name], width)
+
+
+def _group(title: str, options: Sequence[Option], width: int) -> str:
+    lines = (line for option in options for line in _entry(_left(option), _right(option), width))
+    return "\n".join([textwrap.fill(f"{title}:", width), *lines])
+
+
+def _names(prog: str, options: Sequence[Option], width: int) -> str:
+    """The options that are not explained, by group."""
+    lines = [f"more options ({prog} --help-all explains them):"]
+    for name in dict.fromkeys(option.group for option in options):
+        words = " ".join(_shown(option)[-1] for option in options if option.group == name)
+        lines += _entry(name or "others", words, width, column=16)
+    return "\n".join(lines)
+
+
+def _entry(left: str, right: str, width: int, column: int = COLUMN) -> list[str]:
+    """A term and what it means, beside it or, where it is long, below it."""
+    text = textwrap.wrap(right, max(width - column, 20), break_on_hyphens=False, break_long_words=False)
+    first = f"  {left}"
+    if len(first) < column - 1 and text:
+        first, text = first.ljust(column) + text[0], text[1:]
+    return [first, *(" " * column + line for line in text)]
+
+
+def _left(option: Option) -> str:
+    """The forms of an option and what it takes: `-e, --epochs N`."""
+    values = [*option.values, "..."] if option.endless else option.values
+    return " ".join([", ".join(_shown(option)), *values])
+
+
+def _shown(option: Option) -> list[str]:
+    """The forms of an option but those that say its name twice (-pbar); of a switch that is on, how to turn it off."""
+    forms = [word for word in option.words if not (len(word) > 2 and f"-{word}" == option.words[-1])]
+    return forms if option.values or not option.default else [*forms, f"--no_{option.long}"]
+
+
+def _right(option: Option) -> str:
+    """What an option does, its choices, and the value that it has otherwise."""
+    default = option.default
+    values = default if isinstance(default, tuple) else (default,)
+    facts = [f"one of {', '.join(option.choices)}"] if len(option.choices) > 1 else []
+    if default is not None and values and not isinstance(default, bool):
+        facts.append(f"default: {' '.join(f'{v:g}' if isinstance(v, float) else str(v) for v in values)}")
+    return f"{option.text} ({'; '.join(facts)})" if facts else option.text
