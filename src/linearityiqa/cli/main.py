@@ -37,6 +37,8 @@ COMMANDS = {
     "reproduce": Command("linearityiqa.cli.reproduce", "the paper's figures and tables, trained or from results"),
     "export": Command("linearityiqa.cli.export", "a trained model as ONNX, in float32 or 8 bits; runs without torch"),
     "datasets": Command("linearityiqa.cli.datasets", "databases made, listed, checked, split, converted"),
+    "runs": Command("linearityiqa.cli.runs", "the runs in a folder: how far each is, and its figures"),
+    "completion": Command("linearityiqa.cli.completion", "completion of commands and options in bash, zsh or fish"),
 }
 
 HELP = """usage: linearityiqa COMMAND [OPTIONS]
@@ -49,7 +51,15 @@ commands:
 options:
   --version    print the version
   --traceback  on a failure, also print the traceback (before or after COMMAND)
-  COMMAND --help lists the options of a command"""
+  COMMAND --help shows a command's essential options and examples, --help-all all options
+
+examples:
+  # score the photographs in a folder, with the model in the package
+  linearityiqa score photos/
+  # make data, train, test and plot, in minutes
+  linearityiqa demo
+  # train on your own photographs and opinion scores
+  linearityiqa train mos.csv --init bundled"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -20,6 +20,8 @@ DIVERGED = "diverged.json"
 """Says of a run that it diverged, in which epoch and why, so that nobody need train it again to find out."""
 EVENTS = "events.out.tfevents.*"
 """Pattern of TensorBoard's files."""
+LOCK = ".lock"
+"""Locked by the process that trains in the folder, for as long as it does."""
 
 LASTING = (STATE, MODEL, RESULTS, DIVERGED)
 """What is worth keeping of a run that has failed: without any of them, nothing of it is left."""

@@ -129,7 +129,7 @@ def exclusive(folder: Path) -> Iterator[None]:
     Raises:
         TrainingError: another process holds it, or the folder cannot be made or written.
     """
-    lock = folder / ".lock"
+    lock = folder / runfiles.LOCK
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(new_folder(folder))

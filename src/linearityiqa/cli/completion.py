@@ -1,0 +1,146 @@
+"""`linearityiqa completion`: what makes a shell complete commands, options and their values."""
+
+import importlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from linearityiqa.cli.parsing import LIST_OPTIONS, OptionsListed
+from linearityiqa.config.options import Option
+from linearityiqa.errors import ConfigError, did_you_mean
+
+USAGE = """usage: linearityiqa completion bash|zsh|fish
+
+Print a script that completes commands, options, their values and files. For this shell, and for every later one:
+
+  source <(linearityiqa completion bash)     # as a line in ~/.bashrc
+  source <(linearityiqa completion zsh)      # as a line in ~/.zshrc, below compinit
+  linearityiqa completion fish | source      # as a line in ~/.config/fish/config.fish"""
+
+
+class Known(NamedTuple):
+    """A command, or a command and its subcommand.
+
+    Attributes:
+        words: what stands on the line before the options.
+        summary: what it does.
+        options: its options.
+    """
+
+    words: str
+    summary: str
+    options: Sequence[Option] = ()
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the script for a shell.
+
+    Raises:
+        ConfigError: no such shell.
+    """
+    if not argv or argv[0] in ("-h", "--help", "--help-all"):
+        print(USAGE)
+        return 0 if argv else 2
+    if argv[0] not in SHELLS or len(argv) > 1:
+        hint = did_you_mean(argv[0], SHELLS)
+        raise ConfigError(f"there is no completion for {' '.join(argv)}{hint}; known: {', '.join(SHELLS)}")
+    print(SHELLS[argv[0]](known_commands()))
+    return 0
+
+
+def known_commands() -> list[Known]:
+    """Every command, and every subcommand of datasets, with its options."""
+    from linearityiqa.cli.datasets import SUBCOMMANDS
+    from linearityiqa.cli.main import COMMANDS
+
+    found = [Known("completion", COMMANDS["completion"].summary)]
+    modules = [(name, command.module, command.summary) for name, command in COMMANDS.items() if name != "completion"]
+    modules += [(f"datasets {name}", command.module, command.summary) for name, command in SUBCOMMANDS.items()]
+    for words, module, summary in modules:
+        try:
+            if words != "datasets":
+                importlib.import_module(module).main([LIST_OPTIONS])
+            found.append(Known(words, summary))
+        except OptionsListed as listed:
+            found.append(Known(words, summary, listed.options))
+    return found
+
+
+def bash(commands: Sequence[Known]) -> str:
+    """The script for bash: lists of words, by what stands before the one to be completed."""
+    tops = " ".join(command.words for command in commands if " " not in command.words)
+    subs = " ".join(command.words.split()[1] for command in commands if " " in command.words)
+    values, options = [], []
+    for command in commands:
+        all_words = " ".join(word for option in command.options for word in option.all_words)
+        options.append(f'    "{command.words}") words="{all_words} --help --help-all" ;;')
+        for option in command.options:
+            if option.choices:
+                before = "|".join(f'"{command.words} {word}"' for word in option.words)
+                values.append(f'    {before}) words="{" ".join(option.choices)}" ;;')
+    return _BASH.format(tops=tops, subs=subs, values="\n".join(values), options="\n".join(options))
+
+
+def zsh(commands: Sequence[Known]) -> str:
+    """The script for zsh, which understands that of bash."""
+    return "autoload -U +X compinit bashcompinit\n(( $+functions[compdef] )) || compinit\nbashcompinit\n" + bash(commands)
+
+
+def fish(commands: Sequence[Known]) -> str:
+    """The script for fish: a line for each command, option and list of values."""
+    lines = [_FISH]
+    for command in commands:
+        *before, name = command.words.split()
+        where = f"-n '__linearityiqa_at {' '.join(before)}'"
+        lines.append(f"complete -c linearityiqa {where} -f -a {name} -d {_quoted(command.summary)}")
+        for option in command.options:
+            forms = [
+                f"-l {word[2:]}" if word.startswith("--") else f"-{'s' if len(word) == 2 else 'o'} {word[1:]}"
+                for word in option.all_words
+            ]
+            takes = ["-x -a", _quoted(" ".join(option.choices))] if option.choices else ["-r"] if option.values else []
+            if forms:
+                short = option.text.partition(".")[0].partition(":")[0]
+                where = f"-n '__linearityiqa_in {command.words}'"
+                lines.append(" ".join(["complete -c linearityiqa", where, *forms, *takes, "-d", _quoted(short)]))
+    return "\n".join(lines)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+SHELLS: dict[str, Callable[[Sequence[Known]], str]] = {"bash": bash, "zsh": zsh, "fish": fish}
+
+_BASH = """_linearityiqa() {{
+  local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}" command="${{COMP_WORDS[1]}}" words=""
+  if [[ $command == datasets && $COMP_CWORD -gt 2 ]]; then command="datasets ${{COMP_WORDS[2]}}"; fi
+  if [[ $COMP_CWORD -eq 1 ]]; then
+    words="{tops} --help --version"
+  elif [[ $command == datasets ]]; then
+    words="{subs}"
+  elif [[ $command == completion ]]; then
+    words="bash zsh fish"
+  else
+    case "$command $previous" in
+{values}
+    esac
+    if [[ -z $words && $current == -* ]]; then
+      case "$command" in
+{options}
+      esac
+    fi
+  fi
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
+}}
+complete -o default -F _linearityiqa linearityiqa"""
+
+_FISH = """function __linearityiqa_at
+  set -l words (commandline -opc)
+  test "$words[2..-1]" = "$argv"
+end
+function __linearityiqa_in
+  set -l words (commandline -opc)
+  string match -q -- "$argv *" "$words[2..-1] "
+end
+complete -c linearityiqa -n '__linearityiqa_at completion' -f -a 'bash zsh fish'
+complete -c linearityiqa -n '__linearityiqa_at' -l version -d 'print the version'"""

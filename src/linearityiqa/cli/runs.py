@@ -1,0 +1,136 @@
+"""`linearityiqa runs`: the runs in a folder, how far each is, and what came of it."""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from linearityiqa.cli.parsing import parse
+from linearityiqa.config import RunConfig, RunsConfig, TrainConfig, runfiles
+from linearityiqa.errors import DataError
+from linearityiqa.files import try_lock
+from linearityiqa.reporting import Cell, Table
+
+DESCRIPTION = (
+    "List the runs in a folder (and three levels of folders in it), the one that changed last at the end: state, "
+    "database, network, best epoch, and the figures of the fused head."
+)
+FIGURES = ("SROCC", "PLCC", "RMSE")
+DEPTH = 4
+"""Levels of folders, with the one that is named, in which runs are looked for."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parse, look, print."""
+    config = parse(RunsConfig, argv, prog="linearityiqa runs", description=DESCRIPTION)
+    folders = config.folders or (RunConfig.log_dir,)
+    found = [describe(folder) for folder in run_folders(folders)]
+    if config.json:
+        print(json.dumps(found))
+    elif found:
+        print(runs_table(found).to_text())
+    else:
+        print(f"no run in {', '.join(map(str, folders))}")
+    return 0
+
+
+def run_folders(folders: Iterable[Path]) -> list[Path]:
+    """The run folders among and in some folders, the one that changed last at the end.
+
+    Raises:
+        DataError: a folder is not there.
+    """
+    found: dict[Path, float] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise DataError(f"there is no folder {folder}. Name the one that holds the runs: linearityiqa runs FOLDER")
+        for level in range(DEPTH):
+            for config in folder.glob("*/" * level + runfiles.CONFIG):
+                found[config.parent] = max(path.stat().st_mtime for path in _files(config.parent))
+    return sorted(found, key=lambda run: (found[run], run))
+
+
+def _files(run: Path) -> Iterator[Path]:
+    return (path for name in (runfiles.CONFIG, *runfiles.LASTING, runfiles.METRICS) if (path := run / name).exists())
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """What is known of a run, as plain values; `state` is finished, running, stopped, diverged or unreadable."""
+    from linearityiqa.reproduce.folders import last_epoch
+    from linearityiqa.reproduce.progress import read_json, saved_config
+
+    known: dict[str, Any] = {"folder": str(folder)}
+    try:
+        config = saved_config(folder)
+        known |= {
+            "database": " + ".join(Path(name).stem for name in (config.data.dataset, *config.data.more_datasets)),
+            "network": config.model.architecture,
+            "loss": config.loss.loss_type,
+            "epoch": last_epoch(folder),
+            "epochs": config.optimiser.epochs,
+        }
+        if is_held(folder):
+            return {**known, "state": "running", **_best_so_far(folder, config)}
+        if (folder / runfiles.MODEL).exists() and (folder / runfiles.RESULTS).exists():
+            return {**known, "state": "finished", **_results(read_json(folder / runfiles.RESULTS))}
+        state = "diverged" if (folder / runfiles.DIVERGED).exists() else "stopped"
+        return {**known, "state": state, **_best_so_far(folder, config)}
+    except DataError as cause:
+        return {**known, "state": "unreadable", "note": str(cause)}
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process trains in a run folder now."""
+    try:
+        descriptor = os.open(folder / runfiles.LOCK, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return try_lock(descriptor) is False
+    finally:
+        os.close(descriptor)
+
+
+def _results(results: dict[str, Any]) -> dict[str, Any]:
+    """The figures of a finished run."""
+    try:
+        split = results["reported_split"]
+        fused = results["splits"][split]["fused"]
+        return {"best_epoch": results["epoch"], "split": split, **{name: fused[name] for name in FIGURES}}
+    except (LookupError, TypeError) as cause:
+        raise DataError(f"{runfiles.RESULTS} lacks {cause}") from cause
+
+
+def _best_so_far(folder: Path, config: TrainConfig) -> dict[str, Any]:
+    """The validation figures of the best epoch in metrics.csv; nothing before the first one's end."""
+    from linearityiqa.reproduce.folders import read_curves
+
+    if not (folder / runfiles.METRICS).exists():
+        return {}
+    curves = read_curves(folder).get("val", {})
+    criterion = config.optimiser.val_criterion
+    sign = -1 if criterion == "RMSE" else 1
+    epochs = {epoch: sign * value for epoch, value in enumerate(curves.get(criterion, ())) if math.isfinite(value)}
+    if not epochs:
+        return {}
+    best = max(epochs, key=epochs.__getitem__)
+    figures = {name: values[best] for name, values in curves.items() if name in FIGURES}
+    return {
+        "best_epoch": best + 1,
+        "split": "val",
+        **{name: value if math.isfinite(value) else None for name, value in figures.items()},
+    }
+
+
+def runs_table(runs: Sequence[dict[str, Any]]) -> Table:
+    """A row for each run; its folder, which may be long, comes last."""
+    rows: list[list[Cell]] = []
+    for run in runs:
+        state = run["state"]
+        if state in ("running", "stopped", "diverged"):
+            state += f" after epoch {run['epoch']} of {run['epochs']}"
+        columns = ("database", "network", "best_epoch", "split", *FIGURES, "folder")
+        rows.append([state, *(run.get(column) for column in columns)])
+    return Table("Runs", ["state", "database", "network", "best", "split", *FIGURES, "folder"], rows)
