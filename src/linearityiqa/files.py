@@ -108,3 +108,13 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def named_path(word: Path) -> tuple[str, Path]:
+    """The name and the path in `name=path`; no name where the word is a path that exists, or has none.
+
+    >>> named_path(Path("mine=runs/a/model.safetensors"))
+    ('mine', PosixPath('runs/a/model.safetensors'))
+    """
+    name, equals, path = str(word).partition("=")
+    return ("", word) if not (name and equals and path) or os.sep in name or word.exists() else (name, Path(path))

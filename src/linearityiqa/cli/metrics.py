@@ -3,14 +3,14 @@
 import json
 import logging
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from linearityiqa.cli.parsing import parse
 from linearityiqa.config import MetricsConfig, command_words
 from linearityiqa.errors import ConfigError, MissingExtraError
 from linearityiqa.evaluation.judging import MOS_RANGES, Judgement, judge
-from linearityiqa.evaluation.methods import Methods, read_methods
+from linearityiqa.evaluation.methods import Methods, read_methods, short_names
 from linearityiqa.files import write_text
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.reporting import Table
@@ -51,20 +51,23 @@ def run(config: MetricsConfig) -> int:
     if not config.files:
         raise ConfigError(
             "there is nothing to judge: name CSV files with the columns image_name, prediction and mos, as in "
-            "linearityiqa metrics mine.csv other.csv"
+            "linearityiqa metrics mine.csv other.csv, or scores and labels: linearityiqa metrics scores.csv --labels "
+            "mos.csv"
         )
-    methods = read_methods(config.files, config.by, config.mos_std_scale)
+    methods = read_methods(config.files, config.by, config.mos_std_scale, config.labels)
     found = judge(methods, config)
+    short = short_names(list(methods.predictions))
+    shown = found.renamed(short)
     plain = {"files": [str(path) for path in config.files], **found.as_dict()}
-    print(json.dumps(plain, allow_nan=False) if config.json else "\n\n".join(readable(found, config)))
+    print(json.dumps(plain, allow_nan=False) if config.json else "\n\n".join(readable(shown, config, short)))
     if config.output is not None:
         write_all(config.output, found, json.dumps(plain, allow_nan=False, indent=1))
-        write_report(config, methods, found)
+        write_report(config, methods.renamed(short), shown)
     return 0
 
 
-def readable(found: Judgement, config: MetricsConfig) -> Iterator[str]:
-    """Blocks of text: tables, verdicts, notes."""
+def readable(found: Judgement, config: MetricsConfig, short: Mapping[str, str]) -> Iterator[str]:
+    """Blocks of text: tables, verdicts, notes, and what the methods are called in full."""
     yield agreement_table(found.agreements).to_text()
     if found.comparison is not None:
         yield "\n".join(pair.verdict(config.figure) for pair in found.comparison.pairs)
@@ -76,6 +79,8 @@ def readable(found: Judgement, config: MetricsConfig) -> Iterator[str]:
         yield pairs_table(found.pairs).to_text()
     if found.notes:
         yield "\n".join(f"Note: {note}" for note in found.notes)
+    if any(name != own for own, name in short.items()):
+        yield "\n".join(["Shortened names:", *(f"  {name} = {own}" for own, name in short.items() if name != own)])
 
 
 def shown_figures(config: MetricsConfig) -> list[str]:

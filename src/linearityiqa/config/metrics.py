@@ -22,8 +22,12 @@ class MetricsConfig:
     """Which predictions are judged, and how closely."""
 
     files: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Predictions of one method each: CSV files with image_name, prediction and mos, optionally mos_std, ratings (the
-    number of ratings behind each MOS) and any other column; or the authors' .npy files. Several are compared."""
+    """Predictions of one method each, as FILE or NAME=FILE: CSV files with image_name, prediction and mos, optionally
+    mos_std, ratings (the number of ratings behind each MOS) and any other column; the authors' .npy files; or, with
+    LABELS, what linearityiqa score has written. Several are compared."""
+    labels: str | None = None
+    """Take the opinions from this label file or known database. The files then need an image (path or image_name) and
+    a score (score or prediction): CSV, .jsonl or Parquet. A path is the image whose name it ends in."""
     by: str | None = None
     """Also judge each group of images that share a value of this column."""
     label_ranges: int | None = None

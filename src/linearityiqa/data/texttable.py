@@ -63,14 +63,20 @@ class TextTable:
             )
         return self.columns[column.lower()]
 
-    def numbers(self, column: str) -> NDArray[np.float64]:
+    def numbers(self, column: str, *, empty: bool = False) -> NDArray[np.float64]:
         """The values of a column as numbers, shape (N,); NaN for a value that is none, where faults are collected.
+
+        Args:
+            column: its name.
+            empty: let cells be empty; they are NaN.
 
         Raises:
             DataError: there is no such column, or a value is empty or no finite number; the message names its line.
         """
         values = np.full(len(self), np.nan)
         for row, text in enumerate(self.texts(column)):
+            if empty and not text:
+                continue
             try:
                 values[row] = self._number(text)
             except ValueError:

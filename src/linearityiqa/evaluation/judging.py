@@ -46,6 +46,27 @@ class Judgement:
     pairs: Mapping[str, PairAnalysis]
     notes: tuple[str, ...]
 
+    def renamed(self, names: Mapping[str, str]) -> "Judgement":
+        """The same with other names of the methods."""
+        comparison = self.comparison and dataclasses.replace(
+            self.comparison,
+            names=tuple(names[name] for name in self.comparison.names),
+            agreements={names[name]: one for name, one in self.comparison.agreements.items()},
+            pairs=tuple(
+                dataclasses.replace(pair, first=names[pair.first], second=names[pair.second])
+                for pair in self.comparison.pairs
+            ),
+        )
+        return dataclasses.replace(
+            self,
+            agreements={names[name]: one for name, one in self.agreements.items()},
+            comparison=comparison,
+            groups={
+                by: {names[name]: one for name, one in methods.items()} for by, methods in self.groups.items()
+            },
+            pairs={names[name]: one for name, one in self.pairs.items()},
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; None where there is no finite value."""
         comparison = self.comparison

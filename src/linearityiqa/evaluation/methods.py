@@ -1,16 +1,21 @@
 """Predictions of several methods, brought to the images that all of them have."""
 
+import os
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from linearityiqa.data.labels import Labels
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation.authors_npy import read_authors_npy
 from linearityiqa.evaluation.predictions_file import SavedPredictions, read_predictions_csv
+from linearityiqa.evaluation.scores_file import Scores, label_scores, read_labels, read_scores
+from linearityiqa.files import named_path
 
 AUTHORS_SUFFIX = ".npy"
 MOS_TOLERANCE = 2e-3
@@ -40,22 +45,39 @@ class Methods:
     groups: tuple[str, ...] | None
     notes: tuple[str, ...]
 
+    def renamed(self, names: Mapping[str, str]) -> "Methods":
+        """The same with other names of the methods."""
+        return replace(self, predictions={names[name]: own for name, own in self.predictions.items()})
 
-def read_methods(paths: Sequence[Path], by: str | None = None, mos_std_scale: float = 1.0) -> Methods:
+
+def read_methods(
+    words: Sequence[Path], by: str | None = None, mos_std_scale: float = 1.0, labels: str | None = None
+) -> Methods:
     """Read predictions files of one method each.
 
     Args:
-        paths: CSV files (see `read_predictions_csv`) or the authors' .npy files, at least one.
-        by: a column of the first file that names each image's group.
+        words: CSV files (see `read_predictions_csv`) or the authors' .npy files, at least one; also as `name=path`.
+        by: a column of the first file, or of the labels, that names each image's group.
         mos_std_scale: factor that brings the standard deviations to the scale of the MOS.
+        labels: a database or label file whose opinions count; the files need hold scores only (`read_scores`).
 
     Raises:
         DataError: a file that cannot be used; the same file twice; a .npy file, which has no image names, beside a CSV
             file or one of another length; fewer than 2 common images; MOS that differ.
     """
-    files = [_read(path, by if path == paths[0] else None) for path in paths]
+    paths = [named_path(word)[1] for word in words]
+    notes: list[str] = []
+    if labels is None:
+        files = [_read(path, by if path == paths[0] else None) for path in paths]
+    else:
+        opinions, texts = read_labels(labels), [] if by is None else [by]
+        files = []
+        for path in paths:
+            scores = read_scores(path)
+            files.append(label_scores(path, scores, opinions, texts))
+            notes += _without_label(path, scores, files[-1], opinions)
     _check_same_kind(paths, files)
-    names = method_names(paths)
+    names = method_names(words)
     first = files[0]
     rows = [{image: row for row, image in enumerate(file.names)} for file in files]
     images = tuple(image for image in first.names if all(image in own for own in rows[1:]))
@@ -76,22 +98,62 @@ def read_methods(paths: Sequence[Path], by: str | None = None, mos_std_scale: fl
         mos_std=std,
         ratings=next((file.ratings for file in common if file.ratings is not None), None),
         groups=None if by is None else common[0].texts[by],
-        notes=(*_left_out(paths, files, len(images)), *_small_std(std, common[0].mos)),
+        notes=(*notes, *_left_out(paths, files, len(images)), *_small_std(std, common[0].mos)),
     )
 
 
-def method_names(paths: Sequence[Path]) -> tuple[str, ...]:
-    """A name for each file: its own without suffix, that of its folder for predictions.csv, or the whole path.
+def method_names(words: Sequence[Path]) -> tuple[str, ...]:
+    """A name for each file: the one given, its own without suffix, its folder's for predictions.csv, or the whole path.
 
-    >>> method_names([Path("mine.csv"), Path("runs/resnet/predictions.csv")])
-    ('mine', 'resnet')
+    >>> method_names([Path("mine.csv"), Path("runs/resnet/predictions.csv"), Path("theirs=x.csv")])
+    ('mine', 'resnet', 'theirs')
+
+    Raises:
+        DataError: one name is given twice.
     """
-    short = [path.resolve().parent.name if path.stem == "predictions" else path.stem for path in paths]
+    named = [named_path(word) for word in words]
+    short = [
+        name or (path.resolve().parent.name if path.stem == "predictions" else path.stem) for name, path in named
+    ]
     uses = Counter(short)
-    return tuple(name if uses[name] == 1 else str(path) for name, path in zip(short, paths, strict=True))
+    names = tuple(
+        short_name if uses[short_name] == 1 or given else str(path)
+        for short_name, (given, path) in zip(short, named, strict=True)
+    )
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise DataError(f"two files are called {twice}. Give each a name of its own: name=FILE.")
+    return names
+
+
+LONGEST_NAME = 24
+"""Longest name of a method in a table, in characters."""
+_DIGEST = re.compile(r"-[0-9a-f]{8}$")
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """Names of methods that fit into a table, all different: what is alike in all of them goes first, then the middle.
+
+    >>> names = ["K-resnet18-mae-p1-q2-00000000-3c8775f0", "K-resnet18-mse-p1-q2-00000000-db13f69e"]
+    >>> list(short_names(names).values())
+    ['mae', 'mse']
+    """
+    short = list(names)
+    if max(map(len, short), default=0) > LONGEST_NAME:
+        plain = [_DIGEST.sub("", name) for name in short]
+        short = plain if len(set(plain)) == len(plain) else short
+        for backwards in (1, -1):
+            parts = [name.split("-")[::backwards] for name in short]
+            alike = min(len(os.path.commonprefix(parts)), min(map(len, parts)) - 1) if len(parts) > 1 else 0
+            short = ["-".join(own[alike:][::backwards]) for own in parts]
+        cut = [name if len(name) <= LONGEST_NAME else f"{name[:11]}\N{HORIZONTAL ELLIPSIS}{name[-12:]}" for name in short]
+        short = cut if len(set(cut)) == len(cut) else short
+    return dict(zip(names, short, strict=True))
 
 
 def _read(path: Path, by: str | None) -> SavedPredictions:
+    if path.suffix.lower() in (".jsonl", ".parquet") or path.is_dir():
+        raise DataError(f"{path} holds scores without opinions: name a file of these with --labels.")
     if path.suffix.lower() != AUTHORS_SUFFIX:
         return read_predictions_csv(path, () if by is None else (by,))
     if by is not None:
@@ -144,6 +206,18 @@ def _check_same_mos(path: Path, file: SavedPredictions, other_path: Path, other:
             f"the MOS of {file.names[worst]} is {file.mos[worst]:g} in {path} and {other.mos[worst]:g} in "
             f"{other_path}. Methods can only be compared on the same opinion scores."
         )
+
+
+def _without_label(path: Path, scores: Scores, file: SavedPredictions, labels: Labels) -> Iterator[str]:
+    """What is left out of a file of scores, and of the labels."""
+    failed = sum(score is None for score in scores.scores)
+    if failed:
+        yield f"{failed} of the {len(scores.names)} images of {path} have no score and are left out."
+    unknown = len(scores.names) - failed - len(file.names)
+    if unknown:
+        yield f"{unknown} scored images of {path} have no label in {labels.file} and are left out."
+    if len(file.names) < len(labels.names):
+        yield f"{len(labels.names) - len(file.names)} of the {len(labels.names)} images of {labels.file} have no score."
 
 
 def _left_out(paths: Sequence[Path], files: Sequence[SavedPredictions], common: int) -> list[str]:

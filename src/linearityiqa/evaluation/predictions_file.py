@@ -81,7 +81,9 @@ def read_predictions_csv(path: Path, texts: Sequence[str] = ()) -> SavedPredicti
             value that is not a finite number; the message names the line.
     """
     optional = (MOS_STD, *(column for head, column in HEAD_COLUMNS.items() if head != "fused"), RATINGS)
-    table = read_text_table(path, (NAME, MOS, HEAD_COLUMNS["fused"], *optional, *texts))
+    table = read_text_table(path, (NAME, MOS, HEAD_COLUMNS["fused"], "score", *optional, *texts))
+    if MOS not in table and "score" in table:
+        raise DataError(f"{path} holds scores without opinions (mos): name a file of these with --labels.")
     names = tuple(table.texts(NAME))
     first_row: dict[str, int] = {}
     for row, name in enumerate(names):

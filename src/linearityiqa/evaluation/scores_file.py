@@ -1,0 +1,221 @@
+"""Scores without opinions, as `linearityiqa score` writes them, beside the labels of a database."""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linearityiqa.config import DataConfig
+from linearityiqa.data.labels import MAX_ROWS, Labels
+from linearityiqa.data.sources import open_label_file, open_labels
+from linearityiqa.data.texttable import MAX_BYTES, read_text_table
+from linearityiqa.errors import DataError
+from linearityiqa.evaluation.predictions_file import RATINGS, SavedPredictions
+from linearityiqa.extras import require
+
+NAMES, SCORES = ("path", "image_name"), ("score", "prediction")
+"""Columns that name the image and hold its score: those of `score`, and those of predictions."""
+
+
+class Scores(NamedTuple):
+    """Images as they were named when they were scored, and their scores; None where there is none."""
+
+    names: tuple[str, ...]
+    scores: tuple[float | None, ...]
+
+
+def read_labels(dataset: str) -> Labels:
+    """The labels of a known database, of a CSV file, or of a published label file.
+
+    Raises:
+        DataError: there are none, or bad ones.
+    """
+    data = DataConfig(dataset=dataset)
+    return (open_label_file(Path(dataset), data) or open_labels(data, others=True)).labels
+
+
+def read_scores(path: Path) -> Scores:
+    """Read a file of scores: CSV, JSON lines (.jsonl), or Parquet (.parquet, or a folder of such files).
+
+    Raises:
+        DataError: the file is missing, too large or damaged, lacks a column, or holds a score that is no number.
+        MissingExtraError: Parquet needs the extra parquet.
+    """
+    if path.is_dir() or path.suffix.lower() == ".parquet":
+        return _of_records(path, _parquet_rows(path))
+    if path.suffix.lower() == ".jsonl":
+        return _of_records(path, _json_rows(path))
+    table = read_text_table(path, (*NAMES, *SCORES))
+    name, score = (_column(path, columns, table.columns, table.header) for columns in (NAMES, SCORES))
+    numbers = table.numbers(score, empty=True).tolist()
+    return Scores(tuple(table.texts(name)), tuple(None if math.isnan(value) else value for value in numbers))
+
+
+def label_scores(path: Path, scores: Scores, labels: Labels, texts: Sequence[str] = ()) -> SavedPredictions:
+    """The scored images that have labels, under the labels' names and in their order.
+
+    An image is the one whose name its path ends in: `/photos/x/a.png` is `x/a.png`, or else `a.png`.
+
+    Args:
+        path: the file of the scores, for messages.
+        scores: what it holds.
+        labels: of the database.
+        texts: columns of the labels that are wanted as text.
+
+    Raises:
+        DataError: no image, or only one, is found in the labels; a name fits several; a column is not there.
+    """
+    found: dict[int, int] = {}
+    rows = _Names(labels, path)
+    for scored, name in enumerate(scores.names):
+        row = rows.find(name) if scores.scores[scored] is not None else None
+        if row is not None and found.setdefault(row, scored) != scored:
+            raise DataError(
+                f"{scores.names[found[row]]} and {name} of {path} are both {labels.names[row]} of {labels.file}. Drop "
+                "one of them, or name the images in the labels with their folders."
+            )
+    if len(found) < 2:
+        raise DataError(
+            f"{len(found)} of the {len(scores.names)} images of {path} (such as {scores.names[0]}) are found with a "
+            f"score in {labels.file} (names such as {labels.names[0]}). The paths of the scores must end in the names "
+            "of the labels."
+        )
+    chosen = sorted(found)
+    return SavedPredictions(
+        names=tuple(labels.names[row] for row in chosen),
+        mos=labels.mos[chosen],
+        prediction=np.array([scores.scores[found[row]] for row in chosen], dtype=np.float64),
+        mos_std=None if labels.mos_std is None else labels.mos_std[chosen],
+        ratings=_ratings(labels, chosen),
+        texts={name: tuple(_text_column(labels, name)[row] for row in chosen) for name in texts},
+    )
+
+
+class _Names:
+    """The names of labels, found by paths that end in them."""
+
+    def __init__(self, labels: Labels, scores: Path) -> None:
+        self._labels, self._scores = labels, scores
+        self._by_file: dict[str, list[tuple[tuple[str, ...], int]]] = defaultdict(list)
+        for row, name in enumerate(labels.names):
+            parts = _parts(name)
+            self._by_file[parts[-1].lower()].append((parts, row))
+
+    def find(self, path: str) -> int | None:
+        """The row of an image; of several names that fit, the longest.
+
+        Raises:
+            DataError: several fit equally well.
+        """
+        parts = _parts(path)
+        alike = self._by_file.get(parts[-1].lower(), ())
+        fitting = [one for one in alike if _ends_alike(parts, one[0])]
+        if not fitting:  # upper and lower case may have changed on the way
+            fitting = [one for one in alike if _ends_alike(_lower(parts), _lower(one[0]))]
+        longest = max((min(len(name), len(parts)) for name, _ in fitting), default=0)
+        best = [row for name, row in fitting if min(len(name), len(parts)) == longest]
+        if len(best) > 1:
+            names = " or ".join(self._labels.names[row] for row in best[:2])
+            raise DataError(
+                f"{path} of {self._scores} may be {names} of {self._labels.file}. Score the images under paths with "
+                "their folders, and name each image once in the labels."
+            )
+        return best[0] if best else None
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    return PurePosixPath(name.replace("\\", "/")).parts or (name,)
+
+
+def _lower(parts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(part.lower() for part in parts)
+
+
+def _ends_alike(one: Sequence[str], other: Sequence[str]) -> bool:
+    length = min(len(one), len(other))
+    return tuple(one[-length:]) == tuple(other[-length:])
+
+
+def _ratings(labels: Labels, rows: Sequence[int]) -> NDArray[np.float64] | None:
+    column = next((values for name, values in labels.others.items() if name.lower() == RATINGS), None)
+    if column is None:
+        return None
+    try:
+        return np.array([float(column[row]) for row in rows])
+    except ValueError as cause:
+        raise DataError(f"{labels.file}: the column {RATINGS} holds no number: {cause}. Correct it.") from cause
+
+
+def _text_column(labels: Labels, name: str) -> Sequence[str]:
+    columns: dict[str, Sequence[str]] = {column.lower(): values for column, values in labels.others.items()}
+    if labels.references is not None:
+        columns["reference"] = labels.references
+    if labels.splits is not None:
+        split = [""] * len(labels.names)
+        for part, rows in labels.splits.items():
+            for row in rows:
+                split[row] = part
+        columns["split"] = split
+    if name.lower() not in columns:
+        raise DataError(
+            f"{labels.file} has no column {name} to group images by; it has {', '.join(columns) or 'none'}."
+        )
+    return columns[name.lower()]
+
+
+def _column(path: Path, wanted: Sequence[str], there: Mapping[str, Any], shown: Sequence[str]) -> str:
+    found = next((name for name in wanted if name in there), None)
+    if found is None:
+        raise DataError(f"{path} has no column {' or '.join(wanted)}; its columns are {', '.join(shown)}.")
+    return found
+
+
+def _of_records(path: Path, rows: Iterator[Mapping[str, Any]]) -> Scores:
+    names: list[str] = []
+    scores: list[float | None] = []
+    for number, row in enumerate(rows, start=1):
+        name, score = (row[_column(path, columns, row, list(row))] for columns in (NAMES, SCORES))
+        is_number = isinstance(score, int | float) and not isinstance(score, bool) and math.isfinite(score)
+        if not isinstance(name, str) or not (score is None or is_number):
+            raise DataError(f"{path}, row {number}: {score!r:.40} of {name!r:.80} is no score. Correct or drop the row.")
+        if number > MAX_ROWS:
+            raise DataError(f"{path} has more than {MAX_ROWS} rows. Divide it into smaller files.")
+        names.append(name)
+        scores.append(score)
+    if not names:
+        raise DataError(f"{path} holds no scores. Score images first: linearityiqa score --output {path} PHOTOS")
+    return Scores(tuple(names), tuple(scores))
+
+
+def _json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DataError(f"{path} has more than {MAX_BYTES} bytes. Divide it into smaller files.")
+        with path.open(encoding="utf-8") as stream:
+            for number, line in enumerate(stream, start=1):
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise ValueError(f"line {number} is no object")
+                yield row
+    except (OSError, ValueError, RecursionError) as cause:
+        raise DataError(f"cannot read {path} as JSON lines: {cause}. Check the path and the file.") from cause
+
+
+def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    pyarrow, parquet = require("pyarrow", "parquet"), require("pyarrow.parquet", "parquet")
+    parts = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    if not parts:
+        raise DataError(f"{path} is a folder without .parquet files. Name a file of scores.")
+    try:
+        for part in parts:
+            with parquet.ParquetFile(part) as file:
+                columns = [name for name in (*NAMES, *SCORES) if name in file.schema_arrow.names]
+                for batch in file.iter_batches(columns=columns):
+                    yield from batch.to_pylist()
+    except (OSError, pyarrow.ArrowException) as cause:
+        raise DataError(f"cannot read {path} as Parquet: {cause}. Copy the file again.") from cause
