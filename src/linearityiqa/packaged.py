@@ -6,6 +6,8 @@ from pathlib import Path
 from linearityiqa.errors import ModelFileError
 
 _FOLDER = Path(str(importlib.resources.files("linearityiqa"))) / "bundled"
+BUNDLED = "bundled"
+"""What names the model in the package where a model file may stand."""
 
 
 def bundled_model() -> Path:

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from linearityiqa.cli.main import main
+from linearityiqa.evaluation import read_predictions_csv
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.models import LinearityIQA, save_model
 from linearityiqa.quality import QualityScores
@@ -57,6 +58,52 @@ def test_a_missing_database_is_told_before_anything_is_tested(model_file, copies
     command = words("test", "--model", model_file, "--output", tmp_path / "out", "--dataset", copies[0], "none.csv")
     assert main(command) == 1
     assert "none.csv" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_databases_with_image_folders_of_their_own(model_file, copies, tmp_path):
+    moved = []
+    for name, labels in zip("ab", copies, strict=True):  # the labels alone lie elsewhere
+        (tmp_path / "labels" / name).mkdir(parents=True)
+        moved.append(shutil.move(labels, tmp_path / "labels" / name / "labels.csv"))
+    command = words("test", *moved, "--model", model_file, "--num_workers", 0, "--output", tmp_path / "out")
+    assert main(command) == 1  # no images beside the labels
+    assert main([*command, "--image_dir", *words(tmp_path / "a/images", tmp_path / "b/images")]) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"small-a-labels", "small-b-labels"}
+
+
+def test_an_onnx_file_is_tested_under_its_name_beside_another(model_file, photo_database, tmp_path, capsys):
+    # oracle: the scores that `score` gives the same images
+    pytest.importorskip("onnx", reason="the extra export is not installed")
+    from linearityiqa.scoring import Scorer
+    from tiny_onnx import tiny_model, write
+
+    onnx_file = write(tmp_path / "tiny.onnx", tiny_model())
+    options = words("--num_workers", 0, "--output", tmp_path / "out", "--split", "all")
+    assert main(words("test", photo_database, *options, "--model", f"ours={onnx_file}", model_file)) == 0
+    table = capsys.readouterr().out.partition("Models across databases")[2].splitlines()
+    assert [line.split()[0] for line in table[4:]] == ["ours", "small"]
+    saved = read_predictions_csv(tmp_path / "out" / "ours-labels" / "predictions.csv")
+    expected = [Scorer(onnx_file).score(photo_database.parent / "images" / name) for name in saved.names]
+    assert saved.prediction.tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_model_in_the_package_is_called_bundled(photo_database, tmp_path, monkeypatch):
+    from linearityiqa.packaged import bundled_model
+    from linearityiqa.scoring import Scorer
+
+    monkeypatch.chdir(tmp_path)
+    assert main(words("test", photo_database, "--model", "bundled", "--num_workers", 0)) == 0
+    saved = read_predictions_csv(tmp_path / "runs" / "bundled" / "test-labels-test" / "predictions.csv")
+    scorer = Scorer(bundled_model())
+    expected = [scorer.score(photo_database.parent / "images" / name) for name in saved.names]
+    assert saved.prediction.tolist() == pytest.approx(expected, rel=1e-4)
+
+
+def test_models_of_one_name_are_refused_where_their_results_would_meet(model_file, photo_database, tmp_path, capsys):
+    models = (f"a={model_file}", f"a={model_file}")
+    assert main(words("test", photo_database, "--output", tmp_path / "out", "--model", *models)) == 2
+    assert "two models are called" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

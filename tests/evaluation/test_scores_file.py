@@ -22,7 +22,9 @@ RESULTS = [
 @pytest.fixture
 def labels(tmp_path):
     path = tmp_path / "mos.csv"
-    path.write_text("image_name,mos,mos_std,ratings,kind\nc.png,20,3,30,jpeg\nx/a.png,30,4,31,blur\nb.png,40,5,32,blur\n")
+    path.write_text(
+        "image_name,mos,mos_std,ratings,kind\nc.png,20,3,30,jpeg\nx/a.png,30,4,31,blur\nb.png,40,5,32,blur\n"
+    )
     return path
 
 

@@ -82,7 +82,9 @@ def bash(commands: Sequence[Known]) -> str:
 
 def zsh(commands: Sequence[Known]) -> str:
     """The script for zsh, which understands that of bash."""
-    return "autoload -U +X compinit bashcompinit\n(( $+functions[compdef] )) || compinit\nbashcompinit\n" + bash(commands)
+    return "autoload -U +X compinit bashcompinit\n(( $+functions[compdef] )) || compinit\nbashcompinit\n" + bash(
+        commands
+    )
 
 
 def fish(commands: Sequence[Known]) -> str:
@@ -112,7 +114,8 @@ def _quoted(text: str) -> str:
 SHELLS: dict[str, Callable[[Sequence[Known]], str]] = {"bash": bash, "zsh": zsh, "fish": fish}
 
 _BASH = """_linearityiqa() {{
-  local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}" command="${{COMP_WORDS[1]}}" words=""
+  local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}"
+  local command="${{COMP_WORDS[1]}}" words=""
   if [[ $command == datasets && $COMP_CWORD -gt 2 ]]; then command="datasets ${{COMP_WORDS[2]}}"; fi
   if [[ $COMP_CWORD -eq 1 ]]; then
     words="{tops} --help --version"

@@ -52,7 +52,11 @@ def help_page(prog: str, description: str, call: Any, options: Sequence[Option],
     others = [option for option in named if option not in essentials]
     if essentials:
         blocks.append(_group("essential options" if others else "options", essentials, width))
-    blocks += _groups(call, others, width, "other options" if essentials else "options") if everything else [_names(prog, others, width)]
+    blocks += (
+        _groups(call, others, width, "other options" if essentials else "options")
+        if everything
+        else [_names(prog, others, width)]
+    )
     notes = (page.note, "A switch is turned off by --no_NAME." if everything and len(named) > FEW else "")
     blocks += [textwrap.fill(note, width) for note in notes if note]
     if page.examples:

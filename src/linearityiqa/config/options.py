@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import inspect
+import itertools
 import textwrap
 import types
 import typing
@@ -117,7 +118,7 @@ def _texts(owner: type) -> dict[str, str]:
     """The strings below the fields of a dataclass and of those it is derived from, on one line each."""
     found = dict(item for base in owner.__bases__ if dataclasses.is_dataclass(base) for item in _texts(base).items())
     body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0].body  # type: ignore[attr-defined]
-    for field, text in zip(body, body[1:], strict=False):
+    for field, text in itertools.pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(field.target, ast.Name):
             found[field.target.id] = " ".join(ast.literal_eval(text.value).split())
     return found

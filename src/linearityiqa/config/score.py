@@ -23,8 +23,9 @@ class TestConfig:
     __test__ = False  # not a test case, whatever pytest makes of the name
 
     trained_model_file: Annotated[tuple[Path, ...], tyro.conf.arg(aliases=["-modelfile", "--model"])] = ()
-    """Model files: ours (.safetensors) or the authors' (.pth, described by -arch etc.).
-    Without one, the run folder is found from the training options, with --trained_on for its database."""
+    """Model files, as FILE or NAME=FILE: ours (.safetensors or .onnx), the authors' (.pth, described by -arch etc.), or
+    bundled (the model in the package). Without one, the run folder is found from the training options, with
+    --trained_on for its database."""
     trained_on: str = "KonIQ-10k"
     """Database of the run to look for, where no model file is given."""
     split: SplitName = "test"

@@ -61,9 +61,7 @@ class Judgement:
             self,
             agreements={names[name]: one for name, one in self.agreements.items()},
             comparison=comparison,
-            groups={
-                by: {names[name]: one for name, one in methods.items()} for by, methods in self.groups.items()
-            },
+            groups={by: {names[name]: one for name, one in methods.items()} for by, methods in self.groups.items()},
             pairs={names[name]: one for name, one in self.pairs.items()},
         )
 

@@ -1,6 +1,6 @@
 """Predictions of several methods, brought to the images that all of them have."""
 
-import os
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -112,9 +112,7 @@ def method_names(words: Sequence[Path]) -> tuple[str, ...]:
         DataError: one name is given twice.
     """
     named = [named_path(word) for word in words]
-    short = [
-        name or (path.resolve().parent.name if path.stem == "predictions" else path.stem) for name, path in named
-    ]
+    short = [name or (path.resolve().parent.name if path.stem == "predictions" else path.stem) for name, path in named]
     uses = Counter(short)
     names = tuple(
         short_name if uses[short_name] == 1 or given else str(path)
@@ -144,9 +142,12 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
         short = plain if len(set(plain)) == len(plain) else short
         for backwards in (1, -1):
             parts = [name.split("-")[::backwards] for name in short]
-            alike = min(len(os.path.commonprefix(parts)), min(map(len, parts)) - 1) if len(parts) > 1 else 0
+            columns = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*parts, strict=False))
+            alike = min(len(list(columns)), min(map(len, parts)) - 1) if len(parts) > 1 else 0
             short = ["-".join(own[alike:][::backwards]) for own in parts]
-        cut = [name if len(name) <= LONGEST_NAME else f"{name[:11]}\N{HORIZONTAL ELLIPSIS}{name[-12:]}" for name in short]
+        cut = [
+            name if len(name) <= LONGEST_NAME else f"{name[:11]}\N{HORIZONTAL ELLIPSIS}{name[-12:]}" for name in short
+        ]
         short = cut if len(set(cut)) == len(cut) else short
     return dict(zip(names, short, strict=True))
 

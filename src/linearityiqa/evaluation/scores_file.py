@@ -182,7 +182,9 @@ def _of_records(path: Path, rows: Iterator[Mapping[str, Any]]) -> Scores:
         name, score = (row[_column(path, columns, row, list(row))] for columns in (NAMES, SCORES))
         is_number = isinstance(score, int | float) and not isinstance(score, bool) and math.isfinite(score)
         if not isinstance(name, str) or not (score is None or is_number):
-            raise DataError(f"{path}, row {number}: {score!r:.40} of {name!r:.80} is no score. Correct or drop the row.")
+            raise DataError(
+                f"{path}, row {number}: {score!r:.40} of {name!r:.80} is no score. Correct or drop the row."
+            )
         if number > MAX_ROWS:
             raise DataError(f"{path} has more than {MAX_ROWS} rows. Divide it into smaller files.")
         names.append(name)

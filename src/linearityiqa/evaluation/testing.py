@@ -2,11 +2,15 @@
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from linearityiqa.config import DataConfig, TestConfig, runfiles
+import torch
+from torch import nn
+
+from linearityiqa.config import DataConfig, TestConfig, TransformConfig, runfiles
 from linearityiqa.console import working
 from linearityiqa.data.database_images import open_images
 from linearityiqa.data.databases import open_database
@@ -37,33 +41,65 @@ class TestOutcome:
     folder: Path
 
 
-def evaluate_model_file(config: TestConfig, model_file: Path) -> TestOutcome:
+class ReadyModel(NamedTuple):
+    """A network on its device, what its file says of it, and what it computes in."""
+
+    network: nn.Module
+    record: ModelRecord
+    precision: str = "float32"
+
+
+def open_with_torch(config: TestConfig, model_file: Path, device: torch.device) -> ReadyModel:
+    """Open a file of ours or of the authors as the options say.
+
+    Raises:
+        ModelFileError: the model file cannot be used.
+    """
+    model = open_model(model_file, model=config.model, transform=asked_transform(config))
+    blocked = device.type == "cpu" and not config.device.compile and can_be_blocked(model.network.backbone)
+    layout = Layout.BLOCKED if blocked else Layout.CHANNELS_LAST
+    return ReadyModel(place(model.network, device, layout, compiled=config.device.compile), model.record)
+
+
+def asked_transform(config: TestConfig) -> TransformConfig | None:
+    """The transform that the options ask for; None where the model file says what the model needs."""
+    return config.transform if config.transform.resize else None
+
+
+def evaluate_model_file(
+    config: TestConfig,
+    model_file: Path,
+    open_ready: Callable[[TestConfig, Path, torch.device], ReadyModel] = open_with_torch,
+) -> TestOutcome:
     """Test one model file as the options say; write results.json, predictions.csv and, on request, the authors' .npy.
+
+    Args:
+        config: the options.
+        model_file: the model file.
+        open_ready: opens it.
 
     Raises:
         DataError: the database, a label or an image is missing or malformed, or the split has fewer than 2 images.
         ModelFileError: the model file cannot be used.
     """
     with working(f"testing {model_file}"):
-        return _evaluate(config, model_file)
+        device = prepare_device(config.device)
+        return _evaluate(config, model_file, open_ready(config, model_file, device), device)
 
 
-def _evaluate(config: TestConfig, model_file: Path) -> TestOutcome:
-    # without --resize the model file says what the model needs
-    transform = config.transform if config.transform.resize else None
-    model = open_model(model_file, model=config.model, transform=transform)
+def _evaluate(config: TestConfig, model_file: Path, model: ReadyModel, device: torch.device) -> TestOutcome:
     database, own = _open(config, model.record)
     table = database.split(config.split)
     seen = _seen_images(database, own, table, model.record)
     _tell(config, model.record, database, own, len(table), seen)
-    device = prepare_device(config.device)
     logger.info(
-        "testing %s on %s: %d images of the %s split, device %s, float32",
+        "testing %s on %s: %d images of the %s split, device %s, %s",
         model_file,
         database.name,
         len(table),
         config.split,
         device,
+        model.precision,
     )
     workers = default_workers(config.device.num_workers)
     images = open_images(
@@ -74,10 +110,8 @@ def _evaluate(config: TestConfig, model_file: Path) -> TestOutcome:
         workers=workers,
         progress=config.pbar,
     )
-    blocked = device.type == "cpu" and not config.device.compile and can_be_blocked(model.network.backbone)
-    layout = Layout.BLOCKED if blocked else Layout.CHANNELS_LAST
     predictions = predict(
-        place(model.network, device, layout, compiled=config.device.compile),
+        model.network,
         images.dataset(table),
         limit=batch_limit(config.device.eval_batch_size, gpu=device.type == "cuda"),
         device=device,

@@ -127,11 +127,7 @@ def _require_description(path: Path, config: ModelConfig, described: Mapping[str
 def _open_ours(path: Path, transform: TransformConfig | None) -> TrainedModel:
     tensors, metadata = read_safetensors(path)
     record = _read_record(path, metadata)
-    if transform is not None and transform != record.config.transform:
-        logger.warning("%s: the model was trained with another transform than the one asked for, which is used", path)
-        # a crop that fitted the training size need not fit this one, and means nothing outside training
-        config = replace(record.config, transform=transform, augmentation=AugmentationConfig())
-        record = replace(record, config=config)
+    record = with_transform(record, transform, path)
     try:
         network = _blank_network(record.config.model)
     except ConfigError as cause:
@@ -141,6 +137,15 @@ def _open_ours(path: Path, transform: TransformConfig | None) -> TrainedModel:
         raise ModelFileError(f"{path} does not hold the model that its record describes: {problem}. Copy it again.")
     network.normalisation = record.normalisation
     return TrainedModel(_filled(network, tensors), record)
+
+
+def with_transform(record: ModelRecord, transform: TransformConfig | None, path: Path) -> ModelRecord:
+    """The record of a model file with another transform, if one is asked for; a warning says where it differs."""
+    if transform is None or transform == record.config.transform:
+        return record
+    logger.warning("%s: the model was trained with another transform than the one asked for, which is used", path)
+    # a crop that fitted the training size need not fit this one, and means nothing outside training
+    return replace(record, config=replace(record.config, transform=transform, augmentation=AugmentationConfig()))
 
 
 def _read_record(path: Path, metadata: dict[str, str]) -> ModelRecord:

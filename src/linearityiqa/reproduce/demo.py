@@ -19,9 +19,9 @@ from linearityiqa.config import (
 )
 from linearityiqa.data.synthetic import make_database
 from linearityiqa.data.synthetic.showcase import CLEAN, write_showcase
+from linearityiqa.packaged import BUNDLED
 from linearityiqa.scoring import ImageScore, Scorer
 from linearityiqa.training import RunResult, train
-from linearityiqa.training.initial import BUNDLED
 
 logger = logging.getLogger(__name__)
 

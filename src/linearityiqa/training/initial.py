@@ -8,12 +8,9 @@ from linearityiqa.data.table import Database
 from linearityiqa.errors import ConfigError
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.models import LinearityIQA, TrainedModel, open_model
-from linearityiqa.packaged import bundled_weights
+from linearityiqa.packaged import BUNDLED, bundled_weights
 from linearityiqa.quality import QualityScores
 from linearityiqa.training.optimisation import LabelScaling
-
-BUNDLED = "bundled"
-"""What names the model in the package."""
 
 
 def described_by_initial_model(config: TrainConfig) -> TrainConfig:
