@@ -74,7 +74,7 @@ PAGES = {
             ("linearityiqa crossval photos.csv --resize -arch resnet18 --splits 10", "and five more"),
             (
                 "linearityiqa crossval photos.csv --resize -lt mse --against runs/NAME",
-                "another loss, compared with the cross-validation in runs/NAME on the same splits",
+                "another loss, compared on the same splits",
             ),
         ),
         "exp_id evaluate",

@@ -30,7 +30,11 @@ def main(argv: Sequence[str]) -> int:
     if config.json:
         print(json.dumps(found))
     elif found:
-        print(runs_table(found).to_text())
+        print(
+            "\n".join(
+                [runs_table(found).to_text(), *(f"{run['folder']}: {run['note']}" for run in found if "note" in run)]
+            )
+        )
     else:
         print(f"no run in {', '.join(map(str, folders))}")
     return 0
