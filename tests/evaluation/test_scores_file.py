@@ -76,6 +76,7 @@ def test_of_names_that_fit_the_longest_counts(tmp_path) -> None:
     assert names_in(tmp_path, ["a.png", "x/a.png"], ["p/x/a.png", "p/y/a.png"]) == ("a.png", "x/a.png")
     assert names_in(tmp_path, ["x/a.png", "x/b.png"], ["a.png", "./b.png"]) == ("x/a.png", "x/b.png")
     assert names_in(tmp_path, ["A.png", "a.png"], ["p/a.png", "p/A.png"]) == ("A.png", "a.png")
+    assert names_in(tmp_path, ["x/a", "b"], ["p/x/a.png", "p/b.jpg"]) == ("x/a", "b")
 
 
 @pytest.mark.parametrize(

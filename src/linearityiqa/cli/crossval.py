@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from linearityiqa.cli.parsing import parse_training
 from linearityiqa.config import CrossvalConfig
+from linearityiqa.evaluation.methods import short_names
 from linearityiqa.extras import require
+from linearityiqa.files import named_path
 from linearityiqa.metrics.splits import SplitComparison, compare_over_splits, spread
 from linearityiqa.reporting import Cell, Table
 
@@ -35,7 +37,10 @@ def main(argv: Sequence[str]) -> int:
     require("torch", "train")
     from linearityiqa.training.crossval import METRICS, crossvalidate, read_crossvalidation
 
-    others = [read_crossvalidation(path) for path in config.against]  # before hours of training
+    others = []
+    for name, path in map(named_path, config.against):
+        other = read_crossvalidation(path)  # before hours of training
+        others.append(dataclasses.replace(other, name=name or other.name))
     done = crossvalidate(config)
     comparisons = {
         metric: [(other, found) for other in others if (found := compare(done, other, metric)) is not None]
@@ -120,8 +125,9 @@ def summary_table(done: "Crossvalidation") -> Table:
 
 def comparison_table(comparisons: Comparisons) -> Table:
     """A row for each metric and each other cross-validation."""
+    short = short_names([other.name for pairs in comparisons.values() for other, _ in pairs])
     rows: list[list[Cell]] = [
-        [metric, other.name, c.splits, c.difference, c.t, _p(c.p), _p(c.p_corrected), _p(c.p_wilcoxon)]
+        [metric, short[other.name], c.splits, c.difference, c.t, _p(c.p), _p(c.p_corrected), _p(c.p_wilcoxon)]
         for metric, pairs in comparisons.items()
         for other, c in pairs
     ]

@@ -48,7 +48,7 @@ PAGES = {
         (
             ("linearityiqa train photos.csv --init bundled", "start from the model in the package"),
             ("linearityiqa train photos.csv --resize -arch resnet18 -e 10", "a small network, from ImageNet's weights"),
-            ("linearityiqa train photos.csv KonIQ-10k --resize --recipe modern", "on two databases at once"),
+            ("linearityiqa train photos.csv KonIQ-10k --recipe modern", "on two databases at once"),
         ),
     ),
     "linearityiqa test": Page(

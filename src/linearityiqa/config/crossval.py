@@ -14,7 +14,8 @@ class CrossvalConfig:
     splits: int = 10
     """Random splits; split N is that of --exp_id N. More than last time adds to what is there."""
     against: tuple[Path, ...] = ()
-    """Folders (or crossval.json files) of other cross-validations on the same splits, to compare with."""
+    """Folders (or crossval.json files) of other cross-validations on the same splits, to compare with; also as
+    NAME=FOLDER."""
     train: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:

@@ -114,6 +114,9 @@ class _Names:
         """
         parts = _parts(path)
         alike = self._by_file.get(parts[-1].lower(), ())
+        if not alike:  # names in labels may lack their ending
+            parts = (*parts[:-1], PurePosixPath(parts[-1]).stem)
+            alike = self._by_file.get(parts[-1].lower(), ())
         fitting = [one for one in alike if _ends_alike(parts, one[0])]
         if not fitting:  # upper and lower case may have changed on the way
             fitting = [one for one in alike if _ends_alike(_lower(parts), _lower(one[0]))]
