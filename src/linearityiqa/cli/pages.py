@@ -32,6 +32,9 @@ _TRAIN = (
     "dataset image_dir output epochs batch_size resize augmentation architecture init recipe loss_type device fresh "
     "config"
 )
+_DESCRIBED = (
+    "The options on the model describe a .pth file of the authors: files of ours know their network and transform."
+)
 _TEST = "trained_model_file dataset image_dir split output json resize device"
 
 PAGES = {
@@ -65,7 +68,8 @@ PAGES = {
             ),
         ),
         _TRAINING,
-        "Where no --model is given, the options of train say which run is tested (linearityiqa train --help-all).",
+        f"{_DESCRIBED} Where no --model is given, the options of train say which run is tested (linearityiqa train "
+        "--help-all).",
     ),
     "linearityiqa crossval": Page(
         f"splits against {_TRAIN}",
@@ -98,6 +102,7 @@ PAGES = {
             ("linearityiqa score photos/ --model mine.safetensors --map maps", "a model of your own, with maps"),
         ),
         _EVALUATION,
+        _DESCRIBED,
     ),
     "linearityiqa serve": Page(
         "trained_model_file host port token_file device",
@@ -106,7 +111,8 @@ PAGES = {
             ("linearityiqa serve --model mine.onnx --port 9000", "a model of your own"),
             ("linearityiqa serve --host 0.0.0.0 --token_file token", "for other machines that know the token"),
         ),
-        f"{_EVALUATION} resize_mode",
+        _EVALUATION,
+        _DESCRIBED,
     ),
     "linearityiqa reproduce": Page(
         "dataset image_dir output epochs dry_run from_dir jobs device",
@@ -123,6 +129,7 @@ PAGES = {
             ("linearityiqa export --model model.safetensors --output small.onnx --float16", "half the size"),
             ("linearityiqa export --model model.safetensors --int8 --calibration photos/", "faster on a CPU"),
         ),
+        note=_DESCRIBED,
     ),
     "linearityiqa runs": Page(
         "",
@@ -207,7 +214,7 @@ PAGES = {
             ("python test_demo.py --img_path photo.jpg --resize -modelfile p1q2plus0.1variant.pth", "the other one"),
             ("python test_demo.py --img_path photo.jpg -modelfile model.safetensors", "a model file of ours"),
         ),
-        _EVALUATION,
+        f"{_EVALUATION} model_card json csv output fresh uncertainty map batch_size lanes max_megapixels ray pbar",
     ),
 }
 """By the command, as it is called."""

@@ -25,7 +25,7 @@ class MetricsConfig:
     """Predictions of one method each, as FILE or NAME=FILE: CSV files with image_name, prediction and mos, optionally
     mos_std, ratings (the number of ratings behind each MOS) and any other column; the authors' .npy files; or, with
     LABELS, what linearityiqa score has written. Several are compared."""
-    labels: str | None = None
+    labels: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Take the opinions from this label file or known database. The files then need an image (path or image_name) and
     a score (score or prediction): CSV, .jsonl or Parquet. A path is the image whose name it ends in."""
     by: str | None = None

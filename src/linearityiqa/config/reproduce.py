@@ -45,8 +45,8 @@ class ReproduceConfig:
     """Use these backbones only; by default each item's own."""
     splits: int = 10
     """Random splits of ttest."""
-    size: str = PAPER_SIZE
-    """HEIGHTxWIDTH that images are resized to, in pixels."""
+    size: Annotated[str, tyro.conf.arg(metavar="HxW")] = PAPER_SIZE
+    """Height and width that images are resized to, in pixels."""
     epochs: Annotated[int, tyro.conf.arg(aliases=["-e"])] = OptimiserConfig.epochs
     """Epochs of each run."""
     weights: str = OptimiserConfig.weights
