@@ -105,6 +105,9 @@ def test_an_unknown_option_is_answered_by_the_one_that_was_meant(word, hint) -> 
         (["a.csv", "--more_datasets", "KonIQ-10k"], ("a.csv", "KonIQ-10k"), ()),
         (["-ds", "a.csv", "b.csv", "--image-dir", "x", "y"], ("a.csv", "b.csv"), ("x", "y")),
         (["a.csv", "b.csv", "--image_dir=x", "y"], ("a.csv", "b.csv"), ("x", "y")),
+        (["--image_dir", "x", "a.csv"], ("a.csv",), ("x",)),
+        (["a.csv", "b.csv", "--more_datasets", "c.csv"], ("a.csv", "b.csv", "c.csv"), ()),
+        (["-ds", "a.csv", "b.csv", "--more_datasets=c.csv"], ("a.csv", "b.csv", "c.csv"), ()),
         (["--no-pbar", "a.csv", "--scale", "-1", "1"], ("a.csv",), ()),
     ],
 )
@@ -120,6 +123,12 @@ def test_databases_and_their_folders_are_named_with_and_without_options(words, d
 def test_a_database_is_not_named_both_ways(word) -> None:
     with pytest.raises(ConfigError, match="both name a database"):
         parsed("a.csv", "--resize", word, "b.csv") if "=" not in word else parsed("a.csv", word)
+
+
+def test_a_table_after_the_model_files_is_a_database() -> None:
+    config = parse(TestConfig, ["--model", "a.onnx", "b.pth", "photos.csv", "CLIVE"], prog="test", description="")
+    assert [str(path) for path in config.trained_model_file] == ["a.onnx", "b.pth"]
+    assert (config.data.dataset, config.data.more_datasets) == ("photos.csv", ("CLIVE",))
 
 
 def test_every_database_has_its_folder_or_none(capsys) -> None:

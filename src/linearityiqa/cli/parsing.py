@@ -66,6 +66,7 @@ def parse(cls: type[T], argv: Sequence[str], *, prog: str, description: str, def
 SEVERAL = {"dataset": "--more_datasets", "image_dir": "--more_image_dirs"}
 """Options that may be given several values where there is an option for those after the first."""
 _OPTION = re.compile(r"--?[A-Za-z][\w-]*")
+_TABLES = (".csv", ".tsv", ".txt")
 
 
 def arrange(argv: Sequence[str], options: Sequence[Option], prog: str) -> list[str]:
@@ -84,29 +85,43 @@ def arrange(argv: Sequence[str], options: Sequence[Option], prog: str) -> list[s
     of_databases = takes_databases(options)
     arranged: list[str] = []
     databases: list[str] = []
+    others: dict[str, list[str]] = {}
     words = deque(argv)
     while words:
         word = words.popleft()
-        name, equals, _ = word.partition("=")
+        name, equals, value = word.partition("=")
         option = known.get(_underscored(name))
         if option is None:
-            if _OPTION.fullmatch(name):
+            if _is_option(name):
                 hint = did_you_mean(_underscored(name), [word for word in known if word.startswith("--")])
                 raise ConfigError(f"{prog} has no option {name}{hint}; {prog} --help-all lists them")
             (databases if of_databases else arranged).append(word)
             continue
+        more = SEVERAL.get(option.field, "") if of_databases else ""
+        several = bool(more) or option.endless
         values: list[str] = []
-        more = SEVERAL.get(option.field) if of_databases else None
-        most = len(words) if more or option.endless else len(option.values) - bool(equals)
-        while words and len(values) < most and not _OPTION.fullmatch(words[0].partition("=")[0]):
+        while words and (several or len(values) < len(option.values) - bool(equals)) and not _is_option(words[0]):
+            if several and of_databases and option.values == ("PATH",) and words[0].lower().endswith(_TABLES):
+                break  # neither a model nor an image folder: a database of its own
             values.append(words.popleft())
+        if of_databases and f"--{option.long}" in SEVERAL.values():
+            others.setdefault(f"--{option.long}", []).extend([*([value] if equals else []), *values])
+            continue
         first = 1 - bool(equals) if more else len(values)
-        arranged += [word, *values[:first], *([str(more), *values[first:]] if values[first:] else [])]
+        arranged += [word, *values[:first]]
+        if values[first:]:
+            others.setdefault(more, []).extend(values[first:])
     if databases:
         if any(word.partition("=")[0] in ("--dataset", "-ds") for word in arranged):
             raise ConfigError(f"{databases[0]} and --dataset both name a database: name all of them one way")
-        arranged += ["--dataset", databases[0], *([SEVERAL["dataset"], *databases[1:]] if databases[1:] else [])]
-    return arranged
+        arranged += ["--dataset", databases[0]]
+        if databases[1:]:
+            others["--more_datasets"] = databases[1:] + others.get("--more_datasets", [])
+    return arranged + [word for name, values in others.items() for word in (name, *values)]
+
+
+def _is_option(word: str) -> bool:
+    return _OPTION.fullmatch(word.partition("=")[0]) is not None
 
 
 def _underscored(word: str) -> str:
