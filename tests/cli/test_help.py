@@ -57,6 +57,14 @@ def test_help_names_every_option_once_and_help_all_explains_it(prog, page) -> No
     assert len(short) <= len(whole)
 
 
+@pytest.mark.parametrize("words", [[], ["datasets"], ["completion"]])
+def test_lists_of_commands_have_three_examples_and_fit_any_terminal(words, capsys) -> None:
+    assert main([*words, "--help"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert max(map(len, shown)) <= 80
+    assert sum(line.startswith("  # ") for line in shown) == 3
+
+
 def test_essentials_come_first(page) -> None:
     shown = page("linearityiqa train")
     first = [shown.index(option) for option in ("--dataset", "--output", "--epochs", "more options", "--gamma")]

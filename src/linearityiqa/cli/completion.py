@@ -10,11 +10,15 @@ from linearityiqa.errors import ConfigError, did_you_mean
 
 USAGE = """usage: linearityiqa completion bash|zsh|fish
 
-Print a script that completes commands, options, their values and files. For this shell, and for every later one:
+Print a script that completes commands, options, their values and files.
 
-  source <(linearityiqa completion bash)     # as a line in ~/.bashrc
-  source <(linearityiqa completion zsh)      # as a line in ~/.zshrc, below compinit
-  linearityiqa completion fish | source      # as a line in ~/.config/fish/config.fish"""
+examples:
+  # for this bash, and as a line of ~/.bashrc for every later one
+  source <(linearityiqa completion bash)
+  # the same for zsh and ~/.zshrc
+  source <(linearityiqa completion zsh)
+  # for fish and ~/.config/fish/config.fish
+  linearityiqa completion fish | source"""
 
 
 class Known(NamedTuple):

@@ -43,7 +43,8 @@ COMMANDS = {
 
 HELP = """usage: linearityiqa COMMAND [OPTIONS]
 
-Predicts the quality of photographs without a reference image (Norm-in-Norm loss, Li et al., ACM MM 2020).
+Predicts the quality of photographs without a reference image (Norm-in-Norm
+loss, Li et al., ACM MM 2020).
 
 commands:
 {commands}
@@ -51,7 +52,8 @@ commands:
 options:
   --version    print the version
   --traceback  on a failure, also print the traceback (before or after COMMAND)
-  COMMAND --help shows a command's essential options and examples, --help-all all options
+  COMMAND --help shows the essential options and examples of a command,
+  COMMAND --help-all explains all of its options
 
 examples:
   # score the photographs in a folder, with the model in the package

@@ -31,7 +31,16 @@ USAGE = """usage: linearityiqa datasets SUBCOMMAND [OPTIONS]
 
 {subcommands}
 
-SUBCOMMAND --help lists its options."""
+SUBCOMMAND --help shows its essential options and examples, --help-all explains
+all of its options.
+
+examples:
+  # what is wrong with your labels and images
+  linearityiqa datasets check mos.csv
+  # a training, a validation and a test set
+  linearityiqa datasets split mos.csv --output split.csv
+  # a database to try things on
+  linearityiqa datasets make"""
 
 
 def main(argv: Sequence[str]) -> int:
