@@ -26,7 +26,7 @@ from linearityiqa.config import (
     run_folder,
 )
 from linearityiqa.reporting import Table
-from linearityiqa.reproduce.folders import read_curves
+from linearityiqa.reproduce.run_folders import read_curves
 
 SEEDS = (1, 2, 3)
 METRICS = ("SROCC", "PLCC")

@@ -9,8 +9,7 @@ import scipy.stats
 from linearityiqa.errors import ConfigError
 from linearityiqa.metrics import MAPPINGS, agreement, fit_mapping, krocc, mae, outlier_ratio, plcc, rmse, srocc
 from linearityiqa.metrics.mappings import fit_mapping as fit
-from linearityiqa.metrics.moment_statistics import MomentStatistics
-from linearityiqa.metrics.rank_statistics import RankStatistics
+from linearityiqa.metrics.resampled_figures import MomentStatistics, RankStatistics
 from linearityiqa.metrics.resampling import Replicates, draw_counts
 
 
@@ -37,7 +36,7 @@ def test_rank_correlations_of_resamples_and_without_an_image_are_scipys(n, decim
     (counts,) = draw_counts(n, 4, 1)
     for images, values in [
         *zip(map(drawn, counts), statistic.resampled(counts).T, strict=True),
-        *list(zip(without(n), statistic.left_out().T, strict=True))[:40],
+        *list(zip(without(n), statistic.jackknife().T, strict=True))[:40],
     ]:
         expected = [scipy.stats.spearmanr(x[images], y[images])[0], scipy.stats.kendalltau(x[images], y[images])[0]]
         np.testing.assert_allclose(values, expected, atol=1e-12)
@@ -51,7 +50,7 @@ def test_other_figures_of_resamples_and_without_an_image_are_the_single_metrics(
     (counts,) = draw_counts(60, 5, 1)
     for images, values in [
         *zip(map(drawn, counts), statistic.resampled(counts).T, strict=True),
-        *zip(without(60), statistic.left_out().T, strict=True),
+        *zip(without(60), statistic.jackknife().T, strict=True),
     ]:
         a, b = x[images], y[images]
         line = np.polyval(np.polyfit(a, b, 1), a)

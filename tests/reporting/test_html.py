@@ -1,6 +1,8 @@
 """Oracle: Python's HTML parser reads back the text, the structure and the embedded bytes."""
 
 import base64
+import shutil
+import subprocess
 from html.parser import HTMLParser
 
 import pytest
@@ -117,3 +119,66 @@ def test_an_svg_is_embedded_and_other_bytes_are_refused():
 def test_write_is_utf8(tmp_path):
     full_report().write(tmp_path / "new" / "report.html")
     assert "Übersicht!" in (tmp_path / "new" / "report.html").read_text(encoding="utf-8")
+
+
+def test_several_notices_are_one_list():
+    report = HtmlReport("Title")
+    report.notice()
+    report.notice("one run <failed>", "another too")
+    reader = Reader(report.to_html())
+    assert [item["class"] for item in reader.all("ul")] == ["notice"]
+    assert {"one run <failed>", "another too"} <= set(reader.texts)
+
+
+@pytest.mark.parametrize(
+    ("rows", "classes", "columns"),
+    [
+        ([["mae", "Norm-in-Norm", 0.5]], "scroll brief", ["short", "short", "number"]),
+        ([["mae", "figure 6; table 2, as corrected by the authors", 0.5]] * 30, "scroll", ["short", None, "number"]),
+        ([["a" * 50, "b" * 50, 0.5]], "scroll brief wide", [None, None, "number"]),
+    ],
+)
+def test_a_table_says_what_paper_must_do_with_it(rows, classes, columns):
+    """Short texts stay in one line, few rows on one page; only a row too long for paper may be broken."""
+    report = HtmlReport("Title")
+    report.table(Table("Agreement", ["loss", "source", "SROCC"], rows))
+    reader = Reader(report.to_html())
+    assert [box["class"] for box in reader.all("div")] == [classes]
+    assert [head.get("class") for head in reader.all("th")[:3]] == columns
+
+
+def test_a_table_without_rows_is_written():
+    report = HtmlReport("Title")
+    report.table(Table("Nothing", ["loss", "SROCC"], []))
+    assert "SROCC" in Reader(report.to_html()).texts
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_printed_no_heading_is_orphaned_and_no_column_cut_off(paper, tmp_path):
+    """Oracle: the text of each page of Chromium's PDF, as Poppler reads it."""
+    if shutil.which("pdftotext") is None:
+        pytest.skip("Poppler's pdftotext is not installed")
+    report = HtmlReport("Printed")
+    image = figure_bytes(convergence({"a": {"SROCC": [0.5]}}))
+    columns = ["Method", *(f"figure {number}" for number in range(9)), "Last"]
+    for number in range(8):
+        report.section(f"Heading {number}")
+        report.figure(image, alt="a curve", caption=f"Below heading {number}")
+        report.table(Table(f"Table {number}", columns, [["norm-in-norm-resnet18", *[0.123456] * 9, f"end{number}"]]))
+    page = tmp_path / "report.html"
+    page.write_text(report.to_html().replace("@page {", f"@page {{ size: {paper};"), encoding="utf-8")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+               "--disable-component-update", "--disable-sync", "--no-pdf-header-footer"]  # fmt: skip
+    target = tmp_path / "report.pdf"
+    subprocess.run(
+        ["chromium", *options, f"--user-data-dir={tmp_path / 'profile'}", f"--print-to-pdf={target}", page.as_uri()],
+        check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    text = subprocess.run(["pdftotext", "-layout", target, "-"], check=True, capture_output=True, text=True).stdout
+    pages = [sheet for sheet in text.split("\f") if sheet.strip()]
+    assert len(pages) > 3
+    for number in range(8):
+        (sheet,) = [sheet for sheet in pages if f"Below heading {number}" in sheet]
+        assert f"Heading {number}\n" in sheet
+        assert f"end{number}" in text

@@ -9,8 +9,7 @@ import pytest
 
 from linearityiqa.cli import main
 from linearityiqa.config import DemoConfig
-from linearityiqa.reproduce.demo import ARMS, DemoResult, run_demo
-from linearityiqa.reproduce.demo_report import verdict, write_demo_report
+from linearityiqa.reproduce.demo import ARMS, DemoResult, run_demo, verdict, write_demo_report
 from small_runs import SMALL_BACKBONE
 
 pytest.importorskip("skimage", reason="the built-in database needs scikit-image")

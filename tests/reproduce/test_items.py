@@ -11,7 +11,7 @@ import scipy.stats
 
 from linearityiqa.errors import DataError
 from linearityiqa.reproduce import ITEMS, AuthorsLayout, Scale, draw_item, draw_items, gather
-from linearityiqa.reproduce.outputs import numbers_json
+from linearityiqa.reproduce.reproduction import numbers_json
 
 PAPER = Scale()
 
@@ -93,7 +93,8 @@ def test_a_diverged_run_ends_its_curve_and_gaps_are_said(make_source):
         "MAE, learning rate 1e-3: the curve ends in its first epoch; the run diverged.",
         "MAE, batch size 4: no value at epoch 2 (not a number).",
     }
-    notes = [text.get_text() for ax in drawn.pictures["fig5-lr"].figure.axes for text in ax.texts]
+    legends = [ax.get_legend() for ax in drawn.pictures["fig5-lr"].figure.axes]
+    notes = [legend.get_title().get_text() for legend in legends if legend]
     assert notes == ["learning rate 1e-3 diverged\n(epoch 1)", "learning rate 1e-3 diverged\n(epoch 2)"]
     gap = next(row for row in drawn.numbers["bs"] if row["loss"] == "mae" and row["value"] == "4")
     assert gap["values"] == [0.1, None, 0.3, 0.4, 0.5]

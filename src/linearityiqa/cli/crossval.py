@@ -11,7 +11,7 @@ from linearityiqa.config import CrossvalConfig
 from linearityiqa.evaluation.methods import short_names
 from linearityiqa.extras import require
 from linearityiqa.files import named_path
-from linearityiqa.metrics.splits import SplitComparison, compare_over_splits, spread
+from linearityiqa.metrics.significance import SplitComparison, compare_over_splits, spread
 from linearityiqa.reporting import Cell, Table
 
 if TYPE_CHECKING:

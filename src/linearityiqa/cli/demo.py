@@ -16,8 +16,7 @@ DESCRIPTION = (
 def main(argv: Sequence[str]) -> int:
     """Parse, run, print."""
     config = parse(DemoConfig, argv, prog="linearityiqa demo", description=DESCRIPTION)
-    from linearityiqa.reproduce.demo import run_demo
-    from linearityiqa.reproduce.demo_report import write_demo_report
+    from linearityiqa.reproduce.demo import run_demo, write_demo_report
 
     result = run_demo(config)
     report = write_demo_report(config, result)

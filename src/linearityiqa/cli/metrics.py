@@ -14,18 +14,19 @@ from linearityiqa.evaluation.methods import Methods, read_methods, short_names
 from linearityiqa.files import write_text
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.reporting import Table
-from linearityiqa.reporting.agreement_tables import (
+from linearityiqa.reporting.evaluation_report import (
+    ReportContent,
     agreement_table,
     better_table,
     differences_table,
+    evaluation_report,
     figures_table,
     groups_table,
     mappings_table,
     pairs_table,
     parametric_table,
 )
-from linearityiqa.reporting.diagnosis import Method
-from linearityiqa.reporting.evaluation_report import ReportContent, evaluation_report
+from linearityiqa.reporting.scatter import Method
 
 logger = logging.getLogger(__name__)
 

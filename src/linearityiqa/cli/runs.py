@@ -62,8 +62,7 @@ def _files(run: Path) -> Iterator[Path]:
 
 def describe(folder: Path) -> dict[str, Any]:
     """What is known of a run, as plain values; `state` is finished, running, stopped, diverged or unreadable."""
-    from linearityiqa.reproduce.folders import last_epoch
-    from linearityiqa.reproduce.progress import read_json, saved_config
+    from linearityiqa.reproduce.run_folders import last_epoch, read_json, saved_config
 
     known: dict[str, Any] = {"folder": str(folder)}
     try:
@@ -109,7 +108,7 @@ def _results(results: dict[str, Any]) -> dict[str, Any]:
 
 def _best_so_far(folder: Path, config: TrainConfig) -> dict[str, Any]:
     """The validation figures of the best epoch in metrics.csv; nothing before the first one's end."""
-    from linearityiqa.reproduce.folders import read_curves
+    from linearityiqa.reproduce.run_folders import read_curves
 
     if not (folder / runfiles.METRICS).exists():
         return {}

@@ -6,10 +6,13 @@ Only `predict` needs torch (extra `train`); it is loaded on first use.
 from typing import TYPE_CHECKING, Any
 
 from linearityiqa.evaluation.authors_npy import AuthorsResults, read_authors_npy, write_authors_npy
-from linearityiqa.evaluation.predictions import Predictions
-from linearityiqa.evaluation.predictions_file import SavedPredictions, read_predictions_csv, write_predictions_csv
-from linearityiqa.evaluation.report import AUTHORS_SUFFIXES, Evaluation, evaluate, paper_lines
-from linearityiqa.evaluation.results import results_of
+from linearityiqa.evaluation.predictions import (
+    Predictions,
+    SavedPredictions,
+    read_predictions_csv,
+    write_predictions_csv,
+)
+from linearityiqa.evaluation.summary import AUTHORS_SUFFIXES, Evaluation, evaluate, paper_lines, results_of
 from linearityiqa.extras import require
 
 if TYPE_CHECKING:

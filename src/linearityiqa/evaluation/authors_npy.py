@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation.predictions import Predictions
-from linearityiqa.evaluation.report import AUTHORS_FIGURES, AUTHORS_SUFFIXES, evaluate
 from linearityiqa.evaluation.safe_npy import load_pickled_dict
+from linearityiqa.evaluation.summary import AUTHORS_FIGURES, AUTHORS_SUFFIXES, evaluate
 from linearityiqa.files import atomic_path
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import QualityScores, known_deviations

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from linearityiqa.data.labels import Labels
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation.authors_npy import read_authors_npy
-from linearityiqa.evaluation.predictions_file import SavedPredictions, read_predictions_csv
+from linearityiqa.evaluation.predictions import SavedPredictions, read_predictions_csv
 from linearityiqa.evaluation.scores_file import Scores, label_scores, read_labels, read_scores
 from linearityiqa.files import named_path
 

@@ -1,13 +1,18 @@
-"""What a network said of a set of images, beside what people said."""
+"""Predictions with their MOS: in memory, and as predictions.csv."""
 
-from dataclasses import dataclass
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from linearityiqa.data.texttable import read_text_table
 from linearityiqa.errors import DataError
+from linearityiqa.files import atomic_path
 from linearityiqa.mapping import LinearMapping
-from linearityiqa.quality import QualityScores
+from linearityiqa.quality import QualityScores, known_deviations
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,3 +51,88 @@ class Predictions:
     def mapped(self, mapping: QualityScores[LinearMapping]) -> QualityScores[NDArray[np.float64]]:
         """Each head's scores on the scale of the MOS, never clipped."""
         return QualityScores(*(line(scores) for line, scores in zip(mapping, self.scores, strict=True)))
+
+
+NAME, MOS, MOS_STD, RATINGS = "image_name", "mos", "mos_std", "ratings"
+HEAD_COLUMNS = {"fused": "prediction", "stage3": "prediction_stage3", "stage4": "prediction_stage4"}
+"""Column of each head's mapped scores, in the order of the file."""
+
+
+@dataclass(frozen=True, eq=False)
+class SavedPredictions:
+    """The columns of a predictions file; those that it may lack are None.
+
+    Attributes:
+        names: image names.
+        mos: mean opinion scores, shape (N,), finite.
+        mos_std: their standard deviations on the scale of `mos`, shape (N,).
+        prediction: the method's scores, shape (N,), finite; our models' are mapped to the scale of `mos`.
+        prediction_stage3: mapped scores of the stage-3 head.
+        prediction_stage4: mapped scores of the stage-4 head.
+        ratings: number of ratings behind each MOS, shape (N,).
+        texts: values of the other columns that were asked for.
+    """
+
+    names: tuple[str, ...]
+    mos: NDArray[np.float64]
+    prediction: NDArray[np.float64]
+    mos_std: NDArray[np.float64] | None = None
+    prediction_stage3: NDArray[np.float64] | None = None
+    prediction_stage4: NDArray[np.float64] | None = None
+    ratings: NDArray[np.float64] | None = None
+    texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mos_std", known_deviations(self.mos_std))
+
+
+def write_predictions_csv(path: Path, predictions: Predictions, mapping: QualityScores[LinearMapping]) -> None:
+    """Write image_name, mos, mos_std (where known) and the mapped score of each head, atomically.
+
+    Numbers have as many digits as give the same float64 back.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    columns = {MOS: predictions.mos}
+    if predictions.mos_std is not None:
+        columns[MOS_STD] = predictions.mos_std
+    mapped = predictions.mapped(mapping)
+    columns |= {column: getattr(mapped, head) for head, column in HEAD_COLUMNS.items()}
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([NAME, *columns])
+        # tolist gives Python's floats, whose text is the shortest that reads back as the same number
+        writer.writerows(zip(predictions.names, *(values.tolist() for values in columns.values()), strict=True))
+
+
+def read_predictions_csv(path: Path, texts: Sequence[str] = ()) -> SavedPredictions:
+    """Read a predictions file of ours or of any other method.
+
+    Args:
+        path: a CSV file with the columns image_name, mos and prediction, optionally mos_std, prediction_stage3,
+            prediction_stage4 and ratings.
+        texts: names of other columns that are wanted as text.
+
+    Raises:
+        DataError: the file is missing, too large or no CSV text, lacks a column, names an image twice, or holds a
+            value that is not a finite number; the message names the line.
+    """
+    optional = (MOS_STD, *(column for head, column in HEAD_COLUMNS.items() if head != "fused"), RATINGS)
+    table = read_text_table(path, (NAME, MOS, HEAD_COLUMNS["fused"], "score", *optional, *texts))
+    if MOS not in table and "score" in table:
+        raise DataError(f"{path} holds scores without opinions (mos): name a file of these with --labels.")
+    names = tuple(table.texts(NAME))
+    first_row: dict[str, int] = {}
+    for row, name in enumerate(names):
+        if first_row.setdefault(name, row) != row:
+            raise DataError(
+                f"{table.where(row)}: {name} is already in {table.where(first_row[name])}. Drop one of them."
+            )
+    return SavedPredictions(
+        names=names,
+        mos=table.numbers(MOS),
+        prediction=table.numbers(HEAD_COLUMNS["fused"]),
+        texts={column: tuple(table.texts(column)) for column in texts},
+        **{column: table.known_numbers(column) for column in optional},
+    )

@@ -15,7 +15,7 @@ from linearityiqa.data.labels import MAX_ROWS, Labels
 from linearityiqa.data.sources import open_label_file, open_labels
 from linearityiqa.data.texttable import MAX_BYTES, read_text_table
 from linearityiqa.errors import DataError
-from linearityiqa.evaluation.predictions_file import RATINGS, SavedPredictions
+from linearityiqa.evaluation.predictions import RATINGS, SavedPredictions
 from linearityiqa.extras import require
 
 NAMES, SCORES = ("path", "image_name"), ("score", "prediction")

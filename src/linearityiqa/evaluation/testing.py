@@ -20,9 +20,8 @@ from linearityiqa.data.workers import batch_limit, default_workers
 from linearityiqa.evaluation.authors_npy import write_authors_npy
 from linearityiqa.evaluation.device import place, prepare_device
 from linearityiqa.evaluation.inference import predict
-from linearityiqa.evaluation.predictions_file import write_predictions_csv
-from linearityiqa.evaluation.report import evaluate
-from linearityiqa.evaluation.results import results_of
+from linearityiqa.evaluation.predictions import write_predictions_csv
+from linearityiqa.evaluation.summary import evaluate, results_of
 from linearityiqa.files import sha256_of, write_text
 from linearityiqa.models import open_model
 from linearityiqa.models.layout import Layout, can_be_blocked

@@ -11,12 +11,21 @@ from linearityiqa.metrics.comparison import (
     is_error,
 )
 from linearityiqa.metrics.correlation import krocc, mae, outlier_ratio, plcc, rmse, srocc
-from linearityiqa.metrics.dependent import DependentTest, holm, meng_rosenthal_rubin, steiger, williams
 from linearityiqa.metrics.groups import GroupAgreement, agreement_by_group, label_ranges
 from linearityiqa.metrics.mappings import MAPPINGS, FittedMapping, fit_mapping
 from linearityiqa.metrics.pairs import PairAnalysis, analyse_pairs
 from linearityiqa.metrics.resampling import Interval
-from linearityiqa.metrics.splits import SplitComparison, Spread, compare_over_splits, spread
+from linearityiqa.metrics.significance import (
+    DependentTest,
+    SplitComparison,
+    Spread,
+    compare_over_splits,
+    holm,
+    meng_rosenthal_rubin,
+    spread,
+    steiger,
+    williams,
+)
 
 __all__ = [
     "CONFIDENCE",

@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike
 from linearityiqa.config import MappingName
 from linearityiqa.metrics.correlation import checked, krocc, mae, outlier_ratio, plcc, rmse, srocc
 from linearityiqa.metrics.mappings import FittedMapping, fit_mapping
-from linearityiqa.metrics.moment_statistics import MomentStatistics
-from linearityiqa.metrics.rank_statistics import RankStatistics
+from linearityiqa.metrics.resampled_figures import MomentStatistics, RankStatistics
 from linearityiqa.metrics.resampling import (
     MIN_IMAGES,
     FloatArray,

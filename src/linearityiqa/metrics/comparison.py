@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,9 +19,9 @@ from linearityiqa.metrics.agreement import (
     replicate_samples,
     with_intervals,
 )
-from linearityiqa.metrics.dependent import TESTS, DependentTest, holm
 from linearityiqa.metrics.mappings import MAPPINGS
 from linearityiqa.metrics.resampling import FloatArray, Interval, Replicates, check_resampling
+from linearityiqa.metrics.significance import TESTS, DependentTest, holm
 
 LEVEL = 0.05
 """Significance level of the verdicts."""
@@ -154,17 +155,14 @@ def compare(
             raise DataError(f"{name}: {cause}") from cause
     found = [sample.agreement() for sample in samples]
     replicates = replicate_samples(samples, found, resamples, seed)
-    pairs = [
-        _Pair(names[i], names[j], samples[i], samples[j], replicates[i], replicates[j], found[i], found[j])
-        for i, j in itertools.combinations(range(len(names)), 2)
-    ]
+    methods = map(_Method, names, samples, replicates, found)
     return MethodComparison(
         names=names,
         n=found[0].n,
         agreements={
             name: with_intervals(one, own, confidence) for name, one, own in zip(names, found, replicates, strict=True)
         },
-        pairs=_compared(pairs, confidence),
+        pairs=_compared(tuple(itertools.combinations(methods, 2)), confidence),
         resamples=resamples,
         notes=tuple(
             f"{name} falls as the MOS rises: its correlations are compared without their sign."
@@ -179,35 +177,30 @@ def is_error(figure: str) -> bool:
     return figure.startswith(LOWER_IS_BETTER)
 
 
-@dataclass(frozen=True, eq=False)
-class _Pair:
-    """Two methods before they are compared."""
+class _Method(NamedTuple):
+    name: str
+    sample: Sample
+    replicates: Mapping[str, Replicates]
+    found: Agreement
 
-    first: str
-    second: str
-    samples_first: Sample
-    samples_second: Sample
-    replicates_first: Mapping[str, Replicates]
-    replicates_second: Mapping[str, Replicates]
-    found_first: Agreement
-    found_second: Agreement
 
-    def difference(self, figure: str) -> Replicates | None:
-        """The difference of a figure on all resamples; None where one of the methods has none."""
-        if figure not in self.replicates_first or figure not in self.replicates_second:
-            return None
-        sides = [own[figure] for own in (self.replicates_first, self.replicates_second)]
-        if not is_error(figure):
-            sides = [side * (-1.0 if side.estimate < 0 else 1.0) for side in sides]
-        return sides[0] - sides[1]
+def _difference(first: _Method, second: _Method, figure: str) -> Replicates | None:
+    """The difference of a figure on all resamples; None where one of the methods has none."""
+    if figure not in first.replicates or figure not in second.replicates:
+        return None
+    sides = [own.replicates[figure] for own in (first, second)]
+    if not is_error(figure):
+        sides = [side * (-1.0 if side.estimate < 0 else 1.0) for side in sides]
+    return sides[0] - sides[1]
 
-    def tests(self) -> dict[str, tuple[DependentTest, ...]]:
-        """The parametric tests, on values and on ranks."""
-        rank = require("scipy.stats", "metrics").rankdata
-        x, y, mos = self.samples_first.predictions, self.samples_second.predictions, self.samples_first.mos
-        if len(mos) < 4 or min(np.ptp(x), np.ptp(y), np.ptp(mos)) == 0:
-            return {}
-        return {"SROCC": _tests(rank(x), rank(y), rank(mos)), "PLCC": _tests(x, y, mos)}
+
+def _dependent_tests(first: Sample, second: Sample) -> dict[str, tuple[DependentTest, ...]]:
+    """The parametric tests, on ranks and on values."""
+    rank = require("scipy.stats", "metrics").rankdata
+    x, y, mos = first.predictions, second.predictions, first.mos
+    if len(mos) < 4 or min(np.ptp(x), np.ptp(y), np.ptp(mos)) == 0:
+        return {}
+    return {"SROCC": _tests(rank(x), rank(y), rank(mos)), "PLCC": _tests(x, y, mos)}
 
 
 def _tests(x: FloatArray, y: FloatArray, mos: FloatArray) -> tuple[DependentTest, ...]:
@@ -218,14 +211,12 @@ def _tests(x: FloatArray, y: FloatArray, mos: FloatArray) -> tuple[DependentTest
     return tuple(test(abs(float(matrix[0, 2])), abs(float(matrix[1, 2])), between, len(mos)) for test in TESTS)
 
 
-def _compared(pairs: Sequence[_Pair], confidence: float) -> tuple[PairComparison, ...]:
-    figures = list(pairs[0].found_first.figures())
+def _compared(pairs: Sequence[tuple[_Method, _Method]], confidence: float) -> tuple[PairComparison, ...]:
     differences: list[dict[str, Difference]] = [{} for _ in pairs]
-    for figure in figures:
-        replicates = [pair.difference(figure) for pair in pairs]
+    for figure in pairs[0][0].found.figures():
+        replicates = [_difference(*pair, figure) for pair in pairs]
         p_values = [None if one is None else one.p_value() for one in replicates]
-        known = [p for p in p_values if p is not None]
-        adjusted = iter(holm(known).tolist())
+        adjusted = iter(holm([p for p in p_values if p is not None]).tolist())
         for own, one, p in zip(differences, replicates, p_values, strict=True):
             if one is None:
                 continue
@@ -239,8 +230,14 @@ def _compared(pairs: Sequence[_Pair], confidence: float) -> tuple[PairComparison
                 better=_better(figure, one.estimate, p_holm),
             )
     return tuple(
-        PairComparison(first=pair.first, second=pair.second, n=pair.found_first.n, differences=own, tests=pair.tests())
-        for pair, own in zip(pairs, differences, strict=True)
+        PairComparison(
+            first=first.name,
+            second=second.name,
+            n=first.found.n,
+            differences=own,
+            tests=_dependent_tests(first.sample, second.sample),
+        )
+        for (first, second), own in zip(pairs, differences, strict=True)
     )
 
 

@@ -53,7 +53,7 @@ class Statistic(Protocol):
     def resampled(self, counts: Counts) -> FloatArray:
         """Each figure on each resample, shape (figures, resamples); nan where it is not defined."""
 
-    def left_out(self) -> FloatArray:
+    def jackknife(self) -> FloatArray:
         """Each figure without each of the images, shape (figures, N)."""
 
 
@@ -64,21 +64,21 @@ class Replicates:
     Attributes:
         estimate: on all images.
         resampled: on the resamples, shape (resamples,).
-        left_out: without each of the images, shape (N,).
+        jackknife: without each of the images, shape (N,).
     """
 
     estimate: float
     resampled: FloatArray
-    left_out: FloatArray
+    jackknife: FloatArray
 
     def __sub__(self, other: "Replicates") -> "Replicates":
         """The difference of two figures, on the same resamples."""
         return Replicates(
-            self.estimate - other.estimate, self.resampled - other.resampled, self.left_out - other.left_out
+            self.estimate - other.estimate, self.resampled - other.resampled, self.jackknife - other.jackknife
         )
 
     def __mul__(self, factor: float) -> "Replicates":
-        return Replicates(factor * self.estimate, factor * self.resampled, factor * self.left_out)
+        return Replicates(factor * self.estimate, factor * self.resampled, factor * self.jackknife)
 
     def interval(self, confidence: float) -> Interval | None:
         """The bias-corrected and accelerated (BCa) interval (Efron, JASA 82, 1987).
@@ -87,12 +87,10 @@ class Replicates:
         left out; where they are more than 5 %, or where all resamples lie on one side of the estimate, there is no
         interval.
         """
-        values = self._defined()
-        if values is None:
+        parts = self._bca()
+        if parts is None:
             return None
-        bias, acceleration = self._bias(values), self._acceleration()
-        if not np.isfinite(bias):
-            return None
+        values, bias, acceleration = parts
         special = require("scipy.special", "metrics")
         tail = (1 - confidence) / 2
         shifted = bias + special.ndtri(np.array([tail, 1 - tail]))
@@ -104,12 +102,10 @@ class Replicates:
 
         It is not below about 1 / resamples, and None where there is no interval.
         """
-        values = self._defined()
-        if values is None:
+        parts = self._bca()
+        if parts is None:
             return None
-        bias, acceleration = self._bias(values), self._acceleration()
-        if not np.isfinite(bias):
-            return None
+        values, bias, acceleration = parts
         special = require("scipy.special", "metrics")
         half = 0.5 / len(values)
         distance = float(special.ndtri(np.clip(_share_below(values, 0.0), half, 1 - half))) - bias
@@ -119,18 +115,17 @@ class Replicates:
         z = distance / scale - bias
         return max(2 * float(special.ndtr(-abs(z))), 2 * half)
 
-    def _defined(self) -> FloatArray | None:
+    def _bca(self) -> tuple[FloatArray, float, float] | None:
+        """The resamples on which the figure is defined, bias and acceleration; None where there is no interval."""
         values = self.resampled[np.isfinite(self.resampled)]
         if not np.isfinite(self.estimate) or len(values) < (1 - _MAX_UNDEFINED) * len(self.resampled):
             return None
-        return values
-
-    def _bias(self, values: FloatArray) -> float:
-        return float(require("scipy.special", "metrics").ndtri(_share_below(values, self.estimate)))
+        bias = float(require("scipy.special", "metrics").ndtri(_share_below(values, self.estimate)))
+        return (values, bias, self._acceleration()) if np.isfinite(bias) else None
 
     def _acceleration(self) -> float:
-        left_out = self.left_out[np.isfinite(self.left_out)]
-        deviations = left_out.mean() - left_out if len(left_out) else np.zeros(1)
+        jackknife = self.jackknife[np.isfinite(self.jackknife)]
+        deviations = jackknife.mean() - jackknife if len(jackknife) else np.zeros(1)
         spread = float((deviations**2).sum())
         return float((deviations**3).sum() / (6 * spread**1.5)) if spread > 0 else 0.0
 
@@ -156,9 +151,9 @@ def replicate(
             part.append(statistic.resampled(counts))
     found = []
     for part, statistic, figures in zip(parts, statistics, estimates, strict=True):
-        resampled, left_out = np.concatenate(part, axis=1), statistic.left_out()
+        resampled, jackknife = np.concatenate(part, axis=1), statistic.jackknife()
         found.append(
-            {name: Replicates(figures[name], resampled[i], left_out[i]) for i, name in enumerate(statistic.names)}
+            {name: Replicates(figures[name], resampled[i], jackknife[i]) for i, name in enumerate(statistic.names)}
         )
     return found
 

@@ -3,9 +3,8 @@
 Importing this package needs neither torch nor matplotlib; drawing a figure needs the extra `train`.
 """
 
-from linearityiqa.reporting.bars import BarPanel, BarSeries, bar_chart
-from linearityiqa.reporting.curves import Line, Panel, convergence, line_grid
-from linearityiqa.reporting.html import HtmlReport
+from linearityiqa.reporting.charts import BarPanel, BarSeries, Line, Panel, bar_chart, convergence, line_grid
+from linearityiqa.reporting.html import HtmlReport, Thumbnail
 from linearityiqa.reporting.scatter import Cloud, scatter_grid
 from linearityiqa.reporting.style import COLUMN_WIDTH, PAGE_WIDTH, figure_bytes, save_figure
 from linearityiqa.reporting.tables import Cell, Table, format_cell
@@ -21,6 +20,7 @@ __all__ = [
     "Line",
     "Panel",
     "Table",
+    "Thumbnail",
     "bar_chart",
     "convergence",
     "figure_bytes",

@@ -6,11 +6,19 @@ import re
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from linearityiqa.files import write_text
 from linearityiqa.reporting.tables import Table
+
+SHORT = 28
+"""Characters up to which the texts of a table's column are kept in one line."""
+BRIEF = 12
+"""Rows up to which a table is kept on one page of paper."""
+WIDE = 95
+"""Characters in a row from which a table is printed smaller, and its texts may be broken."""
 
 
 class Thumbnail(NamedTuple):
@@ -36,12 +44,10 @@ class HtmlReport:
     Attributes:
         title: title of the page and its first heading.
         lead: one or two sentences under it.
-        language: language of the text, as in HTML's `lang`.
     """
 
     title: str
     lead: str = ""
-    language: str = "en"
     _blocks: list[str] = field(default_factory=list, repr=False)
     _sections: list[tuple[str, str]] = field(default_factory=list, repr=False)
 
@@ -59,9 +65,13 @@ class HtmlReport:
         """A paragraph of plain text."""
         self._blocks.append(f"<p>{_text(text)}</p>")
 
-    def notice(self, text: str) -> None:
-        """A paragraph that must not be missed: what failed or is missing."""
-        self._blocks.append(f'<p class="notice">{_text(text)}</p>')
+    def notice(self, *texts: str) -> None:
+        """What must not be missed, what failed or is missing: a paragraph, or a list of several; nothing for none."""
+        if len(texts) > 1:
+            items = "".join(f"<li>{_text(text)}</li>" for text in texts)
+            self._blocks.append(f'<ul class="notice">{items}</ul>')
+        elif texts:
+            self._blocks.append(f'<p class="notice">{_text(texts[0])}</p>')
 
     def bullets(self, texts: Sequence[str]) -> None:
         """A list; nothing for no texts."""
@@ -82,14 +92,23 @@ class HtmlReport:
 
     def table(self, table: Table) -> None:
         """A table with its title as caption; its first column names the rows."""
-        right = table.numeric_columns()
-        classes = [' class="number"' if number else "" for number in right]
+        rows = table.text_rows()
+        # of a heading, which may be broken, the longest word counts
+        headings = [max(map(len, name.split()), default=0) for name in table.columns]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)] or headings
+        classes = [
+            ' class="number"' if number else ' class="short"' if width <= SHORT else ""
+            for width, number in zip(widths, table.numeric_columns(), strict=True)
+        ]
         head = "".join(
             f'<th scope="col"{css}>{_text(name)}</th>' for name, css in zip(table.columns, classes, strict=True)
         )
-        body = "\n".join(_table_row(row, classes) for row in table.text_rows())
+        body = "\n".join(_table_row(row, classes) for row in rows)
+        size = (" brief" if len(rows) <= BRIEF else "") + (
+            " wide" if sum(map(max, widths, headings)) + 2 * len(widths) > WIDE else ""
+        )
         self._blocks.append(
-            f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(table.title)}"><table>\n'
+            f'<div class="scroll{size}" tabindex="0" role="region" aria-label="{_text(table.title)}"><table>\n'
             f"<caption>{_text(table.title)}</caption>\n<thead><tr>{head}</tr></thead>\n"
             f"<tbody>\n{body}\n</tbody>\n</table></div>"
         )
@@ -136,14 +155,13 @@ class HtmlReport:
         links = "\n".join(f'<li><a href="#{anchor}">{_text(heading)}</a></li>' for anchor, heading in self._sections)
         contents = f'\n<nav aria-label="Contents">\n<ul>\n{links}\n</ul>\n</nav>' if len(self._sections) > 2 else ""
         blocks = "\n".join(self._blocks)
-        style = Path(__file__).with_name("report.css").read_text("utf-8")
         return (
-            f'<!DOCTYPE html>\n<html lang="{_text(self.language)}">\n<head>\n<meta charset="utf-8">\n'
+            f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             # the page asks for nothing from outside, and says so to the browser
             '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
             "style-src 'unsafe-inline'\">\n"
-            f"<title>{_text(self.title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
+            f"<title>{_text(self.title)}</title>\n<style>\n{_style()}</style>\n</head>\n<body>\n"
             f"<header>\n<h1>{_text(self.title)}</h1>{lead}\n</header>{contents}\n<main>\n{blocks}\n</main>\n"
             "</body>\n</html>\n"
         )
@@ -160,6 +178,11 @@ class HtmlReport:
         words = re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-") or "section"
         taken = {anchor for anchor, _ in self._sections}
         return words if words not in taken else f"{words}-{len(taken) + 1}"
+
+
+@cache
+def _style() -> str:
+    return Path(__file__).with_name("report.css").read_text("utf-8")
 
 
 def _text(text: str) -> str:

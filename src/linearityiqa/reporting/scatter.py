@@ -1,15 +1,18 @@
-"""Predicted quality against mean opinion score."""
+"""Scatter plots of predicted quality and MOS, and what else shows where a method errs."""
 
-from collections.abc import Mapping, Sequence
+import math
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from linearityiqa.reporting.style import PAGE_WIDTH, new_figure, series_style, styled
+from linearityiqa.reporting.style import PAGE_WIDTH, add_legend, new_figure, series_style, styled
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -17,6 +20,10 @@ FIGURES_POINTS = 9
 """Height of the line of figures between a panel and its title: inside the panel it would hide dots."""
 DENSE = 500
 """From this number on the dots are small, translucent, and pixels in a PDF."""
+COLUMNS = 4
+"""Most panels beside each other; one fewer where the last row would not be full."""
+BINS = 10
+"""Ranges of MOS over which residuals are averaged; each holds equally many images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +46,12 @@ class Cloud:
 
 
 @styled
-def scatter_grid(
-    clouds: Sequence[Sequence[Cloud]], *, scale: str = "", width: float = PAGE_WIDTH, labels: bool = True
-) -> "Figure":
+def scatter_grid(clouds: Sequence[Sequence[Cloud]], *, width: float = PAGE_WIDTH) -> "Figure":
     """Draw rows of scatter plots, each square, with the identity line; the panels of a row share their range.
 
     Args:
         clouds: rows of equal length, top row first.
-        scale: words after "MOS" on the axes, e.g. the database.
         width: width of the figure in inches.
-        labels: whether axes are labelled.
     """
     columns = len(clouds[0])
     side = (width - 0.55) / columns
@@ -57,12 +60,10 @@ def scatter_grid(
     axes = figure.subplots(len(clouds), columns, squeeze=False)
     for row, row_axes in zip(clouds, axes, strict=True):
         low, high = _range_of(row)
-        for column, (cloud, ax) in enumerate(zip(row, row_axes, strict=True)):
+        for cloud, ax in zip(row, row_axes, strict=True):
             _draw_cloud(cloud, ax, low, high)
-            if labels and column == 0:
-                ax.set_ylabel(f"MOS{scale}")
-            if labels:
-                ax.set_xlabel("Predicted quality")
+            ax.set_xlabel("Predicted quality")
+        row_axes[0].set_ylabel("MOS")
     return figure
 
 
@@ -70,18 +71,22 @@ def _draw_cloud(cloud: Cloud, ax: "Axes", low: float, high: float) -> None:
     from matplotlib.ticker import MaxNLocator
 
     predicted, mos = np.asarray(cloud.predicted, dtype=np.float64), np.asarray(cloud.mos, dtype=np.float64)
-    draw_dots(ax, predicted, mos, cloud.style)
+    _draw_dots(ax, predicted, mos, cloud.style)
     ax.plot([low, high], [low, high], color="black", linewidth=0.8, linestyle=(0, (4, 2)))
-    ax.set(xlim=(low, high), ylim=(low, high), aspect="equal", title=cloud.title)
+    ax.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=5))
-    if cloud.figures:
-        ax.set_title(cloud.title, pad=5 + FIGURES_POINTS)
-        text = ", ".join(f"{name} {value:.3f}" for name, value in cloud.figures.items())
-        ax.annotate(text, (0.5, 1), (0, 3), "axes fraction", "offset points", ha="center", va="bottom", fontsize=7)
+    _write_heading(ax, cloud.title, cloud.figures)
 
 
-def draw_dots(ax: "Axes", x: NDArray[np.float64], y: NDArray[np.float64], style: int) -> None:
+def _write_heading(ax: "Axes", title: str, figures: Mapping[str, float]) -> None:
+    """Write a panel's title, and below it, above the dots, its figures."""
+    ax.set_title(title, pad=5 + FIGURES_POINTS * bool(figures))
+    text = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
+    ax.annotate(text, (0.5, 1), (0, 3), "axes fraction", "offset points", ha="center", va="bottom", fontsize=7)
+
+
+def _draw_dots(ax: "Axes", x: NDArray[np.float64], y: NDArray[np.float64], style: int) -> None:
     """Draw a cloud of dots in the colour number `style`."""
     dense = len(x) >= DENSE
     ax.plot(
@@ -108,3 +113,113 @@ def _range_of(row: Sequence[Cloud]) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     margin = 0.04 * (high - low) or 0.5
     return low - margin, high + margin
+
+
+@dataclass(frozen=True, eq=False)
+class Method:
+    """Predictions of one method on one set of images.
+
+    Attributes:
+        name: what stands above its panels.
+        predictions: as the method gives them, shape (N,).
+        mos: mean opinion scores, shape (N,).
+        mapping: from predictions to the scale of the MOS.
+        figures: what is written above its scatter plot, e.g. ``{"SROCC": 0.937}``.
+    """
+
+    name: str
+    predictions: NDArray[np.float64]
+    mos: NDArray[np.float64]
+    mapping: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def mapped(self) -> NDArray[np.float64]:
+        """Predictions on the scale of the MOS, shape (N,)."""
+        return self.mapping(self.predictions)
+
+    @property
+    def residuals(self) -> NDArray[np.float64]:
+        """Mapped prediction minus MOS, shape (N,): positive where an image is flattered."""
+        return self.mapped - self.mos
+
+
+@styled
+def mapping_grid(methods: Sequence[Method]) -> "Figure":
+    """MOS against the raw predictions of each method, with its mapping as a line; the panels share the axis of MOS."""
+    figure, panels = _panels(len(methods), "MOS")
+    for number, (method, ax) in enumerate(zip(methods, panels, strict=True)):
+        _draw_dots(ax, method.predictions, method.mos, number)
+        x = np.linspace(method.predictions.min(), method.predictions.max(), 200)
+        ax.plot(x, method.mapping(x), color="black", linewidth=1.1)
+        ax.set(xlabel="Prediction")
+        _write_heading(ax, _folded(method.name, panels), method.figures)
+    return figure
+
+
+@styled
+def residual_grid(methods: Sequence[Method]) -> "Figure":
+    """Mapped prediction minus MOS against MOS, with mean and standard deviation in ranges of MOS of equal count.
+
+    A slope down is regression to the mean: good images are underrated and bad ones overrated.
+    """
+    figure, panels = _panels(len(methods), "Mapped prediction \N{MINUS SIGN} MOS")
+    for number, (method, ax) in enumerate(zip(methods, panels, strict=True)):
+        _draw_dots(ax, method.mos, method.residuals, number)
+        ax.axhline(0, color="black", linewidth=0.8, linestyle=(0, (4, 2)))
+        centres, means, deviations = binned_residuals(method.mos, method.residuals)
+        ax.errorbar(centres, means, yerr=deviations, color="black", linewidth=1.1, marker="o", markersize=3, capsize=2)
+        ax.set(title=_folded(method.name, panels), xlabel="MOS")
+    return figure
+
+
+@styled
+def histogram_grid(methods: Sequence[Method]) -> "Figure":
+    """How many images have which MOS, and which mapped prediction; a mapped method spreads less than the MOS."""
+    figure, panels = _panels(len(methods), "Images")
+    handles: dict[str, Artist] = {}
+    for number, (method, ax) in enumerate(zip(methods, panels, strict=True)):
+        both = np.concatenate([method.mos, method.mapped])
+        low, high = float(both.min()), float(both.max())
+        edges = np.linspace(low, high, 31) if high > low else np.array([low - 0.5, high + 0.5])
+        handles["MOS"] = ax.stairs(np.histogram(method.mos, edges)[0], edges, fill=True, color="#BBBBBB")
+        counts, colour = np.histogram(method.mapped, edges)[0], series_style(number).colour
+        handles[f"mapped prediction: {method.name}"] = ax.stairs(counts, edges, linewidth=1.2, color=colour)
+        ax.set(title=_folded(method.name, panels), xlabel="MOS, mapped prediction")
+    panels[0].set_ylim(bottom=0)  # bars whose foot is hidden would mislead
+    add_legend(figure, handles)
+    return figure
+
+
+def binned_residuals(
+    mos: NDArray[np.float64], residuals: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Mean MOS, mean residual and standard deviation of the residuals in ranges of MOS that hold equally many images.
+
+    >>> centres, means, _ = binned_residuals(np.arange(20.0), np.repeat([1.0, -1.0], 10))
+    >>> means.tolist()
+    [1.0, 1.0, 1.0, 1.0, 1.0, -1.0, -1.0, -1.0, -1.0, -1.0]
+    """
+    parts = np.array_split(np.argsort(mos, kind="stable"), min(BINS, max(1, len(mos) // 2)))
+    rows = [(mos[part].mean(), residuals[part].mean(), residuals[part].std()) for part in parts]
+    centres, means, deviations = np.array(rows, dtype=np.float64).T
+    return centres, means, deviations
+
+
+def _panels(count: int, y_label: str) -> "tuple[Figure, list[Axes]]":
+    """A figure of `count` panels with one vertical axis, at most `COLUMNS` in a row, and the panels."""
+    columns = COLUMNS if count % COLUMNS == 0 else min(count, COLUMNS - 1)
+    rows = math.ceil(count / columns)
+    panel = min(PAGE_WIDTH / columns, 0.55 * PAGE_WIDTH)
+    figure = new_figure(columns * panel, rows * (max(0.82 * panel, 1.6) + 0.35))
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    for left in axes[:, 0]:
+        left.set_ylabel(y_label)
+    for ax in axes.flat[count:]:
+        ax.set_axis_off()
+    return figure, list(axes.flat[:count])
+
+
+def _folded(title: str, panels: "Sequence[Axes]") -> str:
+    """A title in as many lines as it needs above its panel."""
+    return textwrap.fill(title, 60 if len(panels) == 1 else 100 // min(len(panels), COLUMNS))

@@ -1,22 +1,22 @@
 """The paper's figures and tables: the runs as data, the results from any source, the drawing as pure functions."""
 
+from linearityiqa.reproduce.authors_layout import AuthorsLayout, export
 from linearityiqa.reproduce.item import (
     BhatNeed,
     CurveNeed,
     Drawn,
+    Gathered,
     Item,
     PredictionsNeed,
-    Results,
     Source,
     draw_item,
     draw_items,
     gather,
 )
 from linearityiqa.reproduce.items import ITEMS
-from linearityiqa.reproduce.layout import AuthorsLayout, export
-from linearityiqa.reproduce.outputs import save_drawn, write_report
-from linearityiqa.reproduce.plan import Run, Scale
-from linearityiqa.reproduce.results import BhatLog, Curve, PredictionsSet
+from linearityiqa.reproduce.paper import Run, Scale
+from linearityiqa.reproduce.reproduction import save_drawn, write_report
+from linearityiqa.reproduce.run_data import BhatLog, Curve, PredictionsSet
 
 __all__ = [
     "ITEMS",
@@ -26,10 +26,10 @@ __all__ = [
     "Curve",
     "CurveNeed",
     "Drawn",
+    "Gathered",
     "Item",
     "PredictionsNeed",
     "PredictionsSet",
-    "Results",
     "Run",
     "Scale",
     "Source",

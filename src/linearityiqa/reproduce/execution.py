@@ -1,17 +1,31 @@
-"""Carry out one run: train it, or go on training it, and test its model."""
+"""Carry out the runs of a reproduction: one after the other here, several at once, or on a cluster."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
-from linearityiqa.config import TestConfig, TrainConfig, from_dict, run_folder, runfiles, to_dict
+from linearityiqa.cluster import connect
+from linearityiqa.config import (
+    DataConfig,
+    ReproduceConfig,
+    TestConfig,
+    TrainConfig,
+    from_dict,
+    run_folder,
+    runfiles,
+    to_dict,
+)
 from linearityiqa.errors import DivergedError, Interrupted, LinearityIQAError
-from linearityiqa.reproduce.progress import is_tested, training_progress
+from linearityiqa.extras import require
+from linearityiqa.reproduce.paper import Run
+from linearityiqa.reproduce.run_folders import is_tested, progress_of, training_progress
+from linearityiqa.reproduce.setup import Job
 
 logger = logging.getLogger(__name__)
 
 
-class Outcome(NamedTuple):
+class RunEnd(NamedTuple):
     """How a run ended, and the sentence of one that did not end well."""
 
     status: Literal["done", "diverged", "failed", "stopped"]
@@ -29,7 +43,7 @@ class Order(NamedTuple):
         """The order for a training run and the tests of its model."""
         return cls(to_dict(training), [to_dict(test) for test in tests])
 
-    def carry_out(self) -> Outcome:
+    def carry_out(self) -> RunEnd:
         """Do what is ordered, here.
 
         Raises:
@@ -42,7 +56,7 @@ class Order(NamedTuple):
         )
 
 
-def carry_out(config: TrainConfig, tests: Sequence[TestConfig]) -> Outcome:
+def carry_out(config: TrainConfig, tests: Sequence[TestConfig]) -> RunEnd:
     """Train a run as far as that is not done, and make the tests that are missing; a failure is an outcome.
 
     Raises:
@@ -59,12 +73,112 @@ def carry_out(config: TrainConfig, tests: Sequence[TestConfig]) -> Outcome:
             if not is_tested(test, folder):
                 evaluate_model_file(test, folder / runfiles.MODEL)
     except DivergedError as end:
-        return Outcome("diverged", str(end))
+        return RunEnd("diverged", str(end))
     except Interrupted:
         raise
     except LinearityIQAError as failure:
-        return Outcome("failed", str(failure))
+        return RunEnd("failed", str(failure))
     except Exception as failure:  # memory, disk, a bug: whatever it is, it must not stop the other runs
         logger.debug("the run in %s failed", folder, exc_info=True)
-        return Outcome("failed", f"{type(failure).__name__}: {failure}")
-    return Outcome("done")
+        return RunEnd("failed", f"{type(failure).__name__}: {failure}")
+    return RunEnd("done")
+
+
+def run_jobs(jobs: Sequence[Job], config: ReproduceConfig) -> dict[Run, RunEnd]:
+    """Carry out what is left of some jobs; those of an earlier call go on where it stopped.
+
+    A run that fails is reported and stops no other; one that diverged is not tried again unless `config.fresh`.
+
+    Returns:
+        The outcome of every job, in their order.
+
+    Raises:
+        MissingExtraError: torch, or Ray where it is asked for, is not installed.
+        ConfigError: the Ray cluster cannot be reached.
+        Interrupted: SIGINT or SIGTERM; the runs under way have saved their states.
+    """
+    outcomes: dict[Run, RunEnd] = {}
+    waiting = []
+    for job in jobs:
+        progress = progress_of(job)
+        if config.fresh or progress.state in ("missing", "part done"):
+            waiting.append(replace(job, config=replace(job.config, run=replace(job.config.run, fresh=config.fresh))))
+        elif progress.state == "refused":
+            outcomes[job.run] = RunEnd("failed", progress.words)
+            logger.warning("not run: %s", progress.words)
+        else:
+            outcomes[job.run] = RunEnd("done" if progress.state == "done" else "diverged", progress.words)
+    if waiting:
+        require("torch", "train")
+        logger.info("%d of %d runs are left to do", len(waiting), len(jobs))
+        problems = _database_problems(waiting)
+        hopeless = {job.run: RunEnd("failed", problems[data]) for job in waiting if (data := _data_of(job)) in problems}
+        outcomes |= hopeless
+        waiting = [job for job in waiting if job.run not in hopeless]
+        for number, (job, outcome) in enumerate(_carry_out_all(waiting, config), start=1):
+            outcomes[job.run] = outcome
+            _report(f"run {number} of {len(waiting)}", job, outcome)
+    return {job.run: outcomes[job.run] for job in jobs}
+
+
+def _data_of(job: Job) -> DataConfig:
+    """The database that a run trains on, whichever its split."""
+    return replace(job.config.data, exp_id=0)
+
+
+def _database_problems(jobs: Sequence[Job]) -> dict[DataConfig, str]:
+    """Why databases cannot be opened: better said now than by each run, or after hours, when models are tested."""
+    from linearityiqa.data.databases import open_database
+
+    problems: dict[DataConfig, str] = {}
+    needed = [_data_of(job) for job in jobs] + [test.data for job in jobs for test in job.tests]
+    for data in dict.fromkeys(needed):
+        try:
+            open_database(data, jobs[0].config.optimiser.seed)
+        except LinearityIQAError as problem:
+            problems[data] = str(problem)
+            logger.warning("%s", problem)
+    return problems
+
+
+def _carry_out_all(jobs: Sequence[Job], config: ReproduceConfig) -> Iterator[tuple[Job, RunEnd]]:
+    if config.ray is None and config.jobs == 1:
+        for job in jobs:
+            logger.info("%s: %s", job.folder, job.run)
+            yield job, carry_out(job.config, job.tests)
+        return
+    from linearityiqa.training.stopping import StopRequest
+
+    if config.ray is not None:
+        from linearityiqa.reproduce.ray_cluster import run_on_ray
+
+        ray = connect(config.ray)  # before the signals are taken over: Ray sets handlers of its own
+        try:
+            with StopRequest() as stop:
+                yield from run_on_ray(jobs, ray, stop)
+                stop.raise_if_requested(_STOPPED)
+        finally:
+            ray.shutdown()
+        return
+    from linearityiqa.reproduce.processes import run_in_processes
+
+    # the bars of several processes would overwrite each other
+    quiet = [replace(job, config=replace(job.config, run=replace(job.config.run, pbar=False))) for job in jobs]
+    with StopRequest() as stop:
+        yield from run_in_processes(quiet, config.jobs, stop)
+        stop.raise_if_requested(_STOPPED)
+
+
+_STOPPED = "stopped; the same command goes on from the states that the runs have saved"
+
+
+def _report(which: str, job: Job, outcome: RunEnd) -> None:
+    match outcome.status:
+        case "done":
+            logger.info("%s is done: %s", which, job.folder)
+        case "diverged":
+            logger.warning("%s diverged: %s", which, outcome.message)
+        case "failed":
+            logger.warning("%s failed: %s", which, outcome.message)
+        case "stopped":
+            logger.info("%s is stopped: %s", which, job.folder)

@@ -1,21 +1,85 @@
 """What an item of the paper is: the results it needs, and a pure function that draws it from them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from linearityiqa.errors import DataError
 from linearityiqa.metrics import Agreement
 from linearityiqa.reporting import Table
-from linearityiqa.reproduce.compare import Comparison
-from linearityiqa.reproduce.plan import Run, Scale
-from linearityiqa.reproduce.results import BhatLog, Curve, PredictionsSet
+from linearityiqa.reproduce.paper import PAPER, Run, Scale
+from linearityiqa.reproduce.run_data import BhatLog, Curve, PredictionsSet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+
+@dataclass(frozen=True)
+class Comparison:
+    """A number that was computed, of our runs or of the authors' files, and the published one.
+
+    Attributes:
+        quantity: what both are.
+        computed: the value from the runs or files.
+        published: the published value, as printed.
+        source: where in the paper it is published.
+        interval: bootstrap interval of the computed value over the test images, or None where there is none.
+    """
+
+    quantity: str
+    computed: float
+    published: float
+    source: str
+    interval: tuple[float, float] | None = None
+
+    @property
+    def difference(self) -> float:
+        """Computed minus published."""
+        return self.computed - self.published
+
+    @property
+    def inside(self) -> bool | None:
+        """Whether the published value lies in the interval; None where there is no interval."""
+        return None if self.interval is None else self.interval[0] <= self.published <= self.interval[1]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "quantity": self.quantity,
+            "computed": self.computed,
+            "published": self.published,
+            "difference": self.difference,
+            "interval": list(self.interval) if self.interval else None,
+            "published_inside_interval": self.inside,
+            "source": f"{PAPER}, {self.source}",
+        }
+
+
+def comparison_table(comparisons: Sequence[Comparison]) -> Table:
+    """All comparisons as one table."""
+    verdict = {True: "yes", False: "no", None: None}
+    rows = [
+        [
+            one.quantity,
+            one.computed,
+            f"{one.published:g}",
+            f"{one.difference:+.4f}",
+            f"{one.interval[0]:.4f}\N{NO-BREAK SPACE}..\N{NO-BREAK SPACE}{one.interval[1]:.4f}"
+            if one.interval
+            else None,
+            verdict[one.inside],
+            one.source,
+        ]
+        for one in comparisons
+    ]
+    columns = ["Quantity", "Computed", "Published", "Difference", "95 % interval", "Published inside", "Source"]
+    return Table(f"Computed beside the published numbers ({PAPER})", columns, rows)
+
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 SplitOfCurve = Literal["train", "val", "test"]
 
 
@@ -75,7 +139,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Results:
+class Gathered:
     """What a source gave for an item's needs, and what it said of those it could not meet."""
 
     curves: Mapping[CurveNeed, Curve] = field(default_factory=dict)
@@ -83,18 +147,14 @@ class Results:
     bhat: Mapping[BhatNeed, BhatLog] = field(default_factory=dict)
     problems: Mapping[Need, str] = field(default_factory=dict)
 
-    def only(self, needs: Iterable[Need]) -> "Results":
+    def only(self, needs: Iterable[Need]) -> "Gathered":
         """The results of some needs, in their order."""
         kept = tuple(needs)
-        return Results(
-            {need: self.curves[need] for need in kept if isinstance(need, CurveNeed) and need in self.curves},
-            {
-                need: self.predictions[need]
-                for need in kept
-                if isinstance(need, PredictionsNeed) and need in self.predictions
-            },
-            {need: self.bhat[need] for need in kept if isinstance(need, BhatNeed) and need in self.bhat},
-            {need: self.problems[need] for need in kept if need in self.problems},
+        return Gathered(
+            _restricted(self.curves, kept),
+            _restricted(self.predictions, kept),
+            _restricted(self.bhat, kept),
+            _restricted(self.problems, kept),
         )
 
     def agreement(self, need: PredictionsNeed) -> Agreement | None:
@@ -106,6 +166,10 @@ class Results:
         """SROCC, PLCC, KROCC or RMSE of the predictions, or None where they are missing."""
         agreement = self.agreement(need)
         return agreement.as_dict()[metric] if agreement else None
+
+
+def _restricted(found: Mapping[Key, Value], needs: Iterable[Any]) -> dict[Key, Value]:
+    return {need: found[need] for need in needs if need in found}
 
 
 class Picture(NamedTuple):
@@ -151,7 +215,7 @@ class Item:
     name: str
     title: str
     needs: Callable[[Scale], tuple[Need, ...]]
-    draw: Callable[[Results, Scale], Drawn]
+    draw: Callable[[Gathered, Scale], Drawn]
     partial: bool = False
     test_during_training: bool = False
     log_bhat: bool = False
@@ -161,7 +225,7 @@ class Item:
         return tuple(dict.fromkeys(need.run for need in self.needs(scale)))
 
 
-def gather(needs: Iterable[Need], source: Source) -> Results:
+def gather(needs: Iterable[Need], source: Source) -> Gathered:
     """Fetch what a source has of the needs; what it lacks is kept as sentences."""
     curves: dict[CurveNeed, Curve] = {}
     predictions: dict[PredictionsNeed, PredictionsSet] = {}
@@ -178,10 +242,10 @@ def gather(needs: Iterable[Need], source: Source) -> Results:
                     bhat[need] = source.bhat(need)
         except DataError as problem:
             problems[need] = str(problem)
-    return Results(curves, predictions, bhat, problems)
+    return Gathered(curves, predictions, bhat, problems)
 
 
-def draw_item(item: Item, results: Results, scale: Scale) -> Drawn:
+def draw_item(item: Item, results: Gathered, scale: Scale) -> Drawn:
     """Draw an item from gathered results (which may hold more than it needs).
 
     Raises:
@@ -221,7 +285,7 @@ def _finite(found: PredictionsSet, need: PredictionsNeed) -> PredictionsSet:
     return found
 
 
-def _problem_sentence(results: Results, needed: int) -> str:
+def _problem_sentence(results: Gathered, needed: int) -> str:
     """One sentence on all that is missing; the first is quoted, since the others are mostly of its kind."""
     problems = list(dict.fromkeys(results.problems.values()))
     if not problems:

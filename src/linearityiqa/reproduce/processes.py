@@ -1,23 +1,31 @@
-"""Several runs at once on one machine, each in a process of its own with a GPU of its own."""
+"""Several runs at once on one machine, each in a process of its own with a GPU of its own.
+
+The process is this module, run as a script. Its standard input is one line of JSON, the order, and then stays open for
+as long as the runner lives. The last line of its standard output is the outcome, as JSON.
+"""
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from linearityiqa.data.workers import default_workers
+from linearityiqa.errors import Interrupted
 from linearityiqa.evaluation.device import visible_gpus
-from linearityiqa.reproduce.execution import Order, Outcome
+from linearityiqa.reproduce.execution import Order, RunEnd
 from linearityiqa.reproduce.setup import Job
 from linearityiqa.training.stopping import StopRequest
 
-COMMAND = [sys.executable, "-m", f"{__package__}.worker"]
+COMMAND = [sys.executable, "-m", f"{__package__}.processes"]
 """What a process of its own is started with."""
 PAUSE_SECONDS = 0.1
 
@@ -46,16 +54,16 @@ class Worker(NamedTuple):
                 process.stdin.flush()  # and stays open: its end tells the worker that the runner is gone
         return cls(job, process)
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> RunEnd:
         """How the ended process ended."""
         printed = self.process.stdout.read() if self.process.stdout else b""
         self.close()
         try:
-            return Outcome(**json.loads(printed.splitlines()[-1]))
+            return RunEnd(**json.loads(printed.splitlines()[-1]))
         except (IndexError, ValueError, TypeError):
             status = self.process.returncode
             how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-            return Outcome("failed", f"the process of the run in {self.job.folder} {how}. Start it again to go on.")
+            return RunEnd("failed", f"the process of the run in {self.job.folder} {how}. Start it again to go on.")
 
     def close(self) -> None:
         """Let go of the process; where it still runs, it ends."""
@@ -66,7 +74,7 @@ class Worker(NamedTuple):
         self.process.wait()
 
 
-def run_in_processes(jobs: Iterable[Job], count: int, stop: StopRequest) -> Iterator[tuple[Job, Outcome]]:
+def run_in_processes(jobs: Iterable[Job], count: int, stop: StopRequest) -> Iterator[tuple[Job, RunEnd]]:
     """Carry out jobs, at most `count` at once; outcomes come as the runs end.
 
     Once a stop is asked for, no further run is started, and those under way save their state.
@@ -103,3 +111,36 @@ def _environment(job: Job, slot: int, count: int) -> dict[str, str]:
     if gpus:
         return {"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]}
     return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, default_workers(None) // count))}
+
+
+def main() -> int:
+    """Read the order, carry it out, print the outcome."""
+    values = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_runner, daemon=True).start()
+    _show_notices(values.pop("label"))
+    try:
+        outcome = Order(**values).carry_out()
+    except Interrupted as stop:
+        outcome = RunEnd("stopped", str(stop))
+    print(json.dumps(outcome._asdict()), flush=True)
+    return 0
+
+
+def _end_with_runner() -> None:
+    """When the runner is gone, leave the folder to its successor; the saved state is all that is needed."""
+    while os.read(0, 1024):
+        pass
+    os._exit(1)
+
+
+def _show_notices(label: str) -> None:
+    """Notices go to standard error, with the name of the run before them."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(f"[{Path(label).name}] %(message)s"))
+    logger = logging.getLogger("linearityiqa")
+    logger.setLevel(logging.INFO)
+    logger.handlers = [handler]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,7 +8,7 @@ from typing import Any
 
 from linearityiqa.config import DeviceConfig
 from linearityiqa.errors import ConfigError, Interrupted
-from linearityiqa.reproduce.execution import Order, Outcome
+from linearityiqa.reproduce.execution import Order, RunEnd
 from linearityiqa.reproduce.setup import Job
 from linearityiqa.training.stopping import StopRequest
 
@@ -23,7 +23,7 @@ class Preempted(Exception):  # noqa: N818 - an event, not a fault
     """The machine of a run is being taken away: its state is saved, and it goes on elsewhere."""
 
 
-def run_on_ray(jobs: Iterable[Job], ray: Any, stop: StopRequest) -> Iterator[tuple[Job, Outcome]]:
+def run_on_ray(jobs: Iterable[Job], ray: Any, stop: StopRequest) -> Iterator[tuple[Job, RunEnd]]:
     """Carry out jobs on a cluster; outcomes come as the runs end.
 
     Every machine of the cluster needs this package, and this folder, the run folders and the databases under the paths
@@ -56,17 +56,17 @@ def _carry_out_there(folder: str, order: dict[str, Any]) -> dict[str, str]:
     except Interrupted as event:
         if event.exit_status == 128 + signal.SIGTERM:
             raise Preempted(str(event)) from event
-        return dict(Outcome("stopped", str(event))._asdict())
+        return dict(RunEnd("stopped", str(event))._asdict())
 
 
-def _outcome(ray: Any, reference: Any) -> Outcome:
+def _outcome(ray: Any, reference: Any) -> RunEnd:
     try:
-        return Outcome(**ray.get(reference))
+        return RunEnd(**ray.get(reference))
     except ray.exceptions.TaskCancelledError:
-        return Outcome("stopped")
+        return RunEnd("stopped")
     except ray.exceptions.RayError as failure:
         first_line = str(failure).partition("\n")[0]
-        return Outcome("failed", f"Ray lost the run ({type(failure).__name__}: {first_line})")
+        return RunEnd("failed", f"Ray lost the run ({type(failure).__name__}: {first_line})")
 
 
 def _resources(device: DeviceConfig, nodes: list[dict[str, Any]]) -> dict[str, int]:

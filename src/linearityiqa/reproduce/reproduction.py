@@ -1,22 +1,25 @@
 """Reproduce figures and tables: run what is missing, draw what there is, write it, compare it."""
 
+import json
+import os
+import platform
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from linearityiqa.config import ReproduceConfig, command_words
-from linearityiqa.reproduce.environment import environment_of
-from linearityiqa.reproduce.execution import Outcome
-from linearityiqa.reproduce.item import Drawn, Item, Source, draw_items, gather
+from linearityiqa.files import write_text
+from linearityiqa.reporting import HtmlReport, figure_bytes, save_figure
+from linearityiqa.reproduce.authors_layout import AuthorsLayout, export
+from linearityiqa.reproduce.execution import RunEnd, run_jobs
+from linearityiqa.reproduce.item import Drawn, Item, Source, comparison_table, draw_items, gather
 from linearityiqa.reproduce.items import ITEMS
-from linearityiqa.reproduce.layout import AuthorsLayout, export
-from linearityiqa.reproduce.outputs import save_drawn, write_report
-from linearityiqa.reproduce.own_results import OwnResults
-from linearityiqa.reproduce.plan import Run, Scale
-from linearityiqa.reproduce.progress import Progress, progress_of
-from linearityiqa.reproduce.runner import run_jobs
+from linearityiqa.reproduce.own_runs import OwnRuns
+from linearityiqa.reproduce.paper import Run, Scale
+from linearityiqa.reproduce.run_folders import Progress, progress_of
 from linearityiqa.reproduce.setup import ALL, Job, Setup, chosen_items
 
 
@@ -38,7 +41,7 @@ class Reproduction:
     files: Mapping[Item, Sequence[Path]]
     failures: Mapping[Item, str]
     unpublished: Mapping[Item, str]
-    outcomes: Mapping[Run, Outcome]
+    outcomes: Mapping[Run, RunEnd]
     report: Path
     exported: Sequence[Path] = ()
 
@@ -82,7 +85,7 @@ def reproduce(config: ReproduceConfig) -> Reproduction:
     """
     items, setup = chosen_items(config.items), Setup(config)
     unpublished: dict[Item, str] = {}
-    outcomes: dict[Run, Outcome] = {}
+    outcomes: dict[Run, RunEnd] = {}
     jobs: tuple[Job, ...] = ()
     source: Source
     if config.from_dir is not None:
@@ -92,7 +95,7 @@ def reproduce(config: ReproduceConfig) -> Reproduction:
     else:
         jobs = setup.jobs(items)
         outcomes = run_jobs(jobs, config)
-        source = OwnResults(setup, {run: outcome.message for run, outcome in outcomes.items() if outcome.message})
+        source = OwnRuns(setup, {run: outcome.message for run, outcome in outcomes.items() if outcome.message})
     wanted = [item for item in items if item not in unpublished]
     drawn, failures = draw_items(wanted, source, setup.scale)
     files = {item: save_drawn(item.name, one, config.output) for item, one in drawn.items()}
@@ -111,6 +114,122 @@ def reproduce(config: ReproduceConfig) -> Reproduction:
             gather(dict.fromkeys(n for item in drawn for n in item.needs(setup.scale)), source), config.export
         )
     return Reproduction(drawn, files, failures, unpublished, outcomes, report, exported)
+
+
+def save_drawn(name: str, drawn: Drawn, folder: Path) -> tuple[Path, ...]:
+    """Write an item: PDF and PNG of each figure, Markdown, LaTeX and CSV of each table, `name`.json of all numbers.
+
+    Returns:
+        The files written.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    written: list[Path] = []
+    for stem, picture in drawn.pictures.items():
+        written += save_figure(picture.figure, folder, stem)
+    for stem, table in drawn.tables.items():
+        for suffix, text in (("md", table.to_markdown()), ("tex", table.to_latex()), ("csv", table.to_csv())):
+            written.append(folder / f"{stem}.{suffix}")
+            write_text(written[-1], text)
+    written.append(folder / f"{name}.json")
+    write_text(written[-1], numbers_json(name, drawn))
+    return tuple(written)
+
+
+def numbers_json(name: str, drawn: Drawn) -> str:
+    """Every number of an item as JSON; equal results give equal text."""
+    content = {
+        "item": name,
+        **drawn.numbers,
+        "sentences": list(drawn.sentences),
+        "comparisons": [comparison.as_dict() for comparison in drawn.comparisons],
+    }
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def write_report(
+    path: Path,
+    drawn: Mapping[Item, Drawn],
+    *,
+    failures: Mapping[Item, str],
+    environment: Mapping[str, object],
+    commands: Sequence[str] = (),
+    notices: Sequence[str] = (),
+) -> None:
+    """Write one self-contained HTML page with every item.
+
+    Args:
+        path: the page.
+        drawn: items in the order of the page.
+        failures: the sentence of each item that could not be drawn.
+        environment: versions, device, seed and the like, by name.
+        commands: the command of each run.
+        notices: what a reader must know before all else.
+
+    Raises:
+        OSError: the page cannot be written.
+    """
+    report = HtmlReport("The paper's figures and tables, reproduced", "Norm-in-Norm loss for image quality assessment.")
+    report.notice(*notices)
+    for item, one in drawn.items():
+        report.section(f"{item.name}: {item.title}")
+        for picture in one.pictures.values():
+            report.figure(figure_bytes(picture.figure), alt=f"{item.title}. {picture.caption}", caption=picture.caption)
+        report.bullets(one.sentences)
+        for table in one.tables.values():
+            report.table(table)
+        if one.comparisons:
+            report.table(comparison_table(one.comparisons))
+    if failures:
+        report.section("Not drawn")
+        report.bullets(list(failures.values()))
+    report.section("Environment")
+    report.facts(environment)
+    if commands:
+        report.section("Commands")
+        report.code("\n".join(commands), label="Commands of the runs")
+    report.write(path)
+
+
+PACKAGES = ("linearityiqa", "numpy", "scipy", "torch", "torchvision", "matplotlib", "Pillow")
+
+
+def environment_of(setup: Setup) -> dict[str, object]:
+    """Versions, device, seed, scale and databases, by name."""
+    config = setup.config
+    facts: dict[str, object] = {
+        "Software": ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name))),
+        "Python": platform.python_version(),
+        "Machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores",
+    }
+    if config.from_dir is not None:
+        return facts | {"Results": f"read from {config.from_dir}; nothing was trained here"}
+    training, other = setup.scale.tested_on
+    return facts | {
+        "Device": _device_name(config.device.device),
+        "Seed": config.seed,
+        "Recipe": f"{config.epochs} epochs, images resized to {config.size} (height x width), "
+        f"initial weights {config.weights}",
+        "Databases": f"trained on {config.dataset}; tested on {training} and on {other}",
+        "Runs": config.log_dir,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _device_name(asked: str) -> str:
+    import torch
+
+    from linearityiqa.evaluation.device import resolve_device
+
+    device = resolve_device(asked)
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def _unpublished(items: Sequence[Item], setup: Setup) -> dict[Item, str]:

@@ -20,7 +20,7 @@ from linearityiqa.config import (
 from linearityiqa.errors import ConfigError, did_you_mean
 from linearityiqa.reproduce.item import Item, PredictionsNeed
 from linearityiqa.reproduce.items import ITEMS
-from linearityiqa.reproduce.plan import Run, Scale
+from linearityiqa.reproduce.paper import Run, Scale
 
 PAPER = Scale()
 ALL = "all"

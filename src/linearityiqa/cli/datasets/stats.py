@@ -88,4 +88,5 @@ def draw(description: Description, path: Path) -> None:
     ]
     panel = Panel(title=description.name, y_label="% of the images", lines=lines)
     figure = line_grid([[panel]], x_label=f"MOS, middle of the bin ({len(middles)} bins)", width=COLUMN_WIDTH)
+    figure.axes[0].set_ylim(bottom=0)
     write_bytes(path, figure_bytes(figure))

@@ -1,4 +1,4 @@
-"""What several items share: names and colours of the losses, plain values of curves, tests on both databases."""
+"""What several items share: names and colours of the losses, runs by loss, agreement as JSON, the published figures."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -8,15 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linearityiqa.config import LossType
-from linearityiqa.reproduce.compare import Comparison
-from linearityiqa.reproduce.item import CurveNeed, PredictionsNeed, Results
-from linearityiqa.reproduce.plan import LOSS_NAMES, Run, Scale
-from linearityiqa.reproduce.published import published_figure
-from linearityiqa.reproduce.results import Curve
+from linearityiqa.reproduce.item import Comparison, Gathered, PredictionsNeed
+from linearityiqa.reproduce.paper import LOSS_NAMES, LOSSES, Run, Scale, published_figure
 
 LOSS_STYLES = {"norm-in-norm": 0, "mse": 1, "mae": 2}
 """Number of each loss's colour, the same in every figure."""
-SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 
 def predictions_need(scale: Scale, run: Run, database: str) -> PredictionsNeed:
@@ -31,7 +27,7 @@ def both_databases(scale: Scale, runs: Iterable[Run]) -> tuple[PredictionsNeed, 
     return tuple(predictions_need(scale, run, database) for run in runs for database in databases)
 
 
-def loss_runs(scale: Scale, architecture: str, losses: Sequence[LossType], **options: Any) -> tuple[Run, ...]:
+def loss_runs(scale: Scale, architecture: str, losses: Sequence[LossType] = LOSSES, **options: Any) -> tuple[Run, ...]:
     """One run for each loss."""
     return tuple(scale.base_run(architecture=architecture, loss_type=loss, **options) for loss in losses)
 
@@ -41,37 +37,7 @@ def plain(values: NDArray[np.float64]) -> list[float | None]:
     return [value if math.isfinite(value) else None for value in values.tolist()]
 
 
-def curve_numbers(need: CurveNeed, curve: Curve) -> dict[str, Any]:
-    """A curve as plain values for JSON."""
-    return {
-        "loss": need.run.loss_type,
-        "options": need.run.options(),
-        "split": need.split,
-        "metric": need.metric,
-        "epochs": curve.steps.tolist(),
-        "values": plain(curve.values),
-    }
-
-
-def longest(curves: Iterable[Curve]) -> int:
-    """The last epoch that any of the curves reaches: an undisturbed run of the item has that many."""
-    return max((curve.last for curve in curves), default=0)
-
-
-def curve_remarks(label: str, curve: Curve, epochs: int) -> list[str]:
-    """What a reader must know of a curve: that its run diverged, or which epochs have no value."""
-    remarks = []
-    if curve.last < epochs:
-        when = f"after epoch {curve.last} of {epochs}" if curve.last else "in its first epoch"
-        remarks.append(f"{label}: the curve ends {when}; the run diverged.")
-    if curve.gaps:
-        epochs_word = "epoch" if len(curve.gaps) == 1 else "epochs"
-        shown = ", ".join(map(str, curve.gaps[:10])) + (" ..." if len(curve.gaps) > 10 else "")
-        remarks.append(f"{label}: no value at {epochs_word} {shown} (not a number).")
-    return remarks
-
-
-def figure_rows(results: Results, needs: Iterable[PredictionsNeed]) -> list[dict[str, Any]]:
+def figure_rows(results: Gathered, needs: Iterable[PredictionsNeed]) -> list[dict[str, Any]]:
     """Agreement of each run that is there, as plain values for JSON."""
     rows = []
     for need in needs:
@@ -83,7 +49,7 @@ def figure_rows(results: Results, needs: Iterable[PredictionsNeed]) -> list[dict
 
 
 def comparisons(
-    results: Results, scale: Scale, needs: Iterable[PredictionsNeed], metrics: Sequence[str]
+    results: Gathered, scale: Scale, needs: Iterable[PredictionsNeed], metrics: Sequence[str]
 ) -> tuple[Comparison, ...]:
     """Computed beside the published figures, where both exist; none at another scale than the paper's."""
     found = []

@@ -1,4 +1,4 @@
-"""Curves in a grid of panels: metrics by epoch, or any quantity by step."""
+"""Curves and bars in panels under one legend."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from linearityiqa.reporting.style import COLUMN_WIDTH, PAGE_WIDTH, add_legend, new_figure, series_style, styled
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 MANY_POINTS = 200
 """From this length on a curve is drawn thin, without markers, and as pixels in a PDF."""
+REFERENCES = "published"
+"""What the diamonds are called in the legend of bars."""
+WIDE_BARS = 12
+"""Beyond this number of bars in a panel their values stand upright."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +92,8 @@ def line_grid(
     for ax in axes[-1]:
         ax.set_xlabel(x_label)
     for panel, ax in zip((panel for row in panels for panel in row), axes.flat, strict=True):
-        if panel.note:  # only now are the shared ranges known
-            _write_note(panel, ax)
+        if panel.note:  # a legend without entries is drawn where it hides least of the curves
+            ax.legend([], title=panel.note, title_fontsize=6.5, loc="best", borderpad=0.1)
     figure.align_ylabels()
     add_legend(figure, handles)
     return figure
@@ -134,7 +138,7 @@ def _draw_panel(panel: Panel, ax: "Axes") -> "dict[str, Artist]":
     if panel.level is not None:
         ax.axhline(panel.level, color="#555555", linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
     ax.set_title(panel.title)
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     ax.yaxis.set_major_locator(MaxNLocator(nbins=5))
     return handles
 
@@ -167,31 +171,118 @@ def _draw_line(line: Line, number: int, ax: "Axes") -> "Artist":
     return handle
 
 
-def _write_note(panel: Panel, ax: "Axes") -> None:
-    """Put the note where the curves leave the panel emptiest: at its right or left edge."""
-    lines = panel.note.split("\n")
-    box = min(0.03 * max(map(len, lines)), 0.9), min(0.04 + 0.09 * len(lines), 0.9)  # about its size in the panel
-    points = np.concatenate([_unit_square(line, ax) for line in panel.lines])
-    places = [(x, y) for y in (0.04, 0.96, 0.5) for x in (0.97, 0.03)]
-    x, y = min(places, key=lambda place: _crowd(place, box, points))
-    ax.text(x, y, panel.note, transform=ax.transAxes, fontsize=6.5, zorder=6,
-            ha="right" if x > 0.5 else "left", va={0.04: "bottom", 0.5: "center", 0.96: "top"}[y],
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})  # fmt: skip
+@dataclass(frozen=True, eq=False)
+class BarSeries:
+    """The bars of one colour.
+
+    Attributes:
+        label: its name in the legend.
+        values: one value a group; NaN for none.
+        references: values to compare with, drawn as diamonds, one a group (NaN for none); empty for none at all.
+        style: number of its colour and hatching; by default its place among the series.
+    """
+
+    label: str
+    values: Sequence[float]
+    references: Sequence[float] = ()
+    style: int | None = None
 
 
-def _unit_square(line: Line, ax: "Axes") -> NDArray[np.float64]:
-    """Points along the curve in fractions of the panel, shape (N, 2); also between its own."""
-    points = np.stack([np.asarray(line.x, dtype=np.float64), np.asarray(line.y, dtype=np.float64)], axis=1)
-    points = points[np.isfinite(points).all(axis=1)]
-    low, high = np.array([ax.get_xlim(), ax.get_ylim()]).T
-    steps = np.arange(max(8 * (len(points) - 1) + 1, 0)) / 8
-    along = [np.interp(steps, np.arange(len(points)), column) if len(points) else steps for column in points.T]
-    return np.asarray((np.stack(along, axis=1) - low) / (high - low))
+@dataclass(frozen=True, eq=False)
+class BarPanel:
+    """One pair of axes with grouped bars.
+
+    Attributes:
+        title: what stands above it.
+        y_label: the quantity.
+        groups: names of the groups.
+        series: what is compared in each group.
+    """
+
+    title: str
+    y_label: str
+    groups: Sequence[str]
+    series: Sequence[BarSeries]
 
 
-def _crowd(place: tuple[float, float], box: tuple[float, float], points: NDArray[np.float64]) -> int:
-    """How many points lie where a note of the size `box` would stand."""
-    low_x = place[0] - box[0] if place[0] > 0.5 else place[0]
-    low_y = place[1] - {0.04: 0.0, 0.5: box[1] / 2, 0.96: box[1]}[place[1]]
-    x, y = points.T
-    return int(((x > low_x) & (x < low_x + box[0]) & (y > low_y) & (y < low_y + box[1])).sum())
+@styled
+def bar_chart(panels: Sequence[BarPanel]) -> "Figure":
+    """Draw panels of grouped bars side by side, each value written on its bar, under one legend.
+
+    The vertical axis starts below the smallest value, not at 0, so that differences of correlations show; the values
+    on the bars keep that honest.
+    """
+    figure = new_figure(PAGE_WIDTH, 2.5)
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    handles: dict[str, Artist] = {}
+    for panel, ax in zip(panels, axes, strict=True):
+        handles |= _draw_bars(panel, ax)
+    if REFERENCES in handles:
+        handles[REFERENCES] = handles.pop(REFERENCES)  # last in the legend
+    add_legend(figure, handles)
+    return figure
+
+
+def _draw_bars(panel: BarPanel, ax: "Axes") -> "dict[str, Artist]":
+    handles: dict[str, Artist] = {}
+    low, high = _bar_range(panel)
+    places = np.arange(len(panel.groups))
+    thickness = 0.84 / max(1, len(panel.series))
+    values = np.array([series.values for series in panel.series], dtype=np.float64)
+    empty = np.asarray(~np.isfinite(values).any(axis=0))
+    upright = values.size > WIDE_BARS
+    for number, (series, heights) in enumerate(zip(panel.series, values, strict=True)):
+        style = series_style(number if series.style is None else series.style)
+        x = places + (number - (len(panel.series) - 1) / 2) * thickness
+        # matplotlib hatches in the edge's colour; white keeps the bar's own colour readable
+        drawn = ax.bar(
+            x, heights, width=thickness * 0.94, color=style.colour, hatch=style.hatch, edgecolor="white", linewidth=0
+        )
+        handles[series.label] = drawn.patches[0]
+        if len(series.references):
+            (handles[REFERENCES],) = ax.plot(x, series.references, linestyle="none", marker="D", markersize=3.5,
+                                            markerfacecolor="white", markeredgecolor="black")  # fmt: skip
+        others = series.references or [math.nan] * len(x)
+        for place, value, other, nothing in zip(x, heights, others, empty, strict=True):
+            if np.isfinite(value):
+                _write_value(ax, place, value, other, near=0.03 * (high - low), upright=upright)
+            elif not nothing:
+                _write_none(ax, place)
+    for place in places[empty]:
+        _write_none(ax, place)
+    if low < 0:
+        ax.axhline(0, color="black", linewidth=0.6)
+    ax.set_xticks(places, panel.groups)
+    ax.grid(False, axis="x")
+    ax.set(title=panel.title, ylabel=panel.y_label, ylim=(low, high))
+    return handles
+
+
+def _write_value(ax: "Axes", place: float, value: float, reference: float, *, near: float, upright: bool) -> None:
+    """Write a bar's value beyond the bar's end and its diamond; `near` is how close a diamond would touch it."""
+    down = value < 0  # the end of the bar is below
+    end = value if down or not value < reference else reference
+    gap = 5 if not down and reference > value - near else 2
+    text = f"{value:.3f}".replace("0.", ".", 1)
+    ax.annotate(text, (place, end), (0, -gap if down else gap), textcoords="offset points", ha="center",
+                va="top" if down else "bottom", fontsize=5.8, rotation=90 if upright else 0)  # fmt: skip
+
+
+def _write_none(ax: "Axes", place: float) -> None:
+    """Write "none" at the foot of a bar, or of a whole group, that has no value."""
+    ax.annotate("none", (place, 0.0), (0, 2), ("data", "axes fraction"), "offset points", ha="center", va="bottom",
+                fontsize=6, color="#555555")  # fmt: skip
+
+
+def _bar_range(panel: BarPanel) -> tuple[float, float]:
+    """A vertical range that shows the differences and leaves room for the numbers on the bars."""
+    values = np.array(
+        [value for series in panel.series for value in (*series.values, *series.references)], dtype=np.float64
+    )
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    spread = max(high - low, 0.02)
+    bottom = min(low - 0.35 * spread, 0.0) if low < 0 else max(0.0, low - 0.35 * spread)
+    return bottom, high + 0.3 * (high - bottom)

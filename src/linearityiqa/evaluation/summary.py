@@ -1,4 +1,4 @@
-"""How well the three heads of a model agree with the opinion scores, as data and as the lines of the paper's tool."""
+"""How well the heads of a model agree with MOS: as data, as results.json, as the lines of the paper's tool."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from typing import Any
 from linearityiqa.evaluation.predictions import Predictions
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.metrics import Agreement, agreement
-from linearityiqa.quality import QualityScores
+from linearityiqa.quality import HEADS, QualityScores
+from linearityiqa.record import ModelRecord
 
 AUTHORS_SUFFIXES = {"fused": "", "stage3": "1", "stage4": "2"}
 """Ending of the authors' names for the figures of each head, in their order."""
@@ -75,3 +76,31 @@ def evaluate(predictions: Predictions, mapping: QualityScores[LinearMapping]) ->
         n=len(predictions),
         agreement=mapped.map(lambda scores: agreement(scores, predictions.mos, predictions.mos_std)),
     )
+
+
+def results_of(
+    record: ModelRecord, database: str, evaluations: Mapping[str, Evaluation], reported_split: str, **facts: Any
+) -> dict[str, Any]:
+    """The content of results.json.
+
+    Args:
+        record: of the model that was tested.
+        database: the database it was tested on.
+        evaluations: its figures, by split.
+        reported_split: the split whose figures are the result.
+        facts: what else is known, as plain values; they come first.
+    """
+    return {
+        **facts,
+        "database": database,
+        "reported_split": reported_split,
+        "splits": {split: evaluation.as_dict() for split, evaluation in evaluations.items()},
+        "trained_on": record.database,
+        "epoch": record.epoch,
+        "scale": None if record.scale is None else str(record.scale),
+        "mapping": {
+            head: {"slope": line.slope, "intercept": line.intercept}
+            for head, line in zip(HEADS, record.mapping, strict=True)
+        },
+        "software": record.software,
+    }

@@ -13,11 +13,11 @@ import pytest
 from linearityiqa.config import ReproduceConfig
 from linearityiqa.errors import DataError
 from linearityiqa.reproduce import ITEMS, AuthorsLayout, draw_items, export, gather
+from linearityiqa.reproduce.execution import run_jobs
 from linearityiqa.reproduce.item import BhatNeed, CurveNeed, PredictionsNeed
-from linearityiqa.reproduce.outputs import numbers_json
-from linearityiqa.reproduce.own_results import OwnResults
-from linearityiqa.reproduce.progress import progress_of
-from linearityiqa.reproduce.runner import run_jobs
+from linearityiqa.reproduce.own_runs import OwnRuns
+from linearityiqa.reproduce.reproduction import numbers_json
+from linearityiqa.reproduce.run_folders import progress_of
 from linearityiqa.reproduce.setup import Setup
 from small_reproduction import small_reproduction
 
@@ -39,13 +39,13 @@ def finished(photo_database: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def own(finished: ReproduceConfig, tmp_path: Path) -> OwnResults:
+def own(finished: ReproduceConfig, tmp_path: Path) -> OwnRuns:
     """The finished runs, in folders that a test may damage."""
     shutil.copytree(finished.log_dir, tmp_path / "runs")
-    return OwnResults(Setup(replace(finished, log_dir=tmp_path / "runs")))
+    return OwnRuns(Setup(replace(finished, log_dir=tmp_path / "runs")))
 
 
-def base(own: OwnResults, loss: str = "norm-in-norm"):
+def base(own: OwnRuns, loss: str = "norm-in-norm"):
     return own.setup.scale.base_run(loss_type=loss)
 
 
@@ -136,7 +136,7 @@ def test_predictions_are_trusted_where_the_database_is_not_at_hand(own, monkeypa
     def missing(*_):
         raise DataError("no images here")
 
-    monkeypatch.setattr("linearityiqa.reproduce.own_results.open_database", missing)
+    monkeypatch.setattr("linearityiqa.reproduce.own_runs.open_database", missing)
     assert len(own.predictions(PredictionsNeed(base(own), own.setup.scale.training_set)).mos) == 6
 
 
@@ -178,7 +178,7 @@ def test_a_missing_run_is_said_with_the_reason(own):
     with pytest.raises(DataError, match=r"has not begun\.$"):
         own.curve(need)
     with pytest.raises(DataError, match=r"has not begun; it failed: out of memory\.$"):
-        OwnResults(own.setup, {run: "out of memory."}).curve(need)
+        OwnRuns(own.setup, {run: "out of memory."}).curve(need)
 
 
 @pytest.mark.parametrize(

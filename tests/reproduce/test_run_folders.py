@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from linearityiqa.errors import DataError
-from linearityiqa.reproduce.folders import last_epoch, read_bhat, read_curve, read_curves
+from linearityiqa.reproduce.run_folders import last_epoch, read_bhat, read_curve, read_curves
 
 METRICS = """epoch,split,SROCC,PLCC
 1,train,,

@@ -1,10 +1,12 @@
 """Oracles: numpy's own sums over the ranges, and what matplotlib says it has drawn."""
 
+import math
+
 import numpy as np
 import pytest
 
-from linearityiqa.reporting import figure_bytes
-from linearityiqa.reporting.diagnosis import Method, binned_residuals, histogram_grid, mapping_grid, residual_grid
+from linearityiqa.reporting import Cloud, figure_bytes, scatter_grid
+from linearityiqa.reporting.scatter import Method, binned_residuals, histogram_grid, mapping_grid, residual_grid
 
 
 def method(name="a", n=40, slope=2.0):
@@ -40,6 +42,15 @@ def test_a_panel_for_each_method(grid, count):
     assert figure_bytes(figure, dpi=40).startswith(b"\x89PNG")
 
 
+def test_no_text_stands_in_a_scatter_plot():
+    """Oracle: the boxes of the drawn text and of the panel."""
+    figure = mapping_grid([method()])
+    figure.canvas.draw()
+    (ax,) = figure.axes
+    assert [text.get_text() for text in ax.texts] == ["SROCC 0.500"]
+    assert not ax.texts[0].get_window_extent().overlaps(ax.get_window_extent())
+
+
 def test_the_line_is_the_mapping():
     (ax,) = mapping_grid([method()]).axes
     line = next(line for line in ax.lines if line.get_linestyle() == "-")
@@ -49,9 +60,23 @@ def test_the_line_is_the_mapping():
 def test_histograms_count_every_image_once():
     (ax,) = histogram_grid([method()]).axes
     assert [patch.get_data().values.sum() for patch in ax.patches] == [40, 40]
+    assert ax.get_ylim()[0] == 0
 
 
 def test_constant_values_are_drawn():
     flat = Method("flat", np.ones(5), np.full(5, 3.0), lambda values: np.full_like(values, 3.0))
     for grid in (mapping_grid, residual_grid, histogram_grid):
         assert figure_bytes(grid([flat]), dpi=40)
+
+
+def test_scatter_panels_of_a_row_share_a_range_that_holds_every_point():
+    figure = scatter_grid([[Cloud("a", [1, 50], [3, 60], {"SROCC": 0.5}), Cloud("b", [-20, math.nan], [3, 99])]])
+    first, second = figure.axes
+    assert first.get_xlim() == first.get_ylim() == second.get_xlim()
+    assert first.get_xlim()[0] < -20 < 99 < first.get_xlim()[1]
+    assert first.texts[0].get_text() == "SROCC 0.500"
+
+
+@pytest.mark.parametrize("values", [[math.nan], []])
+def test_scatter_without_a_finite_point(values):
+    assert figure_bytes(scatter_grid([[Cloud("", values, values)]]), dpi=50)

@@ -20,8 +20,8 @@ from linearityiqa.errors import DataError
 from linearityiqa.evaluation import read_authors_npy, write_authors_npy
 from linearityiqa.files import atomic_path
 from linearityiqa.quality import QualityScores
-from linearityiqa.reproduce.item import BhatNeed, CurveNeed, Need, PredictionsNeed, Results
-from linearityiqa.reproduce.results import BhatLog, Curve, PredictionsSet
+from linearityiqa.reproduce.item import BhatNeed, CurveNeed, Gathered, Need, PredictionsNeed
+from linearityiqa.reproduce.run_data import BhatLog, Curve, PredictionsSet
 
 COLUMNS = ("Wall time", "Step", "Value")
 """Columns of a curve's file."""
@@ -41,33 +41,21 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class AuthorsLayout:
-    """A folder in the authors' layout, as a source of results."""
+    """A folder in the authors' layout, as a source of results; a file it lacks, or that is damaged, is a DataError."""
 
     folder: Path
 
     def curve(self, need: CurveNeed) -> Curve:
-        """The curve that is needed.
-
-        Raises:
-            DataError: the layout has no such file, it is missing, or damaged.
-        """
+        """The curve that is needed."""
         return read_curve(self._path(need))
 
     def predictions(self, need: PredictionsNeed) -> PredictionsSet:
-        """The predictions that are needed.
-
-        Raises:
-            DataError: the layout has no such file, it is missing, or damaged.
-        """
+        """The predictions that are needed."""
         results = read_authors_npy(self._path(need))
         return PredictionsSet(results.predictions, results.mapping)
 
     def bhat(self, need: BhatNeed) -> BhatLog:
-        """The log that is needed.
-
-        Raises:
-            DataError: the layout has no such file, it is missing, or damaged.
-        """
+        """The log that is needed."""
         return read_bhat_log(self._path(need))
 
     def _path(self, need: Need) -> Path:
@@ -79,7 +67,7 @@ class AuthorsLayout:
         return path
 
 
-def export(results: Results, folder: Path) -> tuple[Path, ...]:
+def export(results: Gathered, folder: Path) -> tuple[Path, ...]:
     """Write results in the authors' layout; those that it has no file for are left out.
 
     Returns:
@@ -90,18 +78,23 @@ def export(results: Results, folder: Path) -> tuple[Path, ...]:
         OSError: the folder cannot be written.
     """
     written: list[Path] = []
-    for need, curve in results.curves.items():
-        if need.published is not None:
-            write_curve(folder / need.published, curve)
-            written.append(folder / need.published)
-    for wanted, found in results.predictions.items():
-        if wanted.published is not None:
-            write_authors_npy(folder / wanted.published, found.predictions, found.mapping)
-            written.append(folder / wanted.published)
-    for asked, log in results.bhat.items():
-        if asked.published is not None:
-            write_bhat_log(folder / asked.published, log)
-            written.append(folder / asked.published)
+    found: tuple[tuple[Need, Curve | PredictionsSet | BhatLog], ...] = (
+        *results.curves.items(),
+        *results.predictions.items(),
+        *results.bhat.items(),
+    )
+    for need, value in found:
+        if need.published is None:
+            continue
+        path = folder / need.published
+        match value:
+            case Curve():
+                write_curve(path, value)
+            case PredictionsSet():
+                write_authors_npy(path, value.predictions, value.mapping)
+            case BhatLog():
+                write_bhat_log(path, value)
+        written.append(path)
     return tuple(written)
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from linearityiqa.errors import DataError
 from linearityiqa.quality import QualityScores
 from linearityiqa.reproduce import ITEMS, AuthorsLayout, BhatLog, Curve, Scale, draw_items, export, gather
-from linearityiqa.reproduce.layout import read_bhat_log, read_curve, write_bhat_log, write_curve
-from linearityiqa.reproduce.outputs import numbers_json
+from linearityiqa.reproduce.authors_layout import read_bhat_log, read_curve, write_bhat_log, write_curve
+from linearityiqa.reproduce.reproduction import numbers_json
 
 
 def write(path, text):
@@ -68,7 +68,7 @@ def test_a_binary_or_oversized_file_is_refused(tmp_path, monkeypatch):
     path.write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(DataError, match="CSV text"):
         read_curve(path)
-    monkeypatch.setattr("linearityiqa.reproduce.layout.MAX_CURVE_BYTES", 2)
+    monkeypatch.setattr("linearityiqa.reproduce.authors_layout.MAX_CURVE_BYTES", 2)
     with pytest.raises(DataError, match="4 bytes, more than 2"):
         read_curve(path)
 

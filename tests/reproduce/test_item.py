@@ -2,7 +2,7 @@
 
 import pytest
 
-from linearityiqa.reproduce.compare import Comparison, comparison_table
+from linearityiqa.reproduce.item import Comparison, comparison_table
 
 
 def test_comparison_says_whether_the_published_value_is_inside():

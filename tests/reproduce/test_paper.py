@@ -1,9 +1,12 @@
-"""Oracle: the table of the paper's runs, written out by hand."""
+"""Oracles: the table of the paper's runs, written out by hand, and its numbers, typed a second time."""
 
 import dataclasses
 
+import pytest
+
 from linearityiqa.config import TrainConfig
 from linearityiqa.reproduce import ITEMS, Run, Scale
+from linearityiqa.reproduce.paper import PUBLISHED_FIGURES, published_figure, published_mark
 
 
 def runs_of(name):
@@ -58,3 +61,37 @@ def test_another_scale_is_not_compared_with_the_paper():
     assert Scale(splits=2, backbones=("resnet18",)).is_paper  # the same runs, fewer of them
     assert not Scale(recipe=False).is_paper
     assert not Scale(training_set="mine").is_paper
+
+
+def test_every_figure_is_a_correlation_of_one_source_and_unique_but_where_both_print_it():
+    assert len(PUBLISHED_FIGURES) == 24 + 16
+    assert all(0 < one.value < 1 and one.source for one in PUBLISHED_FIGURES)
+    values = {}
+    for one in PUBLISHED_FIGURES:
+        assert values.setdefault(one[:3], one.value) == one.value
+
+
+@pytest.mark.parametrize(
+    ("run", "database", "metric", "value"),
+    [
+        (Run(architecture="resnet18", loss_type="mse"), "KonIQ-10k", "PLCC", 0.869),
+        (Run(loss_type="mae"), "CLIVE", "SROCC", 0.766),
+        (Run(), "KonIQ-10k", "PLCC", 0.947),
+        (Run(alpha=(1.0, 0.1)), "KonIQ-10k", "PLCC", 0.946),
+        (Run(alpha=(0.0, 1.0)), "CLIVE", "SROCC", 0.831),
+        (Run(alpha=(1.0, 1.0)), "CLIVE", "PLCC", 0.848),
+    ],
+)
+def test_published_figures(run, database, metric, value):
+    assert published_figure(run, database, metric).value == value
+
+
+def test_no_number_where_none_is_published():
+    assert published_figure(Run(p=2.0), "KonIQ-10k", "PLCC") is None
+    assert published_figure(Run(optimizer="sgd"), "KonIQ-10k", "SROCC") is None
+    assert published_mark("norm-in-norm", "val", "PLCC") is None
+
+
+def test_marks():
+    assert [published_mark("mae", "train", m) for m in ("SROCC", "PLCC", "RMSE")] == [10, 9, 9]
+    assert published_mark("mse", "test", "RMSE") == 10

@@ -1,4 +1,4 @@
-"""Run folders as a source of results."""
+"""Our own run folders as a source of results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,18 +14,24 @@ from linearityiqa.errors import DataError
 from linearityiqa.evaluation import Predictions, SavedPredictions, read_predictions_csv
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import HEADS, QualityScores
-from linearityiqa.reproduce.folders import read_bhat, read_curve
 from linearityiqa.reproduce.item import BhatNeed, CurveNeed, Need, PredictionsNeed
-from linearityiqa.reproduce.plan import Run
-from linearityiqa.reproduce.progress import is_tested, read_json, saved_config, training_progress
-from linearityiqa.reproduce.results import BhatLog, Curve, PredictionsSet
+from linearityiqa.reproduce.paper import Run
+from linearityiqa.reproduce.run_data import BhatLog, Curve, PredictionsSet
+from linearityiqa.reproduce.run_folders import (
+    is_tested,
+    read_bhat,
+    read_curve,
+    read_json,
+    saved_config,
+    training_progress,
+)
 from linearityiqa.reproduce.setup import Setup
 
 _OWN_SPLIT: SplitName = "test"
 
 
 @dataclass
-class OwnResults:
+class OwnRuns:
     """The results of our own runs, wherever `setup` puts them.
 
     Attributes:

@@ -1,15 +1,21 @@
-"""How far a run is, from its folder alone: without torch, without the database."""
+"""What a run folder says: how far the run is, its curves and its log of b. Without torch, without the database."""
 
+import csv
 import json
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from linearityiqa.config import TestConfig, TrainConfig, from_dict, result_options, run_folder, run_name, runfiles
 from linearityiqa.errors import DataError
 from linearityiqa.files import sha256_of
-from linearityiqa.reproduce.folders import last_epoch
+from linearityiqa.quality import HEADS, QualityScores
+from linearityiqa.reproduce.run_data import BhatLog, Curve
 from linearityiqa.reproduce.setup import Job
 
 State = Literal["missing", "part done", "done", "diverged", "refused"]
@@ -130,3 +136,107 @@ def _difference(expected: dict[str, dict[str, Any]], present: dict[str, dict[str
                 shown = [repr(options[name]) if name in options else "the default" for options in (theirs, ours)]
                 return f"its {name} is {shown[0]}, not {shown[1]}"
     return "the same options in another order"
+
+
+Curves = Mapping[str, list[float]]
+"""Values by epoch under each metric's name, from epoch 1."""
+MAX_CSV_BYTES = 1 << 30
+
+
+def read_curves(folder: Path) -> dict[str, Curves]:
+    """metrics.csv of a run folder as curves by split.
+
+    A value that is not there (a metric that was not computed, or is not defined) is nan.
+
+    Raises:
+        DataError: the file is missing or not a metrics.csv.
+    """
+    curves: dict[str, dict[str, list[float]]] = {}
+    for row in _rows(folder / runfiles.METRICS, ("epoch", "split")):
+        by_metric = curves.setdefault(row["split"], {})
+        for name, value in row.items():
+            if name not in ("epoch", "split"):
+                by_metric.setdefault(name, []).append(_number(value, folder / runfiles.METRICS))
+    return dict(curves)
+
+
+def read_curve(folder: Path, split: str, metric: str) -> Curve:
+    """One metric on one split by epoch; its wall times are seconds since the run began.
+
+    Raises:
+        DataError: metrics.csv is missing or damaged.
+    """
+    path = folder / runfiles.METRICS
+    rows = [row for row in _rows(path, ("epoch", "split", metric)) if row["split"] == split]
+    steps = np.array([_epoch(row, path) for row in rows], dtype=np.int64)
+    values = np.array([_number(row[metric], path) for row in rows], dtype=np.float64)
+    return Curve(steps, values, _wall_times(folder, steps))
+
+
+def read_bhat(folder: Path, epochs: int) -> BhatLog:
+    """The log of b of a run of so many epochs.
+
+    Raises:
+        DataError: bhat.csv is missing or damaged, or does not have equally many iterations in each epoch.
+    """
+    path = folder / runfiles.BHAT
+    rows = _rows(path, HEADS)
+    if not rows or len(rows) % epochs:
+        raise DataError(f"{path} has {len(rows)} iterations, which {epochs} epochs cannot have. Train the run again.")
+    columns = (np.array([_number(row[head], path) for row in rows], dtype=np.float64) for head in HEADS)
+    return BhatLog(QualityScores(*columns), len(rows) // epochs)
+
+
+def last_epoch(folder: Path) -> int:
+    """The last epoch in metrics.csv; 0 where there is none."""
+    path = folder / runfiles.METRICS
+    if not path.exists():
+        return 0
+    return max((_epoch(row, path) for row in _rows(path, ("epoch",))), default=0)
+
+
+def _wall_times(folder: Path, steps: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """Seconds from the start of the run to the end of each epoch, or None where they are not known."""
+    path = folder / runfiles.TIMING
+    if not path.exists():
+        return None
+    seconds: dict[int, float] = {}
+    for row in _rows(path, ("epoch", "seconds")):
+        epoch = _epoch(row, path)
+        seconds[epoch] = seconds.get(epoch, 0.0) + _number(row["seconds"], path)
+    if not set(steps.tolist()) <= set(seconds):
+        return None
+    ends = dict(zip(sorted(seconds), np.cumsum([seconds[epoch] for epoch in sorted(seconds)]).tolist(), strict=True))
+    return np.array([ends[epoch] for epoch in steps.tolist()], dtype=np.float64)
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    """The rows of a run's CSV file, which has the columns."""
+    try:
+        if path.stat().st_size > MAX_CSV_BYTES:
+            raise ValueError("it is too large")
+        with path.open(newline="", encoding="utf-8") as stream:
+            reader = csv.DictReader(stream)
+            absent = [name for name in columns if name not in (reader.fieldnames or ())]
+            if absent:
+                raise ValueError(f"it has no column {absent[0]}")
+            rows = list(reader)
+        if any(None in row or None in row.values() for row in rows):
+            raise ValueError("a row has too few or too many values")
+    except (OSError, ValueError, csv.Error) as cause:
+        raise DataError(f"cannot read {path}: {cause}. Train the run again with --fresh.") from cause
+    return rows
+
+
+def _epoch(row: Mapping[str, str], path: Path) -> int:
+    if not row["epoch"].isdecimal():
+        raise DataError(f"{path}: epoch is {row['epoch'][:40]!r}, no whole number. Train the run again with --fresh.")
+    return int(row["epoch"])
+
+
+def _number(text: str, path: Path) -> float:
+    """A number; nan for an empty cell."""
+    try:
+        return float(text) if text else float("nan")
+    except ValueError as cause:
+        raise DataError(f"{path}: {text[:40]!r} is not a number. Train the run again with --fresh.") from cause

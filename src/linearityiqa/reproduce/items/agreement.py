@@ -1,0 +1,315 @@
+"""Items of agreement with MOS: figures 6 and 7, tables 1, 2, A1 and A2, which share one shape, and the t-test."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from linearityiqa.config import LossType
+from linearityiqa.metrics import LEVEL, compare_over_splits
+from linearityiqa.reporting import BarPanel, BarSeries, Cell, Cloud, Table, bar_chart, scatter_grid
+from linearityiqa.reproduce.item import Drawn, Gathered, Item, Picture, PredictionsNeed
+from linearityiqa.reproduce.items.common import (
+    LOSS_STYLES,
+    both_databases,
+    comparisons,
+    figure_rows,
+    loss_runs,
+    plain,
+    predictions_need,
+)
+from linearityiqa.reproduce.items.curves import SWEEPS
+from linearityiqa.reproduce.paper import LOSS_NAMES, LOSSES, Scale, published_figure
+
+FIGURES = ("SROCC", "PLCC", "RMSE")
+"""What figure 7 says of every cloud."""
+TABLE_FIGURES = FIGURES[:2]
+"""What the tables say of every run."""
+EXPONENTS = ((1.0, 1.0), (1.0, 2.0), (2.0, 1.0), (2.0, 2.0))
+VARIANTS = {(1.0, 0.0): "l", (1.0, 0.1): "l + 0.1 l'", (1.0, 1.0): "l + l'", (0.0, 1.0): "l'"}
+"""Weights of l and l', and how the paper writes their sum."""
+OPTIMIZERS = {"sgd": "SGD", "adadelta": "Adadelta"}
+WITHOUT_SKIPS = Scale().plain
+"""The paper's backbones without skip connections, the only ones that are known to have none."""
+WIDEST_TITLE = 30
+"""Characters that fit above a panel."""
+
+
+def _backbone_needs(scale: Scale) -> tuple[PredictionsNeed, ...]:
+    return both_databases(scale, [run for name in scale.backbones for run in loss_runs(scale, name)])
+
+
+def _draw_backbones(results: Gathered, scale: Scale) -> Drawn:
+    """PLCC on the training database and SROCC on the other one, as bars; the published values as diamonds."""
+    shown = {scale.training_set: "PLCC", scale.other_set: "SROCC"}
+    caption = (
+        f"PLCC on {scale.tested_on[0]} and SROCC on {scale.tested_on[1]}, by backbone and loss, "
+        f"trained on {scale.training_set}. The vertical axes need not start at 0."
+    )
+    wanted = _backbone_needs(scale)
+    return Drawn(
+        numbers={"agreement": figure_rows(results, wanted)},
+        pictures={"fig6": Picture(bar_chart([_bar_panel(results, scale, *one) for one in shown.items()]), caption)},
+        comparisons=tuple(
+            comparison
+            for database, metric in shown.items()
+            for comparison in comparisons(results, scale, [n for n in wanted if n.database == database], [metric])
+        ),
+    )
+
+
+def _bar_panel(results: Gathered, scale: Scale, database: str, metric: str) -> BarPanel:
+    series = []
+    for loss in LOSSES:
+        values, references = [], []
+        for architecture in scale.backbones:
+            run = scale.base_run(architecture=architecture, loss_type=loss)
+            value = results.figure(predictions_need(scale, run, database), metric)
+            values.append(math.nan if value is None else value)
+            published = published_figure(run, database, metric)
+            references.append(published.value if published else math.nan)
+        shown = references if scale.is_paper else ()
+        series.append(BarSeries(LOSS_NAMES[loss], values, shown, LOSS_STYLES[loss]))
+    return BarPanel(database, metric, [name.partition("_")[0] for name in scale.backbones], series)
+
+
+def _scatter_needs(scale: Scale) -> tuple[PredictionsNeed, ...]:
+    return both_databases(scale, loss_runs(scale, scale.base))
+
+
+def _draw_scatter(results: Gathered, scale: Scale) -> Drawn:
+    """One row of panels a database, one panel a loss, and the figures of agreement."""
+    wanted = _scatter_needs(scale)
+    clouds: dict[str, list[Cloud]] = {scale.training_set: [], scale.other_set: []}
+    rows: list[list[Cell]] = []
+    for need in sorted(wanted, key=lambda need: need.database != scale.training_set):
+        found, name, database = results.predictions[need], LOSS_NAMES[need.run.loss_type], need.database
+        figures = {metric: results.figure(need, metric) for metric in FIGURES}
+        above = {metric: value for metric, value in figures.items() if value is not None and metric != "RMSE"}
+        title = f"{name} on {database}" if len(f"{name} on {database}") <= WIDEST_TITLE else f"{name}\n{database}"
+        cloud = Cloud(title, found.predicted, found.mos, above, LOSS_STYLES[need.run.loss_type])
+        clouds[database].append(cloud)
+        rows.append([database, name, found.agreement.n, *figures.values()])
+    caption = (
+        f"Predicted quality against mean opinion score (MOS), one dot an image: {scale.tested_on[0]} (above) "
+        f"and {scale.tested_on[1]} (below), trained on {scale.training_set}. The dashed line is equality."
+    )
+    return Drawn(
+        numbers={
+            "agreement": figure_rows(results, wanted),
+            "points": [
+                {
+                    "database": need.database,
+                    "loss": need.run.loss_type,
+                    "predicted": plain(results.predictions[need].predicted),
+                    "mos": plain(results.predictions[need].mos),
+                }
+                for need in wanted
+            ],
+        },
+        pictures={"fig7": Picture(scatter_grid(list(clouds.values())), caption)},
+        tables={"fig7-agreement": Table("Agreement with MOS", ["Database", "Loss", "Images", *FIGURES], rows)},
+        comparisons=comparisons(results, scale, wanted, FIGURES),
+    )
+
+
+class TableRow(NamedTuple):
+    """A row of a table: what names it, and the predictions whose SROCC and PLCC it shows."""
+
+    labels: tuple[str, ...]
+    needs: tuple[PredictionsNeed, ...]
+
+
+class TableHead(NamedTuple):
+    """Title of a table, headings of its labels, and what stands before "SROCC" and "PLCC" for each prediction."""
+
+    title: str
+    labels: tuple[str, ...]
+    tested: Sequence[str] = ("",)
+
+
+def _table_item(
+    name: str,
+    title: str,
+    head: Callable[[Scale], TableHead],
+    rows: Callable[[Scale], list[TableRow]],
+    *,
+    published: bool = False,
+    remarks: Callable[[Scale], tuple[str, ...]] = lambda scale: (),
+) -> Item:
+    """An item that is one table; `published` says whether its numbers are compared with the paper's."""
+
+    def needs(scale: Scale) -> tuple[PredictionsNeed, ...]:
+        return tuple(need for row in rows(scale) for need in row.needs)
+
+    def draw(results: Gathered, scale: Scale) -> Drawn:
+        words, labels, tested = head(scale)
+        columns = [*labels, *(f"{what} {figure}".lstrip() for what in tested for figure in TABLE_FIGURES)]
+        cells: list[list[Cell]] = [
+            [*row.labels, *(results.figure(need, figure) for need in row.needs for figure in TABLE_FIGURES)]
+            for row in rows(scale)
+        ]
+        return Drawn(
+            numbers={"agreement": figure_rows(results, needs(scale))},
+            tables={name: Table(words, columns, cells, decimals=3)},
+            sentences=remarks(scale),
+            comparisons=comparisons(results, scale, needs(scale), TABLE_FIGURES) if published else (),
+        )
+
+    return Item(name=name, title=title, needs=needs, draw=draw, partial=True)
+
+
+def _exponent_rows(scale: Scale) -> list[TableRow]:
+    return [
+        TableRow(
+            (name, f"{p:g}", f"{q:g}"),
+            (predictions_need(scale, scale.base_run(architecture=name, p=p, q=q), scale.training_set),),
+        )
+        for name in scale.backbones
+        for p, q in EXPONENTS
+    ]
+
+
+def _variant_rows(scale: Scale) -> list[TableRow]:
+    return [
+        TableRow((words,), both_databases(scale, [scale.base_run(alpha=alpha)])) for alpha, words in VARIANTS.items()
+    ]
+
+
+def _optimizer_rows(scale: Scale) -> list[TableRow]:
+    option, values = SWEEPS["lr"]
+    return [
+        TableRow(
+            (name, text),
+            tuple(
+                predictions_need(scale, run, scale.training_set)
+                for run in loss_runs(scale, scale.sweep, LOSSES, optimizer=optimizer, **{option: value})
+            ),
+        )
+        for optimizer, name in OPTIMIZERS.items()
+        for text, value in values.items()
+    ]
+
+
+def _plain_rows(scale: Scale) -> list[TableRow]:
+    return [
+        TableRow((name, LOSS_NAMES[run.loss_type]), both_databases(scale, [run]))
+        for name in scale.plain
+        for run in loss_runs(scale, name)
+    ]
+
+
+def _plain_head(scale: Scale) -> TableHead:
+    what = "Other backbones" if _instead(scale) else "Backbones without skip connections"
+    return TableHead(
+        f"{what}: {', '.join(scale.tested_on)}", ("Backbone", "Loss"), (scale.training_set, scale.other_set)
+    )
+
+
+def _instead(scale: Scale) -> tuple[str, ...]:
+    if set(scale.plain) <= set(WITHOUT_SKIPS):
+        return ()
+    return (f"Run with {', '.join(scale.plain)} in place of {' and '.join(WITHOUT_SKIPS)}, as --backbones says.",)
+
+
+def _split_needs(scale: Scale) -> dict[str, tuple[PredictionsNeed, ...]]:
+    """For each split, one need for each loss."""
+    return {
+        str(split): tuple(
+            predictions_need(scale, run, scale.repeated_set)
+            for run in loss_runs(scale, scale.repeated, dataset=scale.repeated_set, exp_id=split)
+        )
+        for split in range(scale.splits)
+    }
+
+
+def _all_split_needs(scale: Scale) -> tuple[PredictionsNeed, ...]:
+    return tuple(need for row in _split_needs(scale).values() for need in row)
+
+
+def _draw_t_test(results: Gathered, scale: Scale) -> Drawn:
+    """PLCC of each split, and the paired t-test of Norm-in-Norm against the other losses."""
+    rows: list[list[Cell]] = [
+        [split, *(results.figure(need, "PLCC") for need in needs)] for split, needs in _split_needs(scale).items()
+    ]
+    plcc = dict(zip(LOSSES, zip(*(row[1:] for row in rows if None not in row), strict=True), strict=False))
+    tests = [_paired_test(plcc, loss) for loss in LOSSES if loss != "norm-in-norm"]
+    where = f"test sets of {scale.repeated_set}, backbone {scale.repeated}"
+    shown: list[list[Cell]] = [
+        [f"Norm-in-Norm - {LOSS_NAMES[test['against']]}", test["splits"], test["difference"], test["t"],
+         None if test["p"] is None else f"{test['p']:.3g}"]
+        for test in tests
+    ]  # fmt: skip
+    columns = ["PLCC difference", "Splits", "Mean", "t", "p (two-sided)"]
+    return Drawn(
+        numbers={"agreement": figure_rows(results, _all_split_needs(scale)), "tests": tests},
+        tables={
+            "ttest-splits": Table(f"PLCC by split: {where}", ["Split", *(LOSS_NAMES[loss] for loss in LOSSES)], rows),
+            "ttest": Table(f"Paired t-test of PLCC: {where}", columns, shown),
+        },
+        sentences=tuple(_verdict(test) for test in tests),
+    )
+
+
+def _paired_test(plcc: Mapping[LossType, Sequence[Any]], loss: LossType) -> dict[str, Any]:
+    """Mean difference of PLCC, t and p of Norm-in-Norm against a loss over complete splits; None: no test."""
+    ours, other = plcc.get("norm-in-norm", ()), plcc.get(loss, ())
+    if len(ours) < 2:
+        return {"against": loss, "splits": len(ours), "difference": None, "t": None, "p": None}
+    found = compare_over_splits(ours, other)
+    return {"against": loss, "splits": found.splits, "difference": found.difference, "t": found.t, "p": found.p}
+
+
+def _verdict(test: dict[str, Any]) -> str:
+    name = LOSS_NAMES[test["against"]]
+    if test["p"] is None:
+        return f"Norm-in-Norm against {name}: no t-test, which needs two complete splits that differ."
+    verdict = "is" if test["p"] < LEVEL else "is not"
+    return (
+        f"Norm-in-Norm against {name}: PLCC {test['difference']:+.4f} on average over {test['splits']} splits, which "
+        f"{verdict} significant at the level {LEVEL:g} (paired t-test, p = {test['p']:.3g})."
+    )
+
+
+FIG6 = Item(
+    name="fig6",
+    title="Agreement by backbone and loss, on two databases",
+    needs=_backbone_needs,
+    draw=_draw_backbones,
+    partial=True,
+)
+FIG7 = Item(name="fig7", title="Predicted quality against mean opinion score", needs=_scatter_needs, draw=_draw_scatter)
+TAB1 = _table_item(
+    "tab1",
+    "The exponents p and q of Norm-in-Norm",
+    lambda scale: TableHead(
+        f"Norm-in-Norm by exponents p and q, test set of {scale.training_set}", ("Backbone", "p", "q")
+    ),
+    _exponent_rows,
+)
+TAB2 = _table_item(
+    "tab2",
+    "Norm-in-Norm and its variant",
+    lambda scale: TableHead(
+        f"Norm-in-Norm and its variant: {', '.join(scale.tested_on)}", ("Loss",), (scale.training_set, scale.other_set)
+    ),
+    _variant_rows,
+    published=True,
+)
+TABA1 = _table_item(
+    "tabA1",
+    "Learning rates under SGD and Adadelta",
+    lambda scale: TableHead(
+        f"Learning rates under other optimizers: test set of {scale.training_set}, backbone {scale.sweep}",
+        ("Optimizer", "Learning rate"),
+        tuple(LOSS_NAMES[loss] for loss in LOSSES),
+    ),
+    _optimizer_rows,
+)
+TABA2 = _table_item("tabA2", "Backbones without skip connections", _plain_head, _plain_rows, remarks=_instead)
+TTEST = Item(
+    name="ttest",
+    title="Paired t-test of the losses over repeated splits",
+    needs=_all_split_needs,
+    draw=_draw_t_test,
+    partial=True,
+)
