@@ -78,7 +78,7 @@ def test_the_command_uses_it_and_says_so_once(
     assert [json.loads(line)["score"] for line in out.splitlines()] == [
         pytest.approx(scorer.score(path), rel=1e-5) for path in paths
     ]
-    assert err.count("no --model is named") == 1
+    assert err.count("model in the package, trained on BIQ2021") == 1
     assert "linearityiqa score --model_card" in err
 
 

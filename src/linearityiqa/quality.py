@@ -34,6 +34,17 @@ USUAL_SCALES = ((0.0, 1.0), (1.0, 5.0), (0.0, 5.0), (0.0, 10.0), (0.0, 100.0))
 """Scales on which opinions are usually given, the narrowest first."""
 HEADS = QualityScores._fields
 """Names of the heads, in the order of `QualityScores`."""
+GRADES = ("bad", "poor", "fair", "good", "excellent")
+"""The five grades of ITU-R BT.500, each a fifth of the scale."""
+
+
+def grade(position: float) -> str:
+    """A position between the ends of a scale in words; beyond its ends, the nearest.
+
+    >>> grade(0.65), grade(1.3)
+    ('good', 'excellent')
+    """
+    return GRADES[min(len(GRADES) - 1, max(0, math.floor(position * len(GRADES))))]
 
 
 def known_deviations(values: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
@@ -81,6 +92,10 @@ class QualityScale:
     def contains(self, score: float) -> bool:
         """Whether `score` lies on the scale."""
         return self.low <= score <= self.high
+
+    def position(self, score: float) -> float:
+        """Place of `score` between the ends of the scale, 0 to 1; of one beyond them, the nearest end."""
+        return min(1.0, max(0.0, (score - self.low) / (self.high - self.low)))
 
     def __str__(self) -> str:
         note = f"; {self.note}" if self.note else ""

@@ -17,7 +17,7 @@ from linearityiqa.config import TrainConfig, from_dict, to_dict
 from linearityiqa.errors import DataError, ModelFileError
 from linearityiqa.images import IMAGENET, Normalisation
 from linearityiqa.mapping import LinearMapping
-from linearityiqa.quality import HEADS, QualityScale, QualityScores
+from linearityiqa.quality import HEADS, QualityScale, QualityScores, grade
 
 MAX_DIGESTS = 30_000
 """Most images of a set whose digests a record keeps: 8 characters each."""
@@ -143,6 +143,10 @@ class ModelRecord:
         if self.opinions is None:
             return ""
         return "people's opinions" if self.opinions else "pseudo-labels that no person gave"
+
+    def grade(self, score: float) -> str | None:
+        """A score in words, bad to excellent; None where the scale is unknown or the model predicts no opinions."""
+        return grade(self.scale.position(score)) if self.scale is not None and self.opinions else None
 
     def to_json(self) -> str:
         """The record as one JSON object."""

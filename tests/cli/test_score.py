@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +60,12 @@ def test_json_lines_are_the_librarys_results(score: Score, runtime: PixelRuntime
     expected = [result.as_dict() for result in Scorer(runtime).score_many(["a.png", "b.png", 'sub/odd, "name"\n.png'])]
     assert [json.loads(line) for line in out.splitlines()] == expected
     assert list(expected[0]) == list(COLUMNS)
-    model, scale, images = err.strip().split("; ")
-    assert model == "m.safetensors: resnext101_32x8d trained on photos (people's opinions)"
-    assert (scale, images) == ("scores on 1..100, higher is better", "images at their own size")
+    notice, summary = err.splitlines()
+    assert notice == "m.safetensors, trained on photos (people's opinions): 1..100, higher is better"
+    tenth, median, ninetieth = np.percentile([row["score"] for row in expected], (10, 50, 90))
+    assert summary == (
+        f"3 images scored: median {median:.2f}, 10th percentile {tenth:.2f}, 90th percentile {ninetieth:.2f}"
+    )
 
 
 def test_csv_holds_the_same_and_survives_any_name(score: Score) -> None:
@@ -88,13 +92,27 @@ def test_the_table_is_aligned_one_line_an_image_with_whole_paths(score: Score, r
     status, out, _ = score(".", "gone.png")
     assert status == 1
     header, *rows = out.splitlines()
-    assert header.split() == ["score", "stage3", "stage4", "scale", "image"]
+    assert header.split() == ["score", "quality", "image"]
     images = [row[header.index("image") :] for row in rows]
-    assert images == ["b.png", 'sub/odd, "name"\\n.png', str(long), "gone.png does not exist. Check the path."]
-    assert [row[header.index("scale") :].split()[0] for row in rows] == ["OFF", "OFF", "OFF", "error"]
+    names = ["b.png", 'sub/odd, "name"\\n.png', str(long)]
+    assert images == [*(f"{name}  (beyond the scale)" for name in names), "gone.png does not exist. Check the path."]
+    assert [row[header.index("quality") :].split()[0] for row in rows] == [*["excellent"] * 3, "error"]
     expected = [result.score for result in Scorer(runtime).score_many(["b.png", 'sub/odd, "name"\n.png', long])]
-    assert [float(row.split()[0]) for row in rows[:3]] == pytest.approx(expected, abs=1e-4)
-    assert rows[3].split()[:3] == ["-", "-", "-"]
+    assert [row.split()[0] for row in rows] == [*(f"{score:.3f}" for score in expected), "-"]
+
+
+def test_stages_stand_in_the_table_on_request(score: Score, runtime: PixelRuntime) -> None:
+    header, row = score("a.png", "--stages")[1].splitlines()
+    assert header.split() == ["score", "stage3", "stage4", "quality", "image"]
+    (expected,) = Scorer(runtime).score_many("a.png")
+    assert row.split()[:3] == [f"{value:.2f}" for value in (expected.score, expected.stage3, expected.stage4)]
+
+
+def test_a_model_of_pseudo_labels_gives_no_words(score: Score, runtime: PixelRuntime) -> None:
+    runtime.record = replace(make_record(QualityScale(low=0, high=1)), opinions=False)
+    _, row = score("a.png")[1].splitlines()
+    assert row.split()[1:] == ["-", "a.png", "(beyond", "the", "scale)"]
+    assert len(row.split()[0].partition(".")[2]) == 3  # two digits would not tell images on a short scale apart
 
 
 def test_notes_stand_beside_the_image(score: Score) -> None:
@@ -237,5 +255,4 @@ def test_with_a_real_model_file(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main(["score", "--model", str(path), str(image), "--json", "--device", "cpu"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["score"] == pytest.approx(Scorer(path, device="cpu").score(image), rel=1e-6)
-    assert "mobilenet_v2 trained on photos" in err
-    assert "resized to 64 x 64" in err
+    assert f"{path}, trained on photos" in err

@@ -1,6 +1,7 @@
 """Oracle: what the command prints; what one run without a stop writes; the library's own scores."""
 
 import csv
+import itertools
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from gallery_file import read_page
 from linearityiqa.cli import main
 from linearityiqa.scoring import Details, Scorer, scorer
 from pixel_runtime import PixelRuntime
@@ -94,7 +96,7 @@ def test_uncertainty_is_a_column_on_request(score: Score) -> None:
     _, out, _ = score("photos", "--json", "--uncertainty")
     assert [json.loads(line)["uncertainty"] for line in out.splitlines()] == [row.uncertainty for row in expected]
     assert "uncertainty" not in score("photos", "--json")[1]
-    assert score("photos", "--uncertainty")[1].splitlines()[0].split()[3] == "uncertainty"
+    assert score("photos", "--uncertainty")[1].splitlines()[0].split()[1] == "uncertainty"
 
 
 def test_pictures_of_the_maps_stand_in_the_rows(score: Score) -> None:
@@ -115,6 +117,8 @@ def test_pictures_of_the_maps_stand_in_the_rows(score: Score) -> None:
         (["--output", "s.csv", "--json"], "--json and --csv are for what is printed"),
         (["--output", "s.txt"], "must end in .csv, .jsonl or .parquet"),
         (["--fresh"], "--fresh starts --output over"),
+        (["--report", "page.pdf"], "must end in .html"),
+        (["--worst", "1", "--best", "1"], "exclude each other"),
     ],
 )
 def test_options_that_do_not_go_together(score: Score, words: list[str], sentence: str) -> None:
@@ -125,6 +129,7 @@ def test_options_that_do_not_go_together(score: Score, words: list[str], sentenc
 PROGRAM = """
 import sys
 from pixel_runtime import PixelRuntime
+from gallery_file import read_page
 from linearityiqa.cli import main
 from linearityiqa.scoring import scorer
 scorer.open_runtime = lambda *_, **__: PixelRuntime()
@@ -162,3 +167,43 @@ def test_a_stopped_run_goes_on_and_ends_as_if_it_had_not_stopped(
     for output in (name, f"whole-{name}"):
         assert score(*images, "--output", output)[0] == 0
     assert Path(name).read_bytes() == Path(f"whole-{name}").read_bytes()
+
+
+def test_the_page_of_a_run_that_went_on_is_that_of_a_whole_one(score: Score) -> None:
+    Path("photos/3.png").write_bytes(b"")
+    score("photos", "--map", "maps", "--output", "whole.csv", "--report", "pages/whole.html")
+    score("photos/1.png", "photos/3.png", "photos/5.png", "--map", "maps", "--output", "s.csv")
+    status, out, err = score("photos", "--map", "maps", "--output", "s.csv", "--report", "pages/page.html")
+    assert (status, out) == (1, "")
+    assert "pages/page.html: all images, to be opened in a browser" in err
+    whole, page = (read_page(Path(f"pages/{name}.html")) for name in ("whole", "page"))
+    assert [row["path"] for row in page.rows] == [row["path"] for row in whole.rows]
+    assert len(page.rows) == 9
+    for row, other in zip(page.rows, whole.rows, strict=True):
+        assert [row.get(name) for name in ("score", "grade", "size", "error")] == [
+            other.get(name) for name in ("score", "grade", "size", "error")
+        ]
+        assert bool(page.picture(row)) == bool(whole.picture(other)) == ("error" not in row)
+        assert ("map" in row) == ("error" not in row)
+    assert page.facts["folder"] == ".."  # photographs are found from where the page lies
+    assert not list(Path("pages").glob(".*"))
+
+
+def test_the_page_of_a_run_that_is_printed_holds_what_was_scored_before_a_stop(
+    score: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(results, form) -> None:
+        for _ in itertools.islice(results, 4):
+            pass
+        raise KeyboardInterrupt
+
+    status, printed, _ = score("photos", "--csv", "--report", "page.html")
+    assert (status, printed) == (0, score("photos", "--csv")[1])
+    assert len(read_page(Path("page.html")).rows) == 9
+    monkeypatch.setattr("linearityiqa.cli.score.print_rows", interrupted)
+    status, _, err = score("photos", "--csv", "--report", "page.html")
+    assert status == 130
+    assert "page.html: the images scored until the stop" in err
+    page = read_page(Path("page.html"))
+    assert len(page.rows) == 4
+    assert page.facts["stopped"] is True

@@ -1,5 +1,6 @@
 """Results printed on standard output, a row each: a table, CSV or JSON lines."""
 
+import heapq
 import io
 import sys
 from collections.abc import Callable, Iterable
@@ -8,7 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from linearityiqa.config import ScoreConfig
 
 if TYPE_CHECKING:
+    from linearityiqa.record import ModelRecord
     from linearityiqa.scoring import Details, ImageScore
+    from linearityiqa.scoring.tally import Tally
 
 
 class Format(NamedTuple):
@@ -18,57 +21,92 @@ class Format(NamedTuple):
     line: Callable[["ImageScore"], str]
 
 
-class Count(NamedTuple):
-    """How many images there were, and how many of them have no score."""
-
-    failed: int
-    total: int
-
-
-def format_of(config: ScoreConfig, details: "Details") -> Format:
+def format_of(config: ScoreConfig, details: "Details", record: "ModelRecord") -> Format:
     """The format that the options ask for."""
     from linearityiqa.scoring.rows import csv_header, csv_row, json_row
+    from linearityiqa.scoring.tally import decimals
 
     if config.json:
         return Format(None, lambda result: json_row(result, details))
     if config.csv:
         return Format(csv_header(details), lambda result: csv_row(result, details))
-    scores = ("score", "stage3", "stage4", *(("uncertainty",) if details.uncertainty else ()))
-    header = _table_row(scores, "scale", "image")
-    return Format(header, lambda result: _table_line(result, [getattr(result, name) for name in scores]))
+    stages = ("stage3", "stage4") if config.stages else ()
+    scores = ("score", *stages, *(("uncertainty",) if details.uncertainty else ()))
+    widths = [max(7, len(name)) for name in scores]
+    digits = decimals(record.scale)
+
+    def row(cells: Iterable[str], quality: str, image: str) -> str:
+        # the image comes last, so that columns line up without knowing the longest path, and no path is cut
+        numbers = "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+        return f"{numbers}  {quality:9}  {image}"
+
+    def line(result: "ImageScore") -> str:
+        numbers = [getattr(result, name) for name in scores]
+        cells = ["-" if number is None else f"{number:.{digits}f}" for number in numbers]
+        grade = "-" if result.score is None else record.grade(result.score) or "-"
+        return row(cells, "error" if result.failed else grade, _printable(_image(result)))
+
+    return Format(row(scores, "quality", "image"), line)
 
 
-def print_rows(results: Iterable["ImageScore"], form: Format) -> Count:
+def selected(results: Iterable["ImageScore"], config: ScoreConfig) -> Iterable["ImageScore"]:
+    """The results that the options ask for, in the order that they ask for; as they come, where that order allows it.
+
+    An image without a score is neither the worst nor below anything; in an order by score it comes last.
+    """
+    if config.below is not None:
+        results = (result for result in results if result.score is not None and result.score < config.below)
+    if config.above is not None:
+        results = (result for result in results if result.score is not None and result.score > config.above)
+    if config.worst is not None or config.best is not None:
+        scored = (result for result in results if result.score is not None)
+        choose = heapq.nsmallest if config.best is None else heapq.nlargest
+        results = choose(config.worst or config.best or 0, scored, key=_score)
+    if config.sort == "score" and config.best is None:
+        results = sorted(results, key=_score)
+    if config.sort == "name":
+        results = sorted(results, key=lambda result: result.path)
+    return results
+
+
+def print_rows(results: Iterable["ImageScore"], form: Format) -> None:
     """Print results as they come."""
     stream = sys.stdout
     if isinstance(stream, io.TextIOWrapper):  # file names come out as the bytes that they are
         stream.reconfigure(errors="surrogateescape" if stream.encoding.lower() == "utf-8" else "backslashreplace")
     if form.header is not None:
         print(form.header, file=stream, flush=True)
-    failed = total = 0
     for result in results:
-        failed += result.failed
-        total += 1
         # a progress bar swaps sys.stdout for itself: rows go above it on a terminal, and past it into a file
         print(form.line(result), file=sys.stdout if stream.isatty() else stream, flush=True)
-    return Count(failed, total)
 
 
-_ON_SCALE = {True: "on", False: "OFF", None: "-"}
+def print_summary(tally: "Tally", record: "ModelRecord", *, below_table: bool) -> int:
+    """Print how the scores lie, on a terminal below the table, else on standard error; the exit status.
+
+    Returns:
+        1 where any image has no score, else 0.
+    """
+    from linearityiqa.scoring.tally import decimals
+
+    line = tally.line(decimals(record.scale))
+    if line:
+        print(line, file=sys.stdout if below_table and sys.stdout.isatty() else sys.stderr)
+    return 1 if tally.failed else 0
 
 
-def _table_row(scores: Iterable[str], scale: str, image: str) -> str:
-    # the image comes last, so that columns line up without knowing the longest path, and no path is cut
-    return " ".join(f"{score:>11}" for score in scores) + f"  {scale:5}  {image}"
+def _score(result: "ImageScore") -> float:
+    return float("inf") if result.score is None else result.score
 
 
-def _table_line(result: "ImageScore", numbers: Iterable[float | None]) -> str:
-    scores = ["-" if number is None else f"{number:.4f}" for number in numbers]
-    remarks = "; ".join((*result.notes, *([f"map: {result.map_file}"] if result.map_file else [])))
-    image = f"{result.path}  ({remarks})" if remarks else result.path
-    if result.error is not None:
-        image = result.error if result.path in result.error else f"{image}: {result.error}"
-    return _table_row(scores, "error" if result.error else _ON_SCALE[result.on_scale], _printable(image))
+def _image(result: "ImageScore") -> str:
+    path = result.path
+    beyond = ("beyond the scale",) if result.on_scale is False else ()
+    remarks = "; ".join((*beyond, *result.notes, *([f"map: {result.map_file}"] if result.map_file else [])))
+    image = f"{path}  ({remarks})" if remarks else path
+    if result.error is None:
+        return image
+    return result.error if path in result.error else f"{image}: {result.error}"
 
 
 def _printable(text: str) -> str:

@@ -65,18 +65,12 @@ def _arithmetic(config: ScoreConfig | ServeConfig) -> dict[str, int | None]:
 
 
 def headline(scorer: "Scorer", path: Path) -> str:
-    """One line on the model, the scale of its scores, and how it sees images."""
+    """One short line on the model and the scale of its scores."""
     from linearityiqa.packaged import is_bundled
-    from linearityiqa.scoring import describe_transform
 
     record = scorer.record
     labels = f" ({record.labels})" if record.labels else ""
-    scale = f"scores on {record.scale}" if record.scale else "the scale of its scores is not recorded"
-    images = describe_transform(record.config.transform)
-    model = f"{record.config.model.architecture} trained on {record.database}{labels}; {scale}; images {images}"
-    if is_bundled(path):
-        return (
-            f"no --model is named, so the one in the package scores: {model}. "
-            "What it is good for: linearityiqa score --model_card"
-        )
-    return f"{path}: {model}"
+    scale = f"{record.scale.low:g}..{record.scale.high:g}, higher is better" if record.scale else "scale not recorded"
+    bundled = is_bundled(path)
+    model = f"{'model in the package' if bundled else path}, trained on {record.database}{labels}: {scale}"
+    return f"{model} (more: linearityiqa score --model_card)" if bundled else model

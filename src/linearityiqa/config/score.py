@@ -14,6 +14,7 @@ from linearityiqa.config.optimiser import OptimiserConfig
 from linearityiqa.config.run import DeviceConfig
 
 SplitName = Literal["train", "val", "test", "all"]
+RowOrder = Literal["input", "score", "name"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,20 @@ class ScoreConfig:
     """Print one JSON object a line for each image."""
     csv: bool = False
     """Print the scores as CSV."""
+    sort: RowOrder = "input"
+    """Order of what is printed: as found, by score (worst first; best first with --best), or by name."""
+    worst: int | None = None
+    """Print only this many images, those with the lowest scores."""
+    best: int | None = None
+    """Print only this many images, those with the highest scores."""
+    below: float | None = None
+    """Print only images with a lower score than this."""
+    above: float | None = None
+    """Print only images with a higher score than this."""
+    stages: bool = False
+    """Also show the scores of the two stages of the network in the table."""
+    report: Path | None = None
+    """Also write a page to look at (.html): all images with their scores, to be sorted and searched in a browser."""
     output: Path | None = None
     """Append the scores to this file (.csv, .jsonl) or folder (of Parquet files; extra parquet) instead of printing
     them. The same command after a stop goes on where it stopped; images that have a row are not scored again."""
@@ -106,6 +121,7 @@ class ScoreConfig:
     device: DeviceConfig = field(default_factory=DeviceConfig)
 
     def __post_init__(self) -> None:
+        require_choice("sort", self.sort, get_args(RowOrder))
         require_options(
             (not (self.json and self.csv), "--json and --csv exclude each other"),
             (
@@ -120,6 +136,12 @@ class ScoreConfig:
             (self.ray is None or self.map is None, "--ray writes no pictures: leave out --map"),
             (not self.fresh or self.output is not None, "--fresh starts --output over, and there is none"),
             (self.batch_size is None or self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}"),
+            (
+                self.report is None or self.report.suffix.lower() in (".html", ".htm"),
+                f"--report is a page: its name must end in .html, got {self.report}",
+            ),
+            (self.worst is None or self.best is None, "--worst and --best exclude each other"),
+            (all(n is None or n >= 1 for n in (self.worst, self.best)), "--worst and --best must be >= 1"),
             (self.lanes is None or 1 <= self.lanes <= 256, f"lanes must lie in 1..256, got {self.lanes}"),
             (self.max_megapixels > 0, f"max_megapixels must be > 0, got {self.max_megapixels}"),
             (self.device.cache == "none", "--cache is for train, test and reproduce: a photograph is scored once"),
@@ -129,6 +151,11 @@ class ScoreConfig:
     def words(self) -> list[str]:
         """What names the images."""
         return [*self.paths, *([str(self.img_path)] if self.img_path is not None else [])]
+
+    @property
+    def selects(self) -> bool:
+        """Whether some images only, or all in another order, are printed."""
+        return self.sort != "input" or any(x is not None for x in (self.worst, self.best, self.below, self.above))
 
     @property
     def max_pixels(self) -> int:

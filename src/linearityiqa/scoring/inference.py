@@ -95,7 +95,7 @@ class Inference:
         self, image: Prepared, scores: QualityScores[float], uncertainty: float | None, quality_map: QualityMap | None
     ) -> ImageScore:
         if not np.isfinite(scores).all():
-            return ImageScore(image.name, notes=image.notes, error=_NOT_FINITE)
+            return _failed(image, _NOT_FINITE)
         scale = self._record.scale
         return ImageScore(
             image.name,
@@ -106,6 +106,7 @@ class Inference:
             on_scale=None if scale is None else scale.contains(scores.fused),
             notes=image.notes,
             quality_map=quality_map,
+            thumbnail=image.thumbnail,
         )
 
     def _map(self, raw: NDArray[np.float32], image: Prepared) -> QualityMap:
@@ -121,5 +122,5 @@ class Inference:
         return self._mapped(self._runtime.predict(batch))[:, _FUSED]
 
 
-def _failed(image: Prepared, cause: DataError) -> ImageScore:
-    return ImageScore(image.name, notes=image.notes, error=str(cause))
+def _failed(image: Prepared, cause: DataError | str) -> ImageScore:
+    return ImageScore(image.name, notes=image.notes, error=str(cause), thumbnail=image.thumbnail)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.images import DecodedImage, ImageTransform, Normalisation, decode, normalise, to_rgb
+from linearityiqa.scoring.pictures import Picture, thumbnail
 
 ImageLike = Path | str | bytes | Image.Image | NDArray[np.uint8]
 """An image file by its path, an encoded image, a Pillow image, or RGB values of shape (H, W, 3)."""
@@ -25,12 +26,14 @@ class Prepared:
         image: RGB, after the transform. As 8-bit pixels it takes a third of the memory of the network's input.
         notes: what was done to decode it, e.g. ``"EXIF orientation applied"``.
         native: (height, width) before the transform.
+        thumbnail: a small picture of the image before the transform, where it was asked for.
     """
 
     name: str
     image: Image.Image
     notes: tuple[str, ...] = ()
     native: tuple[int, int] | None = None
+    thumbnail: Picture | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -38,7 +41,14 @@ class Prepared:
         return self.image.height, self.image.width
 
 
-def prepare(source: ImageLike, transform: ImageTransform, *, name: str | None = None, max_pixels: int) -> Prepared:
+def prepare(
+    source: ImageLike,
+    transform: ImageTransform,
+    *,
+    name: str | None = None,
+    max_pixels: int,
+    with_thumbnail: bool = False,
+) -> Prepared:
     """Decode and resize one image.
 
     Args:
@@ -46,6 +56,7 @@ def prepare(source: ImageLike, transform: ImageTransform, *, name: str | None = 
         transform: what is done to the decoded image.
         name: how messages and results call the image; by default its path.
         max_pixels: larger images are refused before they are decoded.
+        with_thumbnail: make a small picture of it too.
 
     Raises:
         UnreadableImageError: the image cannot be decoded, must not be, or needs too much memory.
@@ -62,7 +73,8 @@ def prepare(source: ImageLike, transform: ImageTransform, *, name: str | None = 
             content = source if isinstance(source, bytes) else Path(source)
             decoded = decode(content, name=name, exif_rotation=True, colour_profile=True, max_pixels=max_pixels)
         native = decoded.image.height, decoded.image.width
-        return Prepared(name, transform.pixels(decoded.image), decoded.notes, native)
+        small = thumbnail(decoded.image) if with_thumbnail else None
+        return Prepared(name, transform.pixels(decoded.image), decoded.notes, native, small)
     except MemoryError as cause:
         raise UnreadableImageError(
             f"there is too little memory for {name}. Score fewer images at once (--batch_size 1), or with --resize."

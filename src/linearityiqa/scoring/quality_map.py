@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from linearityiqa.quality import QualityScale
 
@@ -13,6 +14,8 @@ TINT = (213, 94, 0)
 """Vermilion, which people with any colour vision tell from grey."""
 STRONGEST = 0.8
 """Opacity of the tint where quality is lowest."""
+ENDS = "best and worst"
+"""Key of the text in a PNG file that holds the map's highest and lowest value."""
 SMALLEST_SPAN = 0.2
 """Differences of less than this share of the scale never get the full tint: a good photograph stays nearly clear."""
 
@@ -61,8 +64,10 @@ class QualityMap:
 
     def png(self) -> bytes:
         """`picture` as the content of a PNG file."""
-        stream = io.BytesIO()
-        self.picture().save(stream, "PNG", compress_level=3)  # half the time of the default, a tenth larger
+        stream, ends = io.BytesIO(), PngInfo()
+        ends.add_text(ENDS, f"{self.values.max():.6g} {self.values.min():.6g}")
+        # half the time of the default level, a tenth larger
+        self.picture().save(stream, "PNG", compress_level=3, pnginfo=ends)
         return stream.getvalue()
 
     @property
@@ -74,7 +79,7 @@ class QualityMap:
     def _key(self, width: int) -> Image.Image:
         """A bar from clear to full tint between the scores that these stand for."""
         best, span = float(self.values.max()), self._span
-        size = max(10, min(16, width // 24))
+        size = key_height(width) // 2
         font = ImageFont.load_default(size)
         key = Image.new("RGB", (width, 2 * size), "white")
         draw = ImageDraw.Draw(key)
@@ -88,3 +93,8 @@ class QualityMap:
             bar = np.round(128 * (1 - share) + np.array(TINT) * share).astype(np.uint8)
             key.paste(Image.fromarray(np.repeat(bar, size, axis=0)), (start, size // 2))
         return key
+
+
+def key_height(width: int) -> int:
+    """Height of the line below a map's picture of a width, in pixels."""
+    return 2 * max(10, min(16, width // 24))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from linearityiqa.scoring.pictures import Picture
 from linearityiqa.scoring.quality_map import QualityMap
 
 
@@ -12,10 +13,12 @@ class Details(NamedTuple):
     Attributes:
         uncertainty: the spread of the score over views of the image.
         maps: where in the image quality is lost.
+        thumbnails: a small picture of the image.
     """
 
     uncertainty: bool = False
     maps: bool = False
+    thumbnails: bool = False
 
 
 PLAIN = Details()
@@ -38,6 +41,7 @@ class ImageScore:
         error: why there is no score, or None.
         map_file: where the picture of the quality map was written, or None.
         quality_map: where in the image quality is lost; None where it was not asked for.
+        thumbnail: a small picture of the image; None where it was not asked for or the image cannot be decoded.
 
     >>> ImageScore("a.jpg", error="a.jpg is empty").failed
     True
@@ -53,6 +57,7 @@ class ImageScore:
     error: str | None = None
     map_file: str | None = None
     quality_map: QualityMap | None = field(default=None, compare=False, repr=False)
+    thumbnail: Picture | None = field(default=None, compare=False, repr=False)
 
     @property
     def failed(self) -> bool:

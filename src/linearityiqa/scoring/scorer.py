@@ -107,17 +107,18 @@ class Scorer:
         """
         return self._inference.score(self.prepare(image))
 
-    def prepare(self, image: ImageLike, name: str | None = None) -> Prepared:
+    def prepare(self, image: ImageLike, name: str | None = None, *, with_thumbnail: bool = False) -> Prepared:
         """Decode and resize one image, ready for `score_batch`.
 
         Args:
             image: a path, an encoded image, a Pillow image, or uint8 RGB values of shape (H, W, 3).
             name: how messages and results call the image; by default its path.
+            with_thumbnail: make a small picture of it too.
 
         Raises:
             UnreadableImageError: the image cannot be decoded, must not be, or needs too much memory.
         """
-        return prepare(image, self._transform, name=name, max_pixels=self._max_pixels)
+        return prepare(image, self._transform, name=name, max_pixels=self._max_pixels, with_thumbnail=with_thumbnail)
 
     def score_batch(self, images: Sequence[Prepared], details: Details = PLAIN) -> list[ImageScore]:
         """Score images that are already decoded, of any sizes; those of one size share batches.
@@ -168,7 +169,7 @@ class Scorer:
         runners = ThreadPoolExecutor(self._lanes, thread_name_prefix="score")
         try:
             depth = max(2 * self._threads, self._limit.images)
-            slots = ahead(decoders, lambda path: self._slot(path, read), paths, depth)
+            slots = ahead(decoders, lambda path: self._slot(path, read, details), paths, depth)
             batches = in_batches(slots, self._limit)
             yield from in_order(in_lanes(runners, score, batches, self._lanes))
         finally:
@@ -204,10 +205,11 @@ class Scorer:
 
         return ImageQualityLoss(module, reduction)
 
-    def _slot(self, path: str | os.PathLike[str], read: Callable[[str], bytes] | None) -> Slot:
+    def _slot(self, path: str | os.PathLike[str], read: Callable[[str], bytes] | None, details: Details) -> Slot:
         name = os.fspath(path)
         try:
-            return Slot(name, self.prepare(Path(path) if read is None else read(name), name))
+            source = Path(path) if read is None else read(name)
+            return Slot(name, self.prepare(source, name, with_thumbnail=details.thumbnails))
         except DataError as cause:
             return Slot(name, result=ImageScore(name, error=str(cause)))
         except OSError as cause:

@@ -14,18 +14,6 @@ from linearityiqa.scoring import ImageScore, QualityMap, describe_transform
 from linearityiqa.scoring.quality_map import STRONGEST, TINT
 from linearityiqa.serving import schemas
 
-GRADES = ("bad", "poor", "fair", "good", "excellent")
-"""The five grades of ITU-R BT.500, each a fifth of the scale."""
-
-
-def grade(position: float) -> str:
-    """A position between the ends of a scale in words; beyond its ends, the nearest.
-
-    >>> grade(0.65), grade(1.3)
-    ('good', 'excellent')
-    """
-    return GRADES[min(len(GRADES) - 1, max(0, math.floor(position * len(GRADES))))]
-
 
 def file_score(result: ImageScore, status: int, record: ModelRecord) -> schemas.FileScore:
     """One photograph's part of an answer.
@@ -33,19 +21,17 @@ def file_score(result: ImageScore, status: int, record: ModelRecord) -> schemas.
     Args:
         result: what the scorer says.
         status: that the photograph alone would be answered with.
-        record: of the model. Grades are words of people's opinions: a model of anything else gives none.
+        record: of the model.
     """
-    position, scale = None, record.scale
-    if scale is not None and result.score is not None:
-        position = (result.score - scale.low) / (scale.high - scale.low)
+    score, scale = result.score, record.scale
     return schemas.FileScore(
         name=result.path,
         score=result.score,
         stage3=result.stage3,
         stage4=result.stage4,
         on_scale=result.on_scale,
-        position=None if position is None else min(1.0, max(0.0, position)),
-        quality=None if position is None or not record.opinions else grade(position),
+        position=None if score is None or scale is None else scale.position(score),
+        quality=None if score is None else record.grade(score),
         notes=list(result.notes),
         map=None if result.quality_map is None else _map(result.quality_map),
         error=None if result.error is None else schemas.FileError(status=status, detail=result.error),

@@ -1,0 +1,218 @@
+"""A page to look at: every photograph with its score, worst first, in one HTML file that needs nothing else."""
+
+import base64
+import contextlib
+import json
+import shutil
+import tempfile
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linearityiqa.data.processes import ahead
+from linearityiqa.data.workers import default_workers
+from linearityiqa.errors import DataError, OutputError
+from linearityiqa.files import atomic_path
+from linearityiqa.quality import GRADES
+from linearityiqa.record import ModelRecord
+from linearityiqa.scoring.gallery_page import facts, foot, head, script_json
+from linearityiqa.scoring.pictures import (
+    THUMBNAIL_PIXELS,
+    THUMBNAIL_QUALITY,
+    Cells,
+    Picture,
+    cells_of,
+    cells_of_file,
+    reread,
+    shrunk,
+)
+from linearityiqa.scoring.results import ImageScore
+from linearityiqa.scoring.urls import is_url, read_url
+
+MAX_BYTES = 60_000_000
+"""Most bytes of a page; only the rows of very many photographs alone can have more."""
+PREVIEWS = 200
+"""Most photographs, the worst, of which a page holds a larger copy too."""
+PREVIEW_PIXELS = 1024 * 768
+PREVIEW_BYTES = 20_000_000
+"""Most bytes of all these copies."""
+LEAST_THUMBNAIL = 1_000
+"""Bytes below which a thumbnail shows nothing; of more photographs than have room for that, the best go without."""
+ROW_BYTES, FACTS_BYTES = 80, 10_000
+"""What a row takes beside its values, and all else that the page holds."""
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+class Gallery:
+    """Results gathered for a page; what they hold waits in an unnamed file beside it, so that memory stays small.
+
+    Args:
+        path: of the page; its folder is made, and written to at once, so that a long run does not end in vain.
+        record: of the model.
+        max_pixels: photographs with more pixels are not opened again for a picture.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+
+    def __init__(self, path: Path, record: ModelRecord, max_pixels: int) -> None:
+        self._path, self._record, self._max_pixels = path, record, max_pixels
+        self._scores: array[float] = array("d")
+        self._lengths: array[int] = array("Q")  # bytes of the row and of the thumbnail of each photograph, in turn
+        with self._explained():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._spill = self._temporary()
+
+    def close(self) -> None:
+        """Let go of what was gathered."""
+        self._spill.close()
+
+    def add(self, result: ImageScore, cells: Cells | None = None) -> None:
+        """Gather a result with its thumbnail and its quality map.
+
+        Raises:
+            OutputError: the disk is full or fails.
+        """
+        if cells is None and result.quality_map is not None:
+            cells = cells_of(result.quality_map)
+        row = script_json(self._row(result, cells))
+        content = b"" if result.thumbnail is None else result.thumbnail.content
+        with self._explained():
+            self._spill.write(row + content)
+        self._scores.append(np.nan if result.score is None else result.score)
+        self._lengths.extend((len(row), len(content)))
+
+    def add_stored(self, results: Iterable[ImageScore]) -> None:
+        """Gather rows of an earlier run or of other machines; their pictures are made from the files anew.
+
+        Raises:
+            OutputError: the disk is full or fails.
+        """
+
+        def with_pictures(result: ImageScore) -> tuple[ImageScore, Cells | None]:
+            cells = None
+            with contextlib.suppress(DataError):
+                if result.map_file is not None:
+                    cells = cells_of_file(Path(result.map_file), self._max_pixels)
+            return replace(result, thumbnail=self._copy(result.path)), cells
+
+        for result, cells in _in_threads(with_pictures, results):
+            self.add(result, cells)
+
+    def write(self, *, stopped: bool = False) -> None:
+        """Write the page, whole or not at all.
+
+        Args:
+            stopped: there are more photographs, which the page says, and no time for larger copies.
+
+        Raises:
+            OutputError: the disk is full or fails.
+        """
+        lengths = np.array(self._lengths, dtype=np.int64).reshape(-1, 2)
+        starts = np.concatenate([[0], np.cumsum(lengths.sum(axis=1))])
+        scores = np.array(self._scores)[: len(lengths)]  # an interrupt may have come before the last length
+        order = np.argsort(scores, kind="stable").tolist()  # those without a score come last
+        first, last = head(), foot()
+        room = MAX_BYTES - len(first) - len(last) - int(lengths[:, 0].sum()) - ROW_BYTES * len(order) - FACTS_BYTES
+        most = max(LEAST_THUMBNAIL, _fair_share(lengths[:, 1], room * 3 // 4))
+        left = room - int(np.minimum(lengths[:, 1], most).sum()) * 4 // 3
+
+        def gathered(i: int) -> tuple[bytes, bytes]:
+            self._spill.seek(int(starts[i]))
+            return self._spill.read(int(lengths[i, 0])), self._spill.read(int(lengths[i, 1]))
+
+        with self._explained(), atomic_path(self._path) as temporary, temporary.open("wb") as page:
+            scored = [] if stopped else order[: min(PREVIEWS, np.isfinite(scores).sum())]
+            previews = list(self._previews((json.loads(gathered(i)[0])["path"] for i in scored), left))
+            with self._temporary() as rows:
+                page.write(first)
+                end = without = 0
+                for rank, i in enumerate(order):
+                    row, thumbnail = gathered(i)
+                    contents = {"picture": shrunk(thumbnail, most), "preview": b"".join(previews[rank : rank + 1])}
+                    places: dict[str, tuple[int, int] | None] = {"picture": None}
+                    for name, content in contents.items():
+                        text = base64.b64encode(content)
+                        if text and end + len(text) <= room:
+                            page.write(text)
+                            places[name] = (end, end := end + len(text))
+                    without += bool(thumbnail) and places["picture"] is None
+                    rows.write(b"%b%b,%b" % (b"," * (rank > 0), script_json(places).rstrip(b"}"), row.lstrip(b"{")))
+                page.write(facts(self._record, scores, self._path, without=without, stopped=stopped))
+                rows.seek(0)
+                shutil.copyfileobj(rows, page)
+            page.write(last)
+
+    def _previews(self, paths: Iterable[str], room: int) -> Iterator[bytes]:
+        """Larger copies of photographs, empty for those that are no longer there, until the room is filled."""
+        room = min(room, PREVIEW_BYTES)
+        for picture in _in_threads(lambda path: self._copy(path, PREVIEW_PIXELS, 75), paths):
+            content = b"" if picture is None else picture.content
+            room -= len(content) * 4 // 3 + 4
+            if room < 0:
+                return
+            yield content
+
+    def _copy(self, path: str, pixels: int = THUMBNAIL_PIXELS, quality: int = THUMBNAIL_QUALITY) -> Picture | None:
+        try:
+            return reread(path, read_url if is_url(path) else None, pixels, quality, self._max_pixels)
+        except DataError:
+            return None  # it was there when it was scored, or its row says why it has no score
+
+    def _row(self, result: ImageScore, cells: Cells | None) -> dict[str, Any]:
+        """What the page's scripts know of a photograph beside its pictures."""
+        word = None if result.score is None else self._record.grade(result.score)
+        values = {
+            "path": result.path,
+            "score": result.score,
+            "grade": None if word is None else GRADES.index(word),
+            "uncertainty": result.uncertainty,
+            "beyond": True if result.on_scale is False else None,
+            "notes": list(result.notes) or None,
+            "error": result.error,
+            "size": None if result.thumbnail is None else result.thumbnail.size,
+            "map": None if cells is None else cells.as_dict(),
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+    def _temporary(self) -> IO[bytes]:
+        return tempfile.TemporaryFile(dir=self._path.parent)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as cause:
+            raise OutputError(
+                f"cannot write the report {self._path}: {cause.strerror or cause}. Make room, or choose another folder."
+            ) from cause
+
+
+def _in_threads(function: Callable[[T], S], items: Iterable[T]) -> Iterator[S]:
+    """`function` of each item, in order, computed a few items ahead by a thread for each core."""
+    threads = max(1, default_workers(None))
+    with ThreadPoolExecutor(threads, thread_name_prefix="picture") as pool:
+        try:
+            yield from ahead(pool, function, items, 2 * threads)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _fair_share(sizes: NDArray[np.int64], room: int) -> int:
+    """The most bytes that each of several contents may have, so that together they have at most `room`.
+
+    >>> _fair_share(np.array([1, 100, 10]), 31), _fair_share(np.array([1, 2]), 31)
+    (20, 2)
+    """
+    ascending = np.sort(sizes)
+    shares = (room - np.cumsum(ascending) + ascending) // np.arange(len(sizes), 0, -1)
+    too_large = np.flatnonzero(shares < ascending)
+    return int(shares[too_large[0]]) if len(too_large) else int(ascending.max(initial=0))

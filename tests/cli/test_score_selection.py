@@ -1,0 +1,80 @@
+"""What of the scores is printed, and how they are summed up. Oracle: the images' known order by brightness."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from linearityiqa.cli import main
+from linearityiqa.scoring import scorer
+from pixel_runtime import PixelRuntime
+
+Score = Callable[..., tuple[int, str, str]]
+LEVELS = {"c.png": 90, "a.png": 200, "d.png": 10, "b.png": 150}
+
+
+@pytest.fixture
+def score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Score:
+    """Run the command on four images and one that is damaged: (exit status, standard output, standard error)."""
+    monkeypatch.setattr(scorer, "open_runtime", lambda *_, **__: PixelRuntime())
+    monkeypatch.chdir(tmp_path)
+    for name, level in LEVELS.items():
+        Image.new("RGB", (20, 20), (level,) * 3).save(name)
+    Path("broken.png").write_bytes(b"")
+    Path("m.safetensors").write_bytes(b"a model")
+
+    def run(*words: str) -> tuple[int, str, str]:
+        status = main(["score", "--model", "m.safetensors", *LEVELS, "broken.png", *words])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+ALL = ["c.png", "a.png", "d.png", "b.png", "broken.png"]
+WORST_FIRST = ["d.png", "c.png", "b.png", "a.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], ALL),
+        (["--sort", "score"], [*WORST_FIRST, "broken.png"]),
+        (["--sort", "name"], sorted(ALL)),
+        (["--worst", "2"], WORST_FIRST[:2]),
+        (["--best", "3"], WORST_FIRST[::-1][:3]),
+        (["--best", "3", "--sort", "name"], ["a.png", "b.png", "c.png"]),
+        (["--below", "50"], ["c.png", "d.png"]),
+        (["--above", "40", "--below", "60"], ["c.png", "b.png"]),
+        (["--above", "40", "--worst", "1"], ["c.png"]),
+        (["--worst", "99"], WORST_FIRST),
+    ],
+)
+def test_what_is_printed_and_in_which_order(score: Score, words: list[str], expected: list[str]) -> None:
+    status, out, err = score("--json", *words)
+    assert [json.loads(line)["path"] for line in out.splitlines()] == expected
+    assert status == 1  # of all images, also of those that are not shown
+    assert "4 images scored: " in err
+    assert err.endswith("; 1 of 5 images could not be scored\n")
+
+
+def test_a_selection_of_what_an_output_holds_is_printed_as_a_table(score: Score) -> None:
+    for name in ("s.csv", "s.jsonl"):
+        assert score("--output", name)[1] == ""
+        _, out, err = score("--output", name, "--worst", "2")
+        assert [line.split()[-1] for line in out.splitlines()] == ["image", *WORST_FIRST[:2]]
+        assert "1 of 5 images could not be scored" in err
+
+
+def test_on_a_terminal_the_summary_ends_the_table(score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "median" not in score()[1]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert score()[1].splitlines()[-1].startswith("4 images scored: median ")
+    assert "median" not in score("--csv")[1]
+
+
+def test_a_single_image_needs_no_summary(score: Score, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", "--model", "m.safetensors", "a.png"]) == 0
+    assert "median" not in capsys.readouterr().err
