@@ -1,16 +1,29 @@
 """The least-squares line that maps a head's output to MOS."""
 
-from dataclasses import dataclass
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from linearityiqa.errors import DataError
+from linearityiqa.files import write_text
+
+MAX_FILE_BYTES = 10_000
+"""Bound on the file of a mapping; a real one has less than 100 bytes."""
 
 
 @dataclass(frozen=True)
 class LinearMapping:
     """MOS = slope * score + intercept (Li et al., ACM MM 2020, section 3.3), never clipped.
+
+    Norm-in-Norm and its kin make scores linear in MOS, but leave their scale open: fit this line on the training set
+    once the network is trained, and keep it beside the weights.
 
     >>> mapping = LinearMapping.fit([0.0, 1.0, 2.0], [10.0, 30.0, 50.0])
     >>> bool(np.isclose(mapping(3.0), 70.0))
@@ -25,8 +38,8 @@ class LinearMapping:
         """Least squares of MOS on score.
 
         Args:
-            scores: predictions of one head, shape (N,), any scale.
-            mos: subjective scores, shape (N,).
+            scores: predictions of one head, shape (N,) or (N, 1), any scale; tensors of torch too, also of a GPU.
+            mos: subjective scores, of as many values.
 
         Returns:
             The fitted line; for constant scores the line of least norm, which predicts the mean MOS.
@@ -34,7 +47,7 @@ class LinearMapping:
         Raises:
             DataError: fewer than 2 scores, unequal lengths, or a value that is not finite.
         """
-        x, y = np.asarray(scores, dtype=np.float64), np.asarray(mos, dtype=np.float64)
+        x, y = _column(scores), _column(mos)
         if x.ndim != 1 or x.shape != y.shape or len(x) < 2:
             raise DataError(f"a mapping needs two equally long lists of at least 2 scores, got {x.shape} and {y.shape}")
         if not (np.isfinite(x).all() and np.isfinite(y).all()):
@@ -45,7 +58,7 @@ class LinearMapping:
 
     def __call__(self, scores: ArrayLike) -> NDArray[np.float64]:
         """Scores mapped to MOS, in the shape given."""
-        return self.slope * np.asarray(scores, dtype=np.float64) + self.intercept
+        return self.slope * _numbers(scores) + self.intercept
 
     def then(self, other: "LinearMapping") -> "LinearMapping":
         """The line that maps by this one first, and what comes out by the other.
@@ -54,3 +67,49 @@ class LinearMapping:
         75.0
         """
         return LinearMapping(other.slope * self.slope, other.slope * self.intercept + other.intercept)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "LinearMapping":
+        """The line with the slope and the intercept of a dictionary.
+
+        Raises:
+            ValueError, LookupError, TypeError: one of them is missing, or no finite number.
+        """
+        line = cls(slope=float(values["slope"]), intercept=float(values["intercept"]))
+        if not (math.isfinite(line.slope) and math.isfinite(line.intercept)):
+            raise ValueError(f"a mapping that is not finite ({line})")
+        return line
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the line as JSON, ``{"slope": ..., "intercept": ...}``, whole or not at all.
+
+        Raises:
+            OSError: the folder cannot be written, or the disk is full.
+        """
+        write_text(Path(path), json.dumps(asdict(self)) + "\n")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "LinearMapping":
+        """What `save` wrote.
+
+        Raises:
+            DataError: the file is missing, or holds no line.
+        """
+        try:
+            with Path(path).open("rb") as stream:
+                return cls.of(json.loads(stream.read(MAX_FILE_BYTES)))
+        except OSError as cause:
+            raise DataError(f"cannot read the mapping {path}: {cause.strerror}. Check the path.") from cause
+        except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as cause:
+            raise DataError(f"{path} holds no mapping ({cause}). Write it with LinearMapping.save.") from cause
+
+
+def _numbers(values: Any) -> NDArray[np.float64]:
+    if hasattr(values, "detach"):  # a tensor of torch, which this module does without
+        values = values.detach().double().cpu()
+    return np.asarray(values, dtype=np.float64)
+
+
+def _column(values: ArrayLike) -> NDArray[np.float64]:
+    numbers = _numbers(values)
+    return numbers[:, 0] if numbers.ndim == 2 and numbers.shape[1] == 1 else numbers

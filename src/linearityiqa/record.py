@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -184,7 +183,7 @@ class ModelRecord:
                 raise ModelFileError(f"{where} was written by a newer {values['software']}. Update linearityiqa.")
             return cls(
                 config=from_dict(TrainConfig, values["config"], where),
-                mapping=QualityScores(**{head: _line(values["mapping"][head]) for head in HEADS}),
+                mapping=QualityScores(**{head: LinearMapping.of(values["mapping"][head]) for head in HEADS}),
                 scale=QualityScale(**values["scale"]) if values["scale"] else None,
                 database=str(values["database"]),
                 epoch=int(values["epoch"]),
@@ -219,10 +218,3 @@ def _digest(path: Path) -> bytes:
 def _normalisation(values: dict[str, Any]) -> Normalisation:
     (r, g, b), (std_r, std_g, std_b) = (map(float, values[name]) for name in ("mean", "std"))
     return Normalisation((r, g, b), (std_r, std_g, std_b))
-
-
-def _line(values: dict[str, Any]) -> LinearMapping:
-    line = LinearMapping(slope=float(values["slope"]), intercept=float(values["intercept"]))
-    if not (math.isfinite(line.slope) and math.isfinite(line.intercept)):
-        raise ValueError(f"a mapping that is not finite ({line})")
-    return line

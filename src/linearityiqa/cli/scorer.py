@@ -1,24 +1,29 @@
 """From the options of a model to a scorer, for every command that scores."""
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from linearityiqa.config import ModelConfig, ScoreConfig, ServeConfig, TransformConfig
 from linearityiqa.data.workers import MOST_LANES, usable_cores
+from linearityiqa.hub import local_model
 
 if TYPE_CHECKING:
     from linearityiqa.scoring import Scorer
+
+_local_model = functools.cache(local_model)  # a command that asks twice must get one model, whatever the hub does
 
 
 def chosen_model(config: ScoreConfig | ServeConfig) -> Path:
     """The model file that the options name, or else the one in the package.
 
     Raises:
-        ModelFileError: none is named, and the installation lacks its own.
+        ModelFileError: none is named, and the installation lacks its own; or it cannot be fetched from the hub.
+        ConfigError: the address of a model on the hub is malformed.
     """
     from linearityiqa.packaged import bundled_model
 
-    return config.trained_model_file or bundled_model()
+    return bundled_model() if config.trained_model_file is None else _local_model(config.trained_model_file)
 
 
 def open_scorer(config: ScoreConfig | ServeConfig) -> "Scorer":

@@ -15,6 +15,7 @@ from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.evaluation.methods import short_names
 from linearityiqa.extras import require
 from linearityiqa.files import named_path
+from linearityiqa.hub import HubModel
 from linearityiqa.memory import keep_freed_memory
 from linearityiqa.packaged import BUNDLED, bundled_model
 from linearityiqa.reporting import Cell, Table
@@ -86,7 +87,7 @@ def run(config: TestConfig) -> int:
 
 
 def models_of(config: TestConfig) -> list[Model]:
-    """The models that the options name, as FILE, NAME=FILE or bundled, or the one that they describe.
+    """The models that the options name, as FILE, NAME=FILE, hf:// or bundled, or the one that they describe.
 
     Raises:
         ConfigError: one name for several models.
@@ -96,7 +97,9 @@ def models_of(config: TestConfig) -> list[Model]:
     for word in config.trained_model_file or (trained_model_of(config),):
         name, path = named_path(word)
         home = path.parent
-        if str(path) == BUNDLED and not path.exists():
+        if (on_hub := HubModel.of(path)) is not None:  # results do not belong into the hub's cache
+            path, home, name = on_hub.fetch(), config.log_dir / on_hub.folder, name or on_hub.folder
+        elif str(path) == BUNDLED and not path.exists():
             path, home, name = bundled_model(), config.log_dir / BUNDLED, name or BUNDLED
         models.append(Model(name or _name(path), path, home))
     alike = Counter(model.name for model in models)

@@ -13,8 +13,8 @@ class Additions:
     """What can be added to the paper's optimisation."""
 
     init: str | None = None
-    """Start from a trained quality model, heads included: its file, or bundled (the one in the package). It also says
-    what network and transform are, where no option does."""
+    """Start from a trained quality model, heads included: its file, hf://OWNER/NAME[@REVISION] (on the Hugging Face
+    Hub), or bundled (the one in the package). It also says what network and transform are, where no option does."""
     exact_accumulation: bool = False
     """One loss over all images of the accumulated batches, which pass the backbone twice, a batch at a time."""
     schedule: ScheduleName = "step"

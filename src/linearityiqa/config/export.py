@@ -16,7 +16,8 @@ class ExportConfig:
     """Which model becomes which ONNX file, in float32 or 8 bits."""
 
     trained_model_file: Annotated[Path | None, tyro.conf.arg(aliases=["-modelfile", "--model"])] = None
-    """Model file: ours (.safetensors) or the authors' (.pth, described by -arch etc.)."""
+    """Model file: ours (.safetensors, or hf://OWNER/NAME[@REVISION]) or the authors' (.pth, described by -arch and so
+    on)."""
     output: Path | None = None
     """ONNX file to write; by default the model file's name, ending in .onnx or -int8.onnx."""
     with_map: bool = False

@@ -24,9 +24,9 @@ class TestConfig:
     __test__ = False  # not a test case, whatever pytest makes of the name
 
     trained_model_file: Annotated[tuple[Path, ...], tyro.conf.arg(aliases=["-modelfile", "--model"])] = ()
-    """Model files, as FILE or NAME=FILE: ours (.safetensors or .onnx), the authors' (.pth, described by -arch etc.), or
-    bundled (the model in the package). Without one, the run folder is found from the training options, with
-    --trained_on for its database."""
+    """Model files, as FILE or NAME=FILE: ours (.safetensors or .onnx), the authors' (.pth, described by -arch etc.),
+    hf://OWNER/NAME[@REVISION] (on the Hugging Face Hub), or bundled (the model in the package). Without one, the run
+    folder is found from the training options, with --trained_on for its database."""
     trained_on: str = "KonIQ-10k"
     """Database of the run to look for, where no model file is given."""
     split: SplitName = "test"
@@ -73,8 +73,8 @@ class ScoreConfig:
     img_path: Path | None = None
     """One more image file (the option of test_demo.py)."""
     trained_model_file: Annotated[Path | None, tyro.conf.arg(aliases=["-modelfile", "--model"])] = None
-    """Model file: ours (.safetensors or .onnx) or the authors' (.pth, described by -arch etc.); by default the small
-    model in the package."""
+    """Model file: ours (.safetensors or .onnx, or hf://OWNER/NAME[@REVISION] on the Hugging Face Hub) or the authors'
+    (.pth, described by -arch etc.); by default the small model in the package."""
     model_card: bool = False
     """Print what the model in the package was trained on, its figures and what it is not for, and score nothing."""
     json: bool = False

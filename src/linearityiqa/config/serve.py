@@ -85,8 +85,8 @@ class ServeConfig:
     """Which model is served, where, and to whom."""
 
     trained_model_file: Annotated[Path | None, tyro.conf.arg(aliases=["-modelfile", "--model"])] = None
-    """Model file: ours (.safetensors or .onnx) or the authors' (.pth, described by -arch etc.); by default the small
-    model in the package."""
+    """Model file: ours (.safetensors or .onnx, or hf://OWNER/NAME[@REVISION] on the Hugging Face Hub) or the authors'
+    (.pth, described by -arch etc.); by default the small model in the package."""
     host: str = "127.0.0.1"
     """Address to listen on; by default only this machine can connect. 0.0.0.0 listens on all IPv4 addresses."""
     port: int = 8000

@@ -14,6 +14,7 @@ from torch import Tensor
 from linearityiqa.config import AugmentationConfig, ModelConfig, TrainConfig, TransformConfig, changed_from_defaults
 from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.files import atomic_path
+from linearityiqa.hub import local_model
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.models.authors import check_fit, from_authors, mapping_in
 from linearityiqa.models.network import LinearityIQA
@@ -70,7 +71,8 @@ def open_model(
     """Open a model file.
 
     Args:
-        path: a file of `save_model`, or a checkpoint of the authors (.pth).
+        path: a file of `save_model`, or a checkpoint of the authors (.pth); may be an address on the Hugging Face Hub
+            (``hf://OWNER/NAME[@REVISION][/FILE]``).
         model: describes the network of an authors' checkpoint, by default `ModelConfig()`. Ours describe themselves;
             what this says beside its defaults must agree with them.
         transform: of an authors' checkpoint, by default none (with a warning, since they were trained on resized
@@ -80,7 +82,7 @@ def open_model(
         ModelFileError: missing, damaged, unsafe, of another kind, or of another architecture than described.
         ConfigError: `model` names no known architecture.
     """
-    path = Path(path)
+    path = local_model(path)
     if file_kind(path) == "safetensors":
         trained = _open_ours(path, transform)
         _require_description(path, trained.network.config, changed_from_defaults(model or ModelConfig()))

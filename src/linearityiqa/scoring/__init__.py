@@ -3,7 +3,7 @@
 from linearityiqa.scoring.inputs import expand
 from linearityiqa.scoring.prepared import ImageLike, Prepared
 from linearityiqa.scoring.quality_map import QualityMap
-from linearityiqa.scoring.results import COLUMNS, Details, ImageScore, columns
+from linearityiqa.scoring.results import COLUMNS, Details, ImageScore, ImageScores, columns
 from linearityiqa.scoring.runtime import HOW_TO_GET_A_MODEL, MapRuntime, Runtime, open_runtime
 from linearityiqa.scoring.scorer import Scorer, describe_transform
 
@@ -13,6 +13,7 @@ __all__ = [
     "Details",
     "ImageLike",
     "ImageScore",
+    "ImageScores",
     "MapRuntime",
     "Prepared",
     "QualityMap",

@@ -15,6 +15,7 @@ from linearityiqa.console import track
 from linearityiqa.errors import ConfigError, DataError, ImageTooSmallError, UnreadableImageError
 from linearityiqa.extras import require
 from linearityiqa.files import atomic_path
+from linearityiqa.hub import HubModel
 from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform
 from linearityiqa.quality import HEADS
 from linearityiqa.scoring.export_check import FLOAT16_TOLERANCE, Agreement, agreement, generated_batches, require_equal
@@ -118,7 +119,9 @@ def output_of(config: ExportConfig) -> Path:
     """The file that an export is written to."""
     if config.output is not None:
         return config.output
-    path = Path(config.trained_model_file or "model")
+    path = config.trained_model_file or Path("model")
+    on_hub = HubModel.of(path)
+    path = path if on_hub is None else Path(on_hub.folder)
     return path.with_name(f"{path.stem}-int8.onnx" if config.int8 else f"{path.stem}.onnx")
 
 

@@ -1,20 +1,49 @@
 """An image on its way to the network: decoded, upright, in RGB, of the size that the network sees."""
 
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, Union
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from linearityiqa.errors import DataError, UnreadableImageError
-from linearityiqa.images import DecodedImage, ImageTransform, Normalisation, decode, normalise, to_rgb
+from linearityiqa.images import (
+    MAX_FILE_BYTES,
+    DecodedImage,
+    ImageTransform,
+    Normalisation,
+    decode,
+    normalise,
+    to_rgb,
+)
+from linearityiqa.scoring.arrays import image_of_array, image_of_tensor, is_tensor
 from linearityiqa.scoring.pictures import Picture, thumbnail
 
-ImageLike = Path | str | bytes | Image.Image | NDArray[np.uint8]
-"""An image file by its path, an encoded image, a Pillow image, or RGB values of shape (H, W, 3)."""
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class BinaryFile(Protocol):
+    """An open file, or anything else that gives bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes."""
+        ...
+
+
+ImageLike: TypeAlias = Union[
+    str, os.PathLike[str], bytes, bytearray, memoryview, BinaryFile, Image.Image, NDArray[Any], "Tensor"
+]
+"""One image: a file by its path, the content of one, an open binary file, a Pillow image, an array of shape (H, W) or
+(H, W, C), or a tensor of torch of shape (H, W) or (C, H, W). Arrays and tensors hold uint8, or floating point in 0..1,
+in 1, 3 or 4 channels: grey, RGB, or RGB with opacity."""
+_LOCKS = [threading.Lock() for _ in range(64)]
+"""A Pillow image decodes itself when it is first used, and two threads that do so at once get garbage."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +81,7 @@ def prepare(
     """Decode and resize one image.
 
     Args:
-        source: a path, an encoded image, a Pillow image, or uint8 RGB values of shape (H, W, 3).
+        source: the image.
         transform: what is done to the decoded image.
         name: how messages and results call the image; by default its path.
         max_pixels: larger images are refused before they are decoded.
@@ -61,16 +90,14 @@ def prepare(
     Raises:
         UnreadableImageError: the image cannot be decoded, must not be, or needs too much memory.
     """
-    path = os.fspath(source) if isinstance(source, str | os.PathLike) else None
-    name = name or path or "the image"
+    name = name or name_of(source) or "the image"
     try:
-        if isinstance(source, np.ndarray):
-            source = _from_array(source)
+        content = _content(source, name)
         decoded: DecodedImage
-        if isinstance(source, Image.Image):
-            decoded = to_rgb(source, name=name, exif_rotation=True, colour_profile=True, max_pixels=max_pixels)
+        if isinstance(content, Image.Image):
+            with _LOCKS[id(content) // 16 % len(_LOCKS)]:  # the same image may be in several threads
+                decoded = to_rgb(content, name=name, exif_rotation=True, colour_profile=True, max_pixels=max_pixels)
         else:
-            content = source if isinstance(source, bytes) else Path(source)
             decoded = decode(content, name=name, exif_rotation=True, colour_profile=True, max_pixels=max_pixels)
         native = decoded.image.height, decoded.image.width
         small = thumbnail(decoded.image) if with_thumbnail else None
@@ -103,10 +130,41 @@ def stack(images: Sequence[Prepared], normalisation: Normalisation) -> NDArray[n
     return batch
 
 
-def _from_array(values: NDArray[np.uint8]) -> Image.Image:
-    if values.dtype != np.uint8 or values.ndim != 3 or values.shape[2] != 3 or values.size == 0:
-        raise UnreadableImageError(
-            f"an array must hold uint8 RGB values of shape (H, W, 3), "
-            f"got {values.dtype} of shape {values.shape}. Convert it first."
-        )
-    return Image.fromarray(values)
+def name_of(source: ImageLike) -> str | None:
+    """The path that an image was named by, or that an open file or a Pillow image knows; None for any other."""
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    known = getattr(source, "filename" if isinstance(source, Image.Image) else "name", None)
+    return known if known and isinstance(known, str) else None
+
+
+def _content(source: ImageLike, name: str) -> Path | bytes | Image.Image:
+    """An image as a file, the content of one, or a Pillow image."""
+    if isinstance(source, str | os.PathLike):
+        return Path(source)
+    if isinstance(source, bytes | Image.Image):
+        return source
+    if isinstance(source, bytearray | memoryview):
+        return bytes(source)
+    if isinstance(source, np.ndarray):
+        return image_of_array(source, name)
+    if is_tensor(source):
+        return image_of_tensor(source, name)
+    if hasattr(source, "read"):
+        return _read(source, name)
+    raise UnreadableImageError(
+        f"{name} is of the type {type(source).__name__}, not an image: give a path, bytes, an open binary file, a "
+        "Pillow image, a NumPy array or a torch tensor."
+    )
+
+
+def _read(stream: BinaryFile, name: str) -> bytes:
+    try:
+        content = stream.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as cause:  # what is closed is a ValueError
+        raise UnreadableImageError(f"cannot read {name}: {cause}. Open it again.") from cause
+    if not isinstance(content, bytes):
+        raise UnreadableImageError(f"{name} was opened as text. Open it with the mode 'rb'.")
+    if len(content) > MAX_FILE_BYTES:
+        raise UnreadableImageError(f"{name} has more than the {MAX_FILE_BYTES} bytes allowed. Save it compressed.")
+    return content

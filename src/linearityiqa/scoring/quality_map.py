@@ -70,6 +70,9 @@ class QualityMap:
         self.picture().save(stream, "PNG", compress_level=3, pnginfo=ends)
         return stream.getvalue()
 
+    def _repr_png_(self) -> bytes:
+        return self.png()
+
     @property
     def _span(self) -> float:
         """Difference in score between clear and full tint."""

@@ -1,10 +1,21 @@
-"""What scoring says about one image."""
+"""What scoring says about images."""
 
+import base64
+import statistics
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from html import escape
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from linearityiqa.extras import require
 from linearityiqa.scoring.pictures import Picture
 from linearityiqa.scoring.quality_map import QualityMap
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_SHOWN = 60
+"""Rows that a notebook shows; of more images the first and the last."""
 
 
 class Details(NamedTuple):
@@ -68,6 +79,70 @@ class ImageScore:
         """The columns by name, in order, as plain values that JSON can hold."""
         values = {name: getattr(self, name) for name in columns(details)}
         return values | {"notes": list(self.notes)}
+
+    def _repr_html_(self) -> str:
+        return ImageScores([self])._repr_html_()
+
+
+class ImageScores(list[ImageScore]):
+    """The scores of several images, in order; a notebook shows them as a table.
+
+    >>> ImageScores([ImageScore("a.jpg", 61.2), ImageScore("b.jpg", error="b.jpg is empty")])
+    <2 images, median score 61.20, 1 failed>
+    """
+
+    def to_frame(self) -> "pd.DataFrame":
+        """A row for each image, with the columns of `score --csv`; a score that is not there is not a number.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        pandas = require("pandas", "metrics")
+        details = Details(uncertainty=any(result.uncertainty is not None for result in self))
+        rows = [result.as_dict(details) | {"notes": "; ".join(result.notes)} for result in self]
+        frame: pd.DataFrame = pandas.DataFrame(rows, columns=list(columns(details)))
+        numbers = [name for name in ("score", "stage3", "stage4", "uncertainty") if name in frame]
+        return frame.astype(dict.fromkeys(numbers, "float64") | {"on_scale": "boolean"})
+
+    def __repr__(self) -> str:
+        scores = [result.score for result in self if result.score is not None]
+        name = "score" if len(self) == 1 else "median score"
+        median = f", {name} {statistics.median(scores):#.4g}" if scores else ""
+        failed = f", {len(self) - len(scores)} failed" if len(scores) < len(self) else ""
+        return f"<{len(self)} image{'' if len(self) == 1 else 's'}{median}{failed}>"
+
+    def _repr_html_(self) -> str:
+        left_out = len(self) - MOST_SHOWN
+        rows = list(map(_html_row, self if left_out <= 0 else self[: MOST_SHOWN // 2]))
+        if left_out > 0:
+            rows.append(f"<tr><td></td><td colspan='3'>... {left_out} more ...</td></tr>")
+            rows += map(_html_row, self[-(MOST_SHOWN // 2) :])
+        names = ("", "image", "score", "notes")
+        head = "<tr>" + "".join(f"<th style='text-align: left'>{name}</th>" for name in names) + "</tr>"
+        return f"<table><caption>{escape(repr(self)[1:-1])}</caption>{head}{''.join(rows)}</table>"
+
+
+def _html_row(result: ImageScore) -> str:
+    cells = ("" if result.thumbnail is None else _html_picture(result.thumbnail), *map(_html_text, _html_texts(result)))
+    return "<tr>" + "".join(f"<td style='text-align: left; min-width: 7em'>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _html_picture(picture: Picture) -> str:
+    data = base64.b64encode(picture.content).decode("ascii")
+    return f"<img alt='' style='max-height: 84px' src='data:image/webp;base64,{data}'>"
+
+
+def _html_text(text: str) -> str:
+    # names that are not UTF-8 hold surrogates, which no notebook can store
+    return escape(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+
+
+def _html_texts(result: ImageScore) -> Iterator[str]:
+    spread = "" if result.uncertainty is None else f" \N{PLUS-MINUS SIGN} {result.uncertainty:.2g}"
+    beyond = ("beyond the model's scale",) if result.on_scale is False else ()
+    yield result.path
+    yield "" if result.score is None else f"{result.score:#.4g}{spread}"
+    yield result.error or "; ".join((*beyond, *result.notes))
 
 
 def columns(details: Details = PLAIN) -> tuple[str, ...]:

@@ -5,21 +5,27 @@ import os
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from linearityiqa.config import AugmentationConfig, ModelConfig, TransformConfig
 from linearityiqa.config.checks import require_options
 from linearityiqa.data.processes import ahead
 from linearityiqa.data.workers import BatchLimit, batch_limit, default_workers
 from linearityiqa.errors import ConfigError, DataError
+from linearityiqa.hub import HubModel, local_model
 from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform
 from linearityiqa.packaged import bundled_model
 from linearityiqa.record import ModelRecord
+from linearityiqa.scoring.arrays import is_tensor
 from linearityiqa.scoring.batching import Slot, in_batches, in_lanes, in_order
+from linearityiqa.scoring.card import model_card
 from linearityiqa.scoring.inference import Inference
-from linearityiqa.scoring.prepared import ImageLike, Prepared, prepare
-from linearityiqa.scoring.results import PLAIN, Details, ImageScore
+from linearityiqa.scoring.prepared import ImageLike, Prepared, name_of, prepare
+from linearityiqa.scoring.results import PLAIN, Details, ImageScore, ImageScores
 from linearityiqa.scoring.runtime import Runtime, open_runtime
 
 if TYPE_CHECKING:
@@ -31,11 +37,13 @@ logger = logging.getLogger(__name__)
 class Scorer:
     """Scores images with a trained model, on the scale of the database that it was trained on.
 
-    The EXIF orientation is applied, and scores are never clipped to the scale. Several threads may use one scorer.
+    The EXIF orientation is applied, and scores are never clipped to the scale. Several threads may use one scorer. As a
+    context manager it lets go of the network at the end of the block.
 
     Args:
-        path: a model file (our .safetensors or .onnx, or a .pth of the authors), or a `Runtime` that is already open;
-            by default the model in the package.
+        path: a model file (our .safetensors or .onnx, or a .pth of the authors), an address on the Hugging Face Hub
+            (``hf://OWNER/NAME[@REVISION][/FILE]``), or a `Runtime` that is already open; by default the model in the
+            package.
         model: architecture of a .pth; a file of ours knows its own, which this must not contradict.
         transform: what is done to an image before the network sees it; by default what the model was trained with.
         device: auto (a GPU where there is one), cpu, cuda, cuda:N or mps.
@@ -71,8 +79,10 @@ class Scorer:
             (max_pixels >= 1, f"max_pixels must be >= 1, got {max_pixels}"),
         )
         path = bundled_model() if path is None else path
+        runtime: Runtime
         if isinstance(path, str | os.PathLike):
-            runtime = open_runtime(Path(path), model=model, transform=transform, device=device, num_threads=num_threads)
+            file = local_model(path)
+            runtime = open_runtime(file, model=model, transform=transform, device=device, num_threads=num_threads)
         else:
             runtime = path
         self._record = _with_transform(runtime.record, transform)
@@ -83,6 +93,52 @@ class Scorer:
         self._threads = max(1, default_workers(num_workers))
         self._lanes = 1 if runtime.on_gpu else lanes
         self._max_pixels = max_pixels
+
+    @classmethod
+    def from_pretrained(
+        cls, repo: str, *, revision: str | None = None, file: str | None = None, **options: Any
+    ) -> Self:
+        """Open a model of the Hugging Face Hub (extra hub).
+
+        Args:
+            repo: ``OWNER/NAME``.
+            revision: a branch, a tag or a commit; only a commit is the same model for ever.
+            file: path in the repository; by default model.safetensors where torch is installed, else model.onnx.
+            options: as of `Scorer`.
+
+        Raises:
+            ModelFileError: the file is not there, not open to this user, too large, or none of ours; or the hub cannot
+                be reached, and the file is not in its cache.
+            MissingExtraError: huggingface_hub, or what runs the model, is not installed.
+        """
+        return cls(HubModel(repo, revision, file).fetch(), **options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the network and its memory; what is scored afterwards raises `ConfigError`."""
+        self._runtime = _Closed(self._record)
+        self._inference = Inference(self._runtime, self._record)
+
+    def __repr__(self) -> str:
+        record = self._record
+        labels = f" ({record.labels})" if record.labels else ""
+        scale = f"scores on {record.scale}" if record.scale else "the scale of its scores is not recorded"
+        images = describe_transform(record.config.transform)
+        model = f"{record.config.model.architecture} trained on {record.database}{labels}"
+        return f"<{type(self).__name__}: {model}; {scale}; images {images}>"
+
+    def card(self, repo: str) -> str:
+        """A README.md for the model's page on the Hugging Face Hub; its owner adds limits and a licence.
+
+        Args:
+            repo: ``OWNER/NAME`` that the model is published under.
+        """
+        return model_card(self._record, repo, describe_transform(self._record.config.transform))
 
     @property
     def record(self) -> ModelRecord:
@@ -98,7 +154,7 @@ class Scorer:
         """The quality of one image on the scale of `record`, higher is better; never clipped.
 
         Args:
-            image: a path, an encoded image, a Pillow image, or uint8 RGB values of shape (H, W, 3).
+            image: as of `ImageLike`: a path, an encoded image, an open file, a Pillow image, an array or a tensor.
 
         Raises:
             UnreadableImageError: the image cannot be decoded, or must not be.
@@ -111,7 +167,7 @@ class Scorer:
         """Decode and resize one image, ready for `score_batch`.
 
         Args:
-            image: a path, an encoded image, a Pillow image, or uint8 RGB values of shape (H, W, 3).
+            image: as of `ImageLike`: a path, an encoded image, an open file, a Pillow image, an array or a tensor.
             name: how messages and results call the image; by default its path.
             with_thumbnail: make a small picture of it too.
 
@@ -140,21 +196,35 @@ class Scorer:
         slots = (Slot(image.name, image) for image in images)
         return list(in_order(map(score, in_batches(slots, self._limit))))
 
+    def __call__(self, images: Iterable[ImageLike] | ImageLike, details: Details = PLAIN) -> ImageScores:
+        """Score one image or several, as `score_many` does, and keep all results: a list, which notebooks show.
+
+        Args:
+            images: as of `score_many`.
+            details: what is asked for beside the scores.
+
+        Raises:
+            ConfigError, ModelFileError: as `score_many`.
+        """
+        return ImageScores(self.score_many(images, details._replace(thumbnails=True)))
+
     def score_many(
         self,
-        paths: Iterable[str | os.PathLike[str]] | str | os.PathLike[str],
+        images: Iterable[ImageLike] | ImageLike,
         details: Details = PLAIN,
         *,
         read: Callable[[str], bytes] | None = None,
     ) -> Generator[ImageScore]:
-        """Score any number of image files, in order.
+        """Score any number of images, in order.
 
         An image that cannot be scored is a row with the reason. Images are decoded in threads, ahead of the network,
-        and scored in batches of one size. `paths` is read only as far ahead as that needs, and memory is bounded by
-        the batch size, however many paths there are.
+        and scored in batches of one size. `images` is read only as far ahead as that needs, and memory is bounded by
+        the batch size, however many images there are.
 
         Args:
-            paths: image files; may be endless. A single path is a list of one.
+            images: any of `ImageLike`, as many as there are; may be endless. A single one is a list of one, and an
+                array or a tensor of four dimensions is a list of its images. What knows no path of its own is called by
+                its place, as in ``images[3]``.
             details: what is asked for beside the scores.
             read: gives the content of a path, from several threads at once; by default paths are local files. What it
                 cannot read it refuses with a `DataError` or an `OSError`.
@@ -163,13 +233,12 @@ class Scorer:
             ConfigError: a quality map is asked of a runtime that gives none.
             ModelFileError: the same, of a model file.
         """
-        paths = [paths] if isinstance(paths, str | os.PathLike) else paths
         score = self._inference.of_slots(details)
         decoders = ThreadPoolExecutor(self._threads, thread_name_prefix="decode")
         runners = ThreadPoolExecutor(self._lanes, thread_name_prefix="score")
         try:
             depth = max(2 * self._threads, self._limit.images)
-            slots = ahead(decoders, lambda path: self._slot(path, read, details), paths, depth)
+            slots = ahead(decoders, lambda item: self._slot(*item, read, details), enumerate(_each(images)), depth)
             batches = in_batches(slots, self._limit)
             yield from in_order(in_lanes(runners, score, batches, self._lanes))
         finally:
@@ -205,16 +274,45 @@ class Scorer:
 
         return ImageQualityLoss(module, reduction)
 
-    def _slot(self, path: str | os.PathLike[str], read: Callable[[str], bytes] | None, details: Details) -> Slot:
-        name = os.fspath(path)
+    def _slot(self, place: int, image: ImageLike, read: Callable[[str], bytes] | None, details: Details) -> Slot:
+        name = name_of(image) or f"images[{place}]"
         try:
-            source = Path(path) if read is None else read(name)
+            source = read(name) if read is not None and isinstance(image, str | os.PathLike) else image
             return Slot(name, self.prepare(source, name, with_thumbnail=details.thumbnails))
         except DataError as cause:
             return Slot(name, result=ImageScore(name, error=str(cause)))
         except OSError as cause:
             error = f"cannot read {name}: {cause}. Check the path and its permissions."
             return Slot(name, result=ImageScore(name, error=error))
+
+
+class _Closed:
+    """The runtime of a scorer that is closed."""
+
+    on_gpu = False
+
+    def __init__(self, record: ModelRecord) -> None:
+        self.record = record
+
+    @property
+    def network(self) -> NoReturn:
+        raise ConfigError("this scorer is closed. Open the model again.")
+
+    def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
+        return self.network
+
+    def predict_with_maps(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        return self.network
+
+
+def _each(images: Iterable[ImageLike] | ImageLike) -> Iterable[ImageLike]:
+    """The images of what may be a single one."""
+    if isinstance(images, np.ndarray) or is_tensor(images):
+        single = images.ndim in (2, 3)  # an array of one dimension is a list of paths
+    else:
+        known = isinstance(images, str | os.PathLike | bytes | bytearray | memoryview | Image.Image)
+        single = known or hasattr(images, "read")
+    return [cast(ImageLike, images)] if single else cast(Iterable[ImageLike], images)
 
 
 def _with_transform(record: ModelRecord, transform: TransformConfig | None) -> ModelRecord:

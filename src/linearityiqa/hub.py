@@ -1,0 +1,177 @@
+"""Model files on the Hugging Face Hub: ``hf://OWNER/NAME[@REVISION][/FILE]``, fetched once into the hub's own cache."""
+
+import importlib.util
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote
+
+from linearityiqa.errors import ConfigError, ModelFileError
+from linearityiqa.extras import require
+
+MAX_MODEL_BYTES = 2**31 - 1
+"""Larger files are refused before they are fetched; no ONNX file can be larger."""
+SUFFIXES = (".safetensors", ".onnx")
+"""What is fetched; nothing else ever is, so that nothing is that could run code."""
+
+_ADDRESS = re.compile(r"hf:/{1,2}([\w.-]+/[\w.-]+)(?:@([^/@]+))?(?:/(.+))?")  # Path makes one slash of two
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class HubModel:
+    """A model on the hub.
+
+    Attributes:
+        repo: ``OWNER/NAME``.
+        revision: a branch, a tag or a commit, None for the main branch. Only a commit is the same model for ever.
+        file: path in the repository; by default ``model.safetensors`` where torch is installed, else ``model.onnx``, or
+            whichever of them is there.
+
+    Raises:
+        ConfigError: a part that cannot be one.
+    """
+
+    repo: str
+    revision: str | None = None
+    file: str | None = None
+
+    def __post_init__(self) -> None:
+        parts = [*self.repo.split("/"), *(self.revision or "main").split("/"), *(self.file or "file").split("/")]
+        if self.repo.count("/") != 1 or not all(re.fullmatch(r"[^\s\\]+", part) and part.strip(".") for part in parts):
+            raise ConfigError(f"{self} names no model on the hub: it must be hf://OWNER/NAME[@REVISION][/FILE]")
+        if self.file is not None and PurePosixPath(self.file).suffix.lower() not in SUFFIXES:
+            raise ConfigError(f"{self} names no {' or '.join(SUFFIXES)} file, and nothing else is fetched from the hub")
+
+    @classmethod
+    def of(cls, name: str | os.PathLike[str]) -> "HubModel | None":
+        """The model that an address names; None for any other path.
+
+        Raises:
+            ConfigError: the address is malformed.
+
+        >>> HubModel.of(Path("hf://someone/sharp@v1"))
+        HubModel(repo='someone/sharp', revision='v1', file=None)
+        """
+        text = os.fspath(name)
+        if not text.startswith("hf:/"):
+            return None
+        match = _ADDRESS.fullmatch(text)
+        if match is None:
+            raise ConfigError(f"{text} names no model on the hub: it must be hf://OWNER/NAME[@REVISION][/FILE]")
+        repo, revision, file = match.groups()
+        return cls(repo, None if revision is None else unquote(revision), file)
+
+    def __str__(self) -> str:
+        revision = "" if self.revision is None else f"@{self.revision}"
+        return f"hf://{self.repo}{revision}{'' if self.file is None else f'/{self.file}'}"
+
+    @property
+    def folder(self) -> str:
+        """A name for a folder of results."""
+        return self.repo.replace("/", "--")
+
+    def fetch(self) -> Path:
+        """The local file, in the hub's cache (HF_HOME); fetched where it is not there yet, or has changed.
+
+        HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE mean what they mean to huggingface_hub. Without a network the cached
+        file is used.
+
+        Raises:
+            ModelFileError: it is not there, not open to this user, too large, no model, or cannot be fetched.
+            MissingExtraError: huggingface_hub is not installed.
+        """
+        hub = require("huggingface_hub", "hub")
+        errors = require("huggingface_hub.errors", "hub")
+        usual = [f"model{suffix}" for suffix in SUFFIXES]
+        if importlib.util.find_spec("torch") is None:
+            usual.reverse()
+        unreachable: Exception | None = None
+        try:
+            for file in usual if self.file is None else [self.file]:
+                try:
+                    if unreachable is None:
+                        unreachable = self._unreachable(hub, errors, file)
+                    path = hub.hf_hub_download(
+                        self.repo, file, revision=self.revision, local_files_only=unreachable is not None
+                    )
+                except errors.EntryNotFoundError:
+                    continue
+                return _checked(Path(path), self)
+        except errors.GatedRepoError as cause:
+            raise self._refused(
+                "its owner gives access on request. Ask on its page, then run: hf auth login"
+            ) from cause
+        except errors.RepositoryNotFoundError as cause:
+            raise self._refused("there is no such repository, or it is private (then run: hf auth login)") from cause
+        except errors.RevisionNotFoundError as cause:
+            raise self._refused("there is no such revision. Name a branch, a tag or a commit") from cause
+        except errors.HFValidationError as cause:
+            raise ConfigError(f"{self} names no model on the hub: {cause}") from cause
+        except (errors.HfHubHTTPError, OSError, ValueError) as cause:
+            raise self._refused(f"{str(cause).strip() or type(cause).__name__}") from cause
+        if unreachable is not None:
+            offline = isinstance(unreachable, errors.OfflineModeIsEnabled)
+            reason = "HF_HUB_OFFLINE is set" if offline else f"the hub cannot be reached ({_first_line(unreachable)})"
+            raise self._refused(f"{reason}, and it is not in the cache") from unreachable
+        raise self._refused(self._what_is_there(hub))
+
+    def _unreachable(self, hub: Any, errors: Any, file: str) -> Exception | None:
+        """Why the hub cannot be asked for a file, or None once it has said that the file may be fetched."""
+        if _COMMIT.fullmatch(self.revision or ""):
+            cached = hub.try_to_load_from_cache(self.repo, file, revision=self.revision)
+            if isinstance(cached, str):
+                return None  # a commit never changes: nobody need be asked
+        url = hub.hf_hub_url(self.repo, file, revision=self.revision)
+        try:
+            size = hub.get_hf_file_metadata(url).size
+        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError):
+            raise
+        except Exception as cause:  # which ones a missing network raises differs between versions of huggingface_hub
+            return cause
+        if size is None or size > MAX_MODEL_BYTES:
+            amount = "an unknown number of" if size is None else str(size)
+            raise self._refused(f"{file} has {amount} bytes, and at most {MAX_MODEL_BYTES} are fetched")
+        return None
+
+    def _what_is_there(self, hub: Any) -> str:
+        """Which model files a repository holds that lacks the one looked for, as the end of a sentence."""
+        looked_for = self.file or " or ".join(f"model{suffix}" for suffix in SUFFIXES)
+        try:
+            siblings = hub.model_info(self.repo, revision=self.revision, timeout=10).siblings or []
+            files = sorted(sibling.rfilename for sibling in siblings)
+        except Exception:  # only the remedy is lost with the list
+            files = []
+        found = [file for file in files if PurePosixPath(file).suffix.lower() in SUFFIXES]
+        if not found:
+            return f"it holds no {looked_for}. Ask its owner for a file of linearityiqa"
+        shown = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
+        return f"it holds no {looked_for}, but {shown}. Name one: hf://OWNER/NAME[@REVISION]/FILE"
+
+    def _refused(self, reason: str) -> ModelFileError:
+        return ModelFileError(f"cannot take {self} from the hub: {reason.rstrip('.')}.")
+
+
+def local_model(name: str | os.PathLike[str]) -> Path:
+    """The file of a model: a path as it is, and of a model on the hub the file in its cache.
+
+    Raises:
+        ConfigError, ModelFileError, MissingExtraError: as `HubModel.fetch`.
+    """
+    model = HubModel.of(name)
+    return Path(name) if model is None else model.fetch()
+
+
+def _checked(path: Path, model: HubModel) -> Path:
+    """A fetched file whose content is what its name says: no pickle under the name of safetensors is ever opened."""
+    with path.open("rb") as stream:
+        start = stream.read(9)
+    if path.suffix.lower() == ".safetensors" and start[8:] != b"{":
+        raise ModelFileError(f"{model} is refused: {path.name} is no safetensors file. Ask its owner for another one.")
+    return path
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).partition("\n")[0]
