@@ -22,7 +22,7 @@ from linearityiqa.errors import Interrupted
 from linearityiqa.evaluation.transfer import NetworkBatch
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
-from linearityiqa.training import gradients, train
+from linearityiqa.training import train
 from linearityiqa.training.distributed import ALONE, World, open_world
 from linearityiqa.training.optimisation import LabelScaling, build_optimizer
 from linearityiqa.training.precision import choose_precision, make_deterministic
@@ -60,6 +60,8 @@ def losses(world: World, count: int, dtype: torch.dtype, loss: LossConfig | None
     make_deterministic(1, randomness=False)
     config = OptimiserConfig(freeze_bn=True, opt_level="O0", **options)  # float64 is the oracle
     network = small_network(dtype)
+    if not world.is_main:  # the others get the weights of process 0
+        torch.nn.init.zeros_(next(network.backbone_parameters()))
     step = TrainingStep(
         network=network,
         loss_function=QualityLoss(loss),
@@ -91,15 +93,12 @@ def communication(world: World) -> dict[str, object]:
     rows = torch.arange(3.0 * world.rank).reshape(-1, 3).requires_grad_()  # none in process 0, one in process 1
     gathered, labels = world.gather(torch.cat([rows, rows + 10]), torch.full((2 * world.rank,), 7, dtype=torch.int64))
     (gathered * torch.arange(6.0).reshape(2, 3)).sum().backward()
-    copied = torch.full((2,), float(world.rank))
-    world.copy_from_main([copied])
     return {
         "gathered": gathered.detach(),
         "labels": labels,
         "gradient": world.gather(rows.grad)[0],
         "largest": world.largest(world.rank, -world.rank),
         "from_main": world.from_main(b"main" if world.is_main else b""),
-        "copied": world.gather(copied)[0],
         "seeds": [world.own_seed(5), world.rank],
     }
 
@@ -113,6 +112,7 @@ def steps(world: World) -> dict[str, object]:
         # p = 2, whose gradient does not jump where an error changes its sign, and small steps: training amplifies what
         # rounding decides in float32, in one process as in two
         "float32": {"count": 20, "dtype": torch.float32, "loss": LossConfig(p=2), "learning_rate": 3e-5},
+        "frozen backbone": {"count": 4, "dtype": torch.float64, "ft_lr_ratio": 0.0},
         "accumulated": accumulated,
         "accumulated exactly": accumulated | {"exact_accumulation": True},
     }
@@ -167,7 +167,6 @@ def killed_run(config: TrainConfig, rank: int, restarts: int) -> int:
 
 def main(folder: Path, labels: Path, only: str = "") -> int:
     torch.set_num_threads(1)
-    gradients.BUCKET_BYTES = 300_000  # several buckets for the small network too
     rank, restarts = int(os.environ["RANK"]), int(os.environ["TORCHELASTIC_RESTART_COUNT"])
     weights = folder / "backbone.pth"
 

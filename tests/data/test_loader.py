@@ -23,7 +23,7 @@ from linearityiqa.data.dataset import (
     ImageDataset,
     SampleKey,
 )
-from linearityiqa.data.loader import make_loader
+from linearityiqa.data.loader import BatchLoader
 from linearityiqa.data.pixelcache import PixelSource, open_cache
 from linearityiqa.data.samplers import EvaluationBatches, TrainingBatches
 from linearityiqa.data.table import ImageTable
@@ -34,7 +34,7 @@ from linearityiqa.images import ImageTransform
 
 def epochs(dataset: ImageDataset, workers: int, starts: list[tuple[int, int]], **options: bool) -> list[list[Batch]]:
     batches = TrainingBatches(len(dataset), 4, seed=8)
-    loader = make_loader(dataset, batches, workers, **options)
+    loader = BatchLoader(dataset, batches, workers, **options)
     result = []
     for start in starts:
         batches.start_at(*start)
@@ -79,7 +79,7 @@ def test_batches_are_the_same_to_the_bit_for_any_number_of_workers(augmented, pe
 
 
 def test_two_iterations_can_go_on_side_by_side(augmented):
-    loader = make_loader(augmented, TrainingBatches(len(augmented), 4, seed=8), 2, persistent=False)
+    loader = BatchLoader(augmented, TrainingBatches(len(augmented), 4, seed=8), 2, persistent=False)
     pairs = list(zip(loader, loader, strict=True))
     assert len(pairs) == 3
     assert all(same([first], [second]) for first, second in pairs)
@@ -99,7 +99,7 @@ def cached(augmented, tmp_path) -> ImageDataset:
     """The augmented images without augmentation, from a cache."""
     table, transform = augmented.table, augmented.transform
     cache = open_cache(PixelSource(table, transform), tmp_path / "cache", workers=0)
-    return ImageDataset(table, transform, cached=cache.of(table))
+    return ImageDataset(table, transform, cached=cache)
 
 
 @pytest.mark.parametrize("workers", [0, 1, 5])
@@ -128,7 +128,7 @@ def test_augmented_batches_from_a_cache_are_the_decoded_ones(augmented, cached, 
 
 def test_reading_threads_end_when_the_loader_is_closed(cached):
     before = threading.active_count()
-    loader = make_loader(cached, TrainingBatches(len(cached), 4, seed=0), 2)
+    loader = BatchLoader(cached, TrainingBatches(len(cached), 4, seed=0), 2)
     list(loader)
     loader.close()
     assert wait_until(lambda: threading.active_count() <= before)
@@ -150,7 +150,7 @@ def test_much_waiting_is_answered_with_advice_once(table, caplog, monkeypatch, s
         return original(self, key)
 
     monkeypatch.setattr(ImageDataset, "__getitem__", decoded)
-    loader = make_loader(ImageDataset(many(table, 40), ImageTransform()), TrainingBatches(40, 4, seed=0), 0)
+    loader = BatchLoader(ImageDataset(many(table, 40), ImageTransform()), TrainingBatches(40, 4, seed=0), 0)
     for _ in range(2):
         for _ in loader:
             now += 2.0 if slow else 10.0
@@ -167,9 +167,9 @@ def test_the_global_stream_is_left_alone(augmented):
 def test_no_more_workers_are_started_than_there_are_batches(table):
     dataset = ImageDataset(table, ImageTransform())
     batches = EvaluationBatches(dataset.sizes(), BatchLimit(6))
-    assert make_loader(dataset, batches, 64).num_workers == len(batches) == 2
+    assert BatchLoader(dataset, batches, 64).num_workers == len(batches) == 2
     empty = EvaluationBatches(dataset.sizes(), BatchLimit(6), skip=2)
-    assert list(make_loader(dataset, empty, 64)) == []
+    assert list(BatchLoader(dataset, empty, 64)) == []
 
 
 def test_processes_share_the_cores():
@@ -180,7 +180,7 @@ def test_processes_share_the_cores():
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_empty_share_is_an_empty_batch_of_the_images_shape(augmented, workers):
-    loader = make_loader(augmented, [[SampleKey(1, 3)], []], workers, persistent=False)
+    loader = BatchLoader(augmented, [[SampleKey(1, 3)], []], workers, persistent=False)
     whole, empty = loader
     assert [(len(part), part.shape[1:], part.dtype) for part in empty] == [
         (0, part.shape[1:], part.dtype) for part in whole
@@ -216,7 +216,7 @@ def test_a_loader_works_again_after_a_failure(table):
     broken = table.path(2)
     content = broken.read_bytes()
     dataset = ImageDataset(table, ImageTransform())
-    loader = make_loader(dataset, TrainingBatches(len(dataset), 4, seed=8), 2)
+    loader = BatchLoader(dataset, TrainingBatches(len(dataset), 4, seed=8), 2)
     broken.write_bytes(b"")
     with pytest.raises(UnreadableImageError):
         list(loader)
@@ -230,7 +230,7 @@ def many(table: ImageTable, count: int) -> ImageTable:
 
 def test_a_killed_worker_is_explained(table):
     dataset = ImageDataset(many(table, 4000), ImageTransform())
-    loader = make_loader(dataset, TrainingBatches(len(dataset), 2, seed=0), 1)
+    loader = BatchLoader(dataset, TrainingBatches(len(dataset), 2, seed=0), 1)
     before = set(workers_alive())
     batches = iter(loader)
     next(batches)
@@ -244,7 +244,7 @@ def test_a_killed_worker_is_explained(table):
 def test_workers_are_kept_between_iterations_until_the_loader_is_closed(table):
     before = set(workers_alive())
     dataset = ImageDataset(table, ImageTransform())
-    loader = make_loader(dataset, TrainingBatches(len(dataset), 4, seed=0), 2)
+    loader = BatchLoader(dataset, TrainingBatches(len(dataset), 4, seed=0), 2)
     list(loader)
     first = set(workers_alive()) - before
     list(loader)
@@ -273,7 +273,7 @@ def test_at_most_two_batches_a_worker_are_decoded_ahead(table, monkeypatch):
     pools: list[CountingPool] = []
     monkeypatch.setattr(data, "start_processes", CountingPool)
     dataset = ImageDataset(many(table, 40), ImageTransform())
-    loader = make_loader(dataset, TrainingBatches(len(dataset), 2, seed=0), 3)
+    loader = BatchLoader(dataset, TrainingBatches(len(dataset), 2, seed=0), 3)
     for taken, _ in enumerate(loader, start=1):
         assert pools[0].submitted == min(taken + 2 * 3, 20)
 
@@ -282,7 +282,7 @@ def test_at_most_two_batches_a_worker_are_decoded_ahead(table, monkeypatch):
 def test_workers_end_when_an_iteration_is_left(table, persistent):
     dataset = ImageDataset(many(table, 400), ImageTransform())
     before = set(workers_alive())
-    loader = make_loader(dataset, TrainingBatches(len(dataset), 2, seed=0), 2, persistent=persistent)
+    loader = BatchLoader(dataset, TrainingBatches(len(dataset), 2, seed=0), 2, persistent=persistent)
     for _ in loader:
         assert len(set(workers_alive()) - before) == 2
         break
@@ -303,7 +303,7 @@ def ignores_sigint(pid: int) -> bool:
 def test_workers_leave_ctrl_c_to_their_parent(table):
     dataset = ImageDataset(many(table, 400), ImageTransform())
     before = set(workers_alive())
-    loader = make_loader(dataset, TrainingBatches(len(dataset), 2, seed=0), 2)
+    loader = BatchLoader(dataset, TrainingBatches(len(dataset), 2, seed=0), 2)
     batches = iter(loader)
     received = [next(batches)]
     workers = set(workers_alive()) - before
@@ -319,7 +319,7 @@ import os, signal, sys, time
 from pathlib import Path
 import numpy as np
 from linearityiqa.data.dataset import ImageDataset
-from linearityiqa.data.loader import make_loader
+from linearityiqa.data.loader import BatchLoader
 from linearityiqa.data.samplers import TrainingBatches
 from linearityiqa.data.table import ImageTable
 from linearityiqa.images import ImageTransform
@@ -329,7 +329,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: heard.append(True))
     name = sys.argv[1]
     dataset = ImageDataset(ImageTable((name,) * 60, np.arange(60.0), Path(sys.argv[2])), ImageTransform())
-    batches = iter(make_loader(dataset, TrainingBatches(len(dataset), 2, seed=0), 1))
+    batches = iter(BatchLoader(dataset, TrainingBatches(len(dataset), 2, seed=0), 1))
     received = [next(batches)]
     os.killpg(0, signal.SIGTERM)
     time.sleep(0.5)
@@ -351,12 +351,12 @@ def test_a_signal_to_the_whole_group_leaves_the_workers_at_work(table, tmp_path)
 LOAD_AND_WAIT = """
 import multiprocessing, time
 from linearityiqa.data.dataset import ImageDataset
-from linearityiqa.data.loader import make_loader
+from linearityiqa.data.loader import BatchLoader
 from linearityiqa.data.samplers import TrainingBatches
 from linearityiqa.images import ImageTransform
 
 dataset = ImageDataset(table, ImageTransform())
-batches = iter(make_loader(dataset, TrainingBatches(len(dataset), 2, seed=0), 1))
+batches = iter(BatchLoader(dataset, TrainingBatches(len(dataset), 2, seed=0), 1))
 next(batches)
 connection.send([process.pid for process in multiprocessing.active_children()])
 time.sleep(600)

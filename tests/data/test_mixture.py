@@ -8,7 +8,7 @@ from PIL import Image
 from linearityiqa.config import AugmentationConfig
 from linearityiqa.data.augmentation import Augmentation
 from linearityiqa.data.dataset import ImageDataset
-from linearityiqa.data.loader import make_loader
+from linearityiqa.data.loader import BatchLoader
 from linearityiqa.data.mixture import MixedDataset
 from linearityiqa.data.pixelcache import PixelSource, open_cache
 from linearityiqa.data.samplers import SampleKey, TrainingBatches
@@ -48,7 +48,7 @@ def test_images_are_numbered_through(parts):
 def test_databases_of_different_sizes_load_since_no_batch_mixes_them(parts, workers):
     mixed = MixedDataset(("A", "B"), parts)
     batches = TrainingBatches(mixed.lengths, 4, seed=1)
-    sizes = [tuple(batch.images.shape[1:3]) for batch in make_loader(mixed, batches, workers, persistent=False)]
+    sizes = [tuple(batch.images.shape[1:3]) for batch in BatchLoader(mixed, batches, workers, persistent=False)]
     assert sorted(sizes) == [(20, 24)] + 3 * [(32, 40)]
 
 
@@ -56,7 +56,7 @@ def test_a_failure_names_database_and_image(parts):
     Image.new("RGB", (50, 60)).save(parts[1].table.path(4))
     mixed = MixedDataset(("A", "B"), parts)
     with pytest.raises(DataError, match=r"B:photo0\d\.png has .* and B:photo0\d\.png"):
-        list(make_loader(mixed, TrainingBatches(mixed.lengths, 5, seed=1), 0))
+        list(BatchLoader(mixed, TrainingBatches(mixed.lengths, 5, seed=1), 0))
     parts[1].table.path(4).write_bytes(b"")
     with pytest.raises(UnreadableImageError, match=r"second.*photo04\.png"):
         mixed[SampleKey(0, 15)]
@@ -64,10 +64,7 @@ def test_a_failure_names_database_and_image(parts):
 
 def test_it_only_reads_where_all_do(parts, tmp_path):
     caches = [open_cache(PixelSource(part.table, part.transform), tmp_path / "c", workers=0) for part in parts]
-    cached = [
-        ImageDataset(part.table, part.transform, cached=cache.of(part.table))
-        for part, cache in zip(parts, caches, strict=True)
-    ]
+    cached = [ImageDataset(part.table, part.transform, cached=cache) for part, cache in zip(parts, caches, strict=True)]
     assert MixedDataset(("A", "B"), cached).only_reads
     half = MixedDataset(("A", "B"), [cached[0], parts[1]])
     assert not half.only_reads

@@ -11,7 +11,7 @@ from PIL import Image
 from linearityiqa.config import LossConfig, OptimiserConfig, TrainConfig
 from linearityiqa.errors import ConfigError
 from linearityiqa.evaluation import inference
-from linearityiqa.training import train, trainer
+from linearityiqa.training import criterion, train, trainer
 from linearityiqa.training.step import TrainingStep
 from linearityiqa.training.trainer import Trainer
 from small_runs import changed, small_run
@@ -108,14 +108,14 @@ def test_the_average_is_evaluated_and_saved(photo_database, tmp_path, monkeypatc
 
 
 def test_training_ends_after_so_many_epochs_in_vain(photo_database, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(trainer, "is_better", lambda *args: False)
+    monkeypatch.setattr(criterion, "is_better", lambda *args: False)
     result = train(run(photo_database, tmp_path, epochs=5, patience=2))
     assert [int(row["epoch"]) for row in rows_of(tmp_path, "val")] == [1, 2, 3]
     assert (result.results["epoch"], result.results["epochs_trained"]) == (1, 3)
 
 
 def test_a_stop_after_the_last_epoch_in_vain_trains_no_more(photo_database, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(trainer, "is_better", lambda *args: False)
+    monkeypatch.setattr(criterion, "is_better", lambda *args: False)
     config = run(photo_database, tmp_path, epochs=5, patience=1)
     with monkeypatch.context() as patch:
         patch.setattr("linearityiqa.training.outcome.save_model", lambda *args: (_ for _ in ()).throw(Killed()))

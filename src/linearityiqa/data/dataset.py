@@ -1,6 +1,7 @@
 """Images of a table as tensors."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +11,9 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from linearityiqa.config import TransformConfig
 from linearityiqa.data.augmentation import Augmentation
-from linearityiqa.data.pixelcache import CachedImages
-from linearityiqa.data.pixelcache.source import Decoding, decoded
+from linearityiqa.data.pixelcache import Decoding, PixelCache, PixelSource, cache_folder, decoded, open_cache
 from linearityiqa.data.samplers import SampleKey
 from linearityiqa.data.table import ImageTable
 from linearityiqa.errors import DataError
@@ -44,8 +45,8 @@ class ImageDataset(Dataset[Sample]):
         transform: what every image undergoes.
         augmentation: random changes after resizing, for training.
         seed: seed of the augmentation; an image's changes depend on it, the epoch and the row, and on nothing else.
-        decoding: what is heeded of what the files say.
-        cached: the pixels of the same images under the same transform; those that are damaged there are decoded.
+        decoding: what is followed of what the files say.
+        cached: the pixels of these images, and perhaps of others, under the same transform.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class ImageDataset(Dataset[Sample]):
         augmentation: Augmentation | None = None,
         seed: int = 0,
         decoding: Decoding = Decoding(),  # noqa: B008 - immutable
-        cached: CachedImages | None = None,
+        cached: PixelCache | None = None,
     ) -> None:
         self.table = table
         self.transform = transform
@@ -109,7 +110,7 @@ class ImageDataset(Dataset[Sample]):
         if fixed is not None:
             return [fixed] * len(self)
         if self.cached is not None:
-            return self.cached.sizes()
+            return [self.cached.size(name) for name in self.table.names]
         paths = (self.table.path(index) for index in range(len(self)))
         return [
             self.transform.output_size(image_size(path, exif_rotation=self.decoding.exif_rotation)) for path in paths
@@ -117,12 +118,44 @@ class ImageDataset(Dataset[Sample]):
 
     def _pixels(self, index: int) -> NDArray[np.uint8]:
         """The image before augmentation, uint8 (H, W, 3)."""
-        pixels = None if self.cached is None else self.cached.read(index)
-        if pixels is None:
-            pixels = decoded(self.table.path(index), self.transform, self.decoding)
-            if self.cached is not None:
-                self.cached.repair(index, pixels)
-        return pixels
+        if self.cached is not None:
+            return self.cached.pixels(self.table.names[index])
+        return decoded(self.table.path(index), self.transform, self.decoding)
+
+
+def open_images(
+    table: ImageTable,
+    config: TransformConfig,
+    *,
+    decoding: Decoding,
+    cache: str,
+    workers: int,
+    progress: bool = False,
+) -> partial[ImageDataset]:
+    """What makes a data set of some of the images of a database; where a cache is asked for, it is made first.
+
+    Args:
+        table: the whole database, so that one cache serves all of its splits.
+        config: what every image undergoes.
+        decoding: what is followed of what the files say.
+        cache: the option `--cache`: none, auto or a folder.
+        workers: processes that decode.
+        progress: show a progress bar on a terminal while the cache is made.
+
+    Returns:
+        `ImageDataset` with the transform and the cache filled in: it takes a table, `augmentation` and `seed`.
+
+    Raises:
+        UnreadableImageError: an image cannot be put into the cache; the message names it.
+        DataError: the cache cannot be made.
+    """
+    transform = ImageTransform.of(config, table.common_size)
+    folder = cache_folder(cache)
+    cached = None
+    if folder is not None:
+        source = PixelSource(table, transform, decoding)
+        cached = open_cache(source, folder, workers=workers, progress=progress)
+    return partial(ImageDataset, transform=transform, decoding=decoding, cached=cached)
 
 
 def require_equal_sizes(dataset: ImageDataset) -> None:

@@ -3,7 +3,7 @@
 import functools
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sized
 from concurrent.futures import Executor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Protocol
@@ -11,7 +11,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from linearityiqa.data.dataset import Batch, Sample, collate
+from linearityiqa.data.dataset import Batch, ImageDataset, collate
+from linearityiqa.data.mixture import MixedDataset
 from linearityiqa.data.processes import ahead, explained, process_context, start_processes
 from linearityiqa.data.samplers import SampleKey
 from linearityiqa.errors import DataError
@@ -26,54 +27,22 @@ SLOW_SECONDS, SLOW_SHARE = 60.0, 0.3
 logger = logging.getLogger(__name__)
 
 
-class Images(Protocol):
-    """What a loader takes images from: an `ImageDataset`, or several of them as one."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What messages call the images."""
-        ...
-
-    @property
-    def is_cached(self) -> bool:
-        """Whether caches hold the images."""
-        ...
-
-    @property
-    def only_reads(self) -> bool:
-        """Whether images are read from caches and nothing else, which is too little work for processes."""
-        ...
-
-    def __getitem__(self, key: SampleKey, /) -> Sample:
-        """An image, its MOS and its row."""
-        ...
+Images = ImageDataset | MixedDataset
 
 
-class KeyBatches(Protocol):
-    """Which images form which batch, in order: a sampler."""
-
-    def __iter__(self) -> Iterator[list[SampleKey]]:
-        """The batches of the next pass."""
-        ...
-
-    def __len__(self) -> int:
-        """Batches of a whole pass."""
-        ...
+class KeyBatches(Iterable[list[SampleKey]], Sized, Protocol):
+    """Which images form which batch, in order: a sampler; as long as a whole pass."""
 
 
-def make_loader(
-    dataset: Images,
-    batches: KeyBatches,
-    num_workers: int,
-    *,
-    pin_memory: bool = False,
-    persistent: bool = True,
-) -> "BatchLoader":
-    """Iterate over batches that `num_workers` processes decode ahead, at most two batches each.
+class BatchLoader:
+    """Batches in their sampler's order, decoded ahead by `num_workers` processes, at most two batches each.
 
     Where images are only read from a cache, threads of this process do that instead. The batches are the same to the
     bit for any number of workers. A script that uses workers needs the usual ``if __name__ == "__main__":`` around its
     calls.
+
+    Iterating raises DataError where an image cannot be decoded, where images of a batch differ in size, and where a
+    process died. A failure costs neither the loader nor, unless one died, its processes.
 
     Args:
         dataset: the images.
@@ -82,18 +51,9 @@ def make_loader(
         pin_memory: put batches into page-locked memory, for faster copies to a GPU.
         persistent: keep the processes from one iteration to the next.
     """
-    return BatchLoader(dataset, batches, num_workers, pin_memory=pin_memory, persistent=persistent)
 
-
-class BatchLoader:
-    """Batches in their sampler's order, decoded ahead by a pool of processes; made by `make_loader`.
-
-    Iterating raises DataError where an image cannot be decoded, where images of a batch differ in size, and where a
-    process died. A failure costs neither the loader nor, unless one died, its processes.
-
-    Not torch's DataLoader: with a fork server its workers outlive a killed parent, and a worker killed at the wrong
-    moment leaves the parent waiting for a lock for ever; the pool of the standard library notices at once.
-    """
+    # not torch's DataLoader: the cache and the checks need the pool in any case, and its failures would have to be
+    # translated (docs/decisions.md)
 
     def __init__(
         self,
@@ -101,8 +61,8 @@ class BatchLoader:
         batches: KeyBatches,
         num_workers: int,
         *,
-        pin_memory: bool,
-        persistent: bool,
+        pin_memory: bool = False,
+        persistent: bool = True,
     ) -> None:
         self.dataset = dataset
         self.batches = batches

@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import BaseContext
@@ -20,6 +20,11 @@ from linearityiqa.errors import DataError
 T = TypeVar("T")
 S = TypeVar("S")
 
+ITEMS_A_TASK = 8
+ITEMS_WORTH_A_PROCESS = 64
+"""So many images are decoded about as fast as a process starts."""
+TASKS_AHEAD = 4
+"""Tasks that a process has ready or in work at most, so that memory is bounded for any number of items."""
 _PRELOADED = "linearityiqa.data.loader"
 
 
@@ -72,6 +77,34 @@ def explained() -> Iterator[None]:
             "a process that decodes images died, most likely because memory or shared memory (/dev/shm) ran out. "
             "Lower --num_workers or --batch_size."
         ) from cause
+
+
+def each_in_processes(
+    function: Callable[[Sequence[T]], Iterable[S]],
+    items: Sequence[T],
+    workers: int,
+    *,
+    preloaded: str = _PRELOADED,
+) -> Iterator[S]:
+    """What `function` gives for some items at a time, in order; computed in processes where there is enough to do.
+
+    Args:
+        function: gives a result for each of its items.
+        items: what is worked on, e.g. image files.
+        workers: most processes; 0 computes in this one.
+        preloaded: module that the processes need.
+
+    Raises:
+        DataError: a process died.
+    """
+    tasks = (items[start : start + ITEMS_A_TASK] for start in range(0, len(items), ITEMS_A_TASK))
+    processes = min(workers, len(items) // ITEMS_WORTH_A_PROCESS)
+    if processes == 0:
+        yield from itertools.chain.from_iterable(map(function, tasks))
+        return
+    with explained(), start_processes(processes, preloaded=preloaded) as pool:
+        for results in ahead(pool, function, tasks, TASKS_AHEAD * processes):
+            yield from results
 
 
 def ahead(executor: Executor, function: Callable[[T], S], items: Iterable[T], depth: int) -> Iterator[S]:

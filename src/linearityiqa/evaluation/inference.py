@@ -12,7 +12,7 @@ from torch import nn
 
 from linearityiqa.console import track
 from linearityiqa.data.dataset import ImageDataset
-from linearityiqa.data.loader import make_loader
+from linearityiqa.data.loader import BatchLoader
 from linearityiqa.data.samplers import EvaluationBatches, Turns
 from linearityiqa.data.table import ImageTable
 from linearityiqa.data.workers import BatchLimit
@@ -92,7 +92,7 @@ def predict(
     batches = EvaluationBatches(sizes, limit, skip=skip)
     rank, size = (0, 1) if peers is None else (peers.rank, peers.size)
     turns = Turns(batches, rank, size)
-    loader = make_loader(dataset, turns, num_workers, pin_memory=device.type == "cuda", persistent=False)
+    loader = BatchLoader(dataset, turns, num_workers, pin_memory=device.type == "cuda", persistent=False)
     rounds = -(-len(batches) // size)
     with evaluation_mode(network), torch.inference_mode():
         # a process that has no batch in the last round still takes part in it

@@ -12,8 +12,8 @@ from torch import nn
 
 from linearityiqa.config import DataConfig, TestConfig, TransformConfig, runfiles
 from linearityiqa.console import working
-from linearityiqa.data.database_images import open_images
 from linearityiqa.data.databases import open_database
+from linearityiqa.data.dataset import open_images
 from linearityiqa.data.pixelcache import Decoding
 from linearityiqa.data.table import Database, ImageTable
 from linearityiqa.data.workers import batch_limit, default_workers
@@ -111,7 +111,7 @@ def _evaluate(config: TestConfig, model_file: Path, model: ReadyModel, device: t
     )
     predictions = predict(
         model.network,
-        images.dataset(table),
+        images(table),
         limit=batch_limit(config.device.eval_batch_size, gpu=device.type == "cuda"),
         device=device,
         normalisation=model.record.normalisation,

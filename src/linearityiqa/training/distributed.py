@@ -10,7 +10,7 @@ import contextlib
 import functools
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -140,15 +140,6 @@ class World:
             dist.broadcast(values, src=0)
         return content if self.is_main else values.numpy().tobytes()
 
-    def copy_from_main(self, tensors: Iterable[torch.Tensor]) -> None:
-        """Give the tensors the values that they have in process 0."""
-        if self.size > 1:
-            with answered(), torch.no_grad():
-                for tensor in tensors:
-                    values = tensor.contiguous()  # weights may lie in memory with their channels last
-                    dist.broadcast(values, src=0)
-                    tensor.copy_(values)
-
     def _rows_of_all(self, rows: torch.Tensor, sizes: list[int]) -> torch.Tensor:
         padded = rows.new_zeros(max(sizes), *rows.shape[1:])  # gloo wants equal shapes
         padded[: len(rows)] = rows.detach()
@@ -217,6 +208,8 @@ def answered() -> Iterator[None]:
     """Failures to reach the other processes as one sentence."""
     try:
         yield
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError as cause:  # what gloo and NCCL raise
         raise TrainingError(
             "another process of this run has ended or does not answer; its own message says why. The same command "

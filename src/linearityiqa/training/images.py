@@ -3,15 +3,15 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 from linearityiqa.config import TrainConfig
 from linearityiqa.data.augmentation import Augmentation
-from linearityiqa.data.database_images import DatabaseImages, open_images
 from linearityiqa.data.databases import open_databases
-from linearityiqa.data.dataset import ImageDataset, require_equal_sizes
+from linearityiqa.data.dataset import ImageDataset, open_images, require_equal_sizes
 from linearityiqa.data.mixture import MixedDataset
-from linearityiqa.data.pixelcache import Decoding, Heed
+from linearityiqa.data.pixelcache import Decoding
 from linearityiqa.data.table import Database, ImageTable
 from linearityiqa.training.optimisation import LabelScaling
 
@@ -56,13 +56,12 @@ class RunImages:
         return {**first, **({"more": others} if others else {})}
 
 
-def open_run_images(config: TrainConfig, *, workers: int, heed: Heed) -> RunImages:
+def open_run_images(config: TrainConfig, *, workers: int) -> RunImages:
     """Open the databases of a run, and the caches of their images.
 
     Args:
         config: the configuration of the run.
         workers: processes that decode images.
-        heed: called again and again while a cache is made; what it raises ends that.
 
     Raises:
         DataError: a label or an image is missing or malformed, images of one batch differ in size, or a cache cannot
@@ -79,7 +78,6 @@ def open_run_images(config: TrainConfig, *, workers: int, heed: Heed) -> RunImag
             cache=config.device.cache,
             workers=workers,
             progress=config.run.pbar,
-            heed=heed,
         )
         for database in databases
     ]
@@ -91,7 +89,7 @@ def open_run_images(config: TrainConfig, *, workers: int, heed: Heed) -> RunImag
     return RunImages(
         databases=tuple(databases),
         training=parts[0] if len(parts) == 1 else MixedDataset(names, parts),
-        datasets={part: opened[0].dataset(table) for part, table in _shortened(config, tables).items()},
+        datasets={part: opened[0](table) for part, table in _shortened(config, tables).items()},
         labels=labels,
     )
 
@@ -101,9 +99,9 @@ def _scaled(config: TrainConfig, table: ImageTable) -> ImageTable:
     return replace(table, mos=LabelScaling.of(config.optimiser, table.mos)(table.mos))
 
 
-def _training_set(config: TrainConfig, images: DatabaseImages, table: ImageTable) -> ImageDataset:
+def _training_set(config: TrainConfig, images: partial[ImageDataset], table: ImageTable) -> ImageDataset:
     augmentation = Augmentation(config.augmentation) if config.augmentation.augmentation else None
-    training = images.dataset(table, augmentation, seed=config.optimiser.seed)
+    training = images(table, augmentation=augmentation, seed=config.optimiser.seed)
     if config.optimiser.batch_size > 1:  # batches of one image may differ in size, accumulated exactly or not
         require_equal_sizes(training)
     return training

@@ -50,13 +50,10 @@ def _train(config: TrainConfig, world: World, stop: StopRequest) -> RunResult:
     folder = run_folder(config)
     fresh = config.run.fresh and not world.restarts
 
-    def heed() -> None:
-        stop.raise_if_requested("stopped while images are decoded into the cache; the same command goes on with it")
-
     resuming, finished = map(bool, world.from_main(_found(folder, fresh) if world.is_main else b""))
     here = _in_process(config, world, cache=not finished)  # else there is hardly anything left to decode
     with working("opening the database and the network"):
-        session = open_session(here, resuming=resuming, heed=heed, world=world)
+        session = open_session(here, resuming=resuming, world=world, stop=stop)
     state = RunState.load(folder, session.fingerprint, world) if resuming else None
     if state is not None and state.phase == "finished":
         results = world.from_main((folder / runfiles.RESULTS).read_bytes() if world.is_main else b"")

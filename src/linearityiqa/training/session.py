@@ -11,9 +11,8 @@ import torch
 
 from linearityiqa.config import TrainConfig, result_options, run_folder
 from linearityiqa.data.dataset import ImageDataset
-from linearityiqa.data.loader import BatchLoader, make_loader
+from linearityiqa.data.loader import BatchLoader
 from linearityiqa.data.mixture import MixedDataset
-from linearityiqa.data.pixelcache import Heed
 from linearityiqa.data.samplers import TrainingBatches
 from linearityiqa.data.table import Database
 from linearityiqa.data.workers import default_workers
@@ -37,6 +36,9 @@ from linearityiqa.training.precision import (
 )
 from linearityiqa.training.schedules import Schedule
 from linearityiqa.training.step import TrainingStep
+from linearityiqa.training.stopping import StopRequest
+
+STOPPED = "stopped before training; what is decoded into the cache is kept, and the same command goes on"
 
 
 @dataclass
@@ -147,14 +149,16 @@ class Session:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def open_session(config: TrainConfig, *, resuming: bool, world: World = ALONE, heed: Heed = lambda: None) -> Session:
+def open_session(
+    config: TrainConfig, *, resuming: bool, world: World = ALONE, stop: StopRequest | None = None
+) -> Session:
     """Put the parts of a run together; labels and images are checked before any weights are loaded.
 
     Args:
         config: the configuration of the run.
         resuming: the weights will come from a saved state, so initial ones need not be loaded.
-        heed: called again and again while images are decoded into a cache; what it raises ends that.
         world: the processes that train together.
+        stop: a stop asked for here ends the decoding of images into a cache.
 
     Raises:
         LinearityIQAError: the database, the device, the backbone or its weights are not to be had.
@@ -164,10 +168,11 @@ def open_session(config: TrainConfig, *, resuming: bool, world: World = ALONE, h
         keep_freed_memory()
     _require_shareable(config, world, device)
     workers = default_workers(config.device.num_workers, world.local_size)
-    images = open_run_images(config, workers=workers, heed=heed)
+    with stop.at_once(STOPPED) if stop else contextlib.nullcontext():
+        images = open_run_images(config, workers=workers)
     options = config.optimiser
     batches = TrainingBatches(images.counts, options.batch_size, options.seed, images_a_loss=options.images_a_loss)
-    loader = make_loader(images.training, world.shares(batches), workers, pin_memory=device.type == "cuda")
+    loader = BatchLoader(images.training, world.shares(batches), workers, pin_memory=device.type == "cuda")
     step = _training_step(config, images, device, world, resuming=resuming)
     return Session(
         config=config,
@@ -200,8 +205,7 @@ def _training_step(
         network.freeze_batch_norm()
     elif world.size > 1:
         network.synchronise_batch_norm()
-    world.copy_from_main(network.state_dict().values())
-    return TrainingStep(
+    step = TrainingStep(
         network=network,
         loss_function=QualityLoss(config.loss),
         optimizer=build_optimizer(network, options),
@@ -210,10 +214,11 @@ def _training_step(
         accumulation_steps=options.accumulation_steps,
         exact_accumulation=options.exact_accumulation,
         clip_grad_norm=options.clip_grad_norm,
-        average=_average(config, network, device),
         layout=layout,
         world=world,
     )
+    step.average = _average(config, network, device)  # now that all processes have the weights of the first
+    return step
 
 
 def _require_shareable(config: TrainConfig, world: World, device: torch.device) -> None:

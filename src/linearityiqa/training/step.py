@@ -1,11 +1,13 @@
 """One training step; forward pass, gathering of predictions and loss are kept apart."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from linearityiqa.evaluation.transfer import NetworkBatch
 from linearityiqa.losses import QualityLoss
@@ -14,8 +16,7 @@ from linearityiqa.models.layout import Layout
 from linearityiqa.models.network import PooledFeatures
 from linearityiqa.quality import QualityScores
 from linearityiqa.training.averaging import WeightAverage
-from linearityiqa.training.distributed import ALONE, World
-from linearityiqa.training.gradients import SharedGradients
+from linearityiqa.training.distributed import ALONE, World, answered
 from linearityiqa.training.optimisation import LabelScaling
 from linearityiqa.training.precision import Precision
 from linearityiqa.training.recomputation import pooled_by_parts
@@ -51,9 +52,11 @@ class TrainingStep:
     world: World = ALONE
 
     def __post_init__(self) -> None:
-        self._gradients = SharedGradients(
-            self.world, summed=self.network.backbone_parameters(), copied=self.network.head_parameters()
-        )
+        self._shared: DistributedDataParallel | None = None
+        if self.world.size > 1:
+            unused = 0 in self.loss_function.config.beta  # which leaves parameters without a gradient
+            with answered():  # the network becomes that of process 0
+                self._shared = DistributedDataParallel(_AsModule(self), find_unused_parameters=unused)
 
     @property
     def batches_a_loss(self) -> int:
@@ -69,6 +72,11 @@ class TrainingStep:
         images = [batch.images.contiguous(memory_format=self.layout.outside) for batch in batches]
         with self.precision.autocast():
             pooled = self.network.pool(images[0]) if len(images) == 1 else pooled_by_parts(self.network, images)
+            for stage in pooled:
+                if stage.requires_grad and self._shared is not None:
+                    # DistributedDataParallel takes means: right for the heads, whose gradient each process has whole;
+                    # of the backbone, whose gradient each has for its own images, the sum is wanted
+                    stage.register_hook(lambda gradient: gradient * self.world.size)  # type: ignore[no-untyped-call]
             stage3, stage4, mos = self.world.gather(*pooled, torch.cat([batch.mos for batch in batches]))
             scores = self.network.score(PooledFeatures(stage3, stage4))
         # float32 outside autocast: centring subtracts nearly equal scores; float64 networks stay as they are
@@ -86,17 +94,23 @@ class TrainingStep:
             batches: this process's share of each batch.
             last: `update` comes next.
         """
-        scores, mos = self.forward(*batches)
-        loss = self.loss(scores, mos)
+        context: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+        compute: Callable[..., Outcome] = self.outcome
+        if self._shared is not None:  # gradients are put together in the last backward pass before an update
+            context, compute = answered() if last else self._shared.no_sync(), self._shared
         share = self.batches_a_loss / self.accumulation_steps
-        if last:
-            self._gradients.start()
-        torch.autograd.backward(self.precision.scaler.scale(loss * share))
-        return Outcome(loss.detach(), scores.map(Tensor.detach))
+        with context:
+            outcome = compute(*batches)
+            torch.autograd.backward(self.precision.scaler.scale(outcome.loss * share))
+        return Outcome(outcome.loss.detach(), outcome.scores)
+
+    def outcome(self, *batches: NetworkBatch) -> Outcome:
+        """The loss of some batches together, with its graph, and their predictions without."""
+        scores, mos = self.forward(*batches)
+        return Outcome(self.loss(scores, mos), scores.map(Tensor.detach))
 
     def update(self) -> None:
         """Step the optimiser with the accumulated gradient, and clear it; the average of the weights follows."""
-        self._gradients.finish()
         if self.clip_grad_norm is not None:
             self.precision.scaler.unscale_(self.optimizer)
             parameters = (parameter for group in self.optimizer.param_groups for parameter in group["params"])
@@ -106,6 +120,17 @@ class TrainingStep:
         self.optimizer.zero_grad(set_to_none=True)
         if self.average is not None:
             self.average.update(self.network)
+
+
+class _AsModule(nn.Module):
+    """A step as the module that DistributedDataParallel wants; it ends in the loss, which tells what has a gradient."""
+
+    def __init__(self, step: TrainingStep) -> None:
+        super().__init__()
+        self.network, self.step = step.network, step
+
+    def forward(self, *batches: NetworkBatch) -> Outcome:
+        return self.step.outcome(*batches)
 
 
 def norms_of_centred(scores: Iterable[Tensor], q: float) -> Tensor:

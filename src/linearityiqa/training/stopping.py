@@ -1,8 +1,9 @@
-"""Being asked to stop: signals are noted, and heeded where the state can be saved."""
+"""Being asked to stop: signals are noted, and answered where the state can be saved."""
 
+import contextlib
 import signal
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from linearityiqa.errors import Interrupted
@@ -18,6 +19,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
+        self._message = ""
         self._previous: dict[int, Callable[..., Any] | int | None] = {}
 
     def __enter__(self) -> "StopRequest":
@@ -36,9 +38,22 @@ class StopRequest:
         if self.signal_number is not None:
             raise Interrupted(message, self.signal_number)
 
+    @contextlib.contextmanager
+    def at_once(self, message: str) -> Iterator[None]:
+        """Raise `Interrupted` wherever a signal finds the block: for work that may end anywhere and be gone on with."""
+        self.raise_if_requested(message)
+        self._message = message
+        try:
+            yield
+        finally:
+            self._message = ""
+            self.raise_if_requested(message)  # where what the handler raised was dropped, or taken for another failure
+
     def _note(self, number: int, frame: types.FrameType | None) -> None:
         self.signal_number = number
         self._restore()
+        if self._message:
+            raise Interrupted(self._message, number)
 
     def _restore(self) -> None:
         for number, handler in self._previous.items():

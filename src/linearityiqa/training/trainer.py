@@ -18,7 +18,7 @@ from linearityiqa.evaluation import Predictions, evaluate, predict
 from linearityiqa.evaluation.transfer import NetworkBatch, network_batches
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import QualityScores
-from linearityiqa.training.criterion import is_better, judged_head
+from linearityiqa.training.criterion import choose_best
 from linearityiqa.training.images import Part
 from linearityiqa.training.optimisation import restore_optimizer
 from linearityiqa.training.runlog import RunLog, metrics_row, peak_memory_mb
@@ -29,8 +29,7 @@ from linearityiqa.training.stopping import StopRequest
 
 logger = logging.getLogger(__name__)
 
-Mapping = QualityScores[LinearMapping]
-IDENTITY: Mapping = QualityScores(LinearMapping(), LinearMapping(), LinearMapping())
+IDENTITY = QualityScores(LinearMapping(), LinearMapping(), LinearMapping())
 STEPS_UNREAD_ON_GPU = 20
 """Steps whose losses stay on a GPU before they are read: reading one waits until all that was asked of it is done."""
 
@@ -136,7 +135,7 @@ class Trainer:
         """Set network, optimiser and generators to what the state holds."""
         state, step = self.state, self.session.step
         if state.phase == "final":
-            self._load_best()
+            self.session.evaluated.load_state_dict(state.best["weights"])
             return
         step.network.load_state_dict(state.network)
         restore_optimizer(step.optimizer, state.optimizer)
@@ -145,14 +144,10 @@ class Trainer:
             step.average.load_state_dict(state.average)
         state.restore_random(self.session.device, self.session.world)
 
-    def _load_best(self) -> None:
-        """Take the best weights."""
-        self.session.evaluated.load_state_dict(self.state.best["weights"])
-
     def _enter_final_phase(self) -> None:
         """Take the best weights and what is known of their predictions; drop what only training needs."""
         state = self.state
-        self._load_best()
+        self.session.evaluated.load_state_dict(state.best["weights"])
         state.phase = "final"
         state.scores = state.best["scores"]
         state.network, state.optimizer, state.scaler, state.average, state.random = {}, {}, {}, {}, {}
@@ -269,33 +264,8 @@ class Trainer:
             for part in parts
             if part != "train"
         ]
-        self._choose_best(rows, mapping)
+        choose_best(state, rows, mapping, session)
         return rows
-
-    def _choose_best(self, rows: list[dict[str, Any]], mapping: Mapping | None) -> None:
-        config, state = self.session.config, self.state
-        criterion, head = config.optimiser.val_criterion, judged_head(config.loss.beta)
-        column = criterion if head == "fused" else f"{criterion}_{head}"
-        value = next(row for row in rows if row["split"] == "val").get(column)
-        logger.info(
-            "epoch %d/%d: loss %.4g, validation %s %s",
-            state.epoch,
-            config.optimiser.epochs,
-            rows[0]["loss"],
-            column,
-            "not defined" if value is None else f"{value:.4f}",
-        )
-        if not state.best or is_better(criterion, value, state.best["value"]):
-            weights = self.session.evaluated.state_dict()
-            weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
-            lines = None if mapping is None else [[line.slope, line.intercept] for line in mapping]
-            state.best = {
-                "epoch": state.epoch,
-                "value": value,
-                "weights": weights,
-                "mapping": lines,
-                "scores": dict(state.scores),
-            }
 
     def _end_phase(self) -> None:
         """Note what the phase that ends has cost, and clear what belongs to it alone."""

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from linearityiqa.config import CheckConfig, DataConfig
+from linearityiqa.data import processes
 from linearityiqa.data.checks import audit
 from linearityiqa.errors import DataError
 from pictures import CHANGES, make_picture
@@ -89,10 +90,16 @@ def test_nothing_is_invented(sound):
     assert report.as_dict()["errors"] == 0
 
 
-def test_processes_find_the_same(copy):
+def test_processes_find_the_same(copy, monkeypatch):
+    started, start = [], processes.start_processes
+    monkeypatch.setattr(processes, "ITEMS_WORTH_A_PROCESS", 8)
+    monkeypatch.setattr(
+        processes, "start_processes", lambda count, **more: started.append(count) or start(count, **more)
+    )
     shutil.copy(copy / "images" / "00.png", copy / "images" / "20.png")
     config = CheckConfig(data=DataConfig(dataset=str(copy / "labels.csv")), num_workers=2, quiet=True)
     assert audit(config).findings == check(copy).findings
+    assert started == [2]
 
 
 LABEL_FAULTS = {

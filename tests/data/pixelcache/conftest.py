@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from linearityiqa.data.pixelcache import PixelSource, building
+from linearityiqa.data import pixelcache
+from linearityiqa.data.pixelcache import PixelSource
 from linearityiqa.data.table import ImageTable
 from linearityiqa.images import ImageTransform
 
@@ -38,12 +39,12 @@ def source(photos: ImageTable) -> PixelSource:
 def decodings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the images that are decoded in this process to make caches."""
     names: list[str] = []
-    original = building.decoded
+    original = pixelcache.decoded
 
     def counted(path, *args, **kwargs):
         pixels = original(path, *args, **kwargs)
         names.append(path.name)
         return pixels
 
-    monkeypatch.setattr(building, "decoded", counted)
+    monkeypatch.setattr(pixelcache, "decoded", counted)
     return names

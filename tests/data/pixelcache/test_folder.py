@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linearityiqa.data.pixelcache import Decoding, PixelSource, building, cache_folder, folder, open_cache
-from linearityiqa.data.pixelcache.layout import HEADER_BYTES
+from linearityiqa.data import pixelcache, processes
+from linearityiqa.data.pixelcache import LOCK, Decoding, PixelSource, cache_folder, open_cache
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.files import try_lock
 from linearityiqa.images import ImageTransform, decode
@@ -30,8 +30,8 @@ def renewed(source: PixelSource) -> PixelSource:
 def is_right(cache) -> bool:
     source = cache.source
     return all(
-        np.array_equal(cache.read(row), np.asarray(source.transform.pixels(decode(source.table.path(row)).image)))
-        for row in range(len(source.table))
+        np.array_equal(cache.pixels(name), np.asarray(source.transform.pixels(decode(path).image)))
+        for name, path in zip(source.table.names, source.table.paths(), strict=True)
     )
 
 
@@ -40,63 +40,51 @@ def test_a_second_run_decodes_nothing(source, tmp_path, decodings):
     assert len(decodings) == len(source.table)
     assert is_right(open_cache(renewed(source), tmp_path / "c", workers=0))
     assert len(decodings) == len(source.table)
-    assert {path.suffix for path in (tmp_path / "c").iterdir()} == {".pixels", ".lock"}
+    (folder,) = (tmp_path / "c").iterdir()
+    assert len(list(folder.iterdir())) == len(source.table) + 1  # and the lock
 
 
 def test_making_it_tells_where_it_is_and_how_large(source, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     cache = open_cache(source, tmp_path / "c", workers=0)
-    assert f"decoding 20 images into the pixel cache {cache.path} (0.0 MB)" in caplog.text
-    assert cache.path.stat().st_size == 2 * 4096 + 20 * (20 * 28 * 3)  # header, index, pixels
+    assert f"decoding 20 of 20 images, new or changed, into the pixel cache {cache.folder} (0.0 MB)" in caplog.text
+    assert sum(path.stat().st_size for path in cache.folder.iterdir()) == 20 * (20 * 28 * 3 + 4)  # pixels, CRC
+
+
+def files_of(cache) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in cache.folder.iterdir()}
 
 
 @pytest.mark.parametrize("native", [False, True])
-def test_processes_make_the_same_file(photos, tmp_path, native, monkeypatch):
-    monkeypatch.setattr(building, "IMAGES_WORTH_A_PROCESS", 8)
+def test_processes_make_the_same_files(photos, tmp_path, native, monkeypatch):
+    monkeypatch.setattr(processes, "ITEMS_WORTH_A_PROCESS", 8)
     source = PixelSource(photos, ImageTransform(None if native else (20, 28)), decoding=Decoding(exif_rotation=True))
     alone = open_cache(source, tmp_path / "alone", workers=0)
     together = open_cache(source, tmp_path / "together", workers=2)
-    assert alone.path.read_bytes() == together.path.read_bytes()
+    assert files_of(alone) == files_of(together)
 
 
-def test_a_changed_image_makes_the_cache_anew_and_that_is_said(source, tmp_path, caplog):
+def test_a_changed_image_alone_is_decoded_again_and_that_is_said(source, tmp_path, caplog, decodings):
+    caplog.set_level(logging.INFO)
     old = open_cache(source, tmp_path / "c", workers=0)
-    before = old.read(4)
+    before = old.pixels("photo04.png")
     shutil.copy(source.table.path(8), source.table.path(4))
     cache = open_cache(renewed(source), tmp_path / "c", workers=0)
-    assert "is out of date: 1 of 20 image files changed since (photo04.png, ...); it is made again" in caplog.text
+    assert "decoding 1 of 20 images, new or changed" in caplog.text
+    assert decodings[20:] == ["photo04.png"]
     assert is_right(cache)
-    assert np.array_equal(cache.read(4), cache.read(8))
-    assert np.array_equal(old.read(4), before)  # a run that has the old one open keeps it
+    assert np.array_equal(cache.pixels("photo04.png"), cache.pixels("photo08.png"))
+    assert np.array_equal(old.pixels("photo04.png"), before)  # a run that has the old one open keeps it
 
 
-def cut_short(content: bytes) -> bytes:
-    return content[:-1]
-
-
-def other_header(content: bytes) -> bytes:
-    return b"\0" * 8 + content[8:]
-
-
-def flipped_header(content: bytes) -> bytes:
-    return content[:30] + bytes([content[30] ^ 1]) + content[31:]
-
-
-def flipped_index(content: bytes) -> bytes:
-    return content[: HEADER_BYTES + 9] + bytes([content[HEADER_BYTES + 9] ^ 1]) + content[HEADER_BYTES + 10 :]
-
-
-def of_nothing(content: bytes) -> bytes:
-    return b""
-
-
-@pytest.mark.parametrize("damage", [cut_short, other_header, flipped_header, flipped_index, of_nothing])
-def test_a_damaged_cache_is_made_again_and_that_is_said(source, tmp_path, caplog, damage):
-    path = open_cache(source, tmp_path / "c", workers=0).path
-    path.write_bytes(damage(path.read_bytes()))
-    assert is_right(open_cache(source, tmp_path / "c", workers=0))
-    assert "is damaged" in caplog.text
-    assert "it is made again" in caplog.text
+def test_the_file_in_which_earlier_versions_kept_a_cache_makes_room_for_it(source, tmp_path):
+    folder = tmp_path / "c" / source.folder_name
+    folder.mkdir(parents=True)
+    for suffix in (".pixels", ".part", ".lock"):
+        Path(f"{folder}{suffix}").touch()
+    cache = open_cache(source, tmp_path / "c", workers=0)
+    assert is_right(cache)
+    assert list((tmp_path / "c").iterdir()) == [cache.folder]
 
 
 def test_the_cache_of_another_transform_is_another_one(source, photos, tmp_path):
@@ -108,16 +96,9 @@ def test_the_cache_of_another_transform_is_another_one(source, photos, tmp_path)
         PixelSource(photos, source.transform, decoding=Decoding(colour_profile=True)),
         PixelSource(photos.head(10), source.transform),
     ]
-    paths = {open_cache(other, tmp_path / "c", workers=0).path for other in others}
-    assert len(paths | {first.path}) == 6
+    folders = {open_cache(other, tmp_path / "c", workers=0).folder for other in others}
+    assert len(folders | {first.folder}) == 6
     assert is_right(first)
-
-
-def test_one_put_into_the_place_of_another_transforms_is_made_again(source, photos, tmp_path):
-    other = PixelSource(photos, ImageTransform((10, 12)))
-    path = open_cache(source, tmp_path / "c", workers=0).path
-    shutil.copy(open_cache(other, tmp_path / "c", workers=0).path, path)
-    assert is_right(open_cache(source, tmp_path / "c", workers=0))
 
 
 def test_an_unreadable_image_is_named_as_without_a_cache_and_the_rest_is_kept(source, tmp_path, decodings):
@@ -132,7 +113,7 @@ def test_an_unreadable_image_is_named_as_without_a_cache_and_the_rest_is_kept(so
     path.write_bytes(content)
     before = len(decodings)
     assert is_right(open_cache(renewed(source), tmp_path / "c", workers=0))
-    assert decodings[before:] == [f"photo{i}.png" for i in range(16, 20)]
+    assert decodings[before:] == [f"photo{i}.png" for i in range(17, 20)]
 
 
 def test_a_missing_image_is_named_as_without_a_cache(source, tmp_path):
@@ -142,18 +123,19 @@ def test_a_missing_image_is_named_as_without_a_cache(source, tmp_path):
 
 
 @pytest.mark.parametrize("native", [False, True])
-def test_what_ends_the_work_loses_none_of_it(photos, tmp_path, decodings, native):
+def test_what_ends_the_work_loses_none_of_it(photos, tmp_path, decodings, native, monkeypatch):
     source = PixelSource(photos, ImageTransform(None if native else (20, 28)))
-    calls = 0
+    counted = pixelcache.decoded
 
-    def stopped_at_the_last() -> None:
-        nonlocal calls
-        calls += 1
-        if calls == (6 if native else 3):
+    def stopped_at_the_last(path, *args):
+        if path.name == "photo16.png":
             raise KeyboardInterrupt
+        return counted(path, *args)
 
-    with pytest.raises(KeyboardInterrupt):
-        open_cache(source, tmp_path / "c", workers=0, heed=stopped_at_the_last)
+    with monkeypatch.context() as patch:
+        patch.setattr(pixelcache, "decoded", stopped_at_the_last)
+        with pytest.raises(KeyboardInterrupt):
+            open_cache(source, tmp_path / "c", workers=0)
     assert len(decodings) == 16
     shutil.copy(photos.path(6), photos.path(1))  # changed meanwhile
     assert is_right(open_cache(renewed(source), tmp_path / "c", workers=0))
@@ -170,15 +152,15 @@ def test_too_little_space_is_said_before_anything_is_decoded(source, tmp_path, d
     assert is_right(open_cache(source, tmp_path / "c", workers=0))
 
 
-@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot reserve space")
-def test_a_disk_that_is_full_after_all_is_said_before_anything_is_decoded(source, tmp_path, decodings, monkeypatch):
-    def full(*args):
+def test_a_disk_that_is_full_after_all_is_said_and_leaves_no_half_file(source, tmp_path, monkeypatch):
+    def full(path, target):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(DataError, match=r"no room for a pixel cache.*--cache"):
-        open_cache(source, tmp_path / "c", workers=0)
-    assert decodings == []
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        with pytest.raises(DataError, match=r"cannot use the pixel cache.*No space left.*--cache"):
+            open_cache(source, tmp_path / "c", workers=0)
+    assert [path.name for path in (tmp_path / "c" / source.folder_name).iterdir()] == [LOCK]
 
 
 def test_a_folder_that_cannot_be_made_is_named_with_the_option(source, tmp_path):
@@ -192,12 +174,13 @@ MAKE = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from linearityiqa.data.pixelcache import PixelSource, building, open_cache
+from linearityiqa.data import pixelcache
+from linearityiqa.data.pixelcache import PixelSource, open_cache
 from linearityiqa.data.table import ImageTable
 from linearityiqa.images import ImageTransform
 
 photos, cache, log, most = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
-original = building.decoded
+original = pixelcache.decoded
 
 def noted(path, *args, **kwargs):
     with log.open("a") as stream:
@@ -206,7 +189,7 @@ def noted(path, *args, **kwargs):
         time.sleep(1)
     return original(path, *args, **kwargs)
 
-building.decoded = noted
+pixelcache.decoded = noted
 names = tuple(sorted(path.name for path in photos.glob("*.png")))
 table = ImageTable(names, np.linspace(1, 100, len(names)), photos)
 print("ready", flush=True)
@@ -251,7 +234,7 @@ def test_when_the_maker_is_killed_another_goes_on(source, tmp_path, decodings):
     process.kill()
     process.communicate()
     assert is_right(open_cache(source, tmp_path / "c", workers=0))
-    assert decodings == list(source.table.names[8:])
+    assert decodings == list(source.table.names[11:])
 
 
 def test_a_killed_worker_is_explained_and_costs_no_work(source, tmp_path, monkeypatch, decodings):
@@ -265,45 +248,53 @@ def test_a_killed_worker_is_explained_and_costs_no_work(source, tmp_path, monkey
     many = PixelSource(table, ImageTransform((4, 4)))
     before = set(multiprocessing.active_children())
 
-    def kill_worker() -> None:
-        (worker,) = set(multiprocessing.active_children()) - before
-        os.kill(worker.pid, signal.SIGKILL)
+    def kill_worker(items, *args, **kwargs):
+        for done, image in enumerate(items):
+            if done == 20:
+                (worker,) = set(multiprocessing.active_children()) - before
+                os.kill(worker.pid, signal.SIGKILL)
+            yield image
 
-    with pytest.raises(DataError, match=r"a process that decodes images died.*--num_workers"):
-        open_cache(many, tmp_path / "c", workers=1, heed=kill_worker)
+    monkeypatch.setattr(pixelcache, "track", kill_worker)
+    with pytest.raises(DataError, match=r"that decodes images died.*--num_workers"):
+        open_cache(many, tmp_path / "c", workers=1)
+    monkeypatch.setattr(pixelcache, "track", lambda items, *args, **kwargs: items)
     assert is_right(open_cache(many, tmp_path / "c", workers=0))
     assert 0 < len(decodings) < 1000
 
 
-def test_who_waits_can_be_stopped_and_says_what_it_waits_for(source, tmp_path, caplog):
+def test_who_waits_can_be_stopped_and_says_what_it_waits_for(source, tmp_path, caplog, monkeypatch):
     caplog.set_level(logging.INFO)
-    (tmp_path / "c").mkdir()
-    lock = (tmp_path / "c" / source.file_name).with_suffix(".lock")
-    with lock.open("w") as stream:
+    folder = tmp_path / "c" / source.folder_name
+    folder.mkdir(parents=True)
+    with (folder / LOCK).open("w") as stream:
         assert try_lock(stream.fileno())
 
-        def stop() -> None:
+        def stop(seconds: float) -> None:
             raise KeyboardInterrupt
 
+        monkeypatch.setattr(pixelcache.time, "sleep", stop)
         with pytest.raises(KeyboardInterrupt):
-            open_cache(source, tmp_path / "c", workers=0, heed=stop)
+            open_cache(source, tmp_path / "c", workers=0)
     assert "another process is making the pixel cache" in caplog.text
 
 
 def test_it_is_made_where_there_are_no_locks(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(folder, "try_lock", lambda descriptor: None)
+    monkeypatch.setattr(pixelcache, "try_lock", lambda descriptor: None)
     assert is_right(open_cache(source, tmp_path / "c", workers=0))
 
 
-def test_half_made_caches_that_nobody_finishes_are_removed(source, tmp_path):
-    (tmp_path / "c").mkdir()
-    old, recent = tmp_path / "c" / "old.part", tmp_path / "c" / "recent.part"
-    for path, days in ((old, 8), (recent, 6)):
+def test_files_that_are_of_no_use_any_more_are_removed_after_a_week(source, tmp_path):
+    folder = tmp_path / "c" / source.folder_name
+    folder.mkdir(parents=True)
+    old, recent = folder / ".0.1.part", folder / ".0.2.part"
+    for path, days in ((folder / LOCK, 8), (old, 8), (recent, 6)):
         path.write_bytes(b"x")
         os.utime(path, (time.time() - days * 86400,) * 2)
     open_cache(source, tmp_path / "c", workers=0)
     assert not old.exists()
     assert recent.exists()
+    assert (folder / LOCK).exists()
 
 
 def test_the_option_names_a_folder(monkeypatch, tmp_path):

@@ -6,14 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from linearityiqa.data.neardup import SIDE, thumbnail
-from linearityiqa.data.processes import ahead, explained, start_processes
+from linearityiqa.data.processes import each_in_processes
 from linearityiqa.errors import UnreadableImageError
 from linearityiqa.files import sha256_of
 from linearityiqa.images import opened, to_rgb
-
-IMAGES_A_TASK = 16
-TASKS_AHEAD = 4
-"""Tasks that a process has ready or in work at most, so that memory is bounded for any number of images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,16 +78,7 @@ def glances(names: Sequence[str], folder: Path, workers: int) -> Iterator[Glance
     Raises:
         DataError: a process died.
     """
-    tasks = [names[start : start + IMAGES_A_TASK] for start in range(0, len(names), IMAGES_A_TASK)]
-    look = partial(_glances_at, folder=folder)
-    workers = min(workers, len(tasks))
-    if workers == 0:
-        for task in tasks:
-            yield from look(task)
-        return
-    with explained(), start_processes(workers, preloaded=__name__) as pool:
-        for result in ahead(pool, look, tasks, TASKS_AHEAD * workers):
-            yield from result
+    return each_in_processes(partial(_glances_at, folder=folder), names, workers, preloaded=__name__)
 
 
 def _glances_at(names: Sequence[str], folder: Path) -> list[Glance]:

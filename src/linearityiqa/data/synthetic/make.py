@@ -6,11 +6,7 @@ import csv
 import functools
 import importlib.metadata
 import io
-import multiprocessing
-import os
 import platform
-import signal
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -22,6 +18,7 @@ from PIL import features
 
 from linearityiqa.config import SyntheticConfig
 from linearityiqa.console import track
+from linearityiqa.data.processes import process_context, start_processes
 from linearityiqa.data.synthetic.folder import IMAGES, LABELS, holds, workplace, write_manifest, write_png
 from linearityiqa.data.synthetic.references import Reference, list_references, load_reference, turns
 from linearityiqa.data.synthetic.sample import Sample, make_sample
@@ -163,10 +160,8 @@ def carry_out(tasks: Sequence[T], work: Callable[[T], list[Row]], num_workers: i
         for task in tasks:
             yield from work(task)
         return
-    # not forked: the threads of torch, where it is loaded, may hold locks that no thread of the child would release
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    pool = concurrent.futures.ProcessPoolExecutor(workers, context, _start_worker, (stop,))
+    stop = process_context(__name__).Event()
+    pool = start_processes(workers, _remember, stop, preloaded=__name__)
     try:
         for done in concurrent.futures.as_completed([pool.submit(work, task) for task in tasks]):
             yield from done.result()
@@ -184,19 +179,9 @@ def stopped() -> bool:
     return _stop is not None and _stop.is_set()
 
 
-def _start_worker(stop: Event) -> None:
+def _remember(stop: Event) -> None:
     global _stop
     _stop = stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides what it means
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    """A killed parent closes no queue; its workers would wait for tasks for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _make_images(task: Task, *, config: SyntheticConfig, images: Path) -> list[Row]:
