@@ -15,7 +15,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from linearityiqa.config import CheckConfig, DataConfig
 from linearityiqa.data.checks import audit
-from linearityiqa.data.databases import open_database
+from linearityiqa.data.databases.opening import open_database
 
 SIZE = (1024, 768)
 PLANTED = 10

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from linearityiqa import Scorer
-from linearityiqa.data.csvfile import read_csv
+from linearityiqa.data.databases.csvfile import read_csv
 from linearityiqa.files import sha256_of
 
 CORES = len(os.sched_getaffinity(0))

@@ -17,9 +17,9 @@ from linearityiqa import Scorer, hub, load_model
 from linearityiqa.cli import main
 from linearityiqa.config import ExportConfig, ModelConfig
 from linearityiqa.errors import ConfigError, ModelFileError
+from linearityiqa.export.model import output_of
 from linearityiqa.hub import HubModel, local_model
 from linearityiqa.models import save_model
-from linearityiqa.scoring.export import output_of
 from pixel_runtime import make_record
 from tiny_onnx import tiny_model
 

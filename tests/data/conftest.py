@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from linearityiqa.config import AugmentationConfig
-from linearityiqa.data.augmentation import Augmentation
-from linearityiqa.data.dataset import ImageDataset
-from linearityiqa.data.table import ImageTable
+from linearityiqa.data.databases.table import ImageTable
+from linearityiqa.data.loading.augmentation import Augmentation
+from linearityiqa.data.loading.dataset import ImageDataset
 from linearityiqa.images import ImageTransform
 
 CROP = AugmentationConfig(augmentation=True, crop_size_h=24, crop_size_w=20)

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from torch import nn
 
-from linearityiqa.data.dataset import ImageDataset
-from linearityiqa.data.table import ImageTable
-from linearityiqa.data.workers import BatchLimit
+from linearityiqa.data.databases.table import ImageTable
+from linearityiqa.data.loading.dataset import ImageDataset
+from linearityiqa.data.loading.workers import BatchLimit
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation import predict
 from linearityiqa.evaluation.transfer import normalised

@@ -6,7 +6,7 @@ import threading
 import pytest
 import torch
 
-from linearityiqa.data.workers import MOST_LANES
+from linearityiqa.data.loading.workers import MOST_LANES
 from linearityiqa.evaluation.lanes import in_lanes, lanes_of
 
 

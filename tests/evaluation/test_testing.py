@@ -108,7 +108,7 @@ def test_other_files_of_the_same_names_are_only_remarked_on(trained, slices, tmp
 
 
 def open_split(trained, slices) -> dict[str, list[str]]:
-    from linearityiqa.data.databases import open_database
+    from linearityiqa.data.databases.opening import open_database
 
     config = open_model(trained.model_file).record.config
     database = open_database(config.data, config.optimiser.seed)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from linearityiqa.data.dataset import Batch
+from linearityiqa.data.loading.dataset import Batch
 from linearityiqa.evaluation import transfer
 from linearityiqa.evaluation.transfer import NetworkBatch, network_batches, normalised
 from linearityiqa.images import IMAGENET, Normalisation, normalise

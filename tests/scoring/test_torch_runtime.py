@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from linearityiqa.config import ModelConfig, TransformConfig
-from linearityiqa.data.dataset import ImageDataset
-from linearityiqa.data.table import ImageTable
-from linearityiqa.data.workers import BatchLimit
+from linearityiqa.data.databases.table import ImageTable
+from linearityiqa.data.loading.dataset import ImageDataset
+from linearityiqa.data.loading.workers import BatchLimit
 from linearityiqa.errors import ConfigError, DataError, ImageTooSmallError, ModelFileError
 from linearityiqa.evaluation import predict
 from linearityiqa.images import ImageTransform

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from linearityiqa.config import AugmentationConfig, TestConfig, TrainConfig
-from linearityiqa.data import pixelcache
+from linearityiqa.data.loading import pixelcache
 from linearityiqa.errors import Interrupted
 from linearityiqa.evaluation.testing import evaluate_model_file
 from linearityiqa.training import train
@@ -29,7 +29,7 @@ def test_weights_metrics_and_predictions_are_the_same(photo_database, tmp_path, 
     train(config("decoded"))
     train(cached(config("cold"), tmp_path / "cache", workers=1))
     monkeypatch.setattr(pixelcache, "decoded", lambda *a, **k: pytest.fail("decoded"))
-    monkeypatch.setattr("linearityiqa.data.dataset.decoded", lambda *a, **k: pytest.fail("decoded"))
+    monkeypatch.setattr("linearityiqa.data.loading.dataset.decoded", lambda *a, **k: pytest.fail("decoded"))
     train(cached(config("warm"), tmp_path / "cache", workers=0))
     assert traces(tmp_path / "cold") == traces(tmp_path / "decoded")
     assert traces(tmp_path / "warm") == traces(tmp_path / "decoded")
@@ -64,7 +64,7 @@ def test_a_finished_run_makes_no_cache_to_say_so(photo_database, tmp_path):
 def test_a_test_of_the_model_file_reads_the_same_cache(photo_database, tmp_path, monkeypatch):
     config = cached(small_run(photo_database, tmp_path / "run"), tmp_path / "cache", workers=0)
     result = train(config)
-    monkeypatch.setattr("linearityiqa.data.dataset.decoded", lambda *a, **k: pytest.fail("decoded"))
+    monkeypatch.setattr("linearityiqa.data.loading.dataset.decoded", lambda *a, **k: pytest.fail("decoded"))
     asked = TestConfig(data=config.data, device=config.device, optimiser=config.optimiser)
     outcome = evaluate_model_file(asked, result.model_file)
     assert outcome.results["splits"]["test"]["fused"]["SROCC"] == result.figure("test", "SROCC")

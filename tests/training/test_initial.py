@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from linearityiqa.config import LossConfig, ModelConfig, TrainConfig, TransformConfig
-from linearityiqa.data.databases import open_databases
+from linearityiqa.data.databases.opening import open_databases
 from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.models import LinearityIQA, TrainedModel, open_model
 from linearityiqa.training import train

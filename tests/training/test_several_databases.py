@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from linearityiqa.config import LossConfig, TrainConfig
-from linearityiqa.data.samplers import SampleKey
+from linearityiqa.data.loading.samplers import SampleKey
 from linearityiqa.models import open_model
 from linearityiqa.training import train
 from linearityiqa.training.images import open_run_images

@@ -11,7 +11,7 @@ from linearityiqa.config import ExportConfig
 from linearityiqa.extras import require
 
 if TYPE_CHECKING:
-    from linearityiqa.scoring.export import ExportReport
+    from linearityiqa.export.model import ExportReport
 
 DESCRIPTION = "Write a trained model as ONNX: it scores without torch, in float32 or 8 bits."
 
@@ -21,7 +21,7 @@ def main(argv: Sequence[str], prog: str = "linearityiqa export") -> int:
     config = parse(ExportConfig, argv, prog=prog, description=DESCRIPTION)
     for module in ("torch", "onnx", "onnxscript"):
         require(module, "export")
-    from linearityiqa.scoring.export import export_model
+    from linearityiqa.export.model import export_model
 
     report = export_model(config)
     print(json.dumps(_values(report)) if config.json else _sentence(report))

@@ -51,7 +51,7 @@ def run(config: TestConfig) -> int:
     """
     models = models_of(config)
     require("torch", "train")
-    from linearityiqa.data.databases import open_database
+    from linearityiqa.data.databases.opening import open_database
     from linearityiqa.evaluation.testing import evaluate_model_file, open_with_torch
 
     keep_freed_memory()

@@ -1,5 +1,5 @@
 """Databases of images with opinion scores; the modules that need torch are imported by name, never from here."""
 
-from linearityiqa.data.table import Database, ImageTable
+from linearityiqa.data.databases.table import Database, ImageTable
 
 __all__ = ["Database", "ImageTable"]

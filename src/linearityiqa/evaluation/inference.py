@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from linearityiqa.console import track
-from linearityiqa.data.dataset import ImageDataset
-from linearityiqa.data.loader import BatchLoader
-from linearityiqa.data.samplers import EvaluationBatches, Turns
-from linearityiqa.data.table import ImageTable
-from linearityiqa.data.workers import BatchLimit
+from linearityiqa.data.databases.table import ImageTable
+from linearityiqa.data.loading.dataset import ImageDataset
+from linearityiqa.data.loading.loader import BatchLoader
+from linearityiqa.data.loading.samplers import EvaluationBatches, Turns
+from linearityiqa.data.loading.workers import BatchLimit
 from linearityiqa.errors import DataError, NotFiniteError
 from linearityiqa.evaluation.lanes import in_lanes, lanes_of
 from linearityiqa.evaluation.predictions import Predictions

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 import torch
 
-from linearityiqa.data.processes import ahead
-from linearityiqa.data.workers import MOST_LANES
+from linearityiqa.data.loading.processes import ahead
+from linearityiqa.data.loading.workers import MOST_LANES
 
 T = TypeVar("T")
 R = TypeVar("R")

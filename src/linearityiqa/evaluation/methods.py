@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from linearityiqa.data.labels import Labels
+from linearityiqa.data.databases.labels import Labels
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation.authors_npy import read_authors_npy
 from linearityiqa.evaluation.predictions import SavedPredictions, read_predictions_csv

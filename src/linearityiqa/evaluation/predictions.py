@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from linearityiqa.data.texttable import read_text_table
+from linearityiqa.data.databases.texttable import read_text_table
 from linearityiqa.errors import DataError
 from linearityiqa.files import atomic_path
 from linearityiqa.mapping import LinearMapping

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linearityiqa.config import DataConfig
-from linearityiqa.data.labels import MAX_ROWS, Labels
-from linearityiqa.data.sources import open_label_file, open_labels
-from linearityiqa.data.texttable import MAX_BYTES, read_text_table
+from linearityiqa.data.databases.labels import MAX_ROWS, Labels
+from linearityiqa.data.databases.sources import open_label_file, open_labels
+from linearityiqa.data.databases.texttable import MAX_BYTES, read_text_table
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation.predictions import RATINGS, SavedPredictions
 from linearityiqa.extras import require

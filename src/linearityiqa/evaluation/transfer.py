@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from linearityiqa.data.dataset import Batch
+from linearityiqa.data.loading.dataset import Batch
 from linearityiqa.images import Normalisation
 
 

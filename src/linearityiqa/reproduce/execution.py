@@ -128,7 +128,7 @@ def _data_of(job: Job) -> DataConfig:
 
 def _database_problems(jobs: Sequence[Job]) -> dict[DataConfig, str]:
     """Why databases cannot be opened: better said now than by each run, or after hours, when models are tested."""
-    from linearityiqa.data.databases import open_database
+    from linearityiqa.data.databases.opening import open_database
 
     problems: dict[DataConfig, str] = {}
     needed = [_data_of(job) for job in jobs] + [test.data for job in jobs for test in job.tests]

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linearityiqa.config import DataConfig, SplitName, runfiles
-from linearityiqa.data.databases import open_database
-from linearityiqa.data.table import ImageTable
+from linearityiqa.data.databases.opening import open_database
+from linearityiqa.data.databases.table import ImageTable
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation import Predictions, SavedPredictions, read_predictions_csv
 from linearityiqa.mapping import LinearMapping

@@ -15,8 +15,8 @@ from typing import IO, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from linearityiqa.data.processes import ahead
-from linearityiqa.data.workers import default_workers
+from linearityiqa.data.loading.processes import ahead
+from linearityiqa.data.loading.workers import default_workers
 from linearityiqa.errors import DataError, OutputError
 from linearityiqa.files import atomic_path
 from linearityiqa.quality import GRADES

@@ -13,8 +13,8 @@ from PIL import Image
 
 from linearityiqa.config import AugmentationConfig, ModelConfig, TransformConfig
 from linearityiqa.config.checks import require_options
-from linearityiqa.data.processes import ahead
-from linearityiqa.data.workers import BatchLimit, batch_limit, default_workers
+from linearityiqa.data.loading.processes import ahead
+from linearityiqa.data.loading.workers import BatchLimit, batch_limit, default_workers
 from linearityiqa.errors import ConfigError, DataError
 from linearityiqa.hub import HubModel, local_model
 from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform

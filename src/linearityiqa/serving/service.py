@@ -8,7 +8,7 @@ from PIL import Image
 from starlette.requests import ClientDisconnect, Request
 
 from linearityiqa.config.serve import ServeConfig
-from linearityiqa.data.workers import default_workers
+from linearityiqa.data.loading.workers import default_workers
 from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.scoring import Details, Prepared, Scorer
 from linearityiqa.serving import schemas

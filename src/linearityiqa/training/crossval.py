@@ -10,8 +10,8 @@ from typing import Any
 
 from linearityiqa.config import CrossvalConfig, TrainConfig, run_folder, run_name, to_dict
 from linearityiqa.console import working
-from linearityiqa.data.databases import open_database
-from linearityiqa.data.table import Database
+from linearityiqa.data.databases.opening import open_database
+from linearityiqa.data.databases.table import Database
 from linearityiqa.errors import DataError, DivergedError
 from linearityiqa.files import write_text
 from linearityiqa.training.run import train

@@ -18,7 +18,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore
 
-from linearityiqa.data.samplers import Shares, TrainingBatches
+from linearityiqa.data.loading.samplers import Shares, TrainingBatches
 from linearityiqa.errors import ConfigError, TrainingError
 from linearityiqa.training.meeting import TIMEOUT, common_store, meet
 

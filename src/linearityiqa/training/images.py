@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any, Literal
 
 from linearityiqa.config import TrainConfig
-from linearityiqa.data.augmentation import Augmentation
-from linearityiqa.data.databases import open_databases
-from linearityiqa.data.dataset import ImageDataset, open_images, require_equal_sizes
-from linearityiqa.data.mixture import MixedDataset
-from linearityiqa.data.pixelcache import Decoding
-from linearityiqa.data.table import Database, ImageTable
+from linearityiqa.data.databases.opening import open_databases
+from linearityiqa.data.databases.table import Database, ImageTable
+from linearityiqa.data.loading.augmentation import Augmentation
+from linearityiqa.data.loading.dataset import ImageDataset, open_images, require_equal_sizes
+from linearityiqa.data.loading.mixture import MixedDataset
+from linearityiqa.data.loading.pixelcache import Decoding
 from linearityiqa.training.optimisation import LabelScaling
 
 logger = logging.getLogger(__name__)

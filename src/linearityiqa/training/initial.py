@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from linearityiqa.config import ModelConfig, TrainConfig, TransformConfig
-from linearityiqa.data.table import Database
+from linearityiqa.data.databases.table import Database
 from linearityiqa.errors import ConfigError
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.models import LinearityIQA, TrainedModel, open_model

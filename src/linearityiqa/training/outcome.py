@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from linearityiqa.config import DeviceConfig, RunConfig, run_name, runfiles
-from linearityiqa.data.table import Database
+from linearityiqa.data.databases.table import Database
 from linearityiqa.evaluation import Evaluation, evaluate, results_of, write_authors_npy, write_predictions_csv
 from linearityiqa.files import write_text
 from linearityiqa.mapping import LinearMapping

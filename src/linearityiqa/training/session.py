@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 
 from linearityiqa.config import TrainConfig, result_options, run_folder
-from linearityiqa.data.dataset import ImageDataset
-from linearityiqa.data.loader import BatchLoader
-from linearityiqa.data.mixture import MixedDataset
-from linearityiqa.data.samplers import TrainingBatches
-from linearityiqa.data.table import Database
-from linearityiqa.data.workers import default_workers
+from linearityiqa.data.databases.table import Database
+from linearityiqa.data.loading.dataset import ImageDataset
+from linearityiqa.data.loading.loader import BatchLoader
+from linearityiqa.data.loading.mixture import MixedDataset
+from linearityiqa.data.loading.samplers import TrainingBatches
+from linearityiqa.data.loading.workers import default_workers
 from linearityiqa.errors import ConfigError
 from linearityiqa.evaluation.device import compile_backbone, place, prepare_device
 from linearityiqa.losses import QualityLoss

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from linearityiqa.config import CheckConfig, DataConfig
-from linearityiqa.data import processes
 from linearityiqa.data.checks import audit
+from linearityiqa.data.loading import processes
 from linearityiqa.errors import DataError
 from pictures import CHANGES, make_picture
 from releases import make_kadid, make_live

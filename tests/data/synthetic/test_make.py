@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from linearityiqa.config import DataConfig, SyntheticConfig
-from linearityiqa.data.databases import open_database
+from linearityiqa.data.databases.opening import open_database
 from linearityiqa.data.synthetic import make, make_database
 from linearityiqa.data.synthetic.references import list_references, load_reference, turns
 from linearityiqa.data.synthetic.sample import STEP_SHARES, draw_steps, make_sample

@@ -8,9 +8,9 @@ from typing import Any
 from linearityiqa.cli.datasets.written import image_dir_of, where_images
 from linearityiqa.cli.parsing import parse
 from linearityiqa.config import ConvertConfig
-from linearityiqa.data.infomat_writer import write_info_mat
-from linearityiqa.data.labelfile import names_for, refuse_to_overwrite, write_csv
-from linearityiqa.data.sources import KNOWN, LabelSource, open_label_file, open_labels
+from linearityiqa.data.databases.infomat_writer import write_info_mat
+from linearityiqa.data.databases.labelfile import names_for, refuse_to_overwrite, write_csv
+from linearityiqa.data.databases.sources import KNOWN, LabelSource, open_label_file, open_labels
 
 DESCRIPTION = (
     "Write the labels of a database as a CSV file, or as the info.mat of the LinearityIQA authors. --dataset names a "

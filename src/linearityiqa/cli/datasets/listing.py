@@ -7,8 +7,8 @@ from typing import Any
 
 from linearityiqa.cli.parsing import parse
 from linearityiqa.config import ListConfig
-from linearityiqa.data.known import KnownDatabase
-from linearityiqa.data.sources import KNOWN
+from linearityiqa.data.databases.known import KnownDatabase
+from linearityiqa.data.databases.sources import KNOWN
 
 DESCRIPTION = (
     "List the databases that --dataset knows by name: size, scale, terms, official page, where they are looked for, "

@@ -8,7 +8,7 @@ import numpy as np
 
 from linearityiqa.cli.parsing import parse
 from linearityiqa.config import StatsConfig
-from linearityiqa.data.description import Description, Distribution, describe_database
+from linearityiqa.data.databases.description import Description, Distribution, describe_database
 from linearityiqa.files import write_bytes
 from linearityiqa.reporting import COLUMN_WIDTH, Line, Panel, Table, figure_bytes, line_grid
 

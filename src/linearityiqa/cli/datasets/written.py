@@ -1,6 +1,6 @@
 """What the commands that write a label file say about it."""
 
-from linearityiqa.data.labelfile import ImageNames
+from linearityiqa.data.databases.labelfile import ImageNames
 
 
 def where_images(names: ImageNames) -> str:

@@ -16,12 +16,12 @@ from linearityiqa.data.checks.findings import Finding, Report, in_order
 from linearityiqa.data.checks.glance import Glance, glances
 from linearityiqa.data.checks.images import check_images, check_unlisted
 from linearityiqa.data.checks.labels import check_labels
-from linearityiqa.data.faults import Fault
-from linearityiqa.data.imagefiles import Places, find_places
-from linearityiqa.data.labels import Labels
-from linearityiqa.data.neardup import SIDE, find_near_duplicates
-from linearityiqa.data.sources import LabelSource, open_labels
-from linearityiqa.data.workers import default_workers
+from linearityiqa.data.checks.neardup import SIDE, find_near_duplicates
+from linearityiqa.data.databases.faults import Fault
+from linearityiqa.data.databases.imagefiles import Places, find_places
+from linearityiqa.data.databases.labels import Labels
+from linearityiqa.data.databases.sources import LabelSource, open_labels
+from linearityiqa.data.loading.workers import default_workers
 from linearityiqa.quality import QualityScale
 
 

@@ -10,7 +10,7 @@ from PIL import ImageChops
 
 from linearityiqa.data.checks.findings import Finding
 from linearityiqa.data.checks.glance import Glance
-from linearityiqa.data.neardup import Groups, Link
+from linearityiqa.data.checks.neardup import Groups, Link
 from linearityiqa.errors import UnreadableImageError
 from linearityiqa.images import decode
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from linearityiqa.data.neardup import SIDE, thumbnail
-from linearityiqa.data.processes import each_in_processes
+from linearityiqa.data.checks.neardup import SIDE, thumbnail
+from linearityiqa.data.loading.processes import each_in_processes
 from linearityiqa.errors import UnreadableImageError
 from linearityiqa.files import sha256_of
 from linearityiqa.images import opened, to_rgb

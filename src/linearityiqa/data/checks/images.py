@@ -8,7 +8,7 @@ from pathlib import Path
 
 from linearityiqa.data.checks.findings import Finding
 from linearityiqa.data.checks.glance import Glance
-from linearityiqa.data.imagefiles import SUFFIXES
+from linearityiqa.data.databases.imagefiles import SUFFIXES
 
 USUAL = 0.5
 """A size that more than this part of the images has is the usual one; others are remarked on."""

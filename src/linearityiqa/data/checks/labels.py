@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linearityiqa.data.checks.findings import Finding
-from linearityiqa.data.labels import Labels
-from linearityiqa.data.table import MIN_IMAGES
+from linearityiqa.data.databases.labels import Labels
+from linearityiqa.data.databases.table import MIN_IMAGES
 from linearityiqa.quality import QualityScale
 
 FAR = 3.0

@@ -17,16 +17,16 @@ from linearityiqa.config import SyntheticConfig
 from linearityiqa.console import track
 from linearityiqa.data.checks.glance import Glance, glances
 from linearityiqa.data.checks.scenes import find_scenes
-from linearityiqa.data.imagefiles import SUFFIXES
-from linearityiqa.data.labels import is_name
-from linearityiqa.data.splits import split_by_reference
+from linearityiqa.data.databases.imagefiles import SUFFIXES
+from linearityiqa.data.databases.labels import is_name
+from linearityiqa.data.databases.splits import split_by_reference
+from linearityiqa.data.loading.workers import default_workers
 from linearityiqa.data.synthetic.distortions import GRADED
 from linearityiqa.data.synthetic.folder import IMAGES, LABELS, holds, workplace, write_jpeg, write_manifest, write_png
 from linearityiqa.data.synthetic.labels import Label, Severity, graded_labels
 from linearityiqa.data.synthetic.light import ByteImage
 from linearityiqa.data.synthetic.make import Row, carry_out, stopped, versions, write_labels
 from linearityiqa.data.synthetic.references import cut
-from linearityiqa.data.workers import default_workers
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.files import sha256_of
 from linearityiqa.images import decode, image_size

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from linearityiqa.config import PHOTOGRAPHS, SyntheticConfig
-from linearityiqa.data.splits import SPLITS
+from linearityiqa.data.databases.splits import SPLITS
 from linearityiqa.data.synthetic import dead_leaves
 from linearityiqa.data.synthetic.light import ByteImage
 from linearityiqa.errors import DataError, UnreadableImageError

@@ -1,0 +1,125 @@
+"""A database in figures: how its scores, their deviations and the sizes of its images are distributed."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linearityiqa.config import StatsConfig
+from linearityiqa.console import track
+from linearityiqa.data.databases.imagefiles import find_images
+from linearityiqa.data.databases.sources import open_labels
+from linearityiqa.images import image_size
+
+SIZES = 10
+"""Most sizes of images that are counted one by one."""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How a quantity is distributed over all images, and over those of each split.
+
+    Attributes:
+        quantity: what it is.
+        edges: borders of the bins, shape (bins + 1,).
+        counts: images in each bin, by split; ``"all"`` first.
+        figures: number, mean, standard deviation, lowest, quartiles and highest, by split.
+    """
+
+    quantity: str
+    edges: tuple[float, ...]
+    counts: Mapping[str, tuple[int, ...]]
+    figures: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Description:
+    """A database in figures.
+
+    Attributes:
+        name: the database.
+        labels: its label file.
+        scale: range and direction of its scores, in words.
+        images: number of images.
+        references: number of references, or None where they are not known.
+        splits: images of each split; empty where there is none.
+        distributions: of MOS, of its deviation where known, of megapixels where the images were read.
+        sizes: the most frequent sizes ("width x height") and how many images have them.
+        other_sizes: images of any other size.
+    """
+
+    name: str
+    labels: Path
+    scale: str
+    images: int
+    references: int | None
+    splits: Mapping[str, int]
+    distributions: tuple[Distribution, ...]
+    sizes: Mapping[str, int]
+    other_sizes: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The description as JSON has it."""
+        return {**asdict(self), "labels": str(self.labels)}
+
+
+def describe_database(config: StatsConfig) -> Description:
+    """Read labels, and the headers of the images where they are asked for.
+
+    Raises:
+        DataError: bad or missing labels, or missing images that were asked for.
+        UnreadableImageError: an image's header cannot be read; the message names it.
+        MissingExtraError: the format of the labels needs a package that is not installed.
+    """
+    source = open_labels(config.data)
+    labels = source.labels
+    parts = {"all": np.arange(len(labels.names)), **(labels.splits or {})}
+    quantities = {"MOS": labels.mos}
+    if labels.mos_std is not None:
+        quantities["standard deviation of MOS"] = labels.mos_std
+    sizes: list[tuple[int, int]] = []
+    if config.images:
+        root, names = find_images(labels, source.folders, source.remedy)
+        paths = track([root / name for name in names], "reading sizes", enabled=not config.quiet)
+        sizes = [image_size(path) for path in paths]
+        quantities["megapixels"] = np.array([height * width / 1e6 for height, width in sizes])
+    counted = Counter(f"{width} x {height}" for height, width in sizes).most_common()
+    return Description(
+        name=source.name,
+        labels=labels.file,
+        scale=str(labels.scale),
+        images=len(labels.names),
+        references=None if labels.references is None else len(set(labels.references)),
+        splits={} if labels.splits is None else {name: len(rows) for name, rows in labels.splits.items()},
+        distributions=tuple(_distribution(name, values, parts, config.bins) for name, values in quantities.items()),
+        sizes=dict(counted[:SIZES]),
+        other_sizes=sum(count for _, count in counted[SIZES:]),
+    )
+
+
+def _distribution(
+    quantity: str, values: NDArray[np.float64], parts: Mapping[str, NDArray[np.int64]], bins: int
+) -> Distribution:
+    constant = values.min() == values.max()
+    # numpy would widen a single value by a half on both sides, and invent images of less than no pixels
+    edges = np.full(2, values[0]) if constant else np.histogram_bin_edges(values, bins)
+    counts = {
+        name: [len(rows)] if constant else np.histogram(values[rows], edges)[0].tolist() for name, rows in parts.items()
+    }
+    return Distribution(
+        quantity=quantity,
+        edges=tuple(edges.tolist()),
+        counts={name: tuple(each) for name, each in counts.items()},
+        figures={name: _figures(values[rows]) for name, rows in parts.items() if len(rows)},
+    )
+
+
+def _figures(values: NDArray[np.float64]) -> dict[str, float]:
+    names: Sequence[str] = ("lowest", "lower_quartile", "median", "upper_quartile", "highest")
+    spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    five = np.quantile(values, (0, 0.25, 0.5, 0.75, 1)).tolist()
+    return {"n": len(values), "mean": float(values.mean()), "std": spread, **dict(zip(names, five, strict=True))}

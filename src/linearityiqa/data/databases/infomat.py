@@ -1,0 +1,151 @@
+"""The label files of the LinearityIQA authors: ``<name>info.mat``, MATLAB 7.3 and so HDF5."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linearityiqa.data.databases.faults import OnFault, refuse
+from linearityiqa.data.databases.labels import MAX_NAME, Labels, check_count, place
+from linearityiqa.data.databases.splits import rows_by_order
+from linearityiqa.errors import DataError
+from linearityiqa.extras import require
+from linearityiqa.quality import QualityScale
+
+MAX_CHUNK_BYTES = 1 << 28
+"""Largest compressed block of the file that is unpacked."""
+
+
+def read_info_mat(
+    path: Path,
+    scale: QualityScale | None,
+    *,
+    exp_id: int,
+    train_ratio: float,
+    train_and_val_ratio: float,
+    opinion_factor: float = 1.0,
+    on_fault: OnFault = refuse,
+) -> Labels:
+    """Read names, scores and one of the file's random splits.
+
+    Layout, as h5py sees it: ``im_names`` (1, N) references to UTF-16 code units, ``subjective_scores`` (1, N),
+    ``subjective_scoresSTD`` (1, N), ``ref_ids`` (1, N), ``index`` (R, K), each column of which orders the R distinct
+    references.
+
+    Args:
+        path: the file.
+        scale: the scale of the database's scores, or None where it is not known: then their range.
+        exp_id: column ``exp_id % K`` is the split.
+        train_ratio: the first ``int(train_ratio * R)`` references of the column are for training.
+        train_and_val_ratio: those up to ``int(train_and_val_ratio * R)`` are for validation, the rest for testing.
+        opinion_factor: brings the standard deviations to the scale of the scores.
+        on_fault: what is done about scores and deviations that are none, and references in two splits.
+
+    Raises:
+        DataError: not such a file, a part of it that is missing, of another type or outside it, or a split that does
+            not place every reference once.
+        MissingExtraError: h5py is not installed.
+    """
+    h5py = require("h5py", "train")
+    try:
+        with h5py.File(path, "r", locking="best-effort") as file:  # read-only network disks cannot lock
+            mos = _row(file, "subjective_scores", path)
+            names = _names(file, len(mos), path)
+            mos_std = _row(file, "subjective_scoresSTD", path) * opinion_factor
+            ref_ids = _row(file, "ref_ids", path)
+            order = _column(file, exp_id, path)
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as cause:  # what h5py raises for damaged files
+        raise DataError(f"{path} cannot be read as a MATLAB 7.3 file: {cause}. Copy the file again.") from cause
+    for column, values in (("subjective_scoresSTD", mos_std), ("ref_ids", ref_ids)):
+        if len(values) != len(mos):
+            raise DataError(f"{path} has {len(mos)} scores but {len(values)} values in {column}. Copy the file again.")
+    if len(np.unique(order)) != len(order) or not np.isin(ref_ids, order).all():
+        raise DataError(
+            f"{path}: split {exp_id} in index does not hold every reference of ref_ids exactly once. "
+            "Copy the file again, or choose another exp_id."
+        )
+    return Labels(
+        file=path,
+        names=names,
+        mos=mos,
+        scale=scale or observed_scale(mos, path),
+        mos_std=mos_std,
+        references=tuple(f"{ref_id:.15g}" for ref_id in ref_ids),
+        splits=rows_by_order(ref_ids, order, train_ratio, train_and_val_ratio),
+        on_fault=on_fault,
+    )
+
+
+def observed_scale(mos: NDArray[np.float64], path: Path) -> QualityScale:
+    """The range of the scores in a file, as their scale.
+
+    Raises:
+        DataError: they are all the same, or no numbers.
+    """
+    low, high = float(mos.min()), float(mos.max())
+    if not low < high:
+        raise DataError(f"the scores in {path} are all the same, or no numbers. Check the file.")
+    return QualityScale(low=low, high=high, note=f"range observed in {path.name}")
+
+
+def _dataset(file: Any, name: str, path: Path) -> Any:
+    """A data set of the file itself: links and storage that lead to other files are refused."""
+    import h5py
+
+    link = file.get(name, getlink=True)
+    if not isinstance(link, h5py.HardLink):
+        fault = "has no" if link is None else "links elsewhere for"
+        raise DataError(f"{path} {fault} {name}; it is not an info.mat of LinearityIQA. Copy the file again.")
+    return _stored_here(file[name], name, path)
+
+
+def _stored_here(item: Any, name: str, path: Path) -> Any:
+    import h5py
+
+    if not isinstance(item, h5py.Dataset) or item.is_virtual or item.external or item.shape is None:
+        raise DataError(f"{path}: {name} is not an array stored in this file. Copy the file again.")
+    if item.chunks is not None and math.prod(item.chunks) * item.dtype.itemsize > MAX_CHUNK_BYTES:
+        raise DataError(
+            f"{path}: {name} is stored in blocks of more than {MAX_CHUNK_BYTES} bytes. Copy the file again."
+        )
+    return item
+
+
+def _row(file: Any, name: str, path: Path) -> NDArray[np.float64]:
+    """A (1, N) data set of numbers as (N,)."""
+    item = _dataset(file, name, path)
+    if item.ndim != 2 or item.shape[0] != 1 or item.dtype.kind not in "fiu":
+        raise DataError(f"{path}: {name} is {item.dtype} {item.shape}, not one row of numbers. Copy the file again.")
+    check_count(path, item.shape[1])
+    return np.asarray(item[0, :], dtype=np.float64)
+
+
+def _column(file: Any, exp_id: int, path: Path) -> NDArray[np.float64]:
+    """The order of the references in split `exp_id`, shape (R,)."""
+    item = _dataset(file, "index", path)
+    if item.ndim != 2 or item.shape[1] < 1 or item.dtype.kind not in "fiu":
+        raise DataError(f"{path}: index is {item.dtype} {item.shape}, not a table of numbers. Copy the file again.")
+    check_count(path, item.shape[0])
+    return np.asarray(item[:, exp_id % item.shape[1]], dtype=np.float64)
+
+
+def _names(file: Any, count: int, path: Path) -> tuple[str, ...]:
+    """The image names, each behind a reference to an array of UTF-16 code units."""
+    import h5py
+
+    item = _dataset(file, "im_names", path)
+    if item.shape != (1, count) or h5py.check_ref_dtype(item.dtype) is not h5py.Reference:
+        raise DataError(f"{path}: im_names is not one row of {count} references to texts. Copy the file again.")
+    return tuple(_text(file, reference, row, path) for row, reference in enumerate(item[0, :]))
+
+
+def _text(file: Any, reference: Any, row: int, path: Path) -> str:
+    where = place(path, row)
+    if not reference:
+        raise DataError(f"{where}: the name is missing. Copy the file again.")
+    item = _stored_here(file[reference], "a name", path)
+    if item.dtype != np.uint16 or item.size > MAX_NAME:
+        raise DataError(f"{where}: the name is {item.dtype} {item.shape}, not a text. Copy the file again.")
+    return bytes(np.asarray(item[()], dtype="<u2").tobytes()).decode("utf-16-le")

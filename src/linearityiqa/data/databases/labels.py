@@ -1,0 +1,134 @@
+"""What a label file says: image names and opinion scores, checked, before the images are looked for."""
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import InitVar, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linearityiqa.data.databases.faults import Fault, OnFault, refuse
+from linearityiqa.errors import DataError
+from linearityiqa.quality import QualityScale, known_deviations
+
+_log = logging.getLogger(__name__)
+
+MAX_ROWS = 5_000_000
+"""Most rows of a label file."""
+MAX_NAME = 1024
+"""Longest image name, in characters."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # not str.isprintable: it refuses the no-break spaces of screenshots' names
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """The rows of a label file, as the readers of all databases give them.
+
+    Attributes:
+        file: the file that was read.
+        names: image names as they stand there.
+        mos: mean opinion scores, shape (N,), finite, higher is better.
+        scale: range and direction of `mos`.
+        mos_std: standard deviation of the opinions on the scale of `mos`, shape (N,), finite, >= 0, or None;
+            nothing but 0 or nan becomes None.
+        references: what each image was made from, or None.
+        splits: rows under ``"train"``, ``"val"`` and ``"test"``, or None where the file has no split.
+        lines: line of each row in the file, or None for files without lines.
+        others: further columns as text, such as the distortion of each image and its level.
+        on_fault: what is done about a row that is not as described here; `refuse` raises.
+        nan_reported: whether the reader has reported every NaN already.
+
+    Raises:
+        DataError: fewer than 2 rows, an empty or overlong name, a score or deviation that is not finite, a negative
+            deviation, a reference in two splits.
+    """
+
+    file: Path
+    names: tuple[str, ...]
+    mos: NDArray[np.float64]
+    scale: QualityScale
+    mos_std: NDArray[np.float64] | None = None
+    references: tuple[str, ...] | None = None
+    splits: Mapping[str, NDArray[np.int64]] | None = None
+    lines: NDArray[np.int64] | None = None
+    others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    on_fault: InitVar[OnFault] = refuse
+    nan_reported: InitVar[bool] = False
+
+    def __post_init__(self, on_fault: OnFault, nan_reported: bool) -> None:
+        check_count(self.file, len(self.names))
+        for i, name in enumerate(self.names):
+            if not is_name(name):
+                message = (
+                    f"{self.where(i)}: {_shown(name)} is no image name: that has 1 to {MAX_NAME} characters, no "
+                    "line break. Correct or drop the row."
+                )
+                on_fault(Fault("name", message, (name,)))
+        self._check_numbers("MOS", self.mos, np.isfinite(self.mos) | (nan_reported & np.isnan(self.mos)), on_fault)
+        self._forget_unknown_deviations()
+        if self.mos_std is not None:
+            valid = (np.isfinite(self.mos_std) & (self.mos_std >= 0)) | (nan_reported & np.isnan(self.mos_std))
+            self._check_numbers("the standard deviation of MOS", self.mos_std, valid, on_fault)
+        if self.references is not None and self.splits is not None:
+            self._check_references(self.references, self.splits, on_fault)
+
+    def where(self, index: int) -> str:
+        """The place of a row in the file, for messages."""
+        return place(self.file, index, self.lines)
+
+    def _forget_unknown_deviations(self) -> None:
+        if self.mos_std is not None and known_deviations(self.mos_std) is None:
+            object.__setattr__(self, "mos_std", None)
+            _log.info("%s: every standard deviation is 0 or none, so they are not known", self.file)
+
+    def _check_numbers(
+        self, meaning: str, values: NDArray[np.float64], valid: NDArray[np.bool_], on_fault: OnFault
+    ) -> None:
+        for row in np.flatnonzero(~valid):
+            name = self.names[row]
+            message = f"{self.where(int(row))}: {meaning} of {name} is {values[row]:g}. Correct or drop the row."
+            on_fault(Fault("number", message, (name,)))
+
+    def _check_references(
+        self, references: tuple[str, ...], splits: Mapping[str, NDArray[np.int64]], on_fault: OnFault
+    ) -> None:
+        home: dict[str, str] = {}
+        for split, rows in splits.items():
+            for row in rows:
+                first = home.setdefault(references[row], split)
+                if first != split and references[row]:
+                    message = (
+                        f"{self.where(int(row))}: reference {_shown(references[row])} has images in the {first} and in "
+                        f"the {split} split. Give all images of a reference the same split."
+                    )
+                    on_fault(Fault("straddling", message, (self.names[row],)))
+
+
+def is_name(name: str) -> bool:
+    """Whether a text can be an image's name."""
+    return 0 < len(name) <= MAX_NAME and not _CONTROL.search(name)
+
+
+def place(file: Path, index: int, lines: NDArray[np.int64] | None = None) -> str:
+    """A row of a label file, for messages: its line where the file has lines, else its number.
+
+    >>> place(Path("labels.mat"), 0)
+    'labels.mat, image 1'
+    """
+    return f"{file}, image {index + 1}" if lines is None else f"{file}, line {lines[index]}"
+
+
+def check_count(file: Path, count: int) -> None:
+    """Raise a `DataError` unless a label file's number of rows is one that can be worked with."""
+    if count < 2:
+        raise DataError(
+            f"{file} lists {count} image{'s' if count != 1 else ''}; at least 2 are needed. Add rows to it."
+        )
+    if count > MAX_ROWS:
+        raise DataError(f"{file} lists more than {MAX_ROWS} images. Divide it into smaller files.")
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:77] + "...")

@@ -1,0 +1,100 @@
+"""One sheet of an Excel workbook (.xlsx) as a text table, for the two databases that publish their scores so."""
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from linearityiqa.data.databases.faults import OnFault, refuse
+from linearityiqa.data.databases.labels import check_count
+from linearityiqa.data.databases.texttable import TextTable
+from linearityiqa.errors import DataError
+from linearityiqa.extras import require
+
+MAX_BYTES = 1 << 24
+"""Largest workbook that is opened; those of the releases have less than 2 MB."""
+MAX_UNPACKED = 1 << 27
+"""Most bytes that its parts may unpack to."""
+MAX_ROWS = 100_000
+MAX_COLUMNS = 64
+_HEADER_WITHIN = 20
+
+
+def read_workbook(path: Path, wanted: Sequence[str], sheet: str | None = None, on_fault: OnFault = refuse) -> TextTable:
+    """Read the columns of one sheet; the header is the first row, within the first 20, that has all of `wanted`.
+
+    Formulas are not computed (the values that were saved with them count), links and macros are not looked at.
+
+    Args:
+        path: the file.
+        wanted: names of the columns that must be there; upper and lower case are alike.
+        sheet: name of the sheet; by default the first one.
+        on_fault: what is done about values that are no numbers where they should be.
+
+    Raises:
+        DataError: the file is missing, too large, damaged, or has no such sheet or columns.
+        MissingExtraError: openpyxl is not installed.
+    """
+    openpyxl = require("openpyxl", "train")
+    _check_size(path)
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        try:
+            if sheet is not None and sheet not in book.sheetnames:
+                raise DataError(f"{path} has no sheet {sheet}; its sheets are {', '.join(book.sheetnames)}.")
+            cells = book[sheet] if sheet is not None else book.worksheets[0]
+            cells.reset_dimensions()  # what a file says of its own size is not believed
+            rows = list(cells.iter_rows(max_row=MAX_ROWS, max_col=MAX_COLUMNS, values_only=True))
+        finally:
+            book.close()
+    except DataError:
+        raise
+    except Exception as cause:  # a damaged file fails in many ways inside zipfile, the XML parser and openpyxl
+        raise DataError(f"{path} cannot be read as an Excel workbook: {cause}. Copy it again.") from cause
+    return _table(path, rows, [name.lower() for name in wanted], on_fault)
+
+
+def _check_size(path: Path) -> None:
+    if not path.is_file():
+        raise DataError(f"there is no workbook {path}. Check the path.")
+    if path.stat().st_size > MAX_BYTES:
+        raise DataError(f"{path} has more than {MAX_BYTES} bytes: it is not the workbook of a release.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(part.file_size for part in archive.infolist())
+    except (OSError, zipfile.BadZipFile, ValueError) as cause:
+        raise DataError(f"{path} cannot be read as an Excel workbook: {cause}. Copy it again.") from cause
+    if unpacked > MAX_UNPACKED:
+        raise DataError(f"{path} unpacks to more than {MAX_UNPACKED} bytes: it is not the workbook of a release.")
+
+
+def _table(path: Path, rows: list[tuple[Any, ...]], wanted: list[str], on_fault: OnFault) -> TextTable:
+    headers = ([_text(cell).lower() for cell in row] for row in rows[:_HEADER_WITHIN])
+    found = next(((number, names) for number, names in enumerate(headers) if set(wanted) <= set(names)), None)
+    if found is None:
+        raise DataError(
+            f"{path}: none of the first {_HEADER_WITHIN} rows names the columns {', '.join(wanted)}. Copy it again."
+        )
+    start, names = found
+    places = [names.index(name) for name in wanted]
+    columns: dict[str, list[str]] = {name: [] for name in wanted}
+    lines = []
+    for number, row in enumerate(rows[start + 1 :], start=start + 2):
+        values = [_text(row[place]) if place < len(row) else "" for place in places]
+        if any(values):
+            lines.append(number)
+            for name, value in zip(wanted, values, strict=True):
+                columns[name].append(value)
+    check_count(path, len(lines))
+    return TextTable(path, columns, np.array(lines, dtype=np.int64), False, tuple(wanted), on_fault)
+
+
+def _text(cell: object) -> str:
+    """A cell as it reads; a whole number without a point, because image names such as 1600 are stored as numbers."""
+    if cell is None:
+        return ""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell).strip()

@@ -1,0 +1,1 @@
+"""Loading images for training and evaluation: dataset, loader, cache, samplers, augmentation."""

@@ -1,0 +1,238 @@
+"""From a trained model of torch to an ONNX file that onnxruntime scores with."""
+
+import itertools
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linearityiqa.config import ExportConfig, ModelConfig, TransformConfig
+from linearityiqa.console import track
+from linearityiqa.errors import ConfigError, DataError, ImageTooSmallError, UnreadableImageError
+from linearityiqa.export.checks import FLOAT16_TOLERANCE, Agreement, agreement, generated_batches, require_equal
+from linearityiqa.extras import require
+from linearityiqa.files import atomic_path
+from linearityiqa.hub import HubModel
+from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform
+from linearityiqa.quality import HEADS
+from linearityiqa.scoring.inputs import expand
+from linearityiqa.scoring.onnx_file import NOTE_KEY, OnnxNote
+from linearityiqa.scoring.onnx_runtime import OnnxRuntime
+from linearityiqa.scoring.prepared import Prepared, prepare, stack
+from linearityiqa.sizes import check_image_size
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from linearityiqa.models import TrainedModel
+
+logger = logging.getLogger(__name__)
+
+CHECKED_PHOTOGRAPHS = 8
+"""Photographs on which an export is compared with torch."""
+
+_FUSED = HEADS.index("fused")
+Batch = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was written, and what was measured on the way.
+
+    Attributes:
+        output: the ONNX file.
+        size: of the file, in bytes.
+        difference: largest difference of the float32 export from torch, as a share of the scale.
+        float16: largest difference that storing the weights in float16 makes, as a share of it; None if they are not.
+        int8: how near the 8-bit scores are to the float32 ones; None for a float32 file.
+    """
+
+    output: Path
+    size: int
+    difference: float
+    float16: float | None = None
+    int8: Agreement | None = None
+
+
+def export_model(config: ExportConfig) -> ExportReport:
+    """Write a trained model as an ONNX file, whole or not at all, once it is known to give the scores of torch.
+
+    Raises:
+        ConfigError: no model is named.
+        ModelFileError: the model file cannot be used, or the export does not give the scores of torch.
+        MissingExtraError: what exports is not installed.
+        DataError: the photographs cannot be used.
+        OSError: the folder cannot be written, or the disk is full.
+    """
+    for module in ("onnx", "onnxscript"):
+        require(module, "export")
+    trained = _open(config)
+    output = output_of(config)
+    from linearityiqa.export.network import stored_in_float16, to_onnx
+
+    database = config.trained_on or trained.record.database
+    note = OnnxNote(replace(trained.record, database=database), trained.network.taps)
+    model = to_onnx(trained.network, with_map=config.with_map)
+    with atomic_path(output) as temporary:
+        float32 = _written(temporary, model, note)
+        expected = _outputs(float32, config)
+        difference = require_equal(expected, _torch_outputs(trained, config), _batches(config, note), note.record)
+        note = replace(note, check={"difference": difference})
+        near: Agreement | None = None
+        rounding: float | None = None
+        if config.float16:
+            halved = _outputs(_written(temporary, stored_in_float16(model), note), config)
+            rounding = require_equal(halved, expected, _batches(config, note), note.record, FLOAT16_TOLERANCE)
+            note = replace(note, check=note.check | {"float16 difference": rounding})
+            _written(temporary, stored_in_float16(model), note)
+        elif config.calibration is None:
+            _written(temporary, model, note)
+        else:
+            near = _write_int8(temporary, model, float32, note, config, config.calibration)
+        size = temporary.stat().st_size
+    return ExportReport(output, size, difference, rounding, near)
+
+
+def _batches(config: ExportConfig, note: OnnxNote) -> Iterator[Batch]:
+    """What the outputs are compared on."""
+    return generated_batches(note) if config.images is None else _on_photographs(config.images, note)
+
+
+def _open(config: ExportConfig) -> "TrainedModel":
+    if config.trained_model_file is None:
+        raise ConfigError("there is nothing to export: name a model file with --model FILE")
+    from linearityiqa.models import open_model
+
+    transform = config.transform.effective()
+    return open_model(
+        config.trained_model_file,
+        model=None if config.model == ModelConfig() else config.model,
+        transform=None if transform == TransformConfig() else transform,
+    )
+
+
+def output_of(config: ExportConfig) -> Path:
+    """The file that an export is written to."""
+    if config.output is not None:
+        return config.output
+    path = config.trained_model_file or Path("model")
+    on_hub = HubModel.of(path)
+    path = path if on_hub is None else Path(on_hub.folder)
+    return path.with_name(f"{path.stem}-int8.onnx" if config.int8 else f"{path.stem}.onnx")
+
+
+def _written(path: Path, model: "ModelProto", note: OnnxNote) -> OnnxRuntime:
+    """The model as it runs from its file, which holds the note."""
+    del model.metadata_props[:]
+    model.metadata_props.add(key=NOTE_KEY, value=note.to_json())
+    path.write_bytes(model.SerializeToString())
+    return OnnxRuntime(path, device="cpu")
+
+
+def _outputs(runtime: OnnxRuntime, config: ExportConfig) -> Callable[[Batch], Sequence[NDArray[np.floating]]]:
+    """All outputs of an exported model: the heads, then the map."""
+
+    def run(batch: Batch) -> Sequence[NDArray[np.floating]]:
+        if not config.with_map:
+            return list(runtime.predict(batch).T)
+        scores, maps = runtime.predict_with_maps(batch)
+        return [*scores.T, maps]
+
+    return run
+
+
+def _torch_outputs(trained: "TrainedModel", config: ExportConfig) -> Callable[[Batch], Sequence[NDArray[np.floating]]]:
+    """All outputs of the network that is exported, in the same order."""
+    import torch
+
+    from linearityiqa.models.quality_map import scores_and_map
+
+    def run(batch: Batch) -> Sequence[NDArray[np.floating]]:
+        with torch.inference_mode():
+            if not config.with_map:
+                return [score.numpy() for score in trained.network(torch.from_numpy(batch))]
+            scores, quality_map = scores_and_map(trained.network, torch.from_numpy(batch))
+            return [output.numpy() for output in (*scores, quality_map)]
+
+    return run
+
+
+def _write_int8(
+    path: Path, model: "ModelProto", float32: OnnxRuntime, note: OnnxNote, config: ExportConfig, folder: Path
+) -> Agreement:
+    """Quantise on half of the photographs, and compare with float32 on the others."""
+    from linearityiqa.export.int8 import quantised
+
+    paths = _spaced(list(expand([folder])), 2 * config.calibration_images)
+    for_ranges, others = paths[::2], paths[1::2] or paths
+
+    def photographs(chosen: Sequence[Path], what: str) -> Iterator[Batch]:
+        return (
+            stack([image], note.record.normalisation)
+            for image in track(_readable(chosen, note), what, len(chosen), enabled=config.pbar)
+        )
+
+    ranges = photographs(for_ranges, "calibrating")
+    first = next(ranges, None)
+    if first is None:
+        raise _no_photographs(folder)
+    small = quantised(model, itertools.chain([first], ranges))
+    int8 = _written(path, small, replace(note, precision="int8"))
+    line = note.record.mapping.fused
+    rows = [
+        [runtime.predict(batch)[0, _FUSED] for runtime in (int8, float32)] for batch in photographs(others, "comparing")
+    ]
+    if not rows:
+        raise _no_photographs(folder)
+    of_int8, of_float32 = line(rows).T
+    near = agreement(of_int8, of_float32, note.record)
+    if not near.is_good:
+        logger.warning(
+            "%s: 8-bit scores differ from float32 ones by %.2g of the scale on average, with a rank correlation of "
+            "%.4f over %d photographs; more or better suited --calibration photographs may help",
+            config.output or path.name,
+            near.mean_difference,
+            near.srocc,
+            near.images,
+        )
+    check = note.check | {"int8 mean difference": near.mean_difference, "int8 images": near.images}
+    _written(path, small, replace(note, precision="int8", check=check))
+    return near
+
+
+def _on_photographs(folder: Path, note: OnnxNote) -> Iterator[Batch]:
+    """Photographs one by one, then two together."""
+    images = list(_readable(_spaced(list(expand([folder])), CHECKED_PHOTOGRAPHS), note))
+    if not images:
+        raise _no_photographs(folder)
+    yield from (stack([image], note.record.normalisation) for image in images)
+    yield stack([images[0], images[0]], note.record.normalisation)
+
+
+def _readable(paths: Iterable[Path], note: OnnxNote) -> Iterator[Prepared]:
+    """The photographs that the network takes, prepared as they are for scoring; a warning names each other one."""
+    config = note.record.config
+    transform = ImageTransform.of(config.transform)
+    for path in paths:
+        try:
+            image = prepare(path, transform, max_pixels=DEFAULT_MAX_PIXELS)
+            check_image_size(*image.size, config.model, note.taps)
+        except (UnreadableImageError, ImageTooSmallError) as cause:
+            logger.warning("left out: %s", cause)
+        else:
+            yield image
+
+
+def _spaced(paths: Sequence[Path], count: int) -> list[Path]:
+    """At most `count` of the paths, evenly over all of them."""
+    if len(paths) <= count:
+        return list(paths)
+    return [paths[index * len(paths) // count] for index in range(count)]
+
+
+def _no_photographs(folder: Path) -> DataError:
+    return DataError(f"{folder} holds no photograph that the network takes. Name a folder of photographs.")

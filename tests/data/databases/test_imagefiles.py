@@ -1,0 +1,157 @@
+"""Oracle: a small tree of files, made here."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from linearityiqa.data.databases.imagefiles import find_images, names_inside
+from linearityiqa.data.databases.labels import Labels
+from linearityiqa.errors import DataError
+from linearityiqa.quality import QualityScale
+
+
+def labels_of(*names: str) -> Labels:
+    count = len(names)
+    return Labels(
+        file=Path("labels.csv"),
+        names=names,
+        mos=np.arange(count, dtype=float),
+        scale=QualityScale(low=0, high=count),
+        lines=np.arange(2, count + 2),
+    )
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name in ("a.png", "images/a.png", "images/b.png", "images/deep/c d.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    return tmp_path
+
+
+def test_the_first_complete_folder_wins(tree):
+    folders = [tree, tree / "images"]
+    assert find_images(labels_of("a.png", "images/b.png"), folders, "") == (tree, ("a.png", "images/b.png"))
+    assert find_images(labels_of("a.png", "b.png"), folders, "")[0] == tree / "images"
+
+
+def test_names_get_one_spelling(tree):
+    assert names_inside(labels_of("./a.png", "images//deep/../b.png"), tree) == ("a.png", "images/b.png")
+
+
+def test_absolute_names_inside_the_folder_are_made_relative(tree):
+    names = (str(tree / "images" / "a.png"), "../images/b.png")
+    assert names_inside(labels_of(*names), tree / "images") == ("a.png", "b.png")
+
+
+def test_a_relative_folder_works(tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    names = (str(tree / "images" / "a.png"), "b.png")
+    assert find_images(labels_of(*names), [Path("images")], "") == (Path("images"), ("a.png", "b.png"))
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../x.png", "images/../../x.png", "..", ".", "images/.."])
+def test_names_that_lead_out_are_refused(tree, name):
+    with pytest.raises(
+        DataError, match=r"labels\.csv, line 3: image name '.*' leads out of the image folder.*image_dir"
+    ):
+        find_images(labels_of("a.png", name), [tree], "")
+
+
+def test_dots_cannot_climb_through_a_soft_link(tree, tmp_path_factory):
+    """`link/../secret` is beside the link's target for the system; the name is normalised before it gets there."""
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "inner").mkdir()
+    (outside / "secret.png").write_bytes(b"x")
+    (tree / "link").symlink_to(outside / "inner")
+    assert (tree / "link/../secret.png").is_file()
+    with pytest.raises(DataError, match="1 of the 2 images"):
+        find_images(labels_of("a.png", "link/../secret.png"), [tree], "")
+
+
+def test_soft_links_to_images_are_followed(tree):
+    (tree / "linked").symlink_to(tree / "images")
+    assert find_images(labels_of("linked/a.png", "linked/b.png"), [tree], "")[0] == tree
+
+
+@pytest.mark.parametrize("again", ["a.png", "./a.png", "images/../a.png"])
+def test_an_image_listed_twice_is_refused_whatever_its_spelling(tree, again):
+    with pytest.raises(DataError, match=r"line 4: image '.*a\.png' was already listed \(labels\.csv, line 2\)"):
+        find_images(labels_of("a.png", "images/b.png", again), [tree], "")
+
+
+def test_missing_images_are_counted_and_the_first_are_named(tree):
+    absent = [f"gone{i}.png" for i in range(5)]
+    expected = (
+        r"5 of the 6 images of labels\.csv are not in .* \(gone0\.png, gone1\.png, gone2\.png, \.\.\.\)\. Mend it\."
+    )
+    with pytest.raises(DataError, match=expected):
+        find_images(labels_of("a.png", *absent), [tree], "Mend it.")
+
+
+def test_the_nearest_folder_is_the_one_named(tree):
+    with pytest.raises(DataError, match=rf"1 of the 3 images .* not in {tree / 'images'} \(x\.png\)"):
+        find_images(labels_of("a.png", "b.png", "x.png"), [tree, tree / "images"], "")
+
+
+def test_a_folder_that_is_none(tree):
+    with pytest.raises(DataError, match=r"nowhere, which is no folder"):
+        find_images(labels_of("a.png", "b.png"), [tree / "nowhere"], "")
+
+
+def test_names_that_no_file_system_takes_are_missing(tree):
+    with pytest.raises(DataError, match="1 of the 2 images"):
+        find_images(labels_of("a.png", "b" * 300 + ".png"), [tree], "")
+
+
+def test_a_folder_is_no_image(tree):
+    with pytest.raises(DataError, match=r"\(images\)"):
+        find_images(labels_of("a.png", "images"), [tree], "")
+
+
+def test_names_without_ending_are_those_of_the_only_image_that_has_them(tree):
+    for name in ("photo1.JPG", "photo1.txt", "my.photo.jpeg", "images/deep/c d.csv"):
+        (tree / name).write_bytes(b"x")
+    names = ("photo1", "my.photo", "images/deep/c d", "images/b.png")
+    found = ("photo1.JPG", "my.photo.jpeg", "images/deep/c d.png", "images/b.png")
+    assert find_images(labels_of(*names), [tree], "") == (tree, found)
+
+
+def test_a_file_without_ending_is_what_its_name_says(tree):
+    for name in ("photo1", "photo1.jpg"):
+        (tree / name).write_bytes(b"x")
+    assert find_images(labels_of("photo1", "a.png"), [tree], "") == (tree, ("photo1", "a.png"))
+
+
+def test_a_name_without_ending_that_fits_several_images_is_an_error_that_names_them(tree):
+    (tree / "a.jpg").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"1 image names .* \(a: a\.jpg, a\.png\)\. Write"):
+        find_images(labels_of("a", "images/b"), [tree], "")
+
+
+def test_a_name_with_and_without_its_ending_is_one_image(tree):
+    with pytest.raises(DataError, match=r"line 3: image 'images/b' was already listed \(labels.csv, line 2\)"):
+        find_images(labels_of("images/b.png", "images/b"), [tree], "")
+
+
+def test_an_absent_name_without_ending_is_absent(tree):
+    with pytest.raises(DataError, match=r"2 of the 3 images .* \(photo1, nowhere/b\)\. Mend it"):
+        find_images(labels_of("a", "photo1", "nowhere/b"), [tree], "Mend it.")
+
+
+def test_names_in_another_case_are_found_and_spelled_as_on_disk(tree):
+    """As one photograph of BIQ2021's release, and some of TID2013's."""
+    (tree / "images" / "e (1).JPG").write_bytes(b"x")
+    labels = labels_of("a.PNG", "e (1).jpg", "Deep/C d.png".replace("Deep", "deep"))
+    assert find_images(labels, [tree / "images"], "")[1] == ("a.png", "e (1).JPG", "deep/c d.png")
+
+
+def test_a_name_that_fits_two_files_or_one_that_has_a_row_stays_missing(tree):
+    if (tree / "A.PNG").exists():
+        pytest.skip("the file system does not tell the case of letters")
+    (tree / "x.PNG").write_bytes(b"x")
+    (tree / "X.png").write_bytes(b"x")
+    for names in [("a.png", "x.png"), ("a.png", "A.png"), ("A.png", "a.PNG")]:
+        with pytest.raises(DataError, match=r"of the 2 images|fit several files|already listed"):
+            find_images(labels_of(*names), [tree], "")

@@ -1,0 +1,171 @@
+"""Oracle: the authors' own file and its published counts; generated files split by hand; files made to do harm."""
+
+import h5py
+import numpy as np
+import pytest
+
+from layouts import make_infomat
+from linearityiqa.data.databases import infomat
+from linearityiqa.data.databases.infomat import read_info_mat
+from linearityiqa.errors import DataError
+from linearityiqa.quality import QualityScale
+
+SCALE = QualityScale(low=0, high=100)
+COUNT = 11
+
+
+def read(path, exp_id=0, train_ratio=0.6, train_and_val_ratio=0.8, **options):
+    return read_info_mat(
+        path, SCALE, exp_id=exp_id, train_ratio=train_ratio, train_and_val_ratio=train_and_val_ratio, **options
+    )
+
+
+@pytest.fixture
+def path(tmp_path):
+    names = [f"im_{i} ü.bmp" for i in range(COUNT)]
+    return make_infomat(tmp_path / "CLIVEinfo.mat", names, np.linspace(20, 80, COUNT), np.full(COUNT, 2.0))
+
+
+@pytest.fixture
+def edit(path):
+    """Replace a data set of the file."""
+
+    def replace(name, **options):
+        with h5py.File(path, "r+") as file:
+            del file[name]
+            file.create_dataset(name, **options)
+
+    return replace
+
+
+def test_names_scores_and_deviations(path):
+    labels = read(path, opinion_factor=10.0)
+    assert labels.names == tuple(f"im_{i} ü.bmp" for i in range(COUNT))
+    assert np.array_equal(labels.mos, np.linspace(20, 80, COUNT))
+    assert (labels.mos_std == 20).all()
+
+
+@pytest.mark.parametrize("exp_id", [0, 3, 5 + 3, 5 * 10**9 + 4])
+def test_splits_are_cut_from_column_exp_id_modulo_columns(path, exp_id):
+    with h5py.File(path) as file:
+        column = file["index"][:, exp_id % 5]
+    splits = read(path, exp_id).splits
+    assert splits["train"].tolist() == sorted(int(i) - 1 for i in column[:6])
+    assert splits["val"].tolist() == sorted(int(i) - 1 for i in column[6:8])
+    assert splits["test"].tolist() == sorted(int(i) - 1 for i in column[8:])
+
+
+def test_images_of_one_reference_stay_together(tmp_path):
+    ref_ids = np.repeat(np.arange(1.0, 6), 3)
+    names = [f"{i}.bmp" for i in range(15)]
+    path = make_infomat(tmp_path / "info.mat", names, np.arange(15.0), np.ones(15), ref_ids=ref_ids)
+    labels = read(path)
+    assert [len(rows) for rows in labels.splits.values()] == [9, 3, 3]
+    homes = [{labels.references[row] for row in rows} for rows in labels.splits.values()]
+    assert sum(map(len, homes)) == len(set.union(*homes)) == 5
+
+
+def test_the_authors_file(real_data):
+    path = real_data / "paper" / "CLIVEinfo.mat"
+    labels = read(path)
+    assert len(labels.names) == 1162
+    assert labels.names[0] == "100.bmp"
+    assert {name: len(rows) for name, rows in labels.splits.items()} == {"train": 697, "val": 232, "test": 233}
+    with h5py.File(path) as file:
+        first = file["index"][0, 0]
+    assert int(first) - 1 in labels.splits["train"]
+    assert [len(rows) for rows in read(path, 1001, 0.0, 0.0).splits.values()] == [0, 0, 1162]
+
+
+@pytest.mark.parametrize("name", ["im_names", "subjective_scores", "subjective_scoresSTD", "ref_ids", "index"])
+def test_a_missing_part_is_named(path, name):
+    with h5py.File(path, "r+") as file:
+        del file[name]
+    with pytest.raises(DataError, match=f"has no {name}"):
+        read(path)
+
+
+BAD = {
+    "text scores": ("subjective_scores", {"data": np.array([[b"x"] * COUNT])}, "not one row of numbers"),
+    "flat scores": ("subjective_scores", {"data": np.ones(COUNT)}, "not one row of numbers"),
+    "scalar scores": ("subjective_scores", {"data": 1.0}, "not one row of numbers"),
+    "no scores": ("subjective_scores", {"data": h5py.Empty("f8")}, "not an array stored in this file"),
+    "nan": ("subjective_scores", {"data": np.full((1, COUNT), np.nan)}, "image 1: MOS of im_0 ü.bmp is nan"),
+    "huge": ("subjective_scores", {"shape": (1, 10**12), "dtype": "f8", "chunks": (1, 100)}, "more than 5000000"),
+    "few deviations": ("subjective_scoresSTD", {"data": np.ones((1, 5))}, "5 values in subjective_scoresSTD"),
+    "negative": (
+        "subjective_scoresSTD",
+        {"data": -np.ones((1, COUNT))},
+        "standard deviation of MOS of im_0 ü.bmp is -2?",
+    ),
+    "few references": ("ref_ids", {"data": np.ones((1, 5))}, "5 values in ref_ids"),
+    "foreign references": ("ref_ids", {"data": np.full((1, COUNT), 99.0)}, "does not hold every reference"),
+    "repeated order": ("index", {"data": np.ones((COUNT, 2))}, "does not hold every reference of ref_ids exactly once"),
+    "flat index": ("index", {"data": np.arange(COUNT)}, "not a table of numbers"),
+    "no columns": ("index", {"data": np.ones((COUNT, 0))}, "not a table of numbers"),
+    "names as text": ("im_names", {"data": np.array([[b"a.bmp"] * COUNT])}, "not one row of 11 references"),
+    "few names": ("im_names", {"shape": (1, 3), "dtype": h5py.ref_dtype}, "not one row of 11 references"),
+    "null names": ("im_names", {"shape": (1, COUNT), "dtype": h5py.ref_dtype}, "image 1: the name is missing"),
+}
+
+
+@pytest.mark.parametrize(("name", "options", "sentence"), BAD.values(), ids=BAD)
+def test_a_part_of_another_type_is_named(path, edit, name, options, sentence):
+    edit(name, **options)
+    with pytest.raises(DataError, match=sentence) as caught:
+        read(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "target", [np.ones((COUNT, 1)), np.zeros((5000, 1), np.uint16), "group"], ids=["numbers", "endless", "group"]
+)
+def test_a_name_that_is_no_text_is_refused(path, target):
+    with h5py.File(path, "r+") as file:
+        item = file.create_group("odd") if isinstance(target, str) else file.create_dataset("odd", data=target)
+        file["im_names"][0, 4] = item.ref
+    with pytest.raises(DataError, match=r"the name is|a name is not an array"):
+        read(path)
+
+
+def test_links_out_of_the_file_are_not_followed(path, tmp_path):
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["x"] = np.ones((1, COUNT))
+    with h5py.File(path, "r+") as file:
+        del file["subjective_scores"]
+        file["subjective_scores"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "x")
+    with pytest.raises(DataError, match="links elsewhere for subjective_scores"):
+        read(path)
+
+
+def test_storage_outside_the_file_is_not_read(path, edit, tmp_path):
+    (tmp_path / "secret.bin").write_bytes(bytes(8 * COUNT))
+    external = [(str(tmp_path / "secret.bin"), 0, 8 * COUNT)]
+    edit("subjective_scores", shape=(1, COUNT), dtype="f8", external=external)
+    with pytest.raises(DataError, match="not an array stored in this file"):
+        read(path)
+
+
+def test_virtual_arrays_of_other_files_are_not_read(path, tmp_path):
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["x"] = np.ones((1, COUNT))
+    layout = h5py.VirtualLayout((1, COUNT), "f8")
+    layout[:] = h5py.VirtualSource(tmp_path / "secret.h5", "x", (1, COUNT))
+    with h5py.File(path, "r+") as file:
+        del file["subjective_scores"]
+        file.create_virtual_dataset("subjective_scores", layout)
+    with pytest.raises(DataError, match="not an array stored in this file"):
+        read(path)
+
+
+def test_large_blocks_are_not_unpacked(path, monkeypatch):
+    monkeypatch.setattr(infomat, "MAX_CHUNK_BYTES", 8)
+    with pytest.raises(DataError, match="index is stored in blocks of more than 8 bytes"):
+        read(path)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:700], lambda b: b"text" * 300, lambda b: b"", lambda b: b[:-4000]])
+def test_a_damaged_file_is_named(path, damage):
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DataError, match=r"CLIVEinfo\.mat cannot be read as a MATLAB 7\.3 file"):
+        read(path)

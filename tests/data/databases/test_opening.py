@@ -1,0 +1,197 @@
+"""Oracle: generated databases in their published layouts; the search order of the manual."""
+
+import logging
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from layouts import make_authors_layout, make_clive, make_koniq, make_photos
+from linearityiqa.config import DataConfig
+from linearityiqa.data.databases.opening import KNOWN, open_database
+from linearityiqa.errors import DataError
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty current folder."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def sizes(database):
+    return [len(rows) for rows in database.splits.values()]
+
+
+def test_koniq_with_its_official_csv(here):
+    make_koniq(here, 20)
+    database = open_database(DataConfig(train_ratio=0.1, train_and_val_ratio=0.2), seed=0)
+    assert database.name == "KonIQ-10k"
+    assert sizes(database) == [12, 4, 4]
+    assert database.table.path(0).is_file()
+    assert database.table.common_size is None
+
+
+@pytest.mark.parametrize("inner", ["KonIQ-10k", "KonIQ-10k/1024x768"])
+@pytest.mark.parametrize("labels", ["data", "KonIQ-10k", "."])
+def test_koniq_is_found_wherever_its_files_lie(here, inner, labels):
+    path = make_koniq(here, 10, inner=inner)
+    if labels != "data":
+        shutil.move(path, here / labels / path.name)
+    database = open_database(DataConfig(), seed=0)
+    assert database.table.path(9).is_file()
+
+
+def test_koniq_through_a_soft_link_with_labels_beside_its_target(here, tmp_path):
+    path = make_koniq(tmp_path / "disk", 10, inner="koniq/1024x768")
+    shutil.move(path, tmp_path / "disk" / "koniq" / path.name)
+    (here / "KonIQ-10k").symlink_to(tmp_path / "disk" / "koniq" / "1024x768")
+    assert len(open_database(DataConfig(), seed=0).table) == 10
+
+
+@pytest.mark.parametrize("image_dir", ["koniq", "koniq/1024x768"])
+def test_koniq_below_image_dir(here, tmp_path, image_dir):
+    path = make_koniq(tmp_path / "disk", 10, inner="koniq/1024x768")
+    shutil.move(path, tmp_path / "disk" / "koniq" / path.name)
+    database = open_database(DataConfig(image_dir=tmp_path / "disk" / image_dir), seed=0)
+    assert database.table.root == tmp_path / "disk" / "koniq" / "1024x768"
+
+
+def test_koniq_with_info_mat_keeps_the_authors_ratios_and_says_so(here, caplog):
+    make_authors_layout(here, "KonIQ-10k", 20)
+    make_koniq(here, 20)  # the official labels are there, too: info.mat comes first
+    with caplog.at_level(logging.INFO):
+        database = open_database(DataConfig(train_ratio=0.1, train_and_val_ratio=0.2), seed=0)
+    assert sizes(database) == [int(20 * 7058 / 10073), 15 - 14, 20 - int(20 * 8058 / 10073)]
+    assert np.allclose(database.table.mos_std, 27.82 * 0.5)
+    assert "train_ratio and train_and_val_ratio are unused" in caplog.text
+
+
+@pytest.mark.parametrize("target", ["ChallengeDB_release/Images", "ChallengeDB_release"])
+@pytest.mark.parametrize("how", ["link", "image_dir"])
+def test_clive_official_release(here, tmp_path, target, how):
+    make_clive(tmp_path / "ChallengeDB_release", 10)
+    folder = tmp_path / target
+    if how == "link":
+        (here / "CLIVE").symlink_to(folder)
+    database = open_database(DataConfig(dataset="CLIVE", image_dir=folder if how == "image_dir" else None), seed=3)
+    assert sizes(database) == [6, 2, 2]
+    assert database.table.common_size == (500, 500)
+    assert database.table.path(0).name == "1.bmp"
+    order = np.random.default_rng([3, 0]).permutation(10)
+    assert database.splits["train"].tolist() == sorted(
+        database.table.names.index(sorted(database.table.names)[i]) for i in order[:6]
+    )
+
+
+def test_clive_info_mat_comes_before_the_release(here, tmp_path):
+    make_clive(tmp_path / "release", 10)
+    (here / "CLIVE").symlink_to(tmp_path / "release" / "Images")
+    make_authors_layout(here, "CLIVE", 8)
+    database = open_database(DataConfig(dataset="CLIVE"), seed=0)
+    assert len(database.table) == 8
+    assert sizes(database) == [4, 2, 2]
+    assert database.table.common_size == (500, 500)
+
+
+@pytest.mark.parametrize("info", [True, False])
+def test_all_of_clive_is_tested_with_ratios_zero(here, info):
+    make_clive(here / "CLIVE", 10)
+    if info:
+        make_authors_layout(here, "CLIVE", 10)
+    config = DataConfig(dataset="CLIVE", train_ratio=0.0, train_and_val_ratio=0.0)
+    database = open_database(config, seed=0)
+    assert sizes(database) == [0, 0, 10]
+    assert database.split("test").names == database.table.names
+    with pytest.raises(DataError, match="the train split of CLIVE has 0 images"):
+        database.split("train")
+
+
+def test_csv_database(photo_database):
+    database = open_database(DataConfig(dataset=str(photo_database)), seed=0)
+    assert database.name == "labels"
+    assert sizes(database) == [12, 6, 6]
+    assert database.table.root == photo_database.parent / "images"
+
+
+def test_csv_beside_its_images_and_with_image_dir(here):
+    names = ["a.png", "sub/b.png", "c.png"]
+    make_photos(here / "photos", names)
+    text = "image_name,mos\n" + "".join(f"{name},{i}\n" for i, name in enumerate(names))
+    (here / "photos" / "labels.csv").write_text(text)
+    (here / "elsewhere.csv").write_text(text)
+    beside = open_database(DataConfig(dataset="photos/labels.csv"), seed=0)
+    named = open_database(DataConfig(dataset="elsewhere.csv", image_dir=here / "photos"), seed=0)
+    assert beside.table.path(1).samefile(named.table.path(1))
+    with pytest.raises(DataError, match=r"3 of the 3 images .* \(a\.png, sub/b\.png, c\.png\).*--image_dir"):
+        open_database(DataConfig(dataset="elsewhere.csv"), seed=0)
+
+
+def test_references_of_a_csv_never_straddle(here):
+    names = [f"{i}.png" for i in range(12)]
+    make_photos(here, names, (2, 2))
+    rows = "".join(f"{name},{i},r{i // 3}\n" for i, name in enumerate(names))
+    (here / "labels.csv").write_text("image_name,mos,reference\n" + rows)
+    database = open_database(DataConfig(dataset="labels.csv", train_ratio=0.5, train_and_val_ratio=0.75), seed=5)
+    assert sizes(database) == [6, 3, 3]
+    homes = [{database.table.references[row] for row in rows} for rows in database.splits.values()]
+    assert sum(map(len, homes)) == 4
+
+
+def test_exp_id_and_seed_change_a_random_split(here):
+    names = [f"{i}.png" for i in range(30)]
+    make_photos(here, names, (2, 2))
+    (here / "labels.csv").write_text("image_name,mos\n" + "".join(f"{name},{i}\n" for i, name in enumerate(names)))
+    splits = [
+        tuple(open_database(DataConfig(dataset="labels.csv", exp_id=exp_id), seed).splits["test"])
+        for exp_id, seed in [(0, 1), (1, 1), (0, 2), (0, 1)]
+    ]
+    assert len(set(splits)) == 3
+    assert splits[0] == splits[3]
+
+
+def test_an_unknown_dataset_lists_the_known_ones(here):
+    with pytest.raises(DataError, match=r"unknown dataset 'TID2008'.*KonIQ-10k, CLIVE.*CSV file"):
+        open_database(DataConfig(dataset="TID2008"), seed=0)
+
+
+def test_a_csv_that_is_missing_is_a_missing_file(here):
+    with pytest.raises(DataError, match=r"no label file sub/gone\.csv"):
+        open_database(DataConfig(dataset="sub/gone.csv"), seed=0)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_known_database_that_is_absent_says_where_to_get_it(here, name):
+    with pytest.raises(DataError, match=f"labels of {name} are not here") as caught:
+        open_database(DataConfig(dataset=name), seed=0)
+    message = str(caught.value)
+    assert f"data/{name}info.mat" in message
+    assert KNOWN[name].source in message
+    assert "ln -s /path/to/" in message
+
+
+def test_labels_without_images_say_where_to_get_them(here):
+    make_koniq(here, 10)
+    shutil.rmtree(here / "KonIQ-10k")
+    with pytest.raises(DataError, match=r"10 of the 10 images .* not in KonIQ-10k, which is no folder.*ln -s"):
+        open_database(DataConfig(), seed=0)
+
+
+def test_the_label_file_of_a_known_database_is_not_read_as_any_csv(here):
+    path = make_koniq(here, 10)
+    with pytest.raises(DataError, match=r"is a label file of KonIQ-10k\. .*--dataset KonIQ-10k"):
+        open_database(DataConfig(dataset=str(path)), seed=0)
+
+
+def test_databases_open_without_torch_or_pandas(photo_database):
+    code = (
+        "import sys; from linearityiqa.config import DataConfig;"
+        "from linearityiqa.data.databases.opening import open_database;"
+        f"open_database(DataConfig(dataset={str(photo_database)!r}), 0);"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'pandas', 'scipy', 'h5py')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,200 @@
+"""Oracle: generated copies of the releases, whose values are known."""
+
+import shutil
+
+import numpy as np
+import openpyxl
+import pytest
+import scipy.io
+
+import releases
+from linearityiqa.config import DataConfig
+from linearityiqa.data.databases.imagefiles import find_images
+from linearityiqa.data.databases.opening import open_database
+from linearityiqa.data.databases.published.biq2021 import read_biq2021
+from linearityiqa.data.databases.published.csiq import read_csiq
+from linearityiqa.data.databases.published.kadid import DISTORTIONS as KADID
+from linearityiqa.data.databases.published.kadid import read_kadid
+from linearityiqa.data.databases.published.koniq import read_koniq
+from linearityiqa.data.databases.published.live import read_live
+from linearityiqa.data.databases.published.spaq import read_spaq
+from linearityiqa.data.databases.published.tid2013 import DISTORTIONS as TID
+from linearityiqa.data.databases.published.tid2013 import read_tid2013
+from linearityiqa.errors import DataError
+
+MAKERS = {
+    "KADID-10k": (releases.make_kadid, 20),
+    "TID2013": (releases.make_tid, 20),
+    "SPAQ": (releases.make_spaq, 6),
+    "LIVE": (releases.make_live, 982 - 197),
+    "CSIQ": (releases.make_csiq, 6),
+    "BIQ2021": (releases.make_biq, 12),
+}
+
+
+@pytest.mark.parametrize("how", ["link", "image_dir"])
+@pytest.mark.parametrize("name", MAKERS)
+def test_every_release_opens_by_its_name(name, how, tmp_path, monkeypatch):
+    make, count = MAKERS[name]
+    release = tmp_path / "downloads" / "release"
+    release.mkdir(parents=True)
+    make(release)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    image_dir = None if how == "link" else release
+    if how == "link":
+        (tmp_path / "here" / name).symlink_to(release)
+    database = open_database(DataConfig(dataset=name, image_dir=image_dir), seed=0)
+    assert len(database.table) == count
+    assert all(database.table.path(row).is_file() for row in range(count))
+    assert database.scale.contains(database.table.mos.min())
+    assert database.scale.contains(database.table.mos.max())
+
+
+def test_the_distortions_are_as_many_as_published():
+    assert (len(set(KADID)), len(set(TID))) == (25, 24)
+
+
+def test_kadid(tmp_path):
+    """Its "dmos" is higher for better images, and its "var" holds standard deviations."""
+    labels = read_kadid(releases.make_kadid(tmp_path))
+    assert labels.names[0] == "I01_01_01.png"
+    assert labels.mos[0] == 4.8
+    assert labels.mos[0] == labels.mos.max()
+    assert (labels.mos_std == 0.496).all()
+    assert labels.references == ("I01.png",) * 10 + ("I02.png",) * 10
+    assert labels.others["distortion"][4:6] == ("gaussian blur", "contrast change")
+    assert labels.others["level"][:6] == ("1", "2", "3", "4", "5", "1")
+
+
+def test_kadid_names_a_line_of_another_form(tmp_path):
+    path = releases.make_kadid(tmp_path)
+    path.write_text(path.read_text().replace("I01_25_03.png", "I01_26_03.png"))
+    with pytest.raises(DataError, match=r"dmos\.csv, line 9: 'I01_26_03\.png' is no image name of this database"):
+        read_kadid(path)
+
+
+def test_tid(tmp_path):
+    labels = read_tid2013(releases.make_tid(tmp_path))
+    _, on_disk = find_images(labels, [tmp_path / "distorted_images"], "")
+    assert on_disk[:4] == ("I01_01_1.bmp", "I01_01_2.bmp", "I01_01_3.bmp", "I01_01_4.BMP")
+    assert labels.references == ("I01",) * 10 + ("I25",) * 10
+    assert labels.mos[:2].tolist() == [5.9, 5.7]
+    assert labels.mos_std[:2].tolist() == [0.1, 0.11]
+    assert labels.others["distortion"][9:11] == ("sparse sampling and reconstruction", "additive gaussian noise")
+    assert labels.others["level"][4] == "5"
+
+
+def test_tid_wants_as_many_deviations(tmp_path):
+    path = releases.make_tid(tmp_path)
+    (tmp_path / "mos_std.txt").write_text("0.1\n0.2\n")
+    with pytest.raises(DataError, match=r"has 20 scores, but mos_std\.txt 2 standard deviations"):
+        read_tid2013(path)
+    (tmp_path / "mos_std.txt").unlink()
+    with pytest.raises(DataError, match=r"mos_std\.txt cannot be read as text"):
+        read_tid2013(path)
+
+
+def test_a_line_of_too_many_words(tmp_path):
+    path = releases.make_tid(tmp_path)
+    path.write_text(path.read_text() + "5.1 I01_01_1.bmp again\n")
+    with pytest.raises(DataError, match=r"line 21: 3 words instead of mos image_name"):
+        read_tid2013(path)
+
+
+def test_spaq_as_workbook_and_saved_as_csv(tmp_path):
+    path = releases.make_spaq(tmp_path)
+    labels = read_spaq(path)
+    assert labels.names == tuple(f"{number:05d}.jpg" for number in range(1, 7))
+    assert labels.mos.tolist() == [10.5 * number for number in range(1, 7)]
+    assert labels.mos_std is None
+    assert labels.others["colorfulness"] == ("51.5",) * 6
+    saved = path.with_suffix(".csv")
+    rows = openpyxl.load_workbook(path).active.iter_rows(values_only=True)
+    saved.write_text("\n".join(",".join(map(str, row)) for row in rows))
+    assert read_spaq(saved).mos.tolist() == labels.mos.tolist()
+    assert read_spaq(saved).others == labels.others
+
+
+def test_live_leaves_the_originals_out_and_inverts(tmp_path):
+    path = releases.make_live(tmp_path)
+    labels = read_live(path)
+    stored = scipy.io.loadmat(path)
+    rated = stored["orgs"][0] == 0
+    assert len(labels.names) == rated.sum()
+    assert np.array_equal(labels.mos, 100 - stored["dmos_new"][0, rated])
+    assert (labels.mos_std == 4.5).all()
+    assert "inverted as 100 - DMOS" in labels.scale.note
+    assert labels.scale.low == labels.mos.min() < 0
+    first_jpeg = labels.names.index("jpeg/img1.bmp")
+    assert labels.others["distortion"][first_jpeg] == "jpeg"
+    assert labels.references[first_jpeg] == f"scene{227 % 29}.bmp"
+    assert labels.names[-1] == "fastfading/img174.bmp"
+
+
+def test_live_without_the_realigned_scores(tmp_path):
+    labels = read_live(releases.make_live(tmp_path).with_name("dmos.mat"))
+    assert labels.mos_std is None
+    assert labels.mos.max() == pytest.approx(100 - 0.9 * (3 + 108.5 / 981))
+
+
+def test_live_of_another_length(tmp_path):
+    path = releases.make_live(tmp_path)
+    scipy.io.savemat(path, {"dmos_new": np.ones((1, 7)), "dmos_std": np.ones((1, 7)), "orgs": np.zeros((1, 7))})
+    with pytest.raises(DataError, match="has 982 scores, marks of originals and reference names; here are 7, 982"):
+        read_live(path)
+
+
+def test_csiq_workbook_and_text_files_agree(tmp_path):
+    path = releases.make_csiq(tmp_path)
+    labels = read_csiq(path)
+    assert labels.names == tuple(row[6] for row in releases.CSIQ_ROWS)
+    assert labels.mos == pytest.approx([1 - row[5] for row in releases.CSIQ_ROWS])
+    assert labels.mos_std.tolist() == [row[4] for row in releases.CSIQ_ROWS]
+    assert labels.references == ("1600",) * 3 + ("aerial_city",) * 3
+    assert labels.others["distortion"][2] == "jpeg2000"
+    assert "inverted as 1 - DMOS" in labels.scale.note
+    short = tmp_path / "csiq_label.txt"
+    short.write_text("".join(f"{row[6].split('/')[1]} {row[5]}\n" for row in releases.CSIQ_ROWS))
+    assert read_csiq(short).names == labels.names
+    assert read_csiq(short).mos.tolist() == labels.mos.tolist()
+    assert read_csiq(short).mos_std is None
+    long = tmp_path / "csiq_dmos.txt"
+    rows = [(*row[:2], row[2].replace(" ", ""), *row[3:6]) for row in releases.CSIQ_ROWS]
+    long.write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))
+    assert read_csiq(long).names == labels.names
+    assert read_csiq(long).mos_std.tolist() == labels.mos_std.tolist()
+
+
+@pytest.mark.parametrize("line", ["1600.AWGN.9.png 0.1", "1600.RAIN.1.png 0.1", "whatever 0.1", ".AWGN.1.png 0.1"])
+def test_csiq_names_a_line_of_another_form(tmp_path, line):
+    path = tmp_path / "csiq_label.txt"
+    path.write_text(f"1600.AWGN.1.png 0.06\n{line}\n")
+    with pytest.raises(DataError, match=r"csiq_label\.txt, line 2: .* is no image, distortion and level of CSIQ"):
+        read_csiq(path)
+
+
+def test_biq_has_its_official_split(tmp_path):
+    labels = read_biq2021(releases.make_biq(tmp_path))
+    assert {name: rows.tolist() for name, rows in labels.splits.items()} == {
+        "train": list(range(8)),
+        "val": [],
+        "test": [8, 9, 10, 11],
+    }
+    assert labels.names[8] == "ss01 (9).jpg"
+    assert labels.mos[8] == 0.0009
+    for part in ("Train", "Test"):
+        shutil.move(tmp_path / f"{part} (Images and MOS).csv", tmp_path / f"{part}.csv")
+    assert read_biq2021(tmp_path / "Train.csv").names == labels.names
+
+
+def test_koniq_of_the_databases_page_has_no_split(tmp_path):
+    path = tmp_path / "koniq10k_scores_and_distributions.csv"
+    path.write_text(
+        '"image_name","c1","c2","c3","c4","c5","c_total","MOS","SD","MOS_zscore"\n'
+        "1.jpg,0,0,25,73,7,105,3.828571429,0.527278,77.38362\n2.jpg,0,3,45,47,1,96,3.479,0.58,68.7286\n"
+    )
+    labels = read_koniq(path)
+    assert labels.splits is None
+    assert labels.mos.tolist() == [77.38362, 68.7286]
+    assert labels.mos_std[0] == pytest.approx(27.82 * 0.527278)

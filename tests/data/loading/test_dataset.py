@@ -1,0 +1,123 @@
+"""Oracles: images.py, and what each sample is made of."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from images.test_profiles import P3, profile_of
+from linearityiqa.config import AugmentationConfig
+from linearityiqa.data.databases.table import ImageTable
+from linearityiqa.data.loading.augmentation import Augmentation
+from linearityiqa.data.loading.dataset import (
+    ImageDataset,
+    SampleKey,
+    collate,
+    generator_for,
+    require_equal_sizes,
+)
+from linearityiqa.data.loading.pixelcache import Decoding
+from linearityiqa.errors import DataError, UnreadableImageError
+from linearityiqa.images import ImageTransform, decode
+
+CROP = AugmentationConfig(augmentation=True, crop_size_h=24, crop_size_w=20)
+
+
+def test_a_sample_is_the_transformed_image_its_score_and_its_row(table):
+    transform = ImageTransform((16, 24))
+    image, mos, index = ImageDataset(table, transform)[SampleKey(0, 3)]
+    assert np.array_equal(image.numpy(), np.asarray(transform.pixels(decode(table.path(3)).image)))
+    assert image.dtype == torch.uint8
+    assert (mos, index) == (table.mos[3], 3)
+
+
+def test_augmentation_depends_on_seed_epoch_and_row_only(augmented, table):
+    again = ImageDataset(table, ImageTransform((28, 30)), augmentation=Augmentation(CROP), seed=4)
+    image = augmented[SampleKey(2, 5)][0]
+    assert image.shape == (24, 20, 3)
+    augmented[SampleKey(0, 1)]
+    assert torch.equal(image, again[SampleKey(2, 5)][0])
+    assert not torch.equal(image, augmented[SampleKey(3, 5)][0])
+
+
+def test_random_streams_differ_between_seeds_epochs_and_rows():
+    keys = [(seed, epoch, index) for seed in range(4) for epoch in range(4) for index in range(40)]
+    draws = {float(torch.rand((), generator=generator_for(*key), dtype=torch.float64)) for key in keys}
+    assert len(draws) == len(keys)
+
+
+def test_neighbouring_streams_are_uniform_together():
+    """First draws of 2,000 neighbouring rows against U(0, 1): mean 1/2, variance 1/12, within five standard errors."""
+    draws = np.array([float(torch.rand((), generator=generator_for(0, 0, index))) for index in range(2000)])
+    assert abs(draws.mean() - 1 / 2) < 5 * np.sqrt(1 / 12 / 2000)
+    assert abs(draws.var() - 1 / 12) < 5 * np.sqrt(1 / 180 / 2000)
+    assert abs(np.corrcoef(draws[:-1], draws[1:])[0, 1]) < 5 / np.sqrt(2000)
+
+
+def test_exif_orientation_is_off_unless_asked_for(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (48, 32)).save(tmp_path / "turned.jpg", exif=exif)
+    table = ImageTable(("turned.jpg",), np.array([1.0]), tmp_path)
+    for rotate, size in ((False, (32, 48)), (True, (48, 32))):
+        dataset = ImageDataset(table, ImageTransform(), decoding=Decoding(exif_rotation=rotate))
+        assert dataset[SampleKey(0, 0)][0].shape[:2] == size
+        assert dataset.sizes() == [size]
+
+
+def test_an_unreadable_image_is_named(table):
+    table.path(2).write_bytes(table.path(2).read_bytes()[:100])
+    with pytest.raises(UnreadableImageError, match=r"photo02\.png"):
+        ImageDataset(table, ImageTransform())[SampleKey(0, 2)]
+
+
+def test_an_image_smaller_than_the_crop_is_named(table):
+    dataset = ImageDataset(table, ImageTransform((20, 20)), augmentation=Augmentation(CROP))
+    with pytest.raises(DataError, match=r"photo07\.png: .*smaller than the crop"):
+        dataset[SampleKey(0, 7)]
+
+
+@pytest.mark.parametrize("transform", [ImageTransform(), ImageTransform((9, 12)), ImageTransform(common_size=(7, 8))])
+def test_sizes_are_those_of_the_samples(table, transform):
+    Image.new("RGB", (50, 60)).save(table.path(4))
+    dataset = ImageDataset(table, transform)
+    assert dataset.sizes() == [tuple(dataset[SampleKey(0, i)][0].shape[:2]) for i in range(len(table))]
+
+
+def test_augmented_sizes_are_the_crops(augmented):
+    assert augmented.sizes() == [(24, 20)] * len(augmented)
+
+
+def test_equal_sizes_are_required_by_name(table):
+    require_equal_sizes(ImageDataset(table, ImageTransform()))
+    Image.new("RGB", (50, 60)).save(table.path(4))
+    with pytest.raises(DataError, match=r"photo00\.png has 32 x 40 and photo04\.png 60 x 50 .*--resize"):
+        require_equal_sizes(ImageDataset(table, ImageTransform()))
+    require_equal_sizes(ImageDataset(table, ImageTransform((9, 9))))
+
+
+def test_collate_stacks():
+    batch = collate([(torch.zeros(2, 2, 3), 1.5, 7), (torch.ones(2, 2, 3), 2.5, 3)])
+    assert batch.images.shape == (2, 2, 2, 3)
+    assert (batch.mos.tolist(), batch.mos.dtype) == ([1.5, 2.5], torch.float32)
+    assert (batch.indices.tolist(), batch.indices.dtype) == ([7, 3], torch.int64)
+
+
+def test_collate_refuses_unequal_sizes_by_row_or_by_name():
+    samples = [(torch.zeros(2, 2, 3), 1.0, 1), (torch.zeros(4, 5, 3), 1.0, 0)]
+    with pytest.raises(DataError, match="image 1 has 2 x 2 and image 0 4 x 5"):
+        collate(samples)
+    with pytest.raises(DataError, match=r"b\.png has 2 x 2 and a\.png 4 x 5"):
+        collate(samples, names=("a.png", "b.png"))
+
+
+def test_colour_profiles_are_applied_only_on_request(tmp_path):
+    """Oracle: `decode`, which has tests of its own."""
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "wide.png", icc_profile=profile_of(P3))
+    table = ImageTable(("wide.png",), np.array([1.0]), tmp_path)
+    plain = ImageDataset(table, ImageTransform())[SampleKey(0, 0)][0].numpy()
+    converted = ImageDataset(table, ImageTransform(), decoding=Decoding(colour_profile=True))[SampleKey(0, 0)][0]
+    assert np.array_equal(plain, pixels)
+    assert not np.array_equal(converted.numpy(), pixels)
+    assert np.array_equal(converted.numpy(), np.asarray(decode(tmp_path / "wide.png", colour_profile=True).image))
