@@ -1,10 +1,14 @@
-"""Oracle: what torch and the environment say."""
+"""Oracles: what torch and the environment say; several batches at once against the built-in map."""
+
+import itertools
+import threading
 
 import pytest
 import torch
 
+from linearityiqa.data.loading.workers import MOST_LANES
 from linearityiqa.errors import ConfigError
-from linearityiqa.evaluation.device import resolve_device, visible_gpus
+from linearityiqa.evaluation.device import in_lanes, lanes_of, resolve_device, visible_gpus
 
 
 @pytest.mark.parametrize(
@@ -31,3 +35,64 @@ def test_devices_by_name():
     for name in ("quantum", "cuda:99"):
         with pytest.raises(ConfigError, match="cannot be used here"):
             resolve_device(name)
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    """Four threads, and afterwards as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3])
+def test_results_come_in_order_and_from_inference_mode(lanes) -> None:
+    found = list(in_lanes(lambda item: (item**2, torch.is_inference_mode_enabled()), range(20), lanes))
+    assert found == [(item**2, True) for item in range(20)]
+    assert not torch.is_inference_mode_enabled()
+
+
+def test_lanes_run_at_once_and_share_the_threads() -> None:
+    together = threading.Barrier(2, timeout=60)
+
+    def meet(_: int) -> int:
+        together.wait()
+        return torch.get_num_threads()
+
+    assert list(in_lanes(meet, range(4), 2)) == [2] * 4
+    assert torch.get_num_threads() == 4
+    found = []
+    other = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+    other.start()
+    other.join()
+    assert found == [4]
+
+
+def test_items_are_read_a_little_ahead_only() -> None:
+    read = []
+    endless = (read.append(number) or number for number in itertools.count())
+    results = in_lanes(lambda item: item, endless, 2)
+    assert list(itertools.islice(results, 5)) == [0, 1, 2, 3, 4]
+    assert len(read) <= 5 + 2
+    results.close()
+
+
+def test_a_failure_is_raised_where_its_result_is_due() -> None:
+    def fails_at_two(item: int) -> int:
+        if item == 2:
+            raise ValueError("two")
+        return item
+
+    results = in_lanes(fails_at_two, range(10), 2)
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(ValueError, match="two"):
+        next(results)
+    assert torch.get_num_threads() == 4
+
+
+def test_a_cpu_has_as_many_lanes_as_threads_up_to_a_bound_and_a_gpu_one() -> None:
+    assert lanes_of(torch.device("cpu")) == 4
+    torch.set_num_threads(MOST_LANES + 1)
+    assert lanes_of(torch.device("cpu")) == MOST_LANES
+    assert lanes_of(torch.device("cuda")) == 1

@@ -17,7 +17,7 @@ from linearityiqa.data.loading.loader import BatchLoader
 from linearityiqa.data.loading.samplers import EvaluationBatches, Turns
 from linearityiqa.data.loading.workers import BatchLimit
 from linearityiqa.errors import DataError, NotFiniteError
-from linearityiqa.evaluation.lanes import in_lanes, lanes_of
+from linearityiqa.evaluation.device import in_lanes, lanes_of
 from linearityiqa.evaluation.predictions import Predictions
 from linearityiqa.evaluation.transfer import NetworkBatch, network_batches
 from linearityiqa.images import IMAGENET, Normalisation

@@ -1,11 +1,15 @@
-"""What turns pooled features into scores."""
+"""Spatial pyramid pooling of feature maps of any size, and the heads that turn pooled features into scores."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from linearityiqa.config import PoolMethod
+from linearityiqa.errors import ConfigError, ImageTooSmallError
 from linearityiqa.mapping import LinearMapping
+from linearityiqa.sizes import divides, smallest_size
 
 STAGE_FEATURES = 64
 """Length of the feature vector that each stage hands to the fused head."""
@@ -66,3 +70,93 @@ class StageHead(nn.Module):
         """Reduced features and score of each row of `pooled`, shape (N, in_features)."""
         features = self.reduce(pooled)
         return StageOutput(features, self.score(features))
+
+
+_VALUES_PER_WINDOW: dict[PoolMethod, int] = {"avg": 1, "max": 1, "min": 1, "std": 1, "maxmin": 2, "mean-std": 2}
+
+
+def pooled_features(channels: int, levels: int, method: PoolMethod) -> int:
+    """Length of the vector that `spatial_pyramid_pool` makes.
+
+    >>> pooled_features(256, levels=3, method="mean-std") == 256 * 2 * (1 + 4 + 9)
+    True
+    """
+    return channels * _VALUES_PER_WINDOW[method] * sum(level * level for level in range(1, levels + 1))
+
+
+def spatial_pyramid_pool(maps: Tensor, levels: int, method: PoolMethod) -> Tensor:
+    """Statistics of the maps' windows on 1 x 1, 2 x 2, ... grids.
+
+    Level n lays windows of (H // n, W // n) side by side; what is left over at the right and lower edge is ignored.
+
+    Args:
+        maps: feature maps, shape (N, C, H, W).
+        levels: number of grids P.
+        method: avg, max, min, std, maxmin (max, then min) or mean-std (mean, then std) of each window.
+
+    Returns:
+        Shape (N, C * values per window * (1 + 4 + ... + P * P)); within a level the order is statistic, channel, row,
+        column.
+
+    Raises:
+        ImageTooSmallError: some level's grid is not n x n; names the smallest map, at least as large, that works.
+    """
+    height, width = maps.shape[-2:]
+    # while a network is exported for images of any size, a side is a symbol, which asking would tie to one size
+    known = isinstance(height, int) and isinstance(width, int)
+    if known and not (divides(height, levels) and divides(width, levels)):
+        raise ImageTooSmallError(
+            f"{levels} pyramid levels do not fit on feature maps of {height} x {width}; the smallest size that works "
+            f"is {smallest_size(height, levels)} x {smallest_size(width, levels)}. Use larger images or fewer levels."
+        )
+    pooled = [statistics(_windows(maps, level), method, _LAST_DIMENSION) for level in range(1, levels + 1)]
+    return torch.cat([statistic.flatten(1) for level in pooled for statistic in level], dim=1)
+
+
+def _windows(maps: Tensor, level: int) -> Tensor:
+    """The windows of a level, shape (N, C, level, level, pixels of a window)."""
+    height, width = maps.shape[-2] // level, maps.shape[-1] // level
+    covered = maps[..., : level * height, : level * width]
+    rows = covered.reshape(*maps.shape[:2], level, height, level, width)
+    return rows.transpose(3, 4).flatten(4)
+
+
+class Reduction(NamedTuple):
+    """How the values of a window become one number: their mean, and their largest."""
+
+    mean: Callable[[Tensor], Tensor]
+    maximum: Callable[[Tensor], Tensor]
+
+
+def statistics(values: Tensor, method: PoolMethod, reduce: Reduction) -> list[Tensor]:
+    """The statistics of windows that a pooling method consists of.
+
+    Args:
+        values: what `reduce` takes.
+        method: avg, max, min, std, maxmin (max, then min) or mean-std (mean, then std).
+        reduce: which windows, and how they are reduced.
+    """
+    match method:
+        case "avg":
+            return [reduce.mean(values)]
+        case "max":
+            return [reduce.maximum(values)]
+        case "min":
+            return [-reduce.maximum(-values)]
+        case "std":
+            return [_standard_deviation(values, reduce)]
+        case "maxmin":
+            return [reduce.maximum(values), -reduce.maximum(-values)]
+        case "mean-std":
+            return [reduce.mean(values), _standard_deviation(values, reduce)]
+    raise ConfigError(f"unknown pooling method {method!r}")
+
+
+_LAST_DIMENSION = Reduction(mean=lambda windows: windows.mean(-1), maximum=lambda windows: windows.max(-1).values)
+
+
+def _standard_deviation(values: Tensor, reduce: Reduction) -> Tensor:
+    variance = torch.relu(reduce.mean(values.square()) - reduce.mean(values).square())
+    # the slope of the root is infinite at 0, where a constant window stands; 0 is a subgradient there
+    positive = variance > 0
+    return torch.where(positive, torch.where(positive, variance, 1.0).sqrt(), 0.0)

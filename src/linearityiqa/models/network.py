@@ -15,8 +15,7 @@ from linearityiqa.errors import ImageTooSmallError
 from linearityiqa.extras import require
 from linearityiqa.models.backbones import build_backbone
 from linearityiqa.models.geometry import FeatureMaps, measure
-from linearityiqa.models.heads import STAGE_FEATURES, ScoreHead, StageHead
-from linearityiqa.models.pooling import pooled_features, spatial_pyramid_pool
+from linearityiqa.models.heads import STAGE_FEATURES, ScoreHead, StageHead, pooled_features, spatial_pyramid_pool
 from linearityiqa.models.timm_backbone import TimmBackbone
 from linearityiqa.quality import QualityScores
 from linearityiqa.sizes import TapGeometry, check_image_size

@@ -14,9 +14,8 @@ from torch.nn import functional
 
 from linearityiqa.config import PoolMethod
 from linearityiqa.models.geometry import FeatureMaps
-from linearityiqa.models.heads import StageHead
+from linearityiqa.models.heads import Reduction, StageHead, statistics
 from linearityiqa.models.network import LinearityIQA
-from linearityiqa.models.pooling import Reduction, statistics
 from linearityiqa.quality import QualityScores
 
 STAGE3_WINDOW = 7

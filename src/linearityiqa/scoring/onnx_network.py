@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from linearityiqa.config import TestConfig
 from linearityiqa.errors import ConfigError
-from linearityiqa.evaluation.lanes import lanes_of
+from linearityiqa.evaluation.device import lanes_of
 from linearityiqa.evaluation.testing import ReadyModel, asked_transform
 from linearityiqa.models.files import with_transform
 from linearityiqa.quality import QualityScores

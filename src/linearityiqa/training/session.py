@@ -25,7 +25,7 @@ from linearityiqa.training.averaging import WeightAverage
 from linearityiqa.training.distributed import ALONE, World
 from linearityiqa.training.images import DEBUG_BATCHES, Part, RunImages, open_run_images
 from linearityiqa.training.initial import start_from_model
-from linearityiqa.training.optimisation import build_optimizer
+from linearityiqa.training.optimisation import Schedule, build_optimizer
 from linearityiqa.training.precision import (
     Precision,
     arithmetic_of,
@@ -34,7 +34,6 @@ from linearityiqa.training.precision import (
     keep_depthwise_in_float32,
     make_deterministic,
 )
-from linearityiqa.training.schedules import Schedule
 from linearityiqa.training.step import TrainingStep
 from linearityiqa.training.stopping import StopRequest
 

@@ -1,8 +1,21 @@
+"""Oracles: what a split by reference must satisfy, by counting, and SciPy's Kolmogorov-Smirnov test."""
+
 import numpy as np
+import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linearityiqa.data.databases.splits import SPLITS, rows_by_order, split_by_reference
+from linearityiqa.data.databases.splits import (
+    SPLITS,
+    rows_by_order,
+    share_out,
+    split_by_ratio,
+    split_by_reference,
+    split_into_folds,
+    validation_split,
+)
+from linearityiqa.errors import DataError
 
 REFERENCES = st.lists(st.sampled_from("abcdefghijklm"), min_size=1, max_size=60)
 RATIOS = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted)
@@ -61,3 +74,139 @@ def test_borders_are_truncated_as_published():
     assert [len(rows) for rows in koniq.values()] == [7058, 1000, 2015]
     assert int(0.29 * 100) == 28  # what rounding would get wrong
     assert len(rows_by_order(np.arange(100), np.arange(100), 0.29, 1.0)["train"]) == 28
+
+
+@pytest.fixture
+def database():
+    """600 images of 120 references, 1 to 9 each, MOS by reference and noise, in shuffled order."""
+    rng = np.random.default_rng(1)
+    sizes = rng.multinomial(600 - 120, np.full(120, 1 / 120)) + 1
+    codes = rng.permutation(np.repeat(np.arange(120), sizes))
+    mos = rng.beta(4, 2, 120)[codes] * 80 + rng.normal(0, 5, 600)
+    return [f"scene {code}" for code in codes], mos
+
+
+def homes(references, parts):
+    """The references of each part."""
+    return [{references[row] for row in rows} for rows in parts]
+
+
+def test_no_reference_straddles_and_every_row_has_one_part(database):
+    references, mos = database
+    parts = split_by_ratio(references, mos, 0.6, 0.8, 10, np.random.default_rng(0))
+    train, val, test = homes(references, parts.values())
+    assert len(train | val | test) == len(train) + len(val) + len(test)
+    assert [len(part) for part in (train, val, test)] == [72, 24, 24]
+    assert sorted(np.concatenate(list(parts.values()))) == list(range(600))
+
+
+def test_the_parts_are_alike_in_mos(database):
+    """Closer than random splits: the distance of the distributions of reference means is compared with 50 of those."""
+    references, mos = database
+    distinct, codes = np.unique(references, return_inverse=True)
+    means = np.bincount(codes, mos) / np.bincount(codes)
+    row_of = {reference: row for row, reference in enumerate(distinct)}
+
+    def distance(train):
+        inside = np.isin(np.arange(120), train)
+        return scipy.stats.ks_2samp(means[inside], means[~inside]).statistic
+
+    stratified = []
+    for seed in range(10):
+        parts = split_by_ratio(references, mos, 0.6, 0.8, 10, np.random.default_rng(seed))
+        stratified.append(distance([row_of[r] for r in homes(references, parts.values())[0]]))
+    at_random = [distance(np.random.default_rng(seed).permutation(120)[:72]) for seed in range(50)]
+    assert max(stratified) < 0.1 < np.median(at_random)
+
+
+def test_it_is_deterministic_and_depends_on_the_seed_only(database):
+    references, mos = database
+
+    def split(seed, order=slice(None)):
+        parts = split_by_ratio(list(np.array(references)[order]), mos[order], 0.6, 0.8, 10, np.random.default_rng(seed))
+        return homes(list(np.array(references)[order]), parts.values())
+
+    assert split(3) == split(3)
+    assert split(3) == split(3, slice(None, None, -1))
+    assert split(3) != split(4)
+
+
+def test_folds_are_test_set_once_and_validation_set_once(database):
+    references, mos = database
+    splits = split_into_folds(references, mos, 5, 10, np.random.default_rng(0))
+    assert sorted(np.concatenate([split["test"] for split in splits])) == list(range(600))
+    for split, following in zip(splits, splits[1:] + splits[:1], strict=True):
+        assert np.array_equal(split["val"], following["test"])
+        train, val, test = homes(references, split.values())
+        assert len(train | val | test) == len(train) + len(val) + len(test)
+        assert sum(map(len, split.values())) == 600
+        assert [len(part) for part in (train, val, test)] == [72, 24, 24]
+        assert abs(mos[split["test"]].mean() - mos.mean()) < 2.5
+
+
+@given(
+    values=st.lists(st.integers(0, 20), min_size=1, max_size=120),
+    cuts=st.lists(st.floats(0, 1), max_size=4),
+    stratum=st.integers(2, 30),
+)
+def test_every_stratum_gets_its_due_shares(values, cuts, stratum):
+    """Oracle: at the end of each stratum no part has a whole thing more than its share of the things so far."""
+    count = len(values)
+    sizes = np.diff([0, *(int(cut * count) for cut in sorted(cuts)), count]).tolist()
+    parts = share_out(np.array(values, dtype=float), sizes, stratum, np.random.default_rng(0))
+    assert np.bincount(parts, minlength=len(sizes)).tolist() == sizes
+    order = np.argsort(values, kind="stable")
+    borders = [b for b in range(stratum, count, stratum) if values[order[b - 1]] < values[order[b]]]
+    for border in borders:  # elsewhere equal values may be swapped across the border
+        so_far = np.bincount(parts[order[:border]], minlength=len(sizes))
+        assert (so_far - np.array(sizes) * border / count).max() < 1 + 1e-9
+
+
+def test_too_few_references():
+    with pytest.raises(DataError, match="2 references cannot be split into 3 parts"):
+        split_by_ratio(["a", "b", "a"], np.arange(3.0), 0.6, 0.8, 10, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(("train", "both", "expected"), [(0, 0, (0, 0, 10)), (1, 1, (10, 0, 0)), (0.6, 0.8, (6, 2, 2))])
+def test_extreme_ratios(train, both, expected):
+    parts = split_by_ratio([f"{i}" for i in range(10)], np.arange(10.0), train, both, 10, np.random.default_rng(0))
+    assert tuple(len(rows) for rows in parts.values()) == expected
+
+
+@pytest.fixture
+def official(database):
+    """The same with a test set of its own: 20 whole references, and 25 more that may not be validated on."""
+    references, mos = database
+    test = np.flatnonzero(np.isin(references, [f"scene {code}" for code in range(20)]))
+    barred = np.isin(references, [f"scene {code}" for code in range(20, 45)])
+    return references, mos, test, barred
+
+
+def test_a_validation_set_leaves_the_test_set_and_what_is_barred(official):
+    references, mos, test, barred = official
+    parts = validation_split(references, mos, test, barred, 0.2, 10, np.random.default_rng(0))
+    train, val, held = homes(references, parts.values())
+    assert parts["test"].tolist() == test.tolist()
+    assert not barred[parts["val"]].any()
+    assert not train & val
+    assert not val & held
+    assert sorted(np.concatenate(list(parts.values()))) == list(range(600))
+    largest = max(np.unique(references, return_counts=True)[1])
+    assert abs(len(parts["val"]) - 0.2 * (600 - len(test))) <= largest
+
+
+def test_a_validation_set_is_alike_in_mos_even_where_the_barred_are_the_worst():
+    """Oracle: Kolmogorov-Smirnov. Half of the worse half may not be chosen; a draw from the others would be better."""
+    mos = np.random.default_rng(0).uniform(0, 1, 4000)
+    barred = (mos < 0.5) & (np.arange(4000) % 2 == 0)
+    names = [f"{row:04d}" for row in range(4000)]
+    parts = validation_split(names, mos, np.arange(0), barred, 0.1, 10, np.random.default_rng(0))
+    assert scipy.stats.ks_2samp(mos[parts["val"]], mos).statistic < 0.02
+    assert scipy.stats.ks_2samp(mos[~barred], mos).statistic > 0.1
+
+
+@pytest.mark.parametrize("share", [0.999, 1e-9])
+def test_a_share_that_leaves_nothing_is_refused(share):
+    barred = np.ones(4, dtype=bool) if share < 0.5 else np.zeros(4, dtype=bool)
+    with pytest.raises(DataError, match="leaves nothing for"):
+        validation_split(list("abcd"), np.arange(4.0), np.arange(0), barred, share, 10, np.random.default_rng(0))

@@ -9,8 +9,7 @@ from scipy import ndimage
 
 from linearityiqa.data.synthetic import distortions
 from linearityiqa.data.synthetic.dead_leaves import render
-from linearityiqa.data.synthetic.distortions import DISTORTIONS, between, motion_kernel
-from linearityiqa.data.synthetic.light import to_display, to_light
+from linearityiqa.data.synthetic.distortions import DISTORTIONS, between, motion_kernel, to_display, to_light
 
 EVERY = pytest.mark.parametrize("distortion", DISTORTIONS, ids=lambda d: d.name)
 

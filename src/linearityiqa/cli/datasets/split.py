@@ -13,13 +13,13 @@ from linearityiqa.cli.datasets.written import image_dir_of, where_images
 from linearityiqa.cli.parsing import parse
 from linearityiqa.config import SplitConfig
 from linearityiqa.console import track
-from linearityiqa.data.checks.glance import glances
+from linearityiqa.data.checks.images import glances
 from linearityiqa.data.checks.scenes import Scenes, find_scenes
 from linearityiqa.data.databases.imagefiles import find_images
 from linearityiqa.data.databases.labelfile import names_for, refuse_to_overwrite, write_csv
 from linearityiqa.data.databases.labels import Labels
 from linearityiqa.data.databases.sources import open_label_file, open_labels
-from linearityiqa.data.databases.stratified import split_by_ratio, split_into_folds, validation_split
+from linearityiqa.data.databases.splits import split_by_ratio, split_into_folds, validation_split
 from linearityiqa.data.loading.workers import default_workers
 from linearityiqa.errors import DataError
 

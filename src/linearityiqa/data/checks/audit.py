@@ -13,13 +13,11 @@ from linearityiqa.config import CheckConfig
 from linearityiqa.console import track
 from linearityiqa.data.checks.duplicates import Rows, check_near_duplicates, check_same_files, same_files, stand_ins
 from linearityiqa.data.checks.findings import Finding, Report, in_order
-from linearityiqa.data.checks.glance import Glance, glances
-from linearityiqa.data.checks.images import check_images, check_unlisted
+from linearityiqa.data.checks.images import Glance, check_images, check_unlisted, glances
 from linearityiqa.data.checks.labels import check_labels
 from linearityiqa.data.checks.neardup import SIDE, find_near_duplicates
-from linearityiqa.data.databases.faults import Fault
 from linearityiqa.data.databases.imagefiles import Places, find_places
-from linearityiqa.data.databases.labels import Labels
+from linearityiqa.data.databases.labels import Fault, Labels
 from linearityiqa.data.databases.sources import LabelSource, open_labels
 from linearityiqa.data.loading.workers import default_workers
 from linearityiqa.quality import QualityScale

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import ImageChops
 
 from linearityiqa.data.checks.findings import Finding
-from linearityiqa.data.checks.glance import Glance
+from linearityiqa.data.checks.images import Glance
 from linearityiqa.data.checks.neardup import Groups, Link
 from linearityiqa.errors import UnreadableImageError
 from linearityiqa.images import decode

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from linearityiqa.data.databases.faults import Fault, OnFault, refuse
-from linearityiqa.data.databases.labels import Labels
+from linearityiqa.data.databases.labels import Fault, Labels, OnFault, refuse
 from linearityiqa.data.databases.splits import SPLITS
 from linearityiqa.data.databases.texttable import TextTable, read_text_table
 from linearityiqa.errors import DataError

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from linearityiqa.data.databases.faults import Fault, OnFault, refuse
-from linearityiqa.data.databases.labels import Labels, is_name
+from linearityiqa.data.databases.labels import Fault, Labels, OnFault, is_name, refuse
 from linearityiqa.errors import DataError
 from linearityiqa.images.heif import HEIF_SUFFIXES
 

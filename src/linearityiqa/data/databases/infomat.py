@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from linearityiqa.data.databases.faults import OnFault, refuse
-from linearityiqa.data.databases.labels import MAX_NAME, Labels, check_count, place
+from linearityiqa.data.databases.labels import MAX_NAME, Labels, OnFault, check_count, place, refuse
 from linearityiqa.data.databases.splits import rows_by_order
 from linearityiqa.errors import DataError
 from linearityiqa.extras import require

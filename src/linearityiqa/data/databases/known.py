@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from linearityiqa.data.databases.faults import OnFault
-from linearityiqa.data.databases.labels import Labels
+from linearityiqa.data.databases.labels import Labels, OnFault
 from linearityiqa.errors import DataError
 from linearityiqa.quality import QualityScale
 

@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 from linearityiqa.config import DataConfig
 from linearityiqa.data.databases.csvfile import read_csv
-from linearityiqa.data.databases.faults import OnFault, refuse
 from linearityiqa.data.databases.infomat import read_info_mat
 from linearityiqa.data.databases.known import LABEL_FOLDER, KnownDatabase
-from linearityiqa.data.databases.labels import Labels
+from linearityiqa.data.databases.labels import Labels, OnFault, refuse
 from linearityiqa.data.databases.published import LAYOUTS
 from linearityiqa.data.databases.published.clive import CLIVE
 from linearityiqa.data.databases.published.koniq import KONIQ_10K

@@ -1,9 +1,11 @@
-"""Splits by reference: images made from one reference belong to one split."""
+"""Splits by reference: images made from one reference belong to one split, and parts may be alike in MOS."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from linearityiqa.errors import DataError
 
 SPLITS = ("train", "val", "test")
 """Names of the parts of a database, in the order in which they are cut."""
@@ -57,3 +59,152 @@ def rows_by_order(
     borders = [int(train_ratio * len(order)), int(train_and_val_ratio * len(order))]
     parts = np.split(order, borders)
     return {name: np.flatnonzero(np.isin(references, part)) for name, part in zip(SPLITS, parts, strict=True)}
+
+
+def share_out(
+    values: NDArray[np.float64], sizes: Sequence[int], stratum: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Assign things to parts of given sizes, at random, so that the parts are alike in a value.
+
+    The things are sorted by value (equal ones in random order) and taken in strata of neighbours. In each, the parts
+    get the shares that bring them closest to their sizes, and chance decides which thing goes where. So of the things
+    up to any stratum, no part has a whole one more than its due share.
+
+    Args:
+        values: what they are alike in, shape (N,).
+        sizes: size of each part; their sum is N.
+        stratum: neighbours shared out at a time.
+        rng: source of chance.
+
+    Returns:
+        Part of each thing, shape (N,).
+
+    >>> parts = share_out(np.arange(6.0), [4, 2], 3, np.random.default_rng(0))
+    >>> sorted(parts[:3].tolist()), sorted(parts[3:].tolist())
+    ([0, 0, 1], [0, 0, 1])
+    """
+    count = len(values)
+    order = np.lexsort((rng.permutation(count), values))
+    wanted = np.asarray(sizes, dtype=np.float64)
+    given = np.zeros(len(sizes))
+    parts = np.empty(count, dtype=np.int64)
+    for start in range(0, count, stratum):
+        members = order[start : start + stratum]
+        due = wanted * (start + len(members)) / count
+        shares = []
+        for _ in members:
+            part = int(np.argmax(due - given))  # the one that lags most; its lag is positive, so no part overshoots
+            given[part] += 1
+            shares.append(part)
+        parts[members] = rng.permutation(shares)
+    return parts
+
+
+def stratified_splits(
+    references: Sequence[str],
+    mos: NDArray[np.float64],
+    sizes: Sequence[float],
+    stratum: int,
+    rng: np.random.Generator,
+) -> list[NDArray[np.int64]]:
+    """Rows of parts that no reference has images in two of, alike in the mean MOS of their references.
+
+    Args:
+        references: the reference of each image; where every image is its own, its name.
+        mos: score of each image, shape (N,).
+        sizes: share of each part in the references; their sum is 1.
+        stratum: references shared out at a time.
+        rng: source of chance.
+
+    Raises:
+        DataError: fewer references than parts.
+    """
+    distinct, codes = np.unique(np.asarray(references), return_inverse=True)
+    count = len(distinct)
+    if count < len(sizes):
+        raise DataError(f"{count} references cannot be split into {len(sizes)} parts. Make fewer, or name more.")
+    means = np.bincount(codes, weights=mos) / np.bincount(codes)
+    # int() truncates, as everywhere a split is cut; the sum is rounded first, because .6 + .2 is less than .8
+    borders = [int(round(share, 9)) for share in np.cumsum(sizes) * count]
+    parts = share_out(means, np.diff([0, *borders]).tolist(), stratum, rng)
+    return [np.flatnonzero(parts[codes] == part) for part in range(len(sizes))]
+
+
+def split_by_ratio(
+    references: Sequence[str],
+    mos: NDArray[np.float64],
+    train_ratio: float,
+    train_and_val_ratio: float,
+    stratum: int,
+    rng: np.random.Generator,
+) -> dict[str, NDArray[np.int64]]:
+    """Rows of the training, validation and test set; arguments as those of `stratified_splits`."""
+    sizes = [train_ratio, train_and_val_ratio - train_ratio, 1 - train_and_val_ratio]
+    return dict(zip(SPLITS, stratified_splits(references, mos, sizes, stratum, rng), strict=True))
+
+
+def split_into_folds(
+    references: Sequence[str], mos: NDArray[np.float64], folds: int, stratum: int, rng: np.random.Generator
+) -> list[dict[str, NDArray[np.int64]]]:
+    """As many splits as there are folds: each fold is the test set of one, the next is its validation set."""
+    rows = stratified_splits(references, mos, [1 / folds] * folds, max(stratum, folds), rng)
+    splits = []
+    for test in range(folds):
+        val = (test + 1) % folds
+        train = np.sort(np.concatenate([rows[part] for part in range(folds) if part not in (test, val)]))
+        splits.append({"train": train, "val": rows[val], "test": rows[test]})
+    return splits
+
+
+def validation_split(
+    references: Sequence[str],
+    mos: NDArray[np.float64],
+    test: NDArray[np.int64],
+    barred: NDArray[np.bool_],
+    share: float,
+    stratum: int,
+    rng: np.random.Generator,
+) -> dict[str, NDArray[np.int64]]:
+    """Cut a validation set from the images that are not for testing; the test set stays.
+
+    The references are sorted by mean MOS and taken in strata of neighbours. In each, references drawn at random are
+    taken for validation until it has its share of the images up to there. So it is alike in MOS to all the images that
+    are not for testing, even where the barred ones are of another kind.
+
+    Args:
+        references: the reference of each image; where every image is its own, its name.
+        mos: score of each image, shape (N,).
+        test: rows of the test set.
+        barred: references with such an image are for training only, shape (N,).
+        share: share of the images that are not for testing, in 0..1; met up to the images of one reference.
+        stratum: references that are neighbours in MOS, and drawn from at a time.
+        rng: source of chance.
+
+    Returns:
+        Rows of the training, validation and test set, ascending.
+
+    Raises:
+        DataError: no reference is left for validation, or none for training.
+    """
+    held = np.zeros(len(references), dtype=bool)
+    held[test] = True
+    rows = np.flatnonzero(~held)
+    distinct, codes = np.unique(np.asarray(references)[rows], return_inverse=True)
+    images = np.bincount(codes)
+    kept = np.bincount(codes, weights=barred[rows]) > 0
+    order = np.lexsort((rng.permutation(len(distinct)), np.bincount(codes, weights=mos[rows]) / images))
+    chosen = np.zeros(len(distinct), dtype=bool)
+    due = given = 0.0
+    for start in range(0, len(order), stratum):
+        members = order[start : start + stratum]
+        due += share * images[members].sum()
+        for member in rng.permutation(members[~kept[members]]):
+            if given < due:
+                chosen[member] = True
+                given += images[member]
+    if not chosen.any() or chosen.all():
+        raise DataError(
+            f"a share of {share:g} of {len(distinct)} references, {int(kept.sum())} of them bound to training, leaves "
+            f"nothing for {'training' if chosen.any() else 'validation'}. Ask for another share."
+        )
+    return {"train": rows[~chosen[codes]], "val": rows[chosen[codes]], "test": np.flatnonzero(held)}

@@ -10,8 +10,7 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from linearityiqa.data.databases.faults import Fault, OnFault, refuse
-from linearityiqa.data.databases.labels import MAX_ROWS, check_count
+from linearityiqa.data.databases.labels import MAX_ROWS, Fault, OnFault, check_count, refuse
 from linearityiqa.errors import DataError
 
 MAX_BYTES = 1 << 30

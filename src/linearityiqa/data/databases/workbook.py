@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from linearityiqa.data.databases.faults import OnFault, refuse
-from linearityiqa.data.databases.labels import check_count
+from linearityiqa.data.databases.labels import OnFault, check_count, refuse
 from linearityiqa.data.databases.texttable import TextTable
 from linearityiqa.errors import DataError
 from linearityiqa.extras import require

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import fft
 from skimage.color import hsv2rgb
 
-from linearityiqa.data.synthetic.light import ByteImage, FloatImage, to_bytes, to_display, to_light
+from linearityiqa.data.synthetic.distortions import ByteImage, FloatImage, to_bytes, to_display, to_light
 
 SUPERSAMPLING = 2
 """A scene is drawn so many times larger and averaged, so that its edges are smooth as a lens makes them."""

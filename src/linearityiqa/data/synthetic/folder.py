@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 
 from linearityiqa.data.databases.sources import MANIFEST
-from linearityiqa.data.synthetic.light import ByteImage
+from linearityiqa.data.synthetic.distortions import ByteImage
 from linearityiqa.errors import DataError
 from linearityiqa.files import new_folder, sha256_of, write_bytes, write_text
 

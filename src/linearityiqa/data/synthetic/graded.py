@@ -15,16 +15,15 @@ import numpy as np
 
 from linearityiqa.config import SyntheticConfig
 from linearityiqa.console import track
-from linearityiqa.data.checks.glance import Glance, glances
+from linearityiqa.data.checks.images import Glance, glances
 from linearityiqa.data.checks.scenes import find_scenes
 from linearityiqa.data.databases.imagefiles import SUFFIXES
 from linearityiqa.data.databases.labels import is_name
 from linearityiqa.data.databases.splits import split_by_reference
 from linearityiqa.data.loading.workers import default_workers
-from linearityiqa.data.synthetic.distortions import GRADED
+from linearityiqa.data.synthetic.distortions import GRADED, ByteImage
 from linearityiqa.data.synthetic.folder import IMAGES, LABELS, holds, workplace, write_jpeg, write_manifest, write_png
 from linearityiqa.data.synthetic.labels import Label, Severity, graded_labels
-from linearityiqa.data.synthetic.light import ByteImage
 from linearityiqa.data.synthetic.make import Row, carry_out, stopped, versions, write_labels
 from linearityiqa.data.synthetic.references import cut
 from linearityiqa.errors import DataError, UnreadableImageError

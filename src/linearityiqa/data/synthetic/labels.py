@@ -13,8 +13,7 @@ from skimage.color import deltaE_ciede2000, rgb2gray, rgb2lab
 from skimage.filters import prewitt
 from skimage.metrics import mean_squared_error, structural_similarity
 
-from linearityiqa.data.synthetic.distortions import Distortion
-from linearityiqa.data.synthetic.light import ByteImage
+from linearityiqa.data.synthetic.distortions import ByteImage, Distortion
 
 RUNGS = 6
 """A distortion is measured at severities 0, 1/6 .. 1, and between them the label is interpolated."""

@@ -10,7 +10,7 @@ from PIL import Image
 from linearityiqa.config import PHOTOGRAPHS, SyntheticConfig
 from linearityiqa.data.databases.splits import SPLITS
 from linearityiqa.data.synthetic import dead_leaves
-from linearityiqa.data.synthetic.light import ByteImage
+from linearityiqa.data.synthetic.distortions import ByteImage
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.images import decode
 

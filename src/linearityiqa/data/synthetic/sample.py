@@ -5,9 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from linearityiqa.config import SyntheticConfig
-from linearityiqa.data.synthetic.distortions import DISTORTIONS
+from linearityiqa.data.synthetic.distortions import DISTORTIONS, ByteImage
 from linearityiqa.data.synthetic.labels import Label, Severity, label
-from linearityiqa.data.synthetic.light import ByteImage
 from linearityiqa.data.synthetic.references import cut
 
 STEP_SHARES = (0.08, 0.62, 0.30)

@@ -7,9 +7,8 @@ import numpy as np
 from PIL import Image
 
 from linearityiqa.config import SyntheticConfig
-from linearityiqa.data.synthetic.distortions import Distort, gaussian_blur, gaussian_noise, jpeg, resample
+from linearityiqa.data.synthetic.distortions import ByteImage, Distort, gaussian_blur, gaussian_noise, jpeg, resample
 from linearityiqa.data.synthetic.folder import write_png
-from linearityiqa.data.synthetic.light import ByteImage
 from linearityiqa.data.synthetic.references import Reference, load_reference
 
 SHOWN = Reference("chelsea", "test", 4)

@@ -1,12 +1,25 @@
-"""A short vector of each picture, whose scalar products find the pairs that are worth a closer look."""
+"""Pictures as they are compared (small, grey, square), and a short vector of each.
+
+Scalar products of the vectors find the pairs that are worth a closer look.
+"""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from linearityiqa.data.checks.neardup.thumbnails import SIDE
 from linearityiqa.extras import require
+
+SIDE = 64
+"""Width and height of a thumbnail, whatever the shape of the image."""
+
+
+def thumbnail(image: Image.Image) -> NDArray[np.uint8]:
+    """A loaded image as uint8 of shape (64, 64): every pixel counts once."""
+    grey = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+    return np.asarray(grey, dtype=np.uint8)
+
 
 FREQUENCIES = 8
 """Frequencies kept in each direction, the constant one included."""

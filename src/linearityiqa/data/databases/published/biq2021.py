@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from linearityiqa.data.databases.faults import OnFault, refuse
 from linearityiqa.data.databases.known import KnownDatabase
-from linearityiqa.data.databases.labels import Labels
+from linearityiqa.data.databases.labels import Labels, OnFault, refuse
 from linearityiqa.data.databases.texttable import read_text_table
 from linearityiqa.quality import QualityScale
 

@@ -9,9 +9,8 @@ line, no standard deviations) and ``csiq_dmos.txt`` (the six columns of the shee
 from collections.abc import Sequence
 from pathlib import Path
 
-from linearityiqa.data.databases.faults import OnFault, refuse
 from linearityiqa.data.databases.known import KnownDatabase
-from linearityiqa.data.databases.labels import Labels
+from linearityiqa.data.databases.labels import Labels, OnFault, refuse
 from linearityiqa.data.databases.published.words import read_words
 from linearityiqa.data.databases.texttable import TextTable
 from linearityiqa.data.databases.workbook import read_workbook

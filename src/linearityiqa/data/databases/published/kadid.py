@@ -6,9 +6,8 @@ Layout of the release: ``dmos.csv`` with dist_img, ref_img, dmos, var, and ``ima
 
 from pathlib import Path
 
-from linearityiqa.data.databases.faults import OnFault, refuse
 from linearityiqa.data.databases.known import KnownDatabase
-from linearityiqa.data.databases.labels import Labels
+from linearityiqa.data.databases.labels import Labels, OnFault, refuse
 from linearityiqa.data.databases.published.words import codes, named
 from linearityiqa.data.databases.texttable import read_text_table
 from linearityiqa.quality import QualityScale

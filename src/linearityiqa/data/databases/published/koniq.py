@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from linearityiqa.data.databases.csvfile import split_column
-from linearityiqa.data.databases.faults import OnFault, refuse
 from linearityiqa.data.databases.known import KnownDatabase
-from linearityiqa.data.databases.labels import Labels
+from linearityiqa.data.databases.labels import Labels, OnFault, refuse
 from linearityiqa.data.databases.texttable import read_text_table
 from linearityiqa.quality import QualityScale
 

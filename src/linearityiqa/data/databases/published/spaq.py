@@ -6,9 +6,8 @@ Brightness, Colorfulness, Contrast, Noisiness, Sharpness, and ``TestImage/`` (``
 
 from pathlib import Path
 
-from linearityiqa.data.databases.faults import OnFault, refuse
 from linearityiqa.data.databases.known import KnownDatabase
-from linearityiqa.data.databases.labels import Labels
+from linearityiqa.data.databases.labels import Labels, OnFault, refuse
 from linearityiqa.data.databases.texttable import read_text_table
 from linearityiqa.data.databases.workbook import read_workbook
 from linearityiqa.quality import QualityScale

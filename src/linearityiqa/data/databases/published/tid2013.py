@@ -8,9 +8,8 @@ finds them).
 
 from pathlib import Path
 
-from linearityiqa.data.databases.faults import OnFault, refuse
 from linearityiqa.data.databases.known import KnownDatabase
-from linearityiqa.data.databases.labels import Labels
+from linearityiqa.data.databases.labels import Labels, OnFault, refuse
 from linearityiqa.data.databases.published.words import codes, named, read_words
 from linearityiqa.errors import DataError
 from linearityiqa.quality import QualityScale

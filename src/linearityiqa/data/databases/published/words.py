@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from linearityiqa.data.databases.faults import Fault, OnFault, refuse
-from linearityiqa.data.databases.labels import check_count
+from linearityiqa.data.databases.labels import Fault, OnFault, check_count, refuse
 from linearityiqa.data.databases.texttable import TextTable
 from linearityiqa.errors import DataError
 

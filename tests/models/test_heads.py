@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from linearityiqa.errors import ImageTooSmallError
-from linearityiqa.models.pooling import pooled_features, spatial_pyramid_pool
+from linearityiqa.models.heads import pooled_features, spatial_pyramid_pool
 
 METHODS = ("avg", "max", "min", "std", "maxmin", "mean-std")
 

@@ -11,8 +11,7 @@ from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
 from linearityiqa.training.optimisation import LabelScaling, build_optimizer
 from linearityiqa.training.precision import choose_precision
-from linearityiqa.training.recomputation import pooled_by_parts
-from linearityiqa.training.step import TrainingStep
+from linearityiqa.training.step import TrainingStep, pooled_by_parts
 from small_runs import SMALL_BACKBONE
 
 CPU = torch.device("cpu")
