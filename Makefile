@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo reproduce-smoke test coverage bench bench-scoring bundled-model check format clean
+.PHONY: help setup demo reproduce-smoke test coverage bench bench-scoring bundled-model check format docs clean
 
 help:
 	@echo "make demo      train, test, plot and score on the built-in database: minutes, on a CPU, offline once set up"
@@ -15,6 +15,7 @@ help:
 	@echo "make bench-scoring    scoring speed, memory and start against a plain loop: half an hour on a CPU"
 	@echo "make bundled-model    train the model in the package anew from BIQ2021, hours on a CPU; goes on after a stop"
 	@echo "make check     format, lint, types, layers"
+	@echo "make docs      the documentation site, in site/"
 	@echo "make format    format and mend what the linter can mend"
 	@echo "make clean     remove the virtual environment and caches"
 
@@ -65,11 +66,16 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Warnings are errors; neither the build nor the pages need a network.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "open site/index.html; for the search: python3 -m http.server --directory site"
+
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist site .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name '*.egg-info' -type d -prune -exec rm -rf {} +

@@ -67,7 +67,8 @@ def test_a_failed_write_leaves_the_old_file(model_file, formula_network, record,
 def rewritten(path, text: str | None):
     """The model file with another record."""
     with safetensors.safe_open(path, framework="pt") as archive:
-        tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
+        # copies, as the file that they are mapped from is written over
+        tensors = {name: archive.get_tensor(name).clone() for name in archive.keys()}  # noqa: SIM118
     save_file(tensors, path, metadata=None if text is None else {files.RECORD_KEY: text})
     return path
 
@@ -126,7 +127,8 @@ def test_damaged_entries_of_the_record_are_refused(model_file, record, entry, va
 
 def test_half_precision_files_become_float32(model_file):
     with safetensors.safe_open(model_file, framework="pt") as archive:
-        tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
+        # copies, as the file that they are mapped from is written over
+        tensors = {name: archive.get_tensor(name).clone() for name in archive.keys()}  # noqa: SIM118
         metadata = archive.metadata()
     halved = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
     save_file(halved, model_file, metadata=metadata)

@@ -117,7 +117,12 @@ def _with_folded_heads(network: LinearityIQA) -> LinearityIQA:
     return network
 
 
-@torch.library.custom_op("linearityiqa::same_convolution", mutates_args=())
+@torch.library.custom_op(
+    "linearityiqa::same_convolution",
+    mutates_args=(),
+    # spelled out: torch 2.6 cannot infer it from list[int]
+    schema="(Tensor images, Tensor weight, Tensor? bias, int[] stride, int[] dilation, int groups) -> Tensor",
+)
 def _same_convolution(
     images: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], dilation: list[int], groups: int
 ) -> Tensor:
