@@ -97,7 +97,7 @@ def communication(world: World) -> dict[str, object]:
         "gathered": gathered.detach(),
         "labels": labels,
         "gradient": world.gather(rows.grad)[0],
-        "largest": world.largest(world.rank, -world.rank),
+        "all_reduce_max": world.all_reduce_max(world.rank, -world.rank),
         "from_main": world.from_main(b"main" if world.is_main else b""),
         "seeds": [world.own_seed(5), world.rank],
     }

@@ -28,7 +28,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
-        publish(temporary, path)
+        atomic_rename(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -51,7 +51,7 @@ def new_folder(folder: Path) -> Iterator[None]:
         raise
 
 
-def publish(finished: Path, path: Path) -> None:
+def atomic_rename(finished: Path, path: Path) -> None:
     """Rename a finished file to `path`, on the same file system, when all of it is on disk.
 
     Raises:

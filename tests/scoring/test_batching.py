@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from linearityiqa.data.loading.workers import BatchLimit
-from linearityiqa.scoring import ImageScore, Prepared, batching
+from linearityiqa.data.loading.batch_limits import BatchLimit
+from linearityiqa.scoring import ImageScore, PreprocessedImage, batching
 from linearityiqa.scoring.batching import Slot, in_batches, in_lanes, in_order
 
 SIZES = [(8, 8), (8, 4), (4, 8), None]
@@ -18,7 +18,7 @@ SIZES = [(8, 8), (8, 4), (4, 8), None]
 
 def slot_of(size: tuple[int, int], path: str = "") -> Slot:
     """A slot with an image of a size (height, width)."""
-    return Slot(path, Prepared(path, Image.new("RGB", size[::-1])))
+    return Slot(path, PreprocessedImage(path, Image.new("RGB", size[::-1])))
 
 
 def finish(slots: list[Slot]) -> list[Slot]:

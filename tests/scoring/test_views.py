@@ -5,7 +5,7 @@ import pytest
 
 from linearityiqa.errors import ImageTooSmallError
 from linearityiqa.images import ImageTransform
-from linearityiqa.scoring import Details, Prepared, Scorer
+from linearityiqa.scoring import Details, PreprocessedImage, Scorer
 from linearityiqa.scoring.prepared import prepare
 from linearityiqa.scoring.views import spread, views
 from pixel_runtime import PixelRuntime
@@ -42,7 +42,7 @@ def test_crops_that_do_not_fit_the_network_leave_no_spread() -> None:
     assert np.isnan(spread(np.zeros((2, 3, 16, 16), np.float32), np.zeros(2), predict)).all()
 
 
-def prepared(pixels: np.ndarray) -> Prepared:
+def prepared(pixels: np.ndarray) -> PreprocessedImage:
     return prepare(pixels, ImageTransform(), max_pixels=10**6)
 
 

@@ -75,7 +75,7 @@ def test_rows_are_gathered_in_the_order_of_the_ranks_and_gradients_stay_at_home(
 def test_what_process_0_says_counts_and_the_largest_number_wins(found) -> None:
     for each in found:
         told = each["communication"]
-        assert told["largest"] == (1, 0)
+        assert told["all_reduce_max"] == (1, 0)
         assert told["from_main"] == b"main"
 
 

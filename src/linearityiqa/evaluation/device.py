@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from linearityiqa.config import DeviceConfig
-from linearityiqa.data.loading.processes import ahead
-from linearityiqa.data.loading.workers import MOST_LANES
+from linearityiqa.data.loading.batch_limits import MOST_LANES
+from linearityiqa.data.loading.processes import prefetch
 from linearityiqa.errors import ConfigError
 from linearityiqa.models.layout import Layout, arrange
 
@@ -124,7 +124,7 @@ def in_lanes(compute: Callable[[T], R], items: Iterable[T], lanes: int) -> Itera
         lanes, "evaluation", initializer=torch.set_num_threads, initargs=(max(1, threads // lanes),)
     )
     try:
-        yield from ahead(pool, torch.inference_mode()(compute), items, lanes)
+        yield from prefetch(pool, torch.inference_mode()(compute), items, lanes)
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)  # what threads to come begin with

@@ -12,10 +12,10 @@ from torch import nn
 
 from linearityiqa.console import track
 from linearityiqa.data.databases.table import ImageTable
+from linearityiqa.data.loading.batch_limits import BatchLimit
 from linearityiqa.data.loading.dataset import ImageDataset
 from linearityiqa.data.loading.loader import BatchLoader
 from linearityiqa.data.loading.samplers import EvaluationBatches, Turns
-from linearityiqa.data.loading.workers import BatchLimit
 from linearityiqa.errors import DataError, NotFiniteError
 from linearityiqa.evaluation.device import in_lanes, lanes_of
 from linearityiqa.evaluation.predictions import Predictions

@@ -22,7 +22,7 @@ from linearityiqa.quality import HEADS
 from linearityiqa.scoring.inputs import expand
 from linearityiqa.scoring.onnx_file import NOTE_KEY, OnnxNote
 from linearityiqa.scoring.onnx_runtime import OnnxRuntime
-from linearityiqa.scoring.prepared import Prepared, prepare, stack
+from linearityiqa.scoring.prepared import PreprocessedImage, prepare, stack
 from linearityiqa.sizes import check_image_size
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ def _on_photographs(folder: Path, note: OnnxNote) -> Iterator[Batch]:
     yield stack([images[0], images[0]], note.record.normalisation)
 
 
-def _readable(paths: Iterable[Path], note: OnnxNote) -> Iterator[Prepared]:
+def _readable(paths: Iterable[Path], note: OnnxNote) -> Iterator[PreprocessedImage]:
     """The photographs that the network takes, prepared as they are for scoring; a warning names each other one."""
     config = note.record.config
     transform = ImageTransform.of(config.transform)

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from linearityiqa.data.loading.workers import default_workers
+from linearityiqa.data.loading.batch_limits import default_workers
 from linearityiqa.errors import Interrupted
 from linearityiqa.evaluation.device import visible_gpus
 from linearityiqa.reproduce.execution import Order, RunEnd

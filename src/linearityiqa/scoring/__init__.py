@@ -1,11 +1,14 @@
 """Scoring photographs with a trained model; imports no torch until a model file needs it."""
 
 from linearityiqa.scoring.inputs import expand
-from linearityiqa.scoring.prepared import ImageLike, Prepared
+from linearityiqa.scoring.prepared import ImageLike, PreprocessedImage
 from linearityiqa.scoring.quality_map import QualityMap
 from linearityiqa.scoring.results import COLUMNS, Details, ImageScore, ImageScores, columns
 from linearityiqa.scoring.runtime import HOW_TO_GET_A_MODEL, MapRuntime, Runtime, open_runtime
 from linearityiqa.scoring.scorer import Scorer, describe_transform
+
+Prepared = PreprocessedImage
+"""The name of earlier versions."""
 
 __all__ = [
     "COLUMNS",
@@ -16,6 +19,7 @@ __all__ = [
     "ImageScores",
     "MapRuntime",
     "Prepared",
+    "PreprocessedImage",
     "QualityMap",
     "Runtime",
     "Scorer",

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
-from linearityiqa.data.loading.workers import MAX_PIXELS_PER_BATCH, BatchLimit
-from linearityiqa.scoring.prepared import Prepared
+from linearityiqa.data.loading.batch_limits import MAX_PIXELS_PER_BATCH, BatchLimit
+from linearityiqa.scoring.prepared import PreprocessedImage
 from linearityiqa.scoring.results import ImageScore
 
 WINDOW_BATCHES = 4
@@ -27,7 +27,7 @@ class Slot:
     """
 
     path: str
-    image: Prepared | None = None
+    image: PreprocessedImage | None = None
     result: ImageScore | None = None
     place: int = 0
 

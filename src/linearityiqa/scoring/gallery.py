@@ -15,8 +15,8 @@ from typing import IO, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from linearityiqa.data.loading.processes import ahead
-from linearityiqa.data.loading.workers import default_workers
+from linearityiqa.data.loading.batch_limits import default_workers
+from linearityiqa.data.loading.processes import prefetch
 from linearityiqa.errors import DataError, OutputError
 from linearityiqa.files import atomic_path
 from linearityiqa.quality import GRADES
@@ -201,7 +201,7 @@ def _in_threads(function: Callable[[T], S], items: Iterable[T]) -> Iterator[S]:
     threads = max(1, default_workers(None))
     with ThreadPoolExecutor(threads, thread_name_prefix="picture") as pool:
         try:
-            yield from ahead(pool, function, items, 2 * threads)
+            yield from prefetch(pool, function, items, 2 * threads)
         finally:
             pool.shutdown(cancel_futures=True)
 

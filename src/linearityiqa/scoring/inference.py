@@ -9,7 +9,7 @@ from linearityiqa.errors import ConfigError, DataError, ImageTooSmallError
 from linearityiqa.quality import HEADS, QualityScores
 from linearityiqa.record import ModelRecord
 from linearityiqa.scoring.batching import Slot
-from linearityiqa.scoring.prepared import Prepared, stack
+from linearityiqa.scoring.prepared import PreprocessedImage, stack
 from linearityiqa.scoring.quality_map import QualityMap
 from linearityiqa.scoring.results import Details, ImageScore
 from linearityiqa.scoring.runtime import MapRuntime, Runtime
@@ -31,7 +31,7 @@ class Inference:
         self._runtime = runtime
         self._record = record
 
-    def score(self, image: Prepared) -> float:
+    def score(self, image: PreprocessedImage) -> float:
         """The quality of one image.
 
         Raises:
@@ -72,7 +72,7 @@ class Inference:
 
         return finish
 
-    def _results(self, images: Sequence[Prepared], details: Details) -> list[ImageScore]:
+    def _results(self, images: Sequence[PreprocessedImage], details: Details) -> list[ImageScore]:
         batch = stack(images, self._record.normalisation)
         maps: NDArray[np.float32] | None = None
         if details.maps and isinstance(self._runtime, MapRuntime):
@@ -92,7 +92,11 @@ class Inference:
         ]
 
     def _result(
-        self, image: Prepared, scores: QualityScores[float], uncertainty: float | None, quality_map: QualityMap | None
+        self,
+        image: PreprocessedImage,
+        scores: QualityScores[float],
+        uncertainty: float | None,
+        quality_map: QualityMap | None,
     ) -> ImageScore:
         if not np.isfinite(scores).all():
             return _failed(image, _NOT_FINITE)
@@ -109,7 +113,7 @@ class Inference:
             thumbnail=image.thumbnail,
         )
 
-    def _map(self, raw: NDArray[np.float32], image: Prepared) -> QualityMap:
+    def _map(self, raw: NDArray[np.float32], image: PreprocessedImage) -> QualityMap:
         return QualityMap(
             self._record.mapping.fused(raw).astype(np.float32), image.image, self._record.scale, image.native
         )
@@ -122,5 +126,5 @@ class Inference:
         return self._mapped(self._runtime.predict(batch))[:, _FUSED]
 
 
-def _failed(image: Prepared, cause: DataError | str) -> ImageScore:
+def _failed(image: PreprocessedImage, cause: DataError | str) -> ImageScore:
     return ImageScore(image.name, notes=image.notes, error=str(cause), thumbnail=image.thumbnail)

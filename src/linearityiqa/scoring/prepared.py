@@ -47,7 +47,7 @@ _LOCKS = [threading.Lock() for _ in range(64)]
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class PreprocessedImage:
     """An image that is ready to be scored.
 
     Attributes:
@@ -77,7 +77,7 @@ def prepare(
     name: str | None = None,
     max_pixels: int,
     with_thumbnail: bool = False,
-) -> Prepared:
+) -> PreprocessedImage:
     """Decode and resize one image.
 
     Args:
@@ -101,14 +101,14 @@ def prepare(
             decoded = decode(content, name=name, exif_rotation=True, colour_profile=True, max_pixels=max_pixels)
         native = decoded.image.height, decoded.image.width
         small = thumbnail(decoded.image) if with_thumbnail else None
-        return Prepared(name, transform.pixels(decoded.image), decoded.notes, native, small)
+        return PreprocessedImage(name, transform.pixels(decoded.image), decoded.notes, native, small)
     except MemoryError as cause:
         raise UnreadableImageError(
             f"there is too little memory for {name}. Score fewer images at once (--batch_size 1), or with --resize."
         ) from cause
 
 
-def stack(images: Sequence[Prepared], normalisation: Normalisation) -> NDArray[np.float32]:
+def stack(images: Sequence[PreprocessedImage], normalisation: Normalisation) -> NDArray[np.float32]:
     """The network's input, shape (N, 3, H, W), of images of one size.
 
     Args:

@@ -13,8 +13,8 @@ from PIL import Image
 
 from linearityiqa.config import AugmentationConfig, ModelConfig, TransformConfig
 from linearityiqa.config.checks import require_options
-from linearityiqa.data.loading.processes import ahead
-from linearityiqa.data.loading.workers import BatchLimit, batch_limit, default_workers
+from linearityiqa.data.loading.batch_limits import BatchLimit, batch_limit, default_workers
+from linearityiqa.data.loading.processes import prefetch
 from linearityiqa.errors import ConfigError, DataError
 from linearityiqa.hub import HubModel, local_model
 from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform
@@ -24,7 +24,7 @@ from linearityiqa.scoring.arrays import is_tensor
 from linearityiqa.scoring.batching import Slot, in_batches, in_lanes, in_order
 from linearityiqa.scoring.card import model_card
 from linearityiqa.scoring.inference import Inference
-from linearityiqa.scoring.prepared import ImageLike, Prepared, name_of, prepare
+from linearityiqa.scoring.prepared import ImageLike, PreprocessedImage, name_of, prepare
 from linearityiqa.scoring.results import PLAIN, Details, ImageScore, ImageScores
 from linearityiqa.scoring.runtime import Runtime, open_runtime
 
@@ -163,7 +163,7 @@ class Scorer:
         """
         return self._inference.score(self.prepare(image))
 
-    def prepare(self, image: ImageLike, name: str | None = None, *, with_thumbnail: bool = False) -> Prepared:
+    def prepare(self, image: ImageLike, name: str | None = None, *, with_thumbnail: bool = False) -> PreprocessedImage:
         """Decode and resize one image, ready for `score_batch`.
 
         Args:
@@ -176,7 +176,7 @@ class Scorer:
         """
         return prepare(image, self._transform, name=name, max_pixels=self._max_pixels, with_thumbnail=with_thumbnail)
 
-    def score_batch(self, images: Sequence[Prepared], details: Details = PLAIN) -> list[ImageScore]:
+    def score_batch(self, images: Sequence[PreprocessedImage], details: Details = PLAIN) -> list[ImageScore]:
         """Score images that are already decoded, of any sizes; those of one size share batches.
 
         An image that cannot be scored is a row with the reason.
@@ -238,7 +238,7 @@ class Scorer:
         runners = ThreadPoolExecutor(self._lanes, thread_name_prefix="score")
         try:
             depth = max(2 * self._threads, self._limit.images)
-            slots = ahead(decoders, lambda item: self._slot(*item, read, details), enumerate(_each(images)), depth)
+            slots = prefetch(decoders, lambda item: self._slot(*item, read, details), enumerate(_each(images)), depth)
             batches = in_batches(slots, self._limit)
             yield from in_order(in_lanes(runners, score, batches, self._lanes))
         finally:

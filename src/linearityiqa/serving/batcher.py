@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from linearityiqa.config.serve import LimitsConfig
 from linearityiqa.errors import DataError, ImageTooLargeError
-from linearityiqa.scoring import Details, ImageScore, Prepared, Scorer
+from linearityiqa.scoring import Details, ImageScore, PreprocessedImage, Scorer
 from linearityiqa.scoring.batching import WAITING_PIXELS
 from linearityiqa.serving.metrics import Metrics
 from linearityiqa.serving.problems import busy
@@ -33,7 +33,7 @@ class Answer(NamedTuple):
 class Job:
     """A decoded photograph that waits for the network."""
 
-    prepared: Prepared
+    prepared: PreprocessedImage
     details: Details
     result: "asyncio.Future[ImageScore]"
     since: float = field(default_factory=time.monotonic)
@@ -151,7 +151,7 @@ class MicroBatcher:
         self._metrics.photographs.labels("failed" if result.failed else "scored").inc()
         return Answer(result, 422 if result.failed else 200)
 
-    async def _prepare(self, upload: Upload) -> Prepared:
+    async def _prepare(self, upload: Upload) -> PreprocessedImage:
         async with self._free_decoder:
             await self._room.wait()
             self._decoding += 1

@@ -8,9 +8,9 @@ from PIL import Image
 from starlette.requests import ClientDisconnect, Request
 
 from linearityiqa.config.serve import ServeConfig
-from linearityiqa.data.loading.workers import default_workers
+from linearityiqa.data.loading.batch_limits import default_workers
 from linearityiqa.errors import ConfigError, ModelFileError
-from linearityiqa.scoring import Details, Prepared, Scorer
+from linearityiqa.scoring import Details, PreprocessedImage, Scorer
 from linearityiqa.serving import schemas
 from linearityiqa.serving.answers import described_model, described_scale, file_score
 from linearityiqa.serving.batcher import Answer, MicroBatcher
@@ -87,7 +87,7 @@ def _nothing_scored(found: list[Answer], results: list[schemas.FileScore]) -> Pr
 def _warm_up(scorer: Scorer) -> bool:
     """Score a grey image; whether the model also gives quality maps."""
     height, width = scorer.record.config.transform.size or (256, 256)
-    image = Prepared("the first image", Image.new("RGB", (width, height), "grey"))
+    image = PreprocessedImage("the first image", Image.new("RGB", (width, height), "grey"))
     try:
         scorer.score_batch([image], Details(maps=True))
     except (ConfigError, ModelFileError):

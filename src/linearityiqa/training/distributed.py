@@ -20,7 +20,7 @@ from torch.distributed.distributed_c10d import PrefixStore
 
 from linearityiqa.data.loading.samplers import Shares, TrainingBatches
 from linearityiqa.errors import ConfigError, TrainingError
-from linearityiqa.training.meeting import TIMEOUT, common_store, meet
+from linearityiqa.training.rendezvous import TIMEOUT, common_store, meet
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class World:
             dist.all_gather(sizes, torch.tensor([len(tensors[0])]))
             return tuple(self._rows_of_all(rows, [int(size) for size in sizes]) for rows in tensors)
 
-    def largest(self, *numbers: float) -> tuple[float, ...]:
+    def all_reduce_max(self, *numbers: float) -> tuple[float, ...]:
         """The largest that any process gives, for each of the numbers."""
         if self.size == 1:
             return numbers
@@ -151,7 +151,7 @@ class World:
 
     def wait(self) -> None:
         """Go on when all processes have come here."""
-        self.largest(0.0)
+        self.all_reduce_max(0.0)
 
 
 ALONE = World()

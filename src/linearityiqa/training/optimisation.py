@@ -100,11 +100,11 @@ class Schedule:
     Args:
         optimizer: its groups' learning rates are those that the schedule starts from.
         config: which schedule.
-        batches_an_epoch: batches of an epoch.
+        batches_per_epoch: batches of an epoch.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, config: OptimiserConfig, batches_an_epoch: int) -> None:
-        self.optimizer, self.config, self.batches_an_epoch = optimizer, config, batches_an_epoch
+    def __init__(self, optimizer: torch.optim.Optimizer, config: OptimiserConfig, batches_per_epoch: int) -> None:
+        self.optimizer, self.config, self.batches_per_epoch = optimizer, config, batches_per_epoch
         self._initial = [float(group["lr"]) for group in optimizer.param_groups]
 
     def set(self, epoch: int, batches_done: int) -> None:
@@ -114,8 +114,8 @@ class Schedule:
             epoch: the epoch under way, from 1.
             batches_done: batches of this epoch before the update.
         """
-        share_done = batches_done / self.batches_an_epoch
-        share_next = min(self.config.accumulation_steps / self.batches_an_epoch, 1 - share_done)
+        share_done = batches_done / self.batches_per_epoch
+        share_next = min(self.config.accumulation_steps / self.batches_per_epoch, 1 - share_done)
         for group, initial in zip(self.optimizer.param_groups, self._initial, strict=True):
             group["lr"] = learning_rate(self.config, initial, epoch - 1 + share_done, share_next)
 

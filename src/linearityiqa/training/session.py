@@ -11,11 +11,11 @@ import torch
 
 from linearityiqa.config import TrainConfig, result_options, run_folder
 from linearityiqa.data.databases.table import Database
+from linearityiqa.data.loading.batch_limits import default_workers
 from linearityiqa.data.loading.dataset import ImageDataset
 from linearityiqa.data.loading.loader import BatchLoader
 from linearityiqa.data.loading.mixture import MixedDataset
 from linearityiqa.data.loading.samplers import TrainingBatches
-from linearityiqa.data.loading.workers import default_workers
 from linearityiqa.errors import ConfigError
 from linearityiqa.evaluation.device import compile_backbone, place, prepare_device
 from linearityiqa.losses import QualityLoss
@@ -107,14 +107,14 @@ class Session:
         return arithmetic_of(self.precision, self.device)
 
     @property
-    def batches_an_epoch(self) -> int:
+    def batches_per_epoch(self) -> int:
         """Training batches of one epoch."""
-        return batches_an_epoch(self.config, self.batches)
+        return batches_per_epoch(self.config, self.batches)
 
     @property
     def losses_an_epoch(self) -> int:
         """Losses of one epoch: one for each batch, or for the batches of each update with exact accumulation."""
-        return -(-self.batches_an_epoch // self.step.batches_a_loss)
+        return -(-self.batches_per_epoch // self.step.batches_a_loss)
 
     def summary(self) -> str:
         """What is trained on what, how and where, a line each."""
@@ -131,7 +131,7 @@ class Session:
             "database": f"{first.name}: {images} images{''.join(others)}",
             "network": f"{self.config.model.architecture}, {parameters:,} parameters, {weights}",
             "device": f"{device}{processes}, {self.precision.name}{' (evaluation in float32)' if own else ''}",
-            "training": f"{self.config.loss.loss_type} loss, {self.batches_an_epoch} batches of {options.batch_size} "
+            "training": f"{self.config.loss.loss_type} loss, {self.batches_per_epoch} batches of {options.batch_size} "
             f"images an epoch, {options.epochs} epochs",
             "run folder": str(self.folder),
         }
@@ -180,7 +180,7 @@ def open_session(
         loader=loader,
         batches=batches,
         step=step,
-        schedule=Schedule(step.optimizer, config.optimiser, batches_an_epoch(config, batches)),
+        schedule=Schedule(step.optimizer, config.optimiser, batches_per_epoch(config, batches)),
         device=device,
         workers=workers,
     )
@@ -251,6 +251,6 @@ def _average(config: TrainConfig, network: LinearityIQA, device: torch.device) -
     return average
 
 
-def batches_an_epoch(config: TrainConfig, batches: TrainingBatches) -> int:
+def batches_per_epoch(config: TrainConfig, batches: TrainingBatches) -> int:
     """How many of an epoch's batches are trained on."""
     return min(len(batches), DEBUG_BATCHES) if config.run.debug else len(batches)

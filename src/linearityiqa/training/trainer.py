@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from linearityiqa.console import track
-from linearityiqa.data.loading.workers import batch_limit
+from linearityiqa.data.loading.batch_limits import batch_limit
 from linearityiqa.errors import DivergedError, NotFiniteError
 from linearityiqa.evaluation import Predictions, evaluate, predict
 from linearityiqa.evaluation.transfer import NetworkBatch, network_batches
@@ -106,7 +106,7 @@ class Trainer:
         """Save the state where it is time to; where a stop was asked for, save it and stop."""
         due = time.monotonic() - self._last_save >= 60 * self.session.config.run.save_minutes
         # all processes do at the same step what one of them is asked for
-        signal_number, due_somewhere = self.session.world.largest(self.stop.signal_number or 0, due)
+        signal_number, due_somewhere = self.session.world.all_reduce_max(self.stop.signal_number or 0, due)
         if signal_number:
             self.save()
             self.stop.signal_number = int(signal_number)
@@ -170,7 +170,7 @@ class Trainer:
             Interrupted: a stop was asked for; the state is saved.
         """
         session, state, config = self.session, self.state, self.session.config
-        step, total = session.step, session.batches_an_epoch
+        step, total = session.step, session.batches_per_epoch
         session.network.train()
         session.batches.start_at(state.epoch, state.step)
         bar = f"epoch {state.epoch}/{config.optimiser.epochs}"
@@ -208,7 +208,7 @@ class Trainer:
         spent = [row["seconds"] for row in self.state.timing if row["phase"] == "evaluate"]
         evaluation = sum(spent) / len(spent) if spent else 0.0
         epochs = self.session.config.optimiser.epochs - self.state.epoch
-        return epochs * self.session.batches_an_epoch * seconds_a_batch + (epochs + 1) * evaluation
+        return epochs * self.session.batches_per_epoch * seconds_a_batch + (epochs + 1) * evaluation
 
     def _note(self, number: int, batches: list[NetworkBatch], *, last: bool) -> None:
         """Add the gradient of one loss, and remember what there will be to read."""
@@ -272,7 +272,7 @@ class Trainer:
         state, session = self.state, self.session
         self._spend_time()
         images = (
-            session.batches_an_epoch * session.config.optimiser.batch_size
+            session.batches_per_epoch * session.config.optimiser.batch_size
             if state.phase == "train"
             else sum(len(scores) for scores in state.scores.values())
         )

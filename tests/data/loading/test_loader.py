@@ -19,6 +19,7 @@ from PIL import Image
 
 import linearityiqa.data.loading.loader as data
 from linearityiqa.data.databases.table import ImageTable
+from linearityiqa.data.loading.batch_limits import BatchLimit, default_workers
 from linearityiqa.data.loading.dataset import (
     Batch,
     ImageDataset,
@@ -27,7 +28,6 @@ from linearityiqa.data.loading.dataset import (
 from linearityiqa.data.loading.loader import BatchLoader
 from linearityiqa.data.loading.pixelcache import PixelSource, open_cache
 from linearityiqa.data.loading.samplers import EvaluationBatches, TrainingBatches
-from linearityiqa.data.loading.workers import BatchLimit, default_workers
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.images import ImageTransform
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from linearityiqa.data.loading import processes
-from linearityiqa.data.loading.processes import ahead, each_in_processes, explained, start_processes
+from linearityiqa.data.loading.processes import each_in_processes, prefetch, start_processes, translate_errors
 from linearityiqa.errors import DataError
 
 
@@ -21,7 +21,7 @@ def test_ahead_keeps_order_and_reads_no_further_than_its_depth() -> None:
             yield taken
 
     with ThreadPoolExecutor(2) as executor:
-        squares = ahead(executor, lambda x: x * x, endless(), depth=3)
+        squares = prefetch(executor, lambda x: x * x, endless(), depth=3)
         for i in range(1, 20):
             assert next(squares) == i * i
             assert taken <= i + 3
@@ -30,8 +30,8 @@ def test_ahead_keeps_order_and_reads_no_further_than_its_depth() -> None:
 
 def test_ahead_ends_with_its_items() -> None:
     with ThreadPoolExecutor(2) as executor:
-        assert list(ahead(executor, str, range(5), depth=9)) == list("01234")
-        assert list(ahead(executor, str, [], depth=9)) == []
+        assert list(prefetch(executor, str, range(5), depth=9)) == list("01234")
+        assert list(prefetch(executor, str, [], depth=9)) == []
 
 
 def negatives(numbers: Sequence[int]) -> list[int]:
@@ -57,10 +57,10 @@ def test_each_item_has_its_result_in_order_and_few_items_start_few_processes(
 def test_a_dead_process_is_explained_and_other_failures_are_left_as_they_are() -> None:
     pool = start_processes(1)
     try:
-        assert list(ahead(pool, abs, [-1, 2], depth=2)) == [1, 2]
-        with pytest.raises(TypeError), explained():
-            list(ahead(pool, abs, ["no number"], depth=2))
-        with pytest.raises(DataError, match=r"a process that decodes images died.*--num_workers"), explained():
-            list(ahead(pool, os._exit, [3], depth=2))
+        assert list(prefetch(pool, abs, [-1, 2], depth=2)) == [1, 2]
+        with pytest.raises(TypeError), translate_errors():
+            list(prefetch(pool, abs, ["no number"], depth=2))
+        with pytest.raises(DataError, match=r"a process that decodes images died.*--num_workers"), translate_errors():
+            list(prefetch(pool, os._exit, [3], depth=2))
     finally:
         pool.shutdown()

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
+from linearityiqa.data.loading.batch_limits import BatchLimit
 from linearityiqa.data.loading.samplers import EvaluationBatches, SampleKey, Shares, TrainingBatches, Turns
-from linearityiqa.data.loading.workers import BatchLimit
 
 SIZES = [(10, 10), (20, 10), (10, 10), (10, 20), (20, 10), (10, 10), (10, 10)]
 

@@ -13,13 +13,13 @@ from linearityiqa.config import CheckConfig
 from linearityiqa.console import track
 from linearityiqa.data.checks.duplicates import Rows, check_near_duplicates, check_same_files, same_files, stand_ins
 from linearityiqa.data.checks.findings import Finding, Report, in_order
-from linearityiqa.data.checks.images import Glance, check_images, check_unlisted, glances
+from linearityiqa.data.checks.images import ImageCheck, check_images, check_unlisted, glances
 from linearityiqa.data.checks.labels import check_labels
 from linearityiqa.data.checks.neardup import SIDE, find_near_duplicates
 from linearityiqa.data.databases.imagefiles import Places, find_places
 from linearityiqa.data.databases.labels import Fault, Labels
 from linearityiqa.data.databases.sources import LabelSource, open_labels
-from linearityiqa.data.loading.workers import default_workers
+from linearityiqa.data.loading.batch_limits import default_workers
 from linearityiqa.quality import QualityScale
 
 
@@ -88,7 +88,7 @@ def _check_files(config: CheckConfig, labels: Labels, folder: Path, places: Mapp
     names = list(places)
     workers = default_workers(config.num_workers)
     with tempfile.TemporaryFile() as file:
-        seen: list[Glance] = []
+        seen: list[ImageCheck] = []
         looks = glances(names, folder, workers)
         for glance in track(looks, "reading images", total=len(names), enabled=not config.quiet):
             file.write(glance.picture.ljust(SIDE * SIDE, b"\0"))
@@ -107,7 +107,7 @@ def _check_files(config: CheckConfig, labels: Labels, folder: Path, places: Mapp
 
 def _near_duplicates(
     config: CheckConfig,
-    seen: Sequence[Glance],
+    seen: Sequence[ImageCheck],
     pictures: NDArray[np.uint8],
     related: NDArray[np.int64],
     groups: Sequence[Sequence[int]],

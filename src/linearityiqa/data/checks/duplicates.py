@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import ImageChops
 
 from linearityiqa.data.checks.findings import Finding
-from linearityiqa.data.checks.images import Glance
+from linearityiqa.data.checks.images import ImageCheck
 from linearityiqa.data.checks.neardup import Groups, Link
 from linearityiqa.errors import UnreadableImageError
 from linearityiqa.images import decode
@@ -48,7 +48,7 @@ class Rows:
         return bool(self.split)
 
 
-def same_files(glances: Sequence[Glance]) -> list[list[int]]:
+def same_files(glances: Sequence[ImageCheck]) -> list[list[int]]:
     """Numbers of images whose files are equal, a list for each group of two or more; unreadable ones are left out."""
     groups: dict[str, list[int]] = {}
     for number, glance in enumerate(glances):
@@ -64,7 +64,7 @@ def check_same_files(names: Sequence[str], rows: Rows) -> Iterator[Finding]:
 
 
 def check_near_duplicates(
-    glances: Sequence[Glance], copies: Mapping[int, Sequence[int]], links: Sequence[Link], folder: Path, rows: Rows
+    glances: Sequence[ImageCheck], copies: Mapping[int, Sequence[int]], links: Sequence[Link], folder: Path, rows: Rows
 ) -> Iterator[Finding]:
     """Findings about the groups that links between pictures make.
 
@@ -104,7 +104,7 @@ def stand_ins(count: int, groups: Sequence[Sequence[int]]) -> tuple[NDArray[np.i
     return np.setdiff1d(np.arange(count), left_out), copies
 
 
-def _same_pixels(first: Glance, second: Glance, link: Link, folder: Path) -> bool:
+def _same_pixels(first: ImageCheck, second: ImageCheck, link: Link, folder: Path) -> bool:
     if link.mirrored or link.similarity < EQUAL or first.size != second.size:
         return False
     try:

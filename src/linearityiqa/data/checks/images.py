@@ -18,7 +18,7 @@ from linearityiqa.images import opened, to_rgb
 
 
 @dataclass(frozen=True, kw_only=True)
-class Glance:
+class ImageCheck:
     """What one image file is like.
 
     Attributes:
@@ -46,7 +46,7 @@ class Glance:
     picture: bytes = b""
 
 
-def glance_at(name: str, folder: Path) -> Glance:
+def glance_at(name: str, folder: Path) -> ImageCheck:
     """Decode an image whole, a JPEG at reduced size: all of its data is read all the same, so a cut file is noticed."""
     path = folder / name
     try:
@@ -57,8 +57,8 @@ def glance_at(name: str, folder: Path) -> Glance:
             digest = sha256_of(path)
     except UnreadableImageError as cause:
         # the message names the file, and a file may be called anything
-        return Glance(name=name, error=str(cause), truncated="truncated" in str(cause.__cause__))
-    return Glance(
+        return ImageCheck(name=name, error=str(cause), truncated="truncated" in str(cause.__cause__))
+    return ImageCheck(
         name=name,
         digest=digest,
         size=size,
@@ -70,7 +70,7 @@ def glance_at(name: str, folder: Path) -> Glance:
     )
 
 
-def glances(names: Sequence[str], folder: Path, workers: int) -> Iterator[Glance]:
+def glances(names: Sequence[str], folder: Path, workers: int) -> Iterator[ImageCheck]:
     """A look at each image, in order.
 
     A script that uses workers needs the usual ``if __name__ == "__main__":`` around its calls.
@@ -86,7 +86,7 @@ def glances(names: Sequence[str], folder: Path, workers: int) -> Iterator[Glance
     return each_in_processes(partial(_glances_at, folder=folder), names, workers, preloaded=__name__)
 
 
-def _glances_at(names: Sequence[str], folder: Path) -> list[Glance]:
+def _glances_at(names: Sequence[str], folder: Path) -> list[ImageCheck]:
     return [glance_at(name, folder) for name in names]
 
 
@@ -101,7 +101,7 @@ _KINDS = {"L": "grey", "1": "black and white", "LA": "grey", "P": "palette", "CM
 _TURNED = "EXIF orientation applied"
 
 
-def check_images(glances: Sequence[Glance], exif_rotation: bool) -> Iterator[Finding]:
+def check_images(glances: Sequence[ImageCheck], exif_rotation: bool) -> Iterator[Finding]:
     """Findings about single files, from a look at each.
 
     Args:
@@ -138,7 +138,7 @@ def check_unlisted(folder: Path, listed: Collection[str]) -> Iterator[Finding]:
         yield Finding("unlisted", message, tuple(sorted(unlisted)), "remark")
 
 
-def _orientations(glances: list[Glance], exif_rotation: bool) -> Iterator[Finding]:
+def _orientations(glances: list[ImageCheck], exif_rotation: bool) -> Iterator[Finding]:
     turned = tuple(glance.name for glance in glances if _TURNED in glance.notes and glance.format != "TIFF")
     if turned:
         what = "are turned upright by it" if exif_rotation else "are used as they lie, unless --exif_rotation is given"
@@ -146,7 +146,7 @@ def _orientations(glances: list[Glance], exif_rotation: bool) -> Iterator[Findin
         yield Finding("orientation", message, turned, "remark")
 
 
-def _sizes(glances: list[Glance]) -> Iterator[Finding]:
+def _sizes(glances: list[ImageCheck]) -> Iterator[Finding]:
     sizes = Counter(glance.size for glance in glances)
     if not sizes:
         return
@@ -164,7 +164,7 @@ def _sizes(glances: list[Glance]) -> Iterator[Finding]:
                       tuple(glance.name for glance in others), "remark")  # fmt: skip
 
 
-def _modes(glances: list[Glance]) -> Iterator[Finding]:
+def _modes(glances: list[ImageCheck]) -> Iterator[Finding]:
     groups: dict[str, list[str]] = {}
     for glance in glances:
         for kind in _kinds(glance):
@@ -174,7 +174,7 @@ def _modes(glances: list[Glance]) -> Iterator[Finding]:
         yield Finding("mode", f"{share} {_are(len(names))} {kind}.", tuple(names), "remark")
 
 
-def _kinds(glance: Glance) -> list[str]:
+def _kinds(glance: ImageCheck) -> list[str]:
     """What is unusual about an image's pixels, in words that follow "is"."""
     kind = _KINDS.get(glance.mode)
     alpha = ["transparent"] if "alpha composited on white" in glance.notes else []
@@ -183,7 +183,7 @@ def _kinds(glance: Glance) -> list[str]:
     return [*([kind] if kind else []), *alpha, *deep, *several]
 
 
-def _formats(glances: list[Glance]) -> Iterator[Finding]:
+def _formats(glances: list[ImageCheck]) -> Iterator[Finding]:
     for glance in glances:
         usual = SUFFIXES.get(glance.format, ())
         if usual and Path(glance.name).suffix.lower() not in usual:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from linearityiqa.console import track
 from linearityiqa.data.checks.duplicates import same_files, stand_ins
-from linearityiqa.data.checks.images import Glance
+from linearityiqa.data.checks.images import ImageCheck
 from linearityiqa.data.checks.neardup import SIDE, Groups, find_near_duplicates
 from linearityiqa.errors import DataError
 
@@ -47,7 +47,7 @@ class Scenes:
 
 
 def find_scenes(
-    looks: Iterable[Glance],
+    looks: Iterable[ImageCheck],
     references: Sequence[str] | None = None,
     test: NDArray[np.int64] | None = None,
     *,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from linearityiqa.data.loading.dataset import Batch, ImageDataset, collate
 from linearityiqa.data.loading.mixture import MixedDataset
-from linearityiqa.data.loading.processes import ahead, explained, process_context, start_processes
+from linearityiqa.data.loading.processes import prefetch, process_context, start_processes, translate_errors
 from linearityiqa.data.loading.samplers import SampleKey
 from linearityiqa.errors import DataError
 
@@ -95,8 +95,8 @@ class BatchLoader:
             self._pool = pool
         work = functools.partial(_parts, self.dataset) if self.dataset.only_reads else _parts_in_worker
         try:
-            with explained():
-                for images, mos, indices in ahead(pool, work, keys, BATCHES_AHEAD * self.num_workers):
+            with translate_errors():
+                for images, mos, indices in prefetch(pool, work, keys, BATCHES_AHEAD * self.num_workers):
                     rows = torch.tensor(indices, dtype=torch.int64)
                     yield Batch(images, torch.tensor(mos, dtype=torch.float32), rows)
         except DataError as failure:

@@ -64,7 +64,7 @@ def start_processes(
 
 
 @contextlib.contextmanager
-def explained() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Say in one sentence that a process of a pool died.
 
     Raises:
@@ -102,12 +102,12 @@ def each_in_processes(
     if processes == 0:
         yield from itertools.chain.from_iterable(map(function, tasks))
         return
-    with explained(), start_processes(processes, preloaded=preloaded) as pool:
-        for results in ahead(pool, function, tasks, TASKS_AHEAD * processes):
+    with translate_errors(), start_processes(processes, preloaded=preloaded) as pool:
+        for results in prefetch(pool, function, tasks, TASKS_AHEAD * processes):
             yield from results
 
 
-def ahead(executor: Executor, function: Callable[[T], S], items: Iterable[T], depth: int) -> Iterator[S]:
+def prefetch(executor: Executor, function: Callable[[T], S], items: Iterable[T], depth: int) -> Iterator[S]:
     """`function` of each item, in order, computed up to `depth` items ahead; `items` is read no further than that."""
     source = iter(items)
     pending: deque[Future[S]] = deque(executor.submit(function, item) for item in itertools.islice(source, depth))

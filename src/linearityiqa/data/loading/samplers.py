@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from torch.utils.data import Sampler
 
-from linearityiqa.data.loading.workers import BatchLimit
+from linearityiqa.data.loading.batch_limits import BatchLimit
 
 
 class SampleKey(NamedTuple):

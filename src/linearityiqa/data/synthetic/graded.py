@@ -15,12 +15,12 @@ import numpy as np
 
 from linearityiqa.config import SyntheticConfig
 from linearityiqa.console import track
-from linearityiqa.data.checks.images import Glance, glances
+from linearityiqa.data.checks.images import ImageCheck, glances
 from linearityiqa.data.checks.scenes import find_scenes
 from linearityiqa.data.databases.imagefiles import SUFFIXES
 from linearityiqa.data.databases.labels import is_name
 from linearityiqa.data.databases.splits import split_by_reference
-from linearityiqa.data.loading.workers import default_workers
+from linearityiqa.data.loading.batch_limits import default_workers
 from linearityiqa.data.synthetic.distortions import GRADED, ByteImage
 from linearityiqa.data.synthetic.folder import IMAGES, LABELS, holds, workplace, write_jpeg, write_manifest, write_png
 from linearityiqa.data.synthetic.labels import Label, Severity, graded_labels
@@ -177,9 +177,9 @@ def recipe(config: SyntheticConfig, source: Path, names: Sequence[str]) -> dict[
 def _photographs(config: SyntheticConfig, source: Path, names: Sequence[str], progress: bool) -> list[Photograph]:
     """The photographs that can be used, with scene and split."""
     left_out: dict[str, list[str]] = {}
-    used: list[Glance] = []
+    used: list[ImageCheck] = []
 
-    def usable() -> Iterator[Glance]:
+    def usable() -> Iterator[ImageCheck]:
         looks = glances(names, source, default_workers(config.num_workers))
         for look in track(looks, "reading photographs", total=len(names), enabled=progress):
             reason = _reason_against(look, source, config)
@@ -215,7 +215,7 @@ def _photographs(config: SyntheticConfig, source: Path, names: Sequence[str], pr
     ]
 
 
-def _reason_against(look: Glance, source: Path, config: SyntheticConfig) -> str:
+def _reason_against(look: ImageCheck, source: Path, config: SyntheticConfig) -> str:
     """Why an image cannot be a reference, in words that follow "they"; empty where it can."""
     if look.error:
         return "cannot be read"

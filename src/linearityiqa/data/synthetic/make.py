@@ -18,8 +18,8 @@ from PIL import features
 
 from linearityiqa.config import SyntheticConfig
 from linearityiqa.console import track
+from linearityiqa.data.loading.batch_limits import default_workers
 from linearityiqa.data.loading.processes import process_context, start_processes
-from linearityiqa.data.loading.workers import default_workers
 from linearityiqa.data.synthetic.folder import IMAGES, LABELS, holds, workplace, write_manifest, write_png
 from linearityiqa.data.synthetic.references import Reference, list_references, load_reference, turns
 from linearityiqa.data.synthetic.sample import Sample, make_sample

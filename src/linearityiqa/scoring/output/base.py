@@ -87,7 +87,7 @@ class Output(ABC):
 
 
 @contextlib.contextmanager
-def explained(path: Path) -> Iterator[None]:
+def translate_errors(path: Path) -> Iterator[None]:
     """Turn what the system says about the output `path` into a sentence."""
     try:
         yield

@@ -8,7 +8,7 @@ from typing import Any
 from linearityiqa.errors import OutputError
 from linearityiqa.extras import require
 from linearityiqa.files import atomic_path, try_lock
-from linearityiqa.scoring.output.base import Output, explained
+from linearityiqa.scoring.output.base import Output, translate_errors
 from linearityiqa.scoring.output.provenance import Provenance
 from linearityiqa.scoring.results import Details, ImageScore, columns
 
@@ -49,11 +49,11 @@ class ParquetOutput(Output):
         self._details = details
         self._rows: list[dict[str, Any]] = []
         self._next = 0
-        with explained(folder):
+        with translate_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(folder, os.O_RDONLY)
         try:
-            with explained(folder):
+            with translate_errors(folder):
                 self._start(provenance, fresh=fresh)
         except BaseException:
             os.close(self._descriptor)
@@ -90,7 +90,7 @@ class ParquetOutput(Output):
 
     def _flush(self) -> None:
         if self._rows:
-            with explained(self._folder):
+            with translate_errors(self._folder):
                 write_part(self._folder / part_name(self._next), self._rows, self._details)
             self._next += 1
             self._rows = []

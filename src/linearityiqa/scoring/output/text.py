@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 from linearityiqa.errors import OutputError
 from linearityiqa.files import try_lock
-from linearityiqa.scoring.output.base import Output, explained
+from linearityiqa.scoring.output.base import Output, translate_errors
 from linearityiqa.scoring.output.provenance import Provenance
 from linearityiqa.scoring.results import Details, ImageScore, columns
 from linearityiqa.scoring.rows import csv_header, csv_row, json_row
@@ -121,11 +121,11 @@ class TextOutput(Output):
         super().__init__()
         self._path = path
         self._form = form
-        with explained(path):
+        with translate_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         try:
-            with explained(path):
+            with translate_errors(path):
                 self._end = self._start(provenance, fresh=fresh)
         except BaseException:
             os.close(self._descriptor)
@@ -134,7 +134,7 @@ class TextOutput(Output):
 
     def write(self, result: ImageScore) -> None:
         """Append a row."""
-        with explained(self._path):
+        with translate_errors(self._path):
             self._append(self._form.line(result))
             if time.monotonic() - self._synced >= SYNC_SECONDS:
                 os.fsync(self._descriptor)
@@ -144,7 +144,7 @@ class TextOutput(Output):
     def close(self) -> None:
         """Bring all rows to the disk, and nothing but whole rows."""
         try:
-            with explained(self._path):
+            with translate_errors(self._path):
                 os.ftruncate(self._descriptor, self._end)
                 os.fsync(self._descriptor)
         finally:

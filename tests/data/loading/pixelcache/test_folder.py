@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linearityiqa.data import pixelcache, processes
+from linearityiqa.data.loading import pixelcache, processes
 from linearityiqa.data.loading.pixelcache import LOCK, Decoding, PixelSource, cache_folder, open_cache
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.files import try_lock

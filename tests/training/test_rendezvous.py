@@ -8,8 +8,8 @@ import pytest
 import torch.distributed as dist
 
 from linearityiqa.errors import TrainingError
-from linearityiqa.training import meeting
-from linearityiqa.training.meeting import meet
+from linearityiqa.training import rendezvous
+from linearityiqa.training.rendezvous import meet
 
 
 def names(store: dist.Store, late: int | None = None) -> set[str]:
@@ -35,6 +35,6 @@ def test_all_agree_on_a_name_that_is_new_each_time(late: int | None) -> None:
 def test_the_dead_are_not_waited_for_and_the_missing_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     store = dist.HashStore()
     names(store)
-    monkeypatch.setattr(meeting, "TIMEOUT", timedelta(seconds=0.3))
+    monkeypatch.setattr(rendezvous, "TIMEOUT", timedelta(seconds=0.3))
     with pytest.raises(TrainingError, match="some have not come"):
         meet(store, 0, 3)
