@@ -25,7 +25,7 @@ from linearityiqa.config import (
     TransformConfig,
     run_folder,
 )
-from linearityiqa.reporting import Table
+from linearityiqa.reporting import Table, convergence, figure_bytes
 from linearityiqa.reproduce.run_folders import read_curves
 
 SEEDS = (1, 2, 3)
@@ -49,6 +49,7 @@ def parser_of(description: str, arms: Iterable[str], *, output: str, size: int, 
     parser.add_argument("--device", default="auto")
     parser.add_argument("--num_workers", type=int, default=0)
     parser.add_argument("--report_only", action="store_true")
+    parser.add_argument("--figure", type=Path, help="draw the curves into this PNG file")
     return parser
 
 
@@ -122,6 +123,23 @@ def tables(runs: Runs, epochs: int, base: str) -> Iterator[Table]:
         yield table_of(metric, runs, epochs)
         yield differences(metric, runs, epochs, base)
     yield lead(runs, epochs, base)
+
+
+def draw(runs: Runs, epochs: int, path: Path, title: str) -> None:
+    """Write the curves of every arm: means over the seeds that have reached an epoch."""
+    curves = {
+        arm: {
+            metric: [
+                statistics.mean(values.values())
+                for epoch in range(1, epochs + 1)
+                if (values := values_of(runs, arm, metric, epoch))
+            ]
+            for metric in METRICS
+        }
+        for arm in arms_of(runs)
+    }
+    figure = convergence({arm: found for arm, found in curves.items() if found["SROCC"]}, metrics=METRICS, title=title)
+    path.write_bytes(figure_bytes(figure))
 
 
 def table_of(metric: str, runs: Runs, epochs: int) -> Table:

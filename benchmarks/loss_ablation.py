@@ -2,7 +2,7 @@
 
     python benchmarks/loss_ablation.py --labels mos.csv --weights mobilenet_v2.pth --output ablation
     python benchmarks/loss_ablation.py --labels split.csv --images BIQ2021/Images --output replication \\
-        --architecture timm/tf_efficientnet_lite0 --size 160 --epochs 8    # the whole of BIQ2021: docs/replication.md
+        --architecture timm/tf_efficientnet_lite0 --size 128 --epochs 4    # the whole of BIQ2021: docs/replication.md
 
 Trains a network (by default mobilenet_v2 at 256 x 256) from ImageNet weights with every arm and seed, under one budget,
 on the training split of a CSV database whose MOS lie in 0..1 (they are multiplied by 100), and tests every epoch on its
@@ -10,7 +10,7 @@ validation and test images together. Nothing is chosen on those images: the tabl
 they stopped; with --report_only the tables are made of what is there.
 """
 
-from ablation import parser_of, run_all, tables
+from ablation import draw, parser_of, run_all, tables
 
 from linearityiqa.config import LabelScale, LossConfig, LossType, OptimiserConfig
 
@@ -35,6 +35,8 @@ def main() -> None:
     runs = run_all(options, options_of)
     for table in tables(runs, options.epochs, base="Norm-in-Norm"):
         print(table.to_markdown())
+    if options.figure is not None:
+        draw(runs, options.epochs, options.figure, "validation and test images")
 
 
 if __name__ == "__main__":

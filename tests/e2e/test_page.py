@@ -4,7 +4,6 @@ import base64
 import csv
 import io
 import re
-import shutil
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -20,29 +19,9 @@ expect = playwright.expect
 PATIENCE = 120_000
 """Milliseconds that a busy machine may take for anything."""
 SECOND = 1000
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 TOKEN = "correct-horse-battery-staple"
 expect.set_options(timeout=PATIENCE)
 RAMP = np.repeat(np.linspace(0, 255, 60, dtype=np.uint8)[None, :, None], 40, axis=0).repeat(3, axis=2)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[playwright.Browser]:
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("there is no chromium on this machine")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=program, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
