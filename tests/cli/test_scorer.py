@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from linearityiqa.cli import scorer
-from linearityiqa.config import DeviceConfig, ScoreConfig, ServeConfig
+from linearityiqa.config import ScoreConfig, ScoringDeviceConfig, ServeConfig
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def test_cores_are_divided_among_many_images_and_shared_by_one(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("one.jpg").touch()
-    config = ScoreConfig(paths=words, lanes=lanes, device=DeviceConfig(num_threads=num_threads))
+    config = ScoreConfig(paths=words, lanes=lanes, device=ScoringDeviceConfig(num_threads=num_threads))
     options = scorer.scorer_options(config)
     assert (options["lanes"], options["num_threads"]) == expected
 

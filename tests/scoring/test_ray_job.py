@@ -13,7 +13,7 @@ import ray
 from pyarrow import parquet
 from ray.cluster_utils import Cluster
 
-from linearityiqa.config import DeviceConfig
+from linearityiqa.config import ScoringDeviceConfig
 from linearityiqa.errors import ConfigError
 from linearityiqa.scoring import Scorer
 from linearityiqa.scoring.output import Provenance
@@ -90,10 +90,10 @@ def test_every_image_once_though_a_machine_dies(model_file, photos, tmp_path, mo
 @pytest.mark.parametrize(
     ("device", "nodes", "expected"),
     [
-        (DeviceConfig(), [{"CPU": 2.0}, {"CPU": 4.0}], Resources(1, 0, 6)),
-        (DeviceConfig(num_threads=2), [{"CPU": 2.0}, {"CPU": 4.0}], Resources(2, 0, 3)),
-        (DeviceConfig(), [{"CPU": 16.0, "GPU": 2.0}], Resources(8, 1, 2)),
-        (DeviceConfig(device="cpu"), [{"CPU": 16.0, "GPU": 2.0}], Resources(1, 0, 16)),
+        (ScoringDeviceConfig(), [{"CPU": 2.0}, {"CPU": 4.0}], Resources(1, 0, 6)),
+        (ScoringDeviceConfig(num_threads=2), [{"CPU": 2.0}, {"CPU": 4.0}], Resources(2, 0, 3)),
+        (ScoringDeviceConfig(), [{"CPU": 16.0, "GPU": 2.0}], Resources(8, 1, 2)),
+        (ScoringDeviceConfig(device="cpu"), [{"CPU": 16.0, "GPU": 2.0}], Resources(1, 0, 16)),
     ],
 )
 def test_a_worker_for_each_gpu_or_core(device, nodes, expected):
@@ -102,9 +102,9 @@ def test_a_worker_for_each_gpu_or_core(device, nodes, expected):
 
 def test_dead_machines_do_not_count():
     nodes = [{"Alive": True, "Resources": {"CPU": 1.0}}, {"Alive": False, "Resources": {"CPU": 8.0}}]
-    assert resources_of(DeviceConfig(), nodes).workers == 1
+    assert resources_of(ScoringDeviceConfig(), nodes).workers == 1
 
 
 def test_a_gpu_that_no_machine_has_is_refused():
     with pytest.raises(ConfigError, match="needs a GPU"):
-        resources_of(DeviceConfig(device="cuda"), [{"Alive": True, "Resources": {"CPU": 1.0}}])
+        resources_of(ScoringDeviceConfig(device="cuda"), [{"Alive": True, "Resources": {"CPU": 1.0}}])

@@ -19,7 +19,6 @@ class Page(NamedTuple):
     note: str = ""
 
 
-_EVALUATION = "cache eval_batch_size compile"
 _ONE_DATABASE = "more_datasets more_image_dirs"
 _TRAINING = (
     "init exact_accumulation schedule warmup_epochs clip_grad_norm ema_decay patience weights optimizer learning_rate "
@@ -101,8 +100,7 @@ PAGES = {
             ("linearityiqa score photos/ --output scores.csv", "into a file; after a stop the same command resumes"),
             ("linearityiqa score photos/ --model mine.safetensors --map maps", "a model of your own, with maps"),
         ),
-        _EVALUATION,
-        _DESCRIBED,
+        note=_DESCRIBED,
     ),
     "linearityiqa serve": Page(
         "trained_model_file host port token_file device",
@@ -111,8 +109,7 @@ PAGES = {
             ("linearityiqa serve --model mine.onnx --port 9000", "a model of your own"),
             ("linearityiqa serve --host 0.0.0.0 --token_file token", "for other machines that know the token"),
         ),
-        _EVALUATION,
-        _DESCRIBED,
+        note=_DESCRIBED,
     ),
     "linearityiqa reproduce": Page(
         "dataset image_dir output epochs dry_run from_dir jobs device",
@@ -214,7 +211,7 @@ PAGES = {
             ("python test_demo.py --img_path photo.jpg --resize -modelfile p1q2plus0.1variant.pth", "the other one"),
             ("python test_demo.py --img_path photo.jpg -modelfile model.safetensors", "a model file of ours"),
         ),
-        f"{_EVALUATION} model_card json csv output fresh uncertainty map batch_size lanes max_megapixels ray pbar",
+        "model_card json csv output fresh uncertainty map batch_size lanes max_megapixels ray pbar",
     ),
 }
 """By the command, as it is called."""

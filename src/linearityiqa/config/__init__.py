@@ -13,7 +13,7 @@ from linearityiqa.config.naming import result_options, run_folder, run_name
 from linearityiqa.config.optimiser import Criterion, LabelScale, OptimiserConfig, OptimizerName
 from linearityiqa.config.recipes import RECIPES, with_recipe
 from linearityiqa.config.reproduce import ReproduceConfig
-from linearityiqa.config.run import DeviceConfig, RunConfig, RunsConfig, TrainConfig
+from linearityiqa.config.run import DeviceConfig, RunConfig, RunsConfig, ScoringDeviceConfig, TrainConfig
 from linearityiqa.config.score import ScoreConfig, SplitName, TestConfig
 from linearityiqa.config.serve import LimitsConfig, ServeConfig
 from linearityiqa.config.synthetic import GRADED_DISTORTIONS, PHOTOGRAPHS, GradedConfig, SyntheticConfig
@@ -50,6 +50,7 @@ __all__ = [
     "RunConfig",
     "RunsConfig",
     "ScoreConfig",
+    "ScoringDeviceConfig",
     "ServeConfig",
     "SplitConfig",
     "SplitName",

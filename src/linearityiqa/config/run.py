@@ -14,34 +14,43 @@ from linearityiqa.config.optimiser import OptimiserConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeviceConfig:
+class ScoringDeviceConfig:
     """Where the arithmetic happens."""
 
     device: str = "auto"
     """auto (a GPU where there is one), cpu, cuda, cuda:N or mps."""
     num_workers: int | None = None
     """Processes that decode images; by default one a core, at most 8. 0 decodes in the main process."""
-    cache: str = "none"
-    """Where decoded images are kept for later runs, 1 MB each at 498 x 664: none, auto (the user's cache folder,
-    ~/.cache/linearityiqa) or a folder."""
     num_threads: int | None = None
     """Threads of the arithmetic on a CPU; by default torch's choice. Small images are fastest with 1."""
-    eval_batch_size: int | None = None
-    """Most images a batch in evaluation; by default 8 on a CPU and 64 on a GPU."""
-    compile: bool = False
-    """Compile the backbone: minutes at the start, faster steps afterwards."""
 
     def __post_init__(self) -> None:
         workers_ok = self.num_workers is None or 0 <= self.num_workers <= 256
         threads_ok = self.num_threads is None or 1 <= self.num_threads <= 1024
         require_options(
             (workers_ok, f"num_workers must lie in 0..256, got {self.num_workers}"),
-            (bool(self.cache), "cache must be none, auto or a folder"),
             (threads_ok, f"num_threads must lie in 1..1024, got {self.num_threads}"),
-            (
-                self.eval_batch_size is None or self.eval_batch_size >= 1,
-                f"eval_batch_size must be >= 1, got {self.eval_batch_size}",
-            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceConfig(ScoringDeviceConfig):
+    """Where the arithmetic happens, and how the images of databases reach it."""
+
+    cache: str = "none"
+    """Where decoded images are kept for later runs, 1 MB each at 498 x 664: none, auto (the user's cache folder,
+    ~/.cache/linearityiqa) or a folder."""
+    eval_batch_size: int | None = None
+    """Most images a batch in evaluation; by default 8 on a CPU and 64 on a GPU."""
+    compile: bool = False
+    """Compile the backbone: minutes at the start, faster steps afterwards."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        batch = self.eval_batch_size
+        require_options(
+            (bool(self.cache), "cache must be none, auto or a folder"),
+            (batch is None or batch >= 1, f"eval_batch_size must be >= 1, got {batch}"),
         )
 
 

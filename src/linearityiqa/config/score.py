@@ -11,7 +11,7 @@ from linearityiqa.config.data import AugmentationConfig, DataConfig, TransformCo
 from linearityiqa.config.loss import LossConfig
 from linearityiqa.config.model import ModelConfig
 from linearityiqa.config.optimiser import OptimiserConfig
-from linearityiqa.config.run import DeviceConfig
+from linearityiqa.config.run import DeviceConfig, ScoringDeviceConfig
 
 SplitName = Literal["train", "val", "test", "all"]
 RowOrder = Literal["input", "score", "name"]
@@ -118,7 +118,7 @@ class ScoreConfig:
     """Show a progress bar."""
     model: ModelConfig = field(default_factory=ModelConfig)
     transform: TransformConfig = field(default_factory=TransformConfig)
-    device: DeviceConfig = field(default_factory=DeviceConfig)
+    device: ScoringDeviceConfig = field(default_factory=ScoringDeviceConfig)
 
     def __post_init__(self) -> None:
         require_choice("sort", self.sort, get_args(RowOrder))
@@ -144,7 +144,6 @@ class ScoreConfig:
             (all(n is None or n >= 1 for n in (self.worst, self.best)), "--worst and --best must be >= 1"),
             (self.lanes is None or 1 <= self.lanes <= 256, f"lanes must lie in 1..256, got {self.lanes}"),
             (self.max_megapixels > 0, f"max_megapixels must be > 0, got {self.max_megapixels}"),
-            (self.device.cache == "none", "--cache is for train, test and reproduce: a photograph is scored once"),
         )
 
     @property

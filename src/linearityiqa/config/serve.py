@@ -9,7 +9,7 @@ import tyro
 from linearityiqa.config.checks import require_options
 from linearityiqa.config.data import TransformConfig
 from linearityiqa.config.model import ModelConfig
-from linearityiqa.config.run import DeviceConfig
+from linearityiqa.config.run import ScoringDeviceConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ class ServeConfig:
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     transform: TransformConfig = field(default_factory=TransformConfig)
-    device: DeviceConfig = field(default_factory=DeviceConfig)
+    device: ScoringDeviceConfig = field(default_factory=ScoringDeviceConfig)
 
     def __post_init__(self) -> None:
         require_options(

@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from linearityiqa.config import DeviceConfig
+from linearityiqa.config import ScoringDeviceConfig
 from linearityiqa.data.loading.batch_limits import MOST_LANES
 from linearityiqa.data.loading.processes import prefetch
 from linearityiqa.errors import ConfigError
@@ -17,7 +17,7 @@ from linearityiqa.models.layout import Layout, arrange
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def prepare_device(config: DeviceConfig) -> torch.device:
+def prepare_device(config: ScoringDeviceConfig) -> torch.device:
     """The device that the options name, with the number of threads that they ask for (of the whole process).
 
     Raises:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from linearityiqa.config import DeviceConfig
+from linearityiqa.config import ScoringDeviceConfig
 from linearityiqa.errors import ConfigError, OutputError
 from linearityiqa.scoring.output.parquet import ParquetOutput, part_name, row_of, write_part
 from linearityiqa.scoring.results import Details
@@ -121,7 +121,7 @@ def require_ray_data(ray: Any) -> Any:
     return ray.data
 
 
-def resources_of(device: DeviceConfig, nodes: Iterable[dict[str, Any]]) -> Resources:
+def resources_of(device: ScoringDeviceConfig, nodes: Iterable[dict[str, Any]]) -> Resources:
     """A worker for each GPU of a cluster with its share of the cores, or without GPUs one for each core.
 
     Args:

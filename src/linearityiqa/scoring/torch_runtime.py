@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from linearityiqa.config import DeviceConfig, ModelConfig, TransformConfig
+from linearityiqa.config import ModelConfig, ScoringDeviceConfig, TransformConfig
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation.device import place, prepare_device
 from linearityiqa.models import LinearityIQA, open_model
@@ -47,7 +47,7 @@ class TorchRuntime:
         device: str = "auto",
         num_threads: int | None = None,
     ) -> None:
-        self._device = prepare_device(DeviceConfig(device=device, num_threads=num_threads))
+        self._device = prepare_device(ScoringDeviceConfig(device=device, num_threads=num_threads))
         # a transform asked for in place of our file's own is the scorer's affair, whatever the runtime
         trained = open_model(path, model=model, transform=transform if file_kind(path) == "torch" else None)
         self._record = trained.record
