@@ -189,7 +189,8 @@ def test_the_demo_prints_the_papers_sentence(
 
 
 PROGRAM = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
 from pixel_runtime import PixelRuntime
 from linearityiqa.cli import main
 from linearityiqa.scoring import scorer
