@@ -8,7 +8,8 @@ import pytest
 from linearityiqa.config import DeviceConfig
 from linearityiqa.errors import Interrupted, TrainingError
 from linearityiqa.reproduce import ITEMS, processes
-from linearityiqa.reproduce.execution import Order, run_jobs
+from linearityiqa.reproduce.execution import run_jobs
+from linearityiqa.reproduce.order import Order
 from linearityiqa.reproduce.run_folders import progress_of
 from linearityiqa.reproduce.setup import Setup
 from linearityiqa.training import train

@@ -8,7 +8,8 @@ import pytest
 from linearityiqa.config import DeviceConfig
 from linearityiqa.errors import ConfigError
 from linearityiqa.reproduce import ITEMS, ray_cluster
-from linearityiqa.reproduce.execution import carry_out, run_jobs
+from linearityiqa.reproduce.execution import run_jobs
+from linearityiqa.reproduce.order import carry_out
 from linearityiqa.reproduce.ray_cluster import _resources
 from linearityiqa.reproduce.setup import Setup
 from small_reproduction import one_thread, small_reproduction

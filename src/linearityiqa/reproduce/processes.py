@@ -21,7 +21,7 @@ from typing import NamedTuple
 from linearityiqa.data.loading.batch_limits import default_workers
 from linearityiqa.errors import Interrupted
 from linearityiqa.evaluation.device import visible_gpus
-from linearityiqa.reproduce.execution import Order, RunEnd
+from linearityiqa.reproduce.order import Order, RunEnd
 from linearityiqa.reproduce.setup import Job
 from linearityiqa.training.stopping import StopRequest
 

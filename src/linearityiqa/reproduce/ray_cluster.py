@@ -8,7 +8,7 @@ from typing import Any
 
 from linearityiqa.config import DeviceConfig
 from linearityiqa.errors import ConfigError, Interrupted
-from linearityiqa.reproduce.execution import Order, RunEnd
+from linearityiqa.reproduce.order import Order, RunEnd
 from linearityiqa.reproduce.setup import Job
 from linearityiqa.training.stopping import StopRequest
 

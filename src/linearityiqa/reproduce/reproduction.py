@@ -14,9 +14,10 @@ from linearityiqa.config import ReproduceConfig, command_words
 from linearityiqa.files import write_text
 from linearityiqa.reporting import HtmlReport, figure_bytes, save_figure
 from linearityiqa.reproduce.authors_layout import AuthorsLayout, export
-from linearityiqa.reproduce.execution import RunEnd, run_jobs
+from linearityiqa.reproduce.execution import run_jobs
 from linearityiqa.reproduce.item import Drawn, Item, Source, comparison_table, draw_items, gather
 from linearityiqa.reproduce.items import ITEMS
+from linearityiqa.reproduce.order import RunEnd
 from linearityiqa.reproduce.own_runs import OwnRuns
 from linearityiqa.reproduce.paper import Run, Scale
 from linearityiqa.reproduce.run_folders import Progress, progress_of
