@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import NamedTuple
 
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -103,7 +104,10 @@ async def read_form(content_type: str, chunks: AsyncGenerator[bytes, None], max_
     form = _FormOfFiles(headers, chunks, max_files=max_files, max_part_size=sys.maxsize)
     try:
         await form.parse()
-    except MultiPartException as cause:  # may quote the body
+    except (
+        MultiPartException,
+        FormParserError,
+    ) as cause:  # may quote the body; the second, of old Starlettes
         raise malformed("the body is not a form as multipart/form-data prescribes it. Send it again.") from cause
     if not form.complete:
         raise malformed("the form ends before its last boundary. Send it again.")
