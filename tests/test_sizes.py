@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from linearityiqa.config import ModelConfig
@@ -11,7 +11,6 @@ from linearityiqa.errors import ImageTooSmallError
 from linearityiqa.sizes import TapGeometry, check_image_size, divides, smallest_pixels, smallest_size
 
 
-@settings(deadline=None)  # the first call to a meta kernel takes seconds
 @given(size=st.integers(1, 80), levels=st.integers(1, 8))
 def test_divides_is_what_torch_pooling_makes_of_it(size, levels):
     def grid(level):

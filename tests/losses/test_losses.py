@@ -54,7 +54,7 @@ def test_rescaled_variant_of_p2_q2_is_a_quarter_of_one_minus_plcc_squared() -> N
     assert loss.item() == pytest.approx((1 - rho**2) / 4, abs=1e-7)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(numbers, numbers), min_size=2, max_size=20), st.sampled_from([0.5, 1.0, 1.5, 2.0, 3.0]))
 def test_norm_in_norm_lies_in_unit_interval_and_gradient_is_finite(pairs: list, p: float) -> None:
     scores = torch.tensor([pair[0] for pair in pairs], dtype=torch.float64, requires_grad=True)

@@ -32,7 +32,7 @@ def test_every_answer_is_as_described() -> None:
     ]:
 
         @given(case=operation.as_strategy(generation_mode=mode))
-        @settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=10, derandomize=True, suppress_health_check=list(HealthCheck))
         def answers_as_described(case) -> None:
             answered.add((case.path, case.call_and_validate(excluded_checks=excluded).status_code))
 
