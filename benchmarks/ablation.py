@@ -125,7 +125,7 @@ def tables(runs: Runs, epochs: int, base: str) -> Iterator[Table]:
     yield lead(runs, epochs, base)
 
 
-def draw(runs: Runs, epochs: int, path: Path, title: str) -> None:
+def draw(runs: Runs, epochs: int, path: Path) -> None:
     """Write the curves of every arm: means over the seeds that have reached an epoch."""
     curves = {
         arm: {
@@ -138,7 +138,7 @@ def draw(runs: Runs, epochs: int, path: Path, title: str) -> None:
         }
         for arm in arms_of(runs)
     }
-    figure = convergence({arm: found for arm, found in curves.items() if found["SROCC"]}, metrics=METRICS, title=title)
+    figure = convergence({arm: found for arm, found in curves.items() if found["SROCC"]}, metrics=METRICS)
     path.write_bytes(figure_bytes(figure))
 
 

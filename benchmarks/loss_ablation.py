@@ -36,7 +36,7 @@ def main() -> None:
     for table in tables(runs, options.epochs, base="Norm-in-Norm"):
         print(table.to_markdown())
     if options.figure is not None:
-        draw(runs, options.epochs, options.figure, "validation and test images")
+        draw(runs, options.epochs, options.figure)
 
 
 if __name__ == "__main__":
