@@ -8,6 +8,7 @@ gradient of the backbone is the sum of the shares' gradients.
 
 import contextlib
 import functools
+import gc
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -193,6 +194,9 @@ def open_world(device: str) -> Iterator[World]:
         completed = True
     finally:
         notices.setLevel(level)
+        # DistributedDataParallel refers to itself in a circle; the threads of a group that it keeps alive beyond this
+        # place would end while Python shuts down, where they may abort the process
+        gc.collect()
         if completed or not gpu:  # after a failure NCCL would wait for processes that are gone
             dist.destroy_process_group()
 

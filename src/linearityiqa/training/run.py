@@ -84,6 +84,7 @@ def _train(config: TrainConfig, world: World, stop: StopRequest) -> RunResult:
         raise
     finally:
         log.close()
+        session.step.disconnect()
 
 
 def _found(folder: Path, fresh: bool) -> bytes:

@@ -96,6 +96,10 @@ class TrainingStep:
             with answered():  # the network becomes that of process 0
                 self._shared = DistributedDataParallel(_AsModule(self), find_unused_parameters=unused)
 
+    def disconnect(self) -> None:
+        """Let go of what connects this step with other processes; it computes no more."""
+        self._shared = None
+
     @property
     def batches_a_loss(self) -> int:
         """How many batches `accumulate` is handed at once, except at the end of an epoch."""
