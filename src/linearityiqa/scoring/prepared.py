@@ -2,10 +2,10 @@
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, Union, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,3 +168,13 @@ def _read(stream: BinaryFile, name: str) -> bytes:
     if len(content) > MAX_FILE_BYTES:
         raise UnreadableImageError(f"{name} has more than the {MAX_FILE_BYTES} bytes allowed. Save it compressed.")
     return content
+
+
+def each_image(images: Iterable[ImageLike] | ImageLike) -> Iterable[ImageLike]:
+    """The images of what may be a single one."""
+    if isinstance(images, np.ndarray) or is_tensor(images):
+        single = images.ndim in (2, 3)  # an array of one dimension is a list of paths
+    else:
+        known = isinstance(images, str | os.PathLike | bytes | bytearray | memoryview | Image.Image)
+        single = known or hasattr(images, "read")
+    return [cast(ImageLike, images)] if single else cast(Iterable[ImageLike], images)

@@ -1,13 +1,13 @@
 """What scoring asks of a network, whatever runs it, and which file is run by what."""
 
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import NoReturn, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from linearityiqa.config import ModelConfig, TransformConfig
-from linearityiqa.errors import ModelFileError
+from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.extras import require
 from linearityiqa.record import ModelRecord
 
@@ -61,6 +61,28 @@ class MapRuntime(Runtime, Protocol):
             ModelFileError: the model file gives no map; says how to make one that does.
         """
         ...
+
+
+class ClosedRuntime:
+    """The runtime of a scorer that is closed."""
+
+    on_gpu = False
+
+    def __init__(self, record: ModelRecord) -> None:
+        self.record = record
+
+    @property
+    def network(self) -> NoReturn:
+        """Refused."""
+        raise ConfigError("this scorer is closed. Open the model again.")
+
+    def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Refused."""
+        return self.network
+
+    def predict_with_maps(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Refused."""
+        return self.network
 
 
 def open_runtime(

@@ -5,11 +5,7 @@ import os
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
-
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from typing import TYPE_CHECKING, Any, Self
 
 from linearityiqa.config import AugmentationConfig, ModelConfig, TransformConfig
 from linearityiqa.config.checks import require_options
@@ -20,13 +16,12 @@ from linearityiqa.hub import HubModel, local_model
 from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform
 from linearityiqa.packaged import bundled_model
 from linearityiqa.record import ModelRecord
-from linearityiqa.scoring.arrays import is_tensor
 from linearityiqa.scoring.batching import Slot, in_batches, in_lanes, in_order
 from linearityiqa.scoring.card import model_card
 from linearityiqa.scoring.inference import Inference
-from linearityiqa.scoring.prepared import ImageLike, PreprocessedImage, name_of, prepare
+from linearityiqa.scoring.prepared import ImageLike, PreprocessedImage, each_image, name_of, prepare
 from linearityiqa.scoring.results import PLAIN, Details, ImageScore, ImageScores
-from linearityiqa.scoring.runtime import Runtime, open_runtime
+from linearityiqa.scoring.runtime import ClosedRuntime, Runtime, open_runtime
 
 if TYPE_CHECKING:
     from linearityiqa.scoring.differentiable import DifferentiableQuality, ImageQualityLoss, Reduction
@@ -121,7 +116,7 @@ class Scorer:
 
     def close(self) -> None:
         """Let go of the network and its memory; what is scored afterwards raises `ConfigError`."""
-        self._runtime = _Closed(self._record)
+        self._runtime = ClosedRuntime(self._record)
         self._inference = Inference(self._runtime, self._record)
 
     def __repr__(self) -> str:
@@ -238,7 +233,9 @@ class Scorer:
         runners = ThreadPoolExecutor(self._lanes, thread_name_prefix="score")
         try:
             depth = max(2 * self._threads, self._limit.images)
-            slots = prefetch(decoders, lambda item: self._slot(*item, read, details), enumerate(_each(images)), depth)
+            slots = prefetch(
+                decoders, lambda item: self._slot(*item, read, details), enumerate(each_image(images)), depth
+            )
             batches = in_batches(slots, self._limit)
             yield from in_order(in_lanes(runners, score, batches, self._lanes))
         finally:
@@ -284,35 +281,6 @@ class Scorer:
         except OSError as cause:
             error = f"cannot read {name}: {cause}. Check the path and its permissions."
             return Slot(name, result=ImageScore(name, error=error))
-
-
-class _Closed:
-    """The runtime of a scorer that is closed."""
-
-    on_gpu = False
-
-    def __init__(self, record: ModelRecord) -> None:
-        self.record = record
-
-    @property
-    def network(self) -> NoReturn:
-        raise ConfigError("this scorer is closed. Open the model again.")
-
-    def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
-        return self.network
-
-    def predict_with_maps(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        return self.network
-
-
-def _each(images: Iterable[ImageLike] | ImageLike) -> Iterable[ImageLike]:
-    """The images of what may be a single one."""
-    if isinstance(images, np.ndarray) or is_tensor(images):
-        single = images.ndim in (2, 3)  # an array of one dimension is a list of paths
-    else:
-        known = isinstance(images, str | os.PathLike | bytes | bytearray | memoryview | Image.Image)
-        single = known or hasattr(images, "read")
-    return [cast(ImageLike, images)] if single else cast(Iterable[ImageLike], images)
 
 
 def _with_transform(record: ModelRecord, transform: TransformConfig | None) -> ModelRecord:

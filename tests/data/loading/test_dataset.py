@@ -16,7 +16,7 @@ from linearityiqa.data.loading.dataset import (
     generator_for,
     require_equal_sizes,
 )
-from linearityiqa.data.loading.pixelcache import Decoding
+from linearityiqa.data.loading.pixels import Decoding
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.images import ImageTransform, decode
 

@@ -26,7 +26,8 @@ from linearityiqa.data.loading.dataset import (
     SampleKey,
 )
 from linearityiqa.data.loading.loader import BatchLoader
-from linearityiqa.data.loading.pixelcache import PixelSource, open_cache
+from linearityiqa.data.loading.pixelcache import open_cache
+from linearityiqa.data.loading.pixels import PixelSource
 from linearityiqa.data.loading.samplers import EvaluationBatches, TrainingBatches
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.images import ImageTransform

@@ -11,7 +11,8 @@ from linearityiqa.data.loading.augmentation import Augmentation
 from linearityiqa.data.loading.dataset import ImageDataset
 from linearityiqa.data.loading.loader import BatchLoader
 from linearityiqa.data.loading.mixture import MixedDataset
-from linearityiqa.data.loading.pixelcache import PixelSource, open_cache
+from linearityiqa.data.loading.pixelcache import open_cache
+from linearityiqa.data.loading.pixels import PixelSource
 from linearityiqa.data.loading.samplers import SampleKey, TrainingBatches
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.images import ImageTransform

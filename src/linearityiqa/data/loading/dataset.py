@@ -14,7 +14,8 @@ from torch.utils.data import Dataset
 from linearityiqa.config import TransformConfig
 from linearityiqa.data.databases.table import ImageTable
 from linearityiqa.data.loading.augmentation import Augmentation
-from linearityiqa.data.loading.pixelcache import Decoding, PixelCache, PixelSource, cache_folder, decoded, open_cache
+from linearityiqa.data.loading.pixelcache import PixelCache, cache_folder, open_cache
+from linearityiqa.data.loading.pixels import Decoding, PixelSource, decoded
 from linearityiqa.data.loading.samplers import SampleKey
 from linearityiqa.errors import DataError
 from linearityiqa.images import ImageTransform, image_size

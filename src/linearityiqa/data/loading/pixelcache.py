@@ -6,37 +6,26 @@ alone tell what is there and up to date, and what an interrupted run has decoded
 """
 
 import contextlib
-import hashlib
-import json
 import logging
 import math
 import os
-import re
 import shutil
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import PIL
 from numpy.typing import NDArray
-from PIL import features
 
-from linearityiqa.config import DataConfig
 from linearityiqa.console import track
-from linearityiqa.data.databases.table import ImageTable
+from linearityiqa.data.loading.pixels import Decoding, PixelSource, decoded
 from linearityiqa.data.loading.processes import each_in_processes
 from linearityiqa.errors import DataError
 from linearityiqa.files import try_lock
-from linearityiqa.images import ImageTransform, decode, image_size
+from linearityiqa.images import ImageTransform, image_size
 
-DECODING = 1
-"""To be raised whenever `images.decode` or `ImageTransform.pixels` gives other pixels than before."""
-DECODERS = ("jpg", "webp", "jpg_2000", "avif", "libtiff")
-"""Libraries behind Pillow that decode with loss, so that their versions may differ in the pixels."""
 CRC_BYTES = 4
 """A file is rows of 8-bit RGB and the CRC-32 of them; its name ends in the image's height and width."""
 LOCK = ".lock"
@@ -50,82 +39,6 @@ _log = logging.getLogger(__name__)
 
 Image = tuple[Path, str]
 """An image file, and the digest that its cached file is called after."""
-
-
-class Decoding(NamedTuple):
-    """What an image file says of its own presentation, and whether it is followed."""
-
-    exif_rotation: bool = False
-    """Turn images upright by their EXIF orientation."""
-    colour_profile: bool = False
-    """Bring the colours of embedded ICC profiles to sRGB."""
-
-    @classmethod
-    def of(cls, config: DataConfig) -> "Decoding":
-        """What the options of a database ask for."""
-        return cls(config.exif_rotation, config.colour_profile)
-
-
-class PixelSource:
-    """The images of a whole table, as they are before any augmentation.
-
-    Args:
-        table: every image that the cache is to serve.
-        transform: what every decoded image undergoes.
-        decoding: what is followed of what the files say.
-    """
-
-    def __init__(self, table: ImageTable, transform: ImageTransform, decoding: Decoding = Decoding()) -> None:  # noqa: B008 - immutable
-        self.table = table
-        self.transform = transform
-        self.decoding = decoding
-
-    @cached_property
-    def key(self) -> str:
-        """Digest of the images' names and folder, of the transform and of the decoder."""
-        facts = {
-            "decoding": DECODING,
-            "Pillow": PIL.__version__,
-            **{name: features.version(name) for name in DECODERS},
-            "folder": os.path.realpath(self.table.root),
-            "size": self.transform.size,
-            "common_size": self.transform.common_size,
-            "exif_rotation": self.decoding.exif_rotation,
-            **({"colour_profile": True} if self.decoding.colour_profile else {}),
-            **({} if self.transform.mode == "stretch" else {"mode": self.transform.mode}),
-        }
-        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-        for name in self.table.names:
-            digest.update(b"\0" + name.encode("utf-8", "surrogatepass"))
-        return digest.hexdigest()
-
-    @property
-    def folder_name(self) -> str:
-        """Name of the cache's folder: the image folder for people, and digits of the key."""
-        folder = "-".join(Path(os.path.realpath(self.table.root)).parts[-2:])
-        return f"{re.sub(r'[^A-Za-z0-9_.-]+', '_', folder)[:60]}-{self.key[:16]}"
-
-    def digest_of(self, name: str) -> str:
-        """What an image's file is called after: a digest of its name, its bytes and its time of change."""
-        try:
-            status = os.stat(os.path.join(self.table.root, name))  # noqa: PTH116, PTH118 - ten times faster
-            state = f"{status.st_size} {status.st_mtime_ns}"
-        except OSError:
-            state = "missing"  # decoding it will say what is wrong
-        return hashlib.sha256(f"{name}\0{state}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-    def decode(self, name: str) -> NDArray[np.uint8]:
-        """The pixels of an image, decoded from its file."""
-        return decoded(self.table.root / name, self.transform, self.decoding)
-
-
-def decoded(path: Path, transform: ImageTransform, decoding: Decoding) -> NDArray[np.uint8]:
-    """The pixels of an image file after the transform, 8-bit RGB, shape (H, W, 3).
-
-    Raises:
-        UnreadableImageError: it cannot be decoded; the message names it.
-    """
-    return np.array(transform.pixels(decode(path, **decoding._asdict()).image))
 
 
 class PixelCache:

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from linearityiqa.data.loading import pixelcache, processes
-from linearityiqa.data.loading.pixelcache import LOCK, Decoding, PixelSource, cache_folder, open_cache
+from linearityiqa.data.loading.pixelcache import LOCK, cache_folder, open_cache
+from linearityiqa.data.loading.pixels import Decoding, PixelSource
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.files import try_lock
 from linearityiqa.images import ImageTransform, decode
@@ -175,7 +176,8 @@ import sys, time
 from pathlib import Path
 import numpy as np
 from linearityiqa.data.loading import pixelcache
-from linearityiqa.data.loading.pixelcache import PixelSource, open_cache
+from linearityiqa.data.loading.pixelcache import open_cache
+from linearityiqa.data.loading.pixels import PixelSource
 from linearityiqa.data.databases.table import ImageTable
 from linearityiqa.images import ImageTransform
 
