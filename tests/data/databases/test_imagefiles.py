@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linearityiqa.data.databases.imagefiles import find_images, names_inside
+from linearityiqa.data.databases.imagefiles import find_images
 from linearityiqa.data.databases.labels import Labels
 from linearityiqa.errors import DataError
 from linearityiqa.quality import QualityScale
@@ -37,12 +37,12 @@ def test_the_first_complete_folder_wins(tree):
 
 
 def test_names_get_one_spelling(tree):
-    assert names_inside(labels_of("./a.png", "images//deep/../b.png"), tree) == ("a.png", "images/b.png")
+    assert find_images(labels_of("./a.png", "images//deep/../b.png"), [tree], "") == (tree, ("a.png", "images/b.png"))
 
 
 def test_absolute_names_inside_the_folder_are_made_relative(tree):
     names = (str(tree / "images" / "a.png"), "../images/b.png")
-    assert names_inside(labels_of(*names), tree / "images") == ("a.png", "b.png")
+    assert find_images(labels_of(*names), [tree / "images"], "") == (tree / "images", ("a.png", "b.png"))
 
 
 def test_a_relative_folder_works(tree, monkeypatch):

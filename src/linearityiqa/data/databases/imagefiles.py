@@ -86,7 +86,7 @@ def find_places(labels: Labels, folder: Path, on_fault: OnFault) -> Places:
     What is done about faulty rows is as in `rows_by_name`.
 
     Raises:
-        DataError: as `names_inside`, where faults are refused.
+        DataError: as `rows_by_name`.
     """
     rows = rows_by_name(labels, folder, on_fault)
     if not folder.is_dir():
@@ -139,19 +139,15 @@ def _listing(folder: Path) -> Listing:
     return listing
 
 
-def names_inside(labels: Labels, folder: Path) -> tuple[str, ...]:
-    """The image names relative to `folder`, in one spelling (no ``.``, ``..`` or doubled slashes).
+def rows_by_name(labels: Labels, folder: Path, on_fault: OnFault) -> dict[str, int]:
+    """The row of each image, by its name relative to `folder` in one spelling (no ``.``, ``..`` or doubled slashes).
 
-    Soft links inside the folder are the user's own and are followed.
+    Soft links inside the folder are the user's own and are followed. Where faults are collected, their rows are left
+    out.
 
     Raises:
-        DataError: a name that leads out of the folder, or two rows of the same image.
+        DataError: where faults are refused: a name that leads out of the folder, or two rows of the same image.
     """
-    return tuple(rows_by_name(labels, folder, refuse))
-
-
-def rows_by_name(labels: Labels, folder: Path, on_fault: OnFault) -> dict[str, int]:
-    """The row of each image, by the names that `names_inside` gives; faulty rows are left out where collected."""
     rows: dict[str, int] = {}
     for row, name in enumerate(labels.names):
         if not is_name(name):  # the labels' own check has said so
