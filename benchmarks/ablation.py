@@ -8,7 +8,10 @@ images together. Nothing is chosen on those images: the tables give every epoch.
 import argparse
 import csv
 import statistics
+import sys
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +28,7 @@ from linearityiqa.config import (
     TransformConfig,
     run_folder,
 )
+from linearityiqa.errors import DivergedError
 from linearityiqa.reporting import Table, convergence, figure_bytes
 from linearityiqa.reproduce.run_folders import read_curves
 
@@ -47,7 +51,8 @@ def parser_of(description: str, arms: Iterable[str], *, output: str, size: int, 
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--arms", nargs="+", choices=tuple(arms), default=tuple(arms))
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--num_workers", type=int, default=0)
+    parser.add_argument("--num_workers", type=int, default=0, help="processes that decode the images, once")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once, each a process of its own")
     parser.add_argument("--report_only", action="store_true")
     parser.add_argument("--figure", type=Path, help="draw the curves into this PNG file")
     return parser
@@ -62,47 +67,78 @@ def run_all(options: argparse.Namespace, options_of: Callable[[str, int], tuple[
     """
     labels = write_labels(options.labels, options.output, options.train_images)
     runs = {
-        (arm, seed): run_of(*options_of(arm, seed), labels, options) for seed in options.seeds for arm in options.arms
+        (arm, seed): run_of(*options_of(arm, seed), [labels], options) for seed in options.seeds for arm in options.arms
     }
     if not options.report_only:
-        from linearityiqa.training import train
-
-        for config in runs.values():
-            train(config)
+        train_all(runs.values(), options)
     return runs
+
+
+def train_all(configs: Iterable[TrainConfig], options: argparse.Namespace) -> None:
+    """Carry out runs in their order, `--jobs` at once."""
+    if options.jobs == 1:
+        for config in configs:
+            train_one(config)
+        return
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        for run in [pool.submit(train_one, config) for config in configs]:
+            run.result()
+
+
+def train_one(config: TrainConfig) -> None:
+    """Carry out a run; one that diverges has a curve up to there, and that is its result."""
+    from linearityiqa.training import train
+
+    try:
+        train(config)
+    except DivergedError as problem:
+        print(f"{run_folder(config)}: {problem}", file=sys.stderr, flush=True)
+
+
+def read_labels(source: Path) -> list[dict[str, str]]:
+    with source.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
 
 
 def write_labels(source: Path, folder: Path, train_images: int | None) -> Path:
     """The labels with MOS in 0..100, validation and test images as one validation split, and fewer training images."""
-    with source.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    training = [number for number, row in enumerate(rows) if row["split"] == "train"]
-    used = set(training)
+    rows = read_labels(source)
+    training = [row for row in rows if row["split"] == "train"]
     if train_images is not None:
-        used = set(np.random.default_rng(0).choice(training, train_images, replace=False).tolist())
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "labels.csv"
+        chosen = np.random.default_rng(0).choice(len(training), train_images, replace=False)
+        training = [training[number] for number in sorted(chosen)]
+    name = "labels" if train_images is None else f"labels-{train_images}"
+    return write_csv(folder / f"{name}.csv", training, [row for row in rows if row["split"] != "train"])
+
+
+def write_csv(path: Path, training: list[dict[str, str]], tested: list[dict[str, str]], scale: float = 100) -> Path:
+    """A label file whose MOS are those of the rows times `scale`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(("image_name", "mos", "split"))
-        for number, row in enumerate(rows):
-            split = "train" if row["split"] == "train" else "val"
-            if split == "val" or number in used:
-                writer.writerow((row["image_name"], f"{100 * float(row['mos']):.4f}", split))
+        for split, rows in (("train", training), ("val", tested)):
+            writer.writerows((row["image_name"], f"{scale * float(row['mos']):.4f}", split) for row in rows)
     return path
 
 
-def run_of(loss: LossConfig, optimiser: OptimiserConfig, labels: Path, options: argparse.Namespace) -> TrainConfig:
+def run_of(
+    loss: LossConfig, optimiser: OptimiserConfig, labels: list[Path], options: argparse.Namespace
+) -> TrainConfig:
+    first, *more = map(str, labels)
+    images = options.images or options.labels.parent / "images"
     return TrainConfig(
         loss=loss,
         model=ModelConfig(architecture=options.architecture),
-        data=DataConfig(dataset=str(labels), image_dir=options.images or options.labels.parent / "images"),
+        data=DataConfig(
+            dataset=first, image_dir=images, more_datasets=tuple(more), more_image_dirs=(images,) * len(more)
+        ),
         transform=TransformConfig(resize=True, resize_size_h=options.size, resize_size_w=options.size),
         optimiser=optimiser,
         device=DeviceConfig(
             device=options.device, num_workers=options.num_workers, cache=str(options.output.resolve() / "cache")
         ),
-        run=RunConfig(log_dir=options.output / "runs"),
+        run=RunConfig(log_dir=options.output / "runs", pbar=options.jobs == 1),
     )
 
 

@@ -1,16 +1,22 @@
-"""What the loss and the scale of the labels do, over seeds: the ablation of docs/benchmarks.md.
+"""What the loss and the scale of the labels do, over seeds and settings: docs/replication.md and docs/benchmarks.md.
 
     python benchmarks/loss_ablation.py --labels mos.csv --weights mobilenet_v2.pth --output ablation
     python benchmarks/loss_ablation.py --labels split.csv --images BIQ2021/Images --output replication \\
-        --architecture timm/tf_efficientnet_lite0 --size 128 --epochs 4    # the whole of BIQ2021: docs/replication.md
+        --architecture timm/tf_efficientnet_lite0 --size 224 --epochs 10    # the whole of BIQ2021
+    python benchmarks/loss_ablation.py ... --settings all    # other learning rates, batches, numbers of images, scales
 
-Trains a network (by default mobilenet_v2 at 256 x 256) from ImageNet weights with every arm and seed, under one budget,
-on the training split of a CSV database whose MOS lie in 0..1 (they are multiplied by 100), and tests every epoch on its
-validation and test images together. Nothing is chosen on those images: the tables give every epoch. Runs go on where
-they stopped; with --report_only the tables are made of what is there.
+Trains a network (by default mobilenet_v2 at 256 x 256) from ImageNet weights with every arm, setting and seed, under
+one budget, on the training split of a CSV database whose MOS lie in 0..1 (they are multiplied by 100), and tests every
+epoch on its validation and test images together. Nothing is chosen on those images: the tables give every epoch. Runs
+go on where they stopped; with --report_only the tables are made of what is there.
 """
 
-from ablation import draw, parser_of, run_all, tables
+import argparse
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ablation import Runs, draw, parser_of, read_labels, run_of, tables, train_all, write_csv, write_labels
 
 from linearityiqa.config import LabelScale, LossConfig, LossType, OptimiserConfig
 
@@ -23,20 +29,79 @@ ARMS: dict[str, tuple[LossType, LabelScale]] = {
 }
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What is done otherwise than in the paper: options of the optimiser, and what is trained on."""
+
+    optimiser: dict[str, Any] = field(default_factory=dict)
+    train_images: int | None = None
+    two_scales: bool = False
+
+
+PAPER = "the paper's"
+SETTINGS: dict[str, Setting] = {
+    PAPER: Setting(),
+    "learning rate 1e-5": Setting({"learning_rate": 1e-5}),
+    "learning rate 1e-3": Setting({"learning_rate": 1e-3}),
+    "learning rate 1e-2": Setting({"learning_rate": 1e-2}),
+    "batches of 4": Setting({"batch_size": 4}),
+    "batches of 32": Setting({"batch_size": 32}),
+    "backbone frozen": Setting({"ft_lr_ratio": 0.0}),
+    "backbone at the rate of the heads": Setting({"ft_lr_ratio": 1.0}),
+    "250 images": Setting(train_images=250),
+    "1,000 images": Setting(train_images=1000),
+    "4,000 images": Setting(train_images=4000),
+    "half of the MOS on 0..100, half on 0..5": Setting(two_scales=True),
+}
+
+
 def main() -> None:
-    options = parser_of(__doc__, ARMS, output="ablation", size=256, epochs=2).parse_args()
-
-    def options_of(arm: str, seed: int) -> tuple[LossConfig, OptimiserConfig]:
-        loss_type, label_scale = ARMS[arm]
-        return LossConfig(loss_type=loss_type), OptimiserConfig(
-            seed=seed, weights=options.weights, epochs=options.epochs, label_scale=label_scale
-        )
-
-    runs = run_all(options, options_of)
-    for table in tables(runs, options.epochs, base="Norm-in-Norm"):
-        print(table.to_markdown())
+    parser = parser_of(__doc__, ARMS, output="ablation", size=256, epochs=2)
+    parser.add_argument("--settings", nargs="+", choices=(*SETTINGS, "all"), default=[PAPER], metavar="SETTING")
+    options = parser.parse_args()
+    names = list(SETTINGS) if "all" in options.settings else options.settings
+    runs = {name: runs_of(SETTINGS[name], options) for name in names}
+    if not options.report_only:
+        # seed by seed: what is there after a stop says something of every setting
+        train_all((runs[name][arm, seed] for seed in options.seeds for name in names for arm in options.arms), options)
+    for name in names:
+        print(f"# {name}\n")
+        for table in tables(runs[name], options.epochs, base="Norm-in-Norm"):
+            print(table.to_markdown())
     if options.figure is not None:
-        draw(runs, options.epochs, options.figure)
+        draw(runs[names[0]], options.epochs, options.figure)
+
+
+def runs_of(setting: Setting, options: argparse.Namespace) -> Runs:
+    """The run of every arm and seed in a setting."""
+    labels = labels_of(setting, options)
+    runs = {}
+    for seed in options.seeds:
+        for arm in options.arms:
+            loss_type, label_scale = ARMS[arm]
+            optimiser = OptimiserConfig(
+                seed=seed,
+                weights=options.weights,
+                epochs=options.epochs,
+                label_scale=label_scale,
+                **setting.optimiser,
+            )
+            runs[arm, seed] = run_of(LossConfig(loss_type=loss_type), optimiser, labels, options)
+    return runs
+
+
+def labels_of(setting: Setting, options: argparse.Namespace) -> list[Path]:
+    """The label files that are trained on; what is tested is in the first."""
+    if not setting.two_scales:
+        return [write_labels(options.labels, options.output, setting.train_images or options.train_images)]
+    rows = read_labels(options.labels)
+    training = [row for row in rows if row["split"] == "train"]
+    tested = [row for row in rows if row["split"] != "train"]
+    half = len(training) // 2
+    return [
+        write_csv(options.output / "labels-0-100.csv", training[:half], tested),
+        write_csv(options.output / "labels-0-5.csv", training[half:], [], scale=5),
+    ]
 
 
 if __name__ == "__main__":
