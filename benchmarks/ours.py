@@ -32,13 +32,18 @@ class OurProcedure:
         device: str,
         folder: Path,
         opt_level: str = "O1",
+        *,
+        randomness: bool = False,
+        compiled: bool = False,
     ) -> None:
         self.config = TrainConfig(
             model=ModelConfig(architecture=architecture),
             data=DataConfig(dataset=str(labels)),
             transform=TransformConfig(resize=True, resize_size_h=size[0], resize_size_w=size[1]),
-            optimiser=OptimiserConfig(weights="none", batch_size=batch_size, epochs=1000, opt_level=opt_level),
-            device=DeviceConfig(device=device, cache=str(folder / "cache")),
+            optimiser=OptimiserConfig(
+                weights="none", batch_size=batch_size, epochs=1000, opt_level=opt_level, randomness=randomness
+            ),
+            device=DeviceConfig(device=device, cache=str(folder / "cache"), compile=compiled),
             run=RunConfig(output=Path(tempfile.mkdtemp(dir=folder)), test_during_training=True, save_minutes=1e6),
         )
 

@@ -66,6 +66,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--growth", type=int, nargs="+", default=(100, 1000, 10000), help="numbers of images")
     parser.add_argument("--start_images", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--alone", action="store_true", help="time this project only, where the other takes too long")
+    parser.add_argument("--randomness", action="store_true", help="as the option of train")
+    parser.add_argument("--compile", action="store_true", help="as the option of train")
     parser.add_argument("--probe", choices=("ours", "published"), help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -79,6 +82,8 @@ def ours_of(options: argparse.Namespace, labels: Path) -> OurProcedure:
         options.device,
         options.folder,
         options.opt_level,
+        randomness=options.randomness,
+        compiled=options.compile,
     )
 
 
@@ -103,7 +108,9 @@ def timing_table(options: argparse.Namespace, sections: list[str]) -> Table:
     for section in sections:
         call, baseline, images = arms[section]
         rounds = options.rounds if section in ("evaluation", "epoch") else 3 * options.rounds
-        sides = {OURS: synchronised(call), PUBLISHED: memory_given_back()(synchronised(baseline))}
+        sides = {OURS: synchronised(call)}
+        if not options.alone:
+            sides[PUBLISHED] = memory_given_back()(synchronised(baseline))
         timing = take_turns(sides, images=images, rounds=rounds)
         rows.append([section, *rates_of(timing), share_of_peak(options, arms[section], timing, section)])
         print(f"measured {section}", file=sys.stderr, flush=True)
@@ -123,6 +130,8 @@ def synchronised(call):
 
 
 def rates_of(timing: Timing) -> list[str]:
+    if PUBLISHED not in timing.seconds:
+        return [f"{timing.rate(OURS):.2f}", "–", "–"]
     ratio, low, high = timing.ratio(OURS, PUBLISHED)
     return [f"{timing.rate(OURS):.2f}", f"{timing.rate(PUBLISHED):.2f}", f"{ratio:.2f} ({low:.2f} to {high:.2f})"]
 
@@ -131,8 +140,8 @@ def share_of_peak(options: argparse.Namespace, arm: tuple[Call, Call, int], timi
     """Operations of a step a second, over the machine's rate of square matrix products of the same type."""
     if section != "step":
         return ""
-    _, baseline, images = arm
-    rate = operations_of(baseline) / images * timing.rate(OURS)
+    call, baseline, images = arm
+    rate = operations_of(call if options.alone else baseline) / images * timing.rate(OURS)
     half = options.opt_level == "O1" and (options.device != "cpu" or cpu_computes_bfloat16())
     dtype = "bfloat16" if half else "float32"
     peak = matrix_rate(dtype, options.device)
