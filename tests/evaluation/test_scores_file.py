@@ -7,8 +7,7 @@ import pytest
 
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation.methods import read_methods, short_names
-from linearityiqa.scoring.results import PLAIN, ImageScore
-from linearityiqa.scoring.rows import csv_header, csv_row, json_row
+from linearityiqa.scoring.results import PLAIN, ImageScore, csv_header, csv_row, json_row
 
 RESULTS = [
     ImageScore("/photos/x/a.png", score=3.0, stage3=2.0, stage4=1.0, on_scale=True),

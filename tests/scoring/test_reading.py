@@ -8,8 +8,7 @@ import pytest
 from linearityiqa.errors import OutputError
 from linearityiqa.scoring import Details, ImageScore
 from linearityiqa.scoring.output import open_output
-from linearityiqa.scoring.output.provenance import Provenance
-from linearityiqa.scoring.output.reading import read_scores
+from linearityiqa.scoring.output.provenance import Provenance, read_scores
 from pixel_runtime import make_record
 
 RESULTS = [

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from linearityiqa.config import ServeConfig
 from linearityiqa.scoring import Runtime, Scorer
 from linearityiqa.serving.app import create_app
-from linearityiqa.serving.security import Token
+from linearityiqa.serving.gate import Token
 from linearityiqa.serving.service import Service
 from pixel_runtime import PixelRuntime
 

@@ -14,7 +14,7 @@ from PIL import Image
 from linearityiqa.config import LimitsConfig, TransformConfig
 from linearityiqa.packaged import bundled_card
 from linearityiqa.scoring import Scorer
-from linearityiqa.serving.security import HEADERS, Token
+from linearityiqa.serving.gate import HEADERS, Token
 from live_service import encoded, grey
 from pixel_runtime import PixelRuntime, make_record
 from serving.conftest import TOKEN

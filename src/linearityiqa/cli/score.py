@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from linearityiqa.record import ModelRecord
     from linearityiqa.scoring import ImageScore, Scorer
     from linearityiqa.scoring.gallery import Gallery
-    from linearityiqa.scoring.tally import Tally
+    from linearityiqa.scoring.results import Tally
 
 DESCRIPTION = "Score photographs: image files, folders, globs, or a list of paths on standard input (-)."
 DEMO_DESCRIPTION = "Score one photograph, as the paper's test_demo.py does."
@@ -120,7 +120,7 @@ class _Task:
 
     def print_scores(self) -> "Tally":
         """Score the images, and print their rows; after a stop the page holds those that were scored."""
-        from linearityiqa.scoring.tally import Tally
+        from linearityiqa.scoring.results import Tally
 
         tally = Tally()
         try:
@@ -134,8 +134,8 @@ class _Task:
 
     def append_scores(self, output: Path) -> "Tally":
         """Append a row to the output for each image that has none yet; then look at all rows that it holds."""
-        from linearityiqa.scoring.output.reading import read_scores
-        from linearityiqa.scoring.tally import Tally
+        from linearityiqa.scoring.output.provenance import read_scores
+        from linearityiqa.scoring.results import Tally
 
         if self._config.ray is None:
             stored = self._append(output)

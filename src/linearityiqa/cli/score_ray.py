@@ -11,10 +11,10 @@ from linearityiqa.config import ScoreConfig
 from linearityiqa.errors import ConfigError, Interrupted
 from linearityiqa.record import ModelRecord
 from linearityiqa.scoring import Details, expand
+from linearityiqa.scoring.inputs import expand_url, is_url
 from linearityiqa.scoring.output import Provenance
 from linearityiqa.scoring.output.parquet import ParquetOutput
 from linearityiqa.scoring.ray_job import ScoringJob, resources_of, score_on_ray
-from linearityiqa.scoring.urls import expand_url, is_url
 
 
 def score_on_cluster(config: ScoreConfig, record: ModelRecord) -> None:

@@ -11,7 +11,7 @@ from linearityiqa.config import ScoreConfig
 if TYPE_CHECKING:
     from linearityiqa.record import ModelRecord
     from linearityiqa.scoring import Details, ImageScore
-    from linearityiqa.scoring.tally import Tally
+    from linearityiqa.scoring.results import Tally
 
 
 class Format(NamedTuple):
@@ -23,8 +23,7 @@ class Format(NamedTuple):
 
 def format_of(config: ScoreConfig, details: "Details", record: "ModelRecord") -> Format:
     """The format that the options ask for."""
-    from linearityiqa.scoring.rows import csv_header, csv_row, json_row
-    from linearityiqa.scoring.tally import decimals
+    from linearityiqa.scoring.results import csv_header, csv_row, decimals, json_row
 
     if config.json:
         return Format(None, lambda result: json_row(result, details))
@@ -87,7 +86,7 @@ def print_summary(tally: "Tally", record: "ModelRecord", *, below_table: bool) -
     Returns:
         1 where any image has no score, else 0.
     """
-    from linearityiqa.scoring.tally import decimals
+    from linearityiqa.scoring.results import decimals
 
     line = tally.line(decimals(record.scale))
     if line:

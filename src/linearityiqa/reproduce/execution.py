@@ -85,7 +85,7 @@ def _carry_out_all(jobs: Sequence[Job], config: ReproduceConfig) -> Iterator[tup
     from linearityiqa.training.stopping import StopRequest
 
     if config.ray is not None:
-        from linearityiqa.reproduce.ray_cluster import run_on_ray
+        from linearityiqa.reproduce.processes import run_on_ray
 
         ray = connect(config.ray)  # before the signals are taken over: Ray sets handlers of its own
         try:

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from linearityiqa.config import ScoringDeviceConfig
 from linearityiqa.errors import ConfigError, OutputError
+from linearityiqa.scoring.inputs import is_url, read_url
 from linearityiqa.scoring.output.parquet import ParquetOutput, part_name, row_of, write_part
 from linearityiqa.scoring.results import Details
 from linearityiqa.scoring.scorer import Scorer
-from linearityiqa.scoring.urls import is_url, read_url
 
 BLOCK_IMAGES = 500
 """Most images of a block: what is lost with a worker."""

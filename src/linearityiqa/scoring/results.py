@@ -13,6 +13,16 @@ from linearityiqa.scoring.quality_map import QualityMap
 
 if TYPE_CHECKING:
     import pandas as pd
+import csv
+import io
+import json
+from array import array
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linearityiqa.quality import QualityScale
 
 MOST_SHOWN = 60
 """Rows that a notebook shows; of more images the first and the last."""
@@ -45,7 +55,7 @@ class ImageScore:
         score: predicted quality on the scale of the model's database, never clipped; None where it failed.
         stage3: the score of the shallower head alone, on the same scale.
         stage4: the score of the deeper head alone, on the same scale.
-        uncertainty: standard deviation of `score` over views of the image (`linearityiqa.scoring.views`), on the same
+        uncertainty: standard deviation of `score` over views of the image, on the same
             scale; None where it was not asked for.
         on_scale: whether `score` lies on the scale of the model's database; None where that scale is unknown.
         notes: what was done to decode the image, e.g. ``"EXIF orientation applied"``.
@@ -158,3 +168,81 @@ def columns(details: Details = PLAIN) -> tuple[str, ...]:
 
 COLUMNS = columns()
 """The columns that are always there."""
+
+
+def csv_header(details: Details) -> str:
+    """The first line of a CSV file, without its end."""
+    return csv_line(columns(details))
+
+
+def csv_row(result: ImageScore, details: Details) -> str:
+    """A result as a line of CSV, without its end; a path may make it several lines, in quotes."""
+    return csv_line(map(_cell, result.as_dict(details).values()))
+
+
+def json_row(result: ImageScore, details: Details) -> str:
+    """A result as a line of JSON, in ASCII, without its end."""
+    return json.dumps(result.as_dict(details))
+
+
+def csv_line(cells: Iterable[Any]) -> str:
+    """Cells as a line of CSV, without its end."""
+    line = io.StringIO()
+    end = "\r\n"  # what the end consists of is quoted inside a cell: a path may hold either
+    csv.writer(line, lineterminator=end).writerow(cells)
+    return line.getvalue().removesuffix(end)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "; ".join(value) if isinstance(value, list) else value
+
+
+class Tally:
+    """Counts results as they pass by; takes 8 bytes for each.
+
+    Attributes:
+        total: number of results.
+        scores: those of results that have one.
+    """
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.scores: array[float] = array("d")
+
+    @property
+    def failed(self) -> int:
+        """How many have no score."""
+        return self.total - len(self.scores)
+
+    def watch(self, results: Iterable[ImageScore]) -> Iterator[ImageScore]:
+        """Yield results, and count them."""
+        for result in results:
+            self.total += 1
+            if result.score is not None:
+                self.scores.append(result.score)
+            yield result
+
+    def line(self, digits: int) -> str:
+        """The summary in words: of several images how their scores lie, and how many have none."""
+        parts = []
+        if self.total > 1 and self.scores:
+            tenth, median, ninetieth = quantiles(self.scores, digits)
+            parts.append(
+                f"{len(self.scores)} image{'s' * (len(self.scores) > 1)} scored: median {median}, "
+                f"10th percentile {tenth}, 90th percentile {ninetieth}"
+            )
+        if self.failed:
+            parts.append(f"{self.failed} of {self.total} images could not be scored")
+        return "; ".join(parts)
+
+
+def quantiles(scores: Sequence[float] | NDArray[np.float64], digits: int) -> list[str]:
+    """Tenth percentile, median and ninetieth percentile of at least one score, as people read them."""
+    return [f"{value:.{digits}f}" for value in np.percentile(scores, (10, 50, 90))]
+
+
+def decimals(scale: QualityScale | None) -> int:
+    """Digits after the point of a score that people read: two, or three on a scale as short as 0..1."""
+    return 3 if scale is not None and scale.high - scale.low < 2 else 2

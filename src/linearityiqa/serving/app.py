@@ -11,11 +11,9 @@ from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
 from linearityiqa.serving import pages
-from linearityiqa.serving.gate import Gate
-from linearityiqa.serving.metrics import CONTENT_TYPE
+from linearityiqa.serving.gate import CONTENT_TYPE, Gate, Token, refuse_other_sites
 from linearityiqa.serving.problems import Problem, busy
 from linearityiqa.serving.schemas import Health, Model, ProblemDetails, Scores, ScoringProblem, problem_responses
-from linearityiqa.serving.security import Token, refuse_other_sites
 from linearityiqa.serving.service import Service
 
 DESCRIPTION = """\

@@ -12,7 +12,7 @@ from linearityiqa.config.serve import LimitsConfig
 from linearityiqa.errors import DataError, ImageTooLargeError
 from linearityiqa.scoring import Details, ImageScore, PreprocessedImage, Scorer
 from linearityiqa.scoring.batching import WAITING_PIXELS
-from linearityiqa.serving.metrics import Metrics
+from linearityiqa.serving.gate import Metrics
 from linearityiqa.serving.problems import busy
 from linearityiqa.serving.uploads import Upload
 

@@ -13,8 +13,8 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from linearityiqa.config.serve import LimitsConfig
+from linearityiqa.serving.gate import HEADERS
 from linearityiqa.serving.problems import Problem, busy, malformed
-from linearityiqa.serving.security import HEADERS
 
 LINGER_SECONDS = 5.0
 """How long the rest of a refused body is read and dropped: cut earlier, the connection would lose the answer."""

@@ -1,18 +1,130 @@
 """What every request passes: counted, refused while the service stops, answered whatever goes wrong inside."""
 
 import asyncio
+import hashlib
+import hmac
 import logging
+import os
+import stat
 import time
 import traceback
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
-from starlette.requests import ClientDisconnect
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from linearityiqa.serving.metrics import Metrics
+from linearityiqa.errors import ConfigError
 from linearityiqa.serving.problems import Problem, busy
-from linearityiqa.serving.security import HEADERS
+
+MIN_TOKEN_LENGTH = 16
+MAX_TOKEN_BYTES = 4096
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+"""Of every answer that does not set them itself."""
+
+
+class Token:
+    """The secret that clients of /v1 must send.
+
+    Args:
+        path: a file that holds it, on one line.
+
+    Raises:
+        ConfigError: the file cannot be read, is open to others than its owner, or holds no token.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            with path.open("rb") as stream:
+                mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
+                content = stream.read(MAX_TOKEN_BYTES + 1)
+        except OSError as cause:
+            raise ConfigError(f"cannot read the token file {path}: {cause.strerror}. Check the path.") from cause
+        if mode & 0o077:
+            raise ConfigError(f"the token file {path} is open to others (mode {mode:o}). Run: chmod 600 {path}")
+        token = content.strip()
+        if not MIN_TOKEN_LENGTH <= len(token) <= MAX_TOKEN_BYTES or not all(33 <= byte <= 126 for byte in token):
+            raise ConfigError(
+                f"the token file {path} must hold one line of at least {MIN_TOKEN_LENGTH} printable ASCII characters "
+                f"without spaces. Make one with: openssl rand -hex 32 > {path}"
+            )
+        self._digest = hashlib.sha256(token).digest()
+
+    def check(self, request: Request) -> None:
+        """Let a request with the token pass.
+
+        Raises:
+            Problem: 401, the token is missing or wrong.
+        """
+        kind, _, sent = request.headers.get("authorization", "").partition(" ")
+        # digests are compared, so that the time tells nothing of the token's length either
+        digest = hashlib.sha256(sent.strip().encode("latin-1")).digest()
+        if not hmac.compare_digest(digest, self._digest) or kind.lower() != "bearer":
+            detail = "this service wants a token. Send the header Authorization: Bearer TOKEN."
+            raise Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+def refuse_other_sites(request: Request) -> None:
+    """Refuse what a page of another web site makes a visitor's browser send.
+
+    Raises:
+        Problem: 403.
+    """
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        raise Problem(403, "requests that another web site makes a browser send are refused.")
+
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metrics:
+    """The measures of one service, in a registry of their own.
+
+    Attributes:
+        requests: answers, by path as in the documentation, method and status.
+        request_seconds: time from a request's headers to its answer, by path.
+        photographs: photographs by outcome: scored, failed, unreadable, too large.
+        queue: photographs that wait or are being scored.
+        in_flight: requests that are being answered.
+        buffered: bytes of bodies that are held.
+        batch_size: photographs of a batch.
+        network_seconds: time of a batch in the network.
+    """
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        count = partial(Counter, namespace="linearityiqa", registry=self._registry)
+        gauge = partial(Gauge, namespace="linearityiqa", registry=self._registry)
+        spread = partial(Histogram, namespace="linearityiqa", registry=self._registry)
+        self.requests = count("requests", "Answers", ("path", "method", "status"))
+        self.request_seconds = spread("request_seconds", "Time from headers to answer", ("path",), buckets=_SECONDS)
+        self.in_flight = gauge("requests_in_flight", "Requests that are being answered")
+        self.buffered = gauge("buffered_bytes", "Bytes of bodies that are held")
+        self.photographs = count("photographs", "Photographs by outcome", ("outcome",))
+        self.queue = gauge("queued_photographs", "Photographs that wait or are being scored")
+        self.batch_size = spread("batch_photographs", "Photographs of a batch", buckets=(1, 2, 4, 8, 16, 32, 64))
+        self.network_seconds = spread("network_seconds", "Time of a batch in the network", buckets=_SECONDS)
+        ProcessCollector(registry=self._registry)
+
+    def text(self) -> bytes:
+        """All measures in Prometheus' text format."""
+        return generate_latest(self._registry)
+
 
 logger = logging.getLogger(__name__)
 

@@ -17,8 +17,7 @@ from linearityiqa.errors import ConfigError
 from linearityiqa.scoring import Scorer
 from linearityiqa.serving.app import create_app
 from linearityiqa.serving.connections import BoundedProtocol
-from linearityiqa.serving.gate import Traffic
-from linearityiqa.serving.security import Token
+from linearityiqa.serving.gate import Token, Traffic
 from linearityiqa.serving.service import Service
 
 logger = logging.getLogger(__name__)

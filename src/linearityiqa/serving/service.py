@@ -12,12 +12,10 @@ from linearityiqa.data.loading.batch_limits import default_workers
 from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.scoring import Details, PreprocessedImage, Scorer
 from linearityiqa.serving import schemas
-from linearityiqa.serving.answers import described_model, described_scale, file_score
 from linearityiqa.serving.batcher import Answer, MicroBatcher
-from linearityiqa.serving.gate import Traffic
-from linearityiqa.serving.metrics import Metrics
+from linearityiqa.serving.gate import Metrics, Traffic
 from linearityiqa.serving.pages import CARD
-from linearityiqa.serving.problems import Problem
+from linearityiqa.serving.problems import Problem, described_model, described_scale, file_score
 from linearityiqa.serving.uploads import Buffer, read_uploads
 
 T = TypeVar("T")

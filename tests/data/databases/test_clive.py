@@ -5,7 +5,7 @@ import pytest
 import scipy.io
 
 from layouts import make_clive
-from linearityiqa.data.databases import matfile
+from linearityiqa.data.databases import infomat
 from linearityiqa.data.databases.published.clive import read_clive
 from linearityiqa.errors import DataError
 
@@ -79,6 +79,6 @@ def test_a_score_that_is_not_finite_is_named(release):
 
 
 def test_large_files_are_refused_unread(release, monkeypatch):
-    monkeypatch.setattr(matfile, "MAX_BYTES", 10)
+    monkeypatch.setattr(infomat, "MAX_BYTES", 10)
     with pytest.raises(DataError, match="more than 10 bytes"):
         read_clive(release)

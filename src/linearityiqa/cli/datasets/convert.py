@@ -8,7 +8,7 @@ from typing import Any
 from linearityiqa.cli.datasets.written import image_dir_of, where_images
 from linearityiqa.cli.parsing import parse
 from linearityiqa.config import ConvertConfig
-from linearityiqa.data.databases.infomat_writer import write_info_mat
+from linearityiqa.data.databases.infomat import write_info_mat
 from linearityiqa.data.databases.labelfile import names_for, refuse_to_overwrite, write_csv
 from linearityiqa.data.databases.sources import KNOWN, LabelSource, open_label_file, open_labels
 

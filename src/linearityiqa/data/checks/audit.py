@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from linearityiqa.config import CheckConfig
 from linearityiqa.console import track
 from linearityiqa.data.checks.duplicates import Rows, check_near_duplicates, check_same_files, same_files, stand_ins
-from linearityiqa.data.checks.findings import Finding, Report, in_order
+from linearityiqa.data.checks.findings import Finding, Report, check_labels, in_order
 from linearityiqa.data.checks.images import ImageCheck, check_images, check_unlisted, glances
-from linearityiqa.data.checks.labels import check_labels
 from linearityiqa.data.checks.neardup import SIDE, find_near_duplicates
 from linearityiqa.data.databases.imagefiles import Places, find_places
 from linearityiqa.data.databases.labels import Fault, Labels

@@ -1,6 +1,7 @@
 """The label files of the LinearityIQA authors: ``<name>info.mat``, MATLAB 7.3 and so HDF5."""
 
 import math
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,141 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linearityiqa.data.databases.labels import MAX_NAME, Labels, OnFault, check_count, place, refuse
-from linearityiqa.data.databases.splits import rows_by_order
+from linearityiqa.data.databases.splits import SPLITS, rows_by_order
 from linearityiqa.errors import DataError
 from linearityiqa.extras import require
+from linearityiqa.files import atomic_path
 from linearityiqa.quality import QualityScale
+
+MAX_BYTES = 1 << 20
+"""Largest .mat file that is read (those of the releases have some 10 kB; compression grows one at most 1000-fold)."""
+
+_NUMBERS = ("double", "single", "logical", "uint8")
+
+
+def read_numbers(path: Path, name: str, release: str) -> NDArray[np.float64]:
+    """A numeric variable as a flat array.
+
+    Args:
+        path: the file.
+        name: the variable; nothing else in the file is read.
+        release: the database, for messages.
+
+    Raises:
+        DataError: the file is missing, damaged, too large or without such a variable.
+        MissingExtraError: SciPy is not installed.
+    """
+    return _variable(path, name, _NUMBERS, release).astype(np.float64)
+
+
+def read_texts(path: Path, name: str, release: str) -> tuple[str, ...]:
+    """A cell array of texts, flat; arguments and errors as those of `read_numbers`."""
+    cells = _variable(path, name, ("cell",), release)
+    return tuple(_text(cell, path, row, release) for row, cell in enumerate(cells))
+
+
+def _variable(path: Path, name: str, classes: tuple[str, ...], release: str) -> NDArray[Any]:
+    scipy_io = require("scipy.io", "train")
+    if not path.is_file():
+        raise DataError(f"the {release} release lacks {path}. Copy it again.")
+    if path.stat().st_size > MAX_BYTES:
+        raise DataError(f"{path} has more than {MAX_BYTES} bytes: it is not of the {release} release.")
+    try:
+        kinds = {entry[0]: entry[2] for entry in scipy_io.whosmat(path)}
+        values = scipy_io.loadmat(path, variable_names=[name])[name] if kinds.get(name) in classes else None
+    except Exception as cause:  # a damaged file fails in many ways inside SciPy
+        raise DataError(f"{path} cannot be read as a MATLAB file: {cause}. Copy it from the release again.") from cause
+    if values is None:
+        held = ", ".join(f"{key} ({value})" for key, value in kinds.items()) or "nothing"
+        raise DataError(
+            f"{path} has no variable {name} of class {classes[0]}; it has {held}. Copy it from the release again."
+        )
+    return np.ravel(values)
+
+
+def _text(cell: Any, path: Path, row: int, release: str) -> str:
+    if not (isinstance(cell, np.ndarray) and cell.dtype.kind == "U" and cell.size == 1):
+        raise DataError(f"{path}: entry {row + 1} is not an image name. Copy it from the {release} release again.")
+    return str(cell.item())
+
+
+HEADER_BYTES = 512
+_TEXT = b"MATLAB 7.3 MAT-file, Platform: GLNXA64, written by linearityiqa HDF5 schema 1.00 ."
+
+
+def write_info_mat(
+    path: Path, labels: Labels, names: tuple[str, ...], *, splits: int, seed: int, opinion_factor: float = 1.0
+) -> tuple[float, float]:
+    """Write im_names, subjective_scores, subjective_scoresSTD, ref_ids and index, as `read_info_mat` describes them.
+
+    References are numbered from 1 in the order in which they first appear; where they are not known, each image is its
+    own. The first column of index is the split of the labels, where they have one, with references in random order
+    inside each part; the other columns are random orders, from ``default_rng([seed, column])``. Deviations that are not
+    known are written as nan.
+
+    Args:
+        path: the file; it appears whole or not at all.
+        labels: the rows.
+        names: their image names.
+        splits: columns of index.
+        seed: seed of the random orders.
+        opinion_factor: what deviations will be multiplied with when the file is read.
+
+    Returns:
+        The train_ratio and train_and_val_ratio that cut the first column into the split of the labels, or else the
+        usual 0.6 and 0.8.
+
+    Raises:
+        MissingExtraError: h5py is not installed.
+        OSError: the file cannot be written.
+    """
+    h5py: Any = require("h5py", "train")
+    numbers = _numbered(labels.references or names)
+    count = int(numbers.max())
+    orders = [np.random.default_rng([seed, column]).permutation(count) + 1 for column in range(splits)]
+    ratios = (0.6, 0.8)
+    if labels.splits is not None:
+        parts = [np.unique(numbers[labels.splits[name]]) for name in SPLITS]
+        rng = np.random.default_rng([seed, 0])
+        orders[0] = np.concatenate([rng.permutation(part) for part in parts])
+        train, val = len(parts[0]), len(parts[1])
+        ratios = ((train + 0.5) / count, (train + val + 0.5) / count)  # halfway, so that rounding cannot matter
+    deviations = np.full(len(names), np.nan) if labels.mos_std is None else labels.mos_std / opinion_factor
+    with atomic_path(path) as temporary:
+        with h5py.File(temporary, "w", userblock_size=HEADER_BYTES) as file:
+            _write_names(h5py, file, names)
+            columns = {
+                "subjective_scores": labels.mos[None],
+                "subjective_scoresSTD": deviations[None],
+                "ref_ids": numbers[None].astype(np.float64),
+                "index": np.stack(orders, axis=1).astype(np.float64),
+            }
+            for name, values in columns.items():
+                file.create_dataset(name, data=values).attrs["MATLAB_class"] = np.bytes_("double")
+        with temporary.open("r+b") as stream:
+            stream.write(_TEXT.ljust(116) + bytes(8) + struct.pack("<H", 0x0200) + b"IM")
+    return ratios
+
+
+def _numbered(references: tuple[str, ...]) -> NDArray[np.int64]:
+    codes: dict[str, int] = {}
+    return np.array([codes.setdefault(reference, len(codes) + 1) for reference in references])
+
+
+def _write_names(h5py: Any, file: Any, names: tuple[str, ...]) -> None:
+    """A cell array of texts: references to arrays of UTF-16 code units in a group of their own."""
+    texts = file.create_group("#refs#")
+    cells = file.create_dataset("im_names", (1, len(names)), dtype=h5py.ref_dtype)
+    cells.attrs["MATLAB_class"] = np.bytes_("cell")
+    references = np.empty((1, len(names)), dtype=h5py.ref_dtype)
+    for number, name in enumerate(names):
+        units = np.frombuffer(name.encode("utf-16-le"), dtype="<u2")
+        text = texts.create_dataset(f"name{number}", data=units[:, None])
+        text.attrs["MATLAB_class"] = np.bytes_("char")
+        text.attrs["MATLAB_int_decode"] = np.int32(2)
+        references[0, number] = text.ref
+    cells[...] = references
+
 
 MAX_CHUNK_BYTES = 1 << 28
 """Largest compressed block of the file that is unpacked."""
@@ -137,10 +269,10 @@ def _names(file: Any, count: int, path: Path) -> tuple[str, ...]:
     item = _dataset(file, "im_names", path)
     if item.shape != (1, count) or h5py.check_ref_dtype(item.dtype) is not h5py.Reference:
         raise DataError(f"{path}: im_names is not one row of {count} references to texts. Copy the file again.")
-    return tuple(_text(file, reference, row, path) for row, reference in enumerate(item[0, :]))
+    return tuple(_infomat_text(file, reference, row, path) for row, reference in enumerate(item[0, :]))
 
 
-def _text(file: Any, reference: Any, row: int, path: Path) -> str:
+def _infomat_text(file: Any, reference: Any, row: int, path: Path) -> str:
     where = place(path, row)
     if not reference:
         raise DataError(f"{where}: the name is missing. Copy the file again.")

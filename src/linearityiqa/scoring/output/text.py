@@ -15,8 +15,7 @@ from linearityiqa.errors import OutputError
 from linearityiqa.files import try_lock
 from linearityiqa.scoring.output.base import Output, translate_errors
 from linearityiqa.scoring.output.provenance import Provenance
-from linearityiqa.scoring.results import Details, ImageScore, columns
-from linearityiqa.scoring.rows import csv_header, csv_row, json_row
+from linearityiqa.scoring.results import Details, ImageScore, columns, csv_header, csv_row, json_row
 
 SYNC_SECONDS = 5.0
 """Rows are brought to the disk itself at least this often; a loss of power costs no more."""

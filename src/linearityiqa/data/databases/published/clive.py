@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from linearityiqa.data.databases.infomat import read_numbers, read_texts
 from linearityiqa.data.databases.known import KnownDatabase
 from linearityiqa.data.databases.labels import Labels, OnFault, refuse
-from linearityiqa.data.databases.matfile import read_numbers, read_texts
 from linearityiqa.errors import DataError
 from linearityiqa.quality import QualityScale
 

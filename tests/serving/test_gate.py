@@ -3,7 +3,7 @@
 import pytest
 
 from linearityiqa.errors import ConfigError
-from linearityiqa.serving.security import Token
+from linearityiqa.serving.gate import Token
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o777])

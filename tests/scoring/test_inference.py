@@ -6,8 +6,8 @@ import pytest
 from linearityiqa.errors import ImageTooSmallError
 from linearityiqa.images import ImageTransform
 from linearityiqa.scoring import Details, PreprocessedImage, Scorer
+from linearityiqa.scoring.inference import spread, views
 from linearityiqa.scoring.prepared import prepare
-from linearityiqa.scoring.views import spread, views
 from pixel_runtime import PixelRuntime
 
 
