@@ -12,13 +12,27 @@ go on where they stopped; with --report_only the tables are made of what is ther
 """
 
 import argparse
+import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ablation import Runs, draw, parser_of, read_labels, run_of, tables, train_all, write_csv, write_labels
+from ablation import (
+    METRICS,
+    Runs,
+    draw,
+    parser_of,
+    read_labels,
+    run_of,
+    tables,
+    train_all,
+    values_of,
+    write_csv,
+    write_labels,
+)
 
 from linearityiqa.config import LabelScale, LossConfig, LossType, OptimiserConfig
+from linearityiqa.reporting import Table
 
 ARMS: dict[str, tuple[LossType, LabelScale]] = {
     "Norm-in-Norm": ("norm-in-norm", "given"),
@@ -65,12 +79,23 @@ def main() -> None:
         # seed by seed: what is there after a stop says something of every setting
         every = [(seed, config) for name in names for (_, seed), config in runs[name].items()]
         train_all((config for seed in options.seeds for its, config in every if its == seed), options)
-    for name in names:
-        print(f"# {name}\n")
-        for table in tables(runs[name], options.epochs, base="Norm-in-Norm"):
+    if len(names) > 1:
+        for metric in METRICS:
+            print(settings_table(metric, runs, options).to_markdown())
+    else:
+        for table in tables(runs[names[0]], options.epochs, base="Norm-in-Norm"):
             print(table.to_markdown())
     if options.figure is not None:
         draw(runs[names[0]], options.epochs, options.figure)
+
+
+def settings_table(metric: str, runs: dict[str, Runs], options: argparse.Namespace) -> Table:
+    """A metric of every arm after the last epoch, in every setting: the mean over the seeds that are there."""
+    rows = []
+    for name, its_runs in runs.items():
+        found = [list(values_of(its_runs, arm, metric, options.epochs).values()) for arm in options.arms]
+        rows.append([name, *(f"{statistics.mean(values):.3f}" if values else "–" for values in found)])
+    return Table(f"{metric} on the validation and test images after epoch {options.epochs}", ["", *options.arms], rows)
 
 
 def runs_of(setting: Setting, options: argparse.Namespace) -> Runs:
