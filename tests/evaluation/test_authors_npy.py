@@ -244,7 +244,7 @@ def test_bytes_are_never_taken_for_addresses_of_objects(tmp_path):
         (b"cnumpy.core.multiarray\nscalar\n}b.", None),
         (
             b"cnumpy.core.multiarray\nscalar\n" + FLOAT_TYPE + b"C\x08" + bytes(8) + b"\x86\x52}b.",
-            "a state for _Scalar",
+            None,
         ),
         (b"Nr\xff\xff\xff\x7f.", "memory at place 2147483647"),
         (b"N0" * 6000 + b"N.", "more than 10000 steps"),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from linearityiqa.errors import ModelFileError
-from linearityiqa.models.numpy_values import NUMPY_VALUES
+from linearityiqa.numpy_pickles import NUMPY_VALUES
 
 MAX_HEADER_BYTES = 16 * 2**20
 """Bound on a safetensors header; a network of a thousand layers needs about 1 % of it."""
