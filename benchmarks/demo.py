@@ -12,7 +12,7 @@ from pathlib import Path
 
 from linearityiqa.config import DemoConfig
 from linearityiqa.data.synthetic import make_database
-from linearityiqa.data.synthetic.showcase import CLEAN, write_showcase
+from linearityiqa.data.synthetic.make import CLEAN, write_showcase
 from linearityiqa.reporting import Table
 from linearityiqa.reproduce.demo import tuning_config
 from linearityiqa.scoring import Scorer

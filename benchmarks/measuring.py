@@ -15,7 +15,7 @@ from types import TracebackType
 
 import numpy as np
 
-from linearityiqa.memory import M_MMAP_MAX, keep_freed_memory
+from linearityiqa.data.loading.processes import M_MMAP_MAX, keep_freed_memory
 
 M_MMAP_THRESHOLD = -3
 MALLOC_LARGE = 32 * 2**20
@@ -62,7 +62,7 @@ def take_turns(arms: Mapping[str, Callable[[], object]], *, images: int, rounds:
 def memory_given_back() -> Iterator[None]:
     """Large blocks freed inside go back to the system, as glibc's malloc does where nobody asks for anything else.
 
-    Our training and our commands ask (`linearityiqa.memory`) for the whole process: without this, the other side of a
+    Our training and our commands ask (`keep_freed_memory`) for the whole process: without this, the other side of a
     comparison in one process would profit from it too. Blocks below `MALLOC_LARGE` are kept on both sides.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None

@@ -13,7 +13,7 @@ from torchvision.transforms.functional import normalize, to_tensor
 
 from linearityiqa import norm_in_norm_loss
 from linearityiqa.config import ModelConfig
-from linearityiqa.images import IMAGENET_MEAN, IMAGENET_STD
+from linearityiqa.images import IMAGENET
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.metrics import agreement
 from linearityiqa.models import LinearityIQA
@@ -53,7 +53,7 @@ class PublishedProcedure:
 
     def input(self, image: Image.Image) -> torch.Tensor:
         """The network's input of a decoded image."""
-        return normalize(to_tensor(image), IMAGENET_MEAN, IMAGENET_STD)
+        return normalize(to_tensor(image), IMAGENET.mean, IMAGENET.std)
 
     def step(self, images: torch.Tensor, mos: torch.Tensor) -> float:
         """One training step on a batch."""

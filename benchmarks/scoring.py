@@ -28,9 +28,9 @@ from PIL import Image
 from torchvision.transforms.functional import normalize, to_tensor
 
 from linearityiqa.config import ModelConfig, TrainConfig, TransformConfig
-from linearityiqa.images import IMAGENET_MEAN, IMAGENET_STD
+from linearityiqa.data.loading.processes import keep_freed_memory
+from linearityiqa.images import IMAGENET
 from linearityiqa.mapping import LinearMapping
-from linearityiqa.memory import keep_freed_memory
 from linearityiqa.metrics import srocc
 from linearityiqa.models import LinearityIQA, open_model, save_model
 from linearityiqa.quality import QualityScale, QualityScores
@@ -105,7 +105,7 @@ def loop_over(files: list[Path], model: Path, output: Path) -> Callable[[], None
                 image = Image.open(file).convert("RGB")
                 if size is not None:
                     image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-                pixels = normalize(to_tensor(image), IMAGENET_MEAN, IMAGENET_STD)
+                pixels = normalize(to_tensor(image), IMAGENET.mean, IMAGENET.std)
                 rows.append((file, float(line(trained.network(pixels[None]).fused.item()))))
         write_csv(output, rows)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from linearityiqa.data.synthetic.distortions import (
-    Distort,
+    Distortion,
     darkening,
     gaussian_blur,
     gaussian_noise,
@@ -21,7 +21,7 @@ from linearityiqa.data.synthetic.distortions import (
 from pictures import Photographs, Picture, ScoreFile
 
 EVEN = (0.2, 0.4, 0.6, 0.8, 1.0)
-DEGRADATIONS: dict[str, tuple[Distort, tuple[float, ...]]] = {
+DEGRADATIONS: dict[str, tuple[Distortion, tuple[float, ...]]] = {
     "Gaussian blur": (gaussian_blur, EVEN),
     "motion blur": (motion_blur, EVEN),
     "noise": (gaussian_noise, EVEN),

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from linearityiqa.data.synthetic.distortions import (
-    Distort,
+    Distortion,
     darkening,
     gaussian_blur,
     gaussian_noise,
@@ -36,7 +36,7 @@ class Version(NamedTuple):
 
     file: str
     caption: str
-    distort: Distort | None = None
+    distort: Distortion | None = None
     severity: float = 0.0
 
 

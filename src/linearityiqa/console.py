@@ -6,7 +6,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 logger = logging.getLogger(__name__)
 
@@ -15,59 +19,51 @@ T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 30.0
 
 _meters: list["Meter"] = []
-"""What is going on, the innermost last: that is what a line speaks of."""
+"""The work under way, the innermost last: that is what a line speaks of."""
 
 
+@dataclass(eq=False)
 class Meter:
-    """How far a piece of work is.
+    """Progress of a piece of work, which `description` names in a few words."""
 
-    Args:
-        description: what is done, in a few words.
-        total: number of its items, None where it is not known or there are none.
-        unit: what an item is called, e.g. batch.
-        note: what else there is to say of the moment.
-        afterwards: seconds of work that follow these items, given the seconds an item takes.
-        visible: whether a bar shows it.
-    """
-
-    def __init__(
-        self,
-        description: str,
-        total: int | None = None,
-        unit: str = "",
-        note: Callable[[], str] | None = None,
-        afterwards: Callable[[float], float] | None = None,
-        *,
-        visible: bool = False,
-    ) -> None:
-        self.description, self.total, self.unit, self.visible = description, total, unit, visible
-        self.done = self.images = 0
-        self._note, self._afterwards = note, afterwards
-        self._start = time.monotonic()
+    description: str
+    total: int | None = None
+    """Number of its items, where it has any and their number is known."""
+    unit: str = ""
+    """Name of an item, e.g. batch."""
+    note: Callable[[], str] | None = None
+    """Gives the state of the moment, e.g. the loss."""
+    afterwards: Callable[[float], float] | None = None
+    """Gives the seconds of work that follow these items, from the seconds an item takes."""
+    visible: bool = False
+    """Whether a bar shows it."""
+    done: int = 0
+    images: int = 0
+    start: float = field(default_factory=lambda: time.monotonic())
 
     def advance(self, images: int = 0) -> None:
-        """One more item is done, with so many images."""
+        """Count one more item, with so many images."""
         self.done += 1
         self.images += images
 
     def details(self) -> str:
-        """What is noted of the moment, and images a second, as far as they are known."""
-        seconds = max(time.monotonic() - self._start, 1e-9)
+        """The note, and images a second, as far as they are known."""
+        seconds = max(time.monotonic() - self.start, 1e-9)
         rate = f"{self.images / seconds:.1f} images/s" if self.images else ""
-        return ", ".join(filter(None, (self._note() if self._note else "", rate)))
+        return ", ".join(filter(None, (self.note() if self.note else "", rate)))
 
     def line(self) -> str:
-        """How far it is, as a sentence."""
-        seconds = time.monotonic() - self._start
+        """The progress as a sentence."""
+        seconds = time.monotonic() - self.start
         if self.total is None:
             return f"{self.description}: {in_words(seconds)} so far"
-        place = f"{self.unit} {self.done} of {self.total}".lstrip()
         left = ""
         if self.done:
             each = seconds / self.done
-            left = f"{in_words(each * (self.total - self.done))} left"
-            later = self._afterwards(each) if self._afterwards else 0.0
-            left += f" ({in_words(each * (self.total - self.done) + later)} in all)" if later else ""
+            remaining = each * (self.total - self.done)
+            later = self.afterwards(each) if self.afterwards else 0.0
+            left = f"{in_words(remaining)} left" + (f" ({in_words(remaining + later)} in all)" if later else "")
+        place = f"{self.unit} {self.done} of {self.total}".lstrip()
         return f"{self.description}: " + ", ".join(filter(None, (place, self.details(), left)))
 
 
@@ -88,7 +84,7 @@ def in_words(seconds: float) -> str:
 
 @contextlib.contextmanager
 def working(description: str) -> Iterator[None]:
-    """Break the silence of a block: a line every half minute says what is going on inside, or else `description`."""
+    """Log a line every half minute of a block: on the work tracked inside it, or else `description`."""
     with _going_on(Meter(description)):
         yield
 
@@ -113,39 +109,35 @@ def track(
         total: number of items, where it is not `len(items)`.
         enabled: without it, just the items.
         bar: show a bar where standard error is a terminal; without it, and elsewhere, a line every half minute.
-        unit: what an item is called, e.g. batch.
         images: number of images of an item.
-        note: what else there is to say of the moment.
-        afterwards: seconds of work that follow, given the seconds an item takes.
+        unit, note, afterwards: as of `Meter`.
     """
     if not enabled:
         yield from items
         return
     count = len(items) if total is None and isinstance(items, Sized) else total
-    shown = bar and _is_terminal()
-    meter = Meter(description, count, unit, note, afterwards, visible=shown)
-    with _going_on(meter), _bar(meter) if shown else contextlib.nullcontext(_nothing) as refresh:
+    console = _terminal() if bar else None
+    meter = Meter(description, count, unit, note, afterwards, visible=console is not None)
+    with _going_on(meter), _bar(meter, console) if console else contextlib.nullcontext(lambda: None) as refresh:
         for item in items:
             yield item
             meter.advance(images(item) if images else 0)
             refresh()
 
 
-def _nothing() -> None: ...
-
-
-def _is_terminal() -> bool:
+def _terminal() -> "Console | None":
+    """The terminal that standard error is, where it can show a bar."""
     if sys.stderr is None or not sys.stderr.isatty():
-        return False
+        return None
     from rich.console import Console
 
-    return not Console(stderr=True).is_dumb_terminal
+    console = Console(stderr=True)
+    return None if console.is_dumb_terminal else console
 
 
 @contextlib.contextmanager
-def _bar(meter: Meter) -> Iterator[Callable[[], None]]:
-    """A bar for the block; what it gives redraws it."""
-    from rich.console import Console
+def _bar(meter: Meter, console: "Console") -> Iterator[Callable[[], None]]:
+    """Show a bar during the block; what it gives redraws it."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -155,14 +147,14 @@ def _bar(meter: Meter) -> Iterator[Callable[[], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[details]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(meter.description, total=meter.total, details="")
         yield lambda: progress.update(task, completed=meter.done, details=meter.details())
 
 
 @contextlib.contextmanager
 def _going_on(meter: Meter) -> Iterator[None]:
-    """Have the lines speak of `meter` while the block lasts; the outermost block sees to the lines."""
+    """Have the lines speak of `meter` while the block lasts; the outermost block starts and ends the lines."""
     over, outermost = threading.Event(), not _meters
     _meters.append(meter)
 

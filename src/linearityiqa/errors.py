@@ -3,9 +3,12 @@
 import difflib
 from collections.abc import Iterable
 
+MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""Exceptions that parsing untrusted text, and taking values from the result, may raise."""
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question that names the known word which a mistyped one resembles most; empty where none does.
+    """A question that names the known word most like a mistyped one; empty where none is.
 
     >>> did_you_mean("tarin", ["test", "train"])
     ' (did you mean train?)'
@@ -60,7 +63,7 @@ class OutputError(LinearityIQAError):
 
 
 class TrainingError(LinearityIQAError):
-    """A run that cannot go on: a loss that is not finite, a run folder of another configuration."""
+    """A run that cannot continue: a loss that is not finite, a run folder of another configuration."""
 
 
 class DivergedError(TrainingError):

@@ -1,17 +1,14 @@
-"""Optional dependencies: say which extra to install when one is missing."""
+"""Optional dependencies: which extra to install when one is missing, and the connection to a Ray cluster."""
 
 import importlib
+import os
 from types import ModuleType
 
-from linearityiqa.errors import MissingExtraError
+from linearityiqa.errors import ConfigError, MissingExtraError
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """Import `module`, or say which extra of the package brings it.
-
-    Args:
-        module: dotted name of the module, e.g. ``"torch"``.
-        extra: name of the extra in ``pip install 'linearityiqa[extra]'``.
+    """Import a module by its dotted name, or say which extra of the package brings it.
 
     Raises:
         MissingExtraError: the module's package is not installed.
@@ -25,3 +22,23 @@ def require(module: str, extra: str) -> ModuleType:
         raise MissingExtraError(
             f"this needs {module.partition('.')[0]}, which is not installed. Run: pip install 'linearityiqa[{extra}]'."
         ) from cause
+
+
+def connect(address: str) -> ModuleType:
+    """Connect to a Ray cluster, and return the module `ray`, whose `shutdown` ends the connection.
+
+    The address is that of the cluster, ``auto`` (the one that this machine belongs to), or ``local`` (one of this
+    machine alone, started for the purpose).
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        ConfigError: there is no cluster at the address.
+    """
+    ray = require("ray", "ray")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    local = {"include_dashboard": False} if address == "local" else {}
+    try:
+        ray.init(address=address, logging_level="warning", **local)
+    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as cause:
+        raise ConfigError(f"cannot reach a Ray cluster at {address!r}: {cause}. Check --ray.") from cause
+    return ray

@@ -2,15 +2,22 @@
 
 import contextlib
 import hashlib
+import logging
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+
+SECONDS_BETWEEN_LOOKS = 0.2
+"""How often a process that waits for a lock tries to take it."""
+
+_log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that becomes it when the block ends without an error.
+    """A temporary path beside `path` that is renamed to it when the block ends without an error.
 
     The content is synced to disk before the rename, and the folder after it, so that a reader or a crash sees the
     old file or the new one, never a part. Missing parent folders are made.
@@ -28,14 +35,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
-        atomic_rename(temporary, path)
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def new_folder(folder: Path) -> Iterator[None]:
-    """Make a folder, with its missing parents, for a block; where the block fails, those left empty are removed.
+    """Make a folder and its missing parents; where the block fails, those of them left empty are removed.
 
     Raises:
         OSError: it cannot be made.
@@ -51,23 +60,11 @@ def new_folder(folder: Path) -> Iterator[None]:
         raise
 
 
-def atomic_rename(finished: Path, path: Path) -> None:
-    """Rename a finished file to `path`, on the same file system, when all of it is on disk.
-
-    Raises:
-        OSError: the disk is full or fails; the old file is untouched.
-    """
-    _sync(finished)
-    finished.replace(path)
-    _sync(path.parent)
-
-
 def try_lock(descriptor: int) -> bool | None:
     """Take the lock of an open file; it ends when the descriptor is closed or the process dies, however that happens.
 
     Returns:
-        Whether this process has the lock now and no other one does; None where there are no such locks (on Windows
-        and on some network file systems).
+        Whether this process has the lock now; None where there are no locks (Windows, some network file systems).
     """
     try:
         import fcntl
@@ -80,6 +77,19 @@ def try_lock(descriptor: int) -> bool | None:
     except OSError:
         return None
     return True
+
+
+def wait_for_lock(descriptor: int, what: str) -> None:
+    """Wait until no other process has the lock of an open file, and take it, where the file system has locks.
+
+    Args:
+        descriptor: of the file; closing it ends the lock.
+        what: what the process that has the lock is making, for the log.
+    """
+    if try_lock(descriptor) is False:
+        _log.info("another process is making %s; waiting for it", what)
+        while try_lock(descriptor) is False:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -111,7 +121,7 @@ def _sync(path: Path) -> None:
 
 
 def named_path(word: Path) -> tuple[str, Path]:
-    """The name and the path in `name=path`; no name where the word is a path that exists, or has none.
+    """The name and the path in `name=path`; the name is empty where the word is a path that exists, or has none.
 
     >>> named_path(Path("mine=runs/a/model.safetensors"))
     ('mine', PosixPath('runs/a/model.safetensors'))

@@ -14,24 +14,27 @@ from linearityiqa.extras import require
 MAX_MODEL_BYTES = 2**31 - 1
 """Larger files are refused before they are fetched; no ONNX file can be larger."""
 SUFFIXES = (".safetensors", ".onnx")
-"""What is fetched; nothing else ever is, so that nothing is that could run code."""
+"""The only files that are fetched: nothing that could run code."""
 
 _ADDRESS = re.compile(r"hf:/{1,2}([\w.-]+/[\w.-]+)(?:@([^/@]+))?(?:/(.+))?")  # Path makes one slash of two
+_SHAPE = "it must be hf://OWNER/NAME[@REVISION][/FILE]"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_REASONS = {  # the first that fits: a GatedRepoError is a RepositoryNotFoundError
+    "GatedRepoError": "its owner gives access on request. Ask on its page, then run: hf auth login",
+    "RepositoryNotFoundError": "there is no such repository, or it is private (then run: hf auth login)",
+    "RevisionNotFoundError": "there is no such revision. Name a branch, a tag or a commit",
+}
 
 
 @dataclass(frozen=True)
 class HubModel:
-    """A model on the hub.
+    """A model on the hub; a part that cannot be one raises ConfigError.
 
     Attributes:
         repo: ``OWNER/NAME``.
         revision: a branch, a tag or a commit, None for the main branch. Only a commit is the same model for ever.
         file: path in the repository; by default ``model.safetensors`` where torch is installed, else ``model.onnx``, or
             whichever of them is there.
-
-    Raises:
-        ConfigError: a part that cannot be one.
     """
 
     repo: str
@@ -41,7 +44,7 @@ class HubModel:
     def __post_init__(self) -> None:
         parts = [*self.repo.split("/"), *(self.revision or "main").split("/"), *(self.file or "file").split("/")]
         if self.repo.count("/") != 1 or not all(re.fullmatch(r"[^\s\\]+", part) and part.strip(".") for part in parts):
-            raise ConfigError(f"{self} names no model on the hub: it must be hf://OWNER/NAME[@REVISION][/FILE]")
+            raise ConfigError(f"{self} names no model on the hub: {_SHAPE}")
         if self.file is not None and PurePosixPath(self.file).suffix.lower() not in SUFFIXES:
             raise ConfigError(f"{self} names no {' or '.join(SUFFIXES)} file, and nothing else is fetched from the hub")
 
@@ -60,7 +63,7 @@ class HubModel:
             return None
         match = _ADDRESS.fullmatch(text)
         if match is None:
-            raise ConfigError(f"{text} names no model on the hub: it must be hf://OWNER/NAME[@REVISION][/FILE]")
+            raise ConfigError(f"{text} names no model on the hub: {_SHAPE}")
         repo, revision, file = match.groups()
         return cls(repo, None if revision is None else unquote(revision), file)
 
@@ -99,22 +102,16 @@ class HubModel:
                     )
                 except errors.EntryNotFoundError:
                     continue
-                return _checked(Path(path), self)
-        except errors.GatedRepoError as cause:
-            raise self._refused(
-                "its owner gives access on request. Ask on its page, then run: hf auth login"
-            ) from cause
-        except errors.RepositoryNotFoundError as cause:
-            raise self._refused("there is no such repository, or it is private (then run: hf auth login)") from cause
-        except errors.RevisionNotFoundError as cause:
-            raise self._refused("there is no such revision. Name a branch, a tag or a commit") from cause
+                return self._checked(Path(path))
         except errors.HFValidationError as cause:
             raise ConfigError(f"{self} names no model on the hub: {cause}") from cause
         except (errors.HfHubHTTPError, OSError, ValueError) as cause:
-            raise self._refused(f"{str(cause).strip() or type(cause).__name__}") from cause
+            reasons = [reason for kind, reason in _REASONS.items() if isinstance(cause, getattr(errors, kind))]
+            raise self._refused([*reasons, str(cause).strip() or type(cause).__name__][0]) from cause
         if unreachable is not None:
+            first_line = (str(unreachable).strip() or type(unreachable).__name__).partition("\n")[0]
             offline = isinstance(unreachable, errors.OfflineModeIsEnabled)
-            reason = "HF_HUB_OFFLINE is set" if offline else f"the hub cannot be reached ({_first_line(unreachable)})"
+            reason = "HF_HUB_OFFLINE is set" if offline else f"the hub cannot be reached ({first_line})"
             raise self._refused(f"{reason}, and it is not in the cache") from unreachable
         raise self._refused(self._what_is_there(hub))
 
@@ -136,8 +133,18 @@ class HubModel:
             raise self._refused(f"{file} has {amount} bytes, and at most {MAX_MODEL_BYTES} are fetched")
         return None
 
+    def _checked(self, path: Path) -> Path:
+        """A fetched file whose content is what its name says: no pickle named as safetensors is ever opened."""
+        with path.open("rb") as stream:
+            start = stream.read(9)
+        if path.suffix.lower() == ".safetensors" and start[8:] != b"{":
+            raise ModelFileError(
+                f"{self} is refused: {path.name} is no safetensors file. Ask its owner for another one."
+            )
+        return path
+
     def _what_is_there(self, hub: Any) -> str:
-        """Which model files a repository holds that lacks the one looked for, as the end of a sentence."""
+        """The model files in a repository that lacks the one looked for, as the end of a sentence."""
         looked_for = self.file or " or ".join(f"model{suffix}" for suffix in SUFFIXES)
         try:
             siblings = hub.model_info(self.repo, revision=self.revision, timeout=10).siblings or []
@@ -162,16 +169,3 @@ def local_model(name: str | os.PathLike[str]) -> Path:
     """
     model = HubModel.of(name)
     return Path(name) if model is None else model.fetch()
-
-
-def _checked(path: Path, model: HubModel) -> Path:
-    """A fetched file whose content is what its name says: no pickle under the name of safetensors is ever opened."""
-    with path.open("rb") as stream:
-        start = stream.read(9)
-    if path.suffix.lower() == ".safetensors" and start[8:] != b"{":
-        raise ModelFileError(f"{model} is refused: {path.name} is no safetensors file. Ask its owner for another one.")
-    return path
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).partition("\n")[0]

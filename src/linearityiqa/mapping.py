@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from linearityiqa.errors import DataError
+from linearityiqa.errors import MALFORMED, DataError
 from linearityiqa.files import write_text
 
 MAX_FILE_BYTES = 10_000
@@ -22,8 +22,8 @@ MAX_FILE_BYTES = 10_000
 class LinearMapping:
     """MOS = slope * score + intercept (Li et al., ACM MM 2020, section 3.3), never clipped.
 
-    Norm-in-Norm and its kin make scores linear in MOS, but leave their scale open: fit this line on the training set
-    once the network is trained, and keep it beside the weights.
+    Norm-in-Norm and its relatives make scores linear in MOS, but leave their scale open: fit this line on the training
+    set once the network is trained, and keep it beside the weights.
 
     >>> mapping = LinearMapping.fit([0.0, 1.0, 2.0], [10.0, 30.0, 50.0])
     >>> bool(np.isclose(mapping(3.0), 70.0))
@@ -35,14 +35,11 @@ class LinearMapping:
 
     @classmethod
     def fit(cls, scores: ArrayLike, mos: ArrayLike) -> "LinearMapping":
-        """Least squares of MOS on score.
+        """Fit MOS to scores by least squares; for constant scores, the line of least norm predicts the mean MOS.
 
         Args:
             scores: predictions of one head, shape (N,) or (N, 1), any scale; tensors of torch too, also of a GPU.
             mos: subjective scores, of as many values.
-
-        Returns:
-            The fitted line; for constant scores the line of least norm, which predicts the mean MOS.
 
         Raises:
             DataError: fewer than 2 scores, unequal lengths, or a value that is not finite.
@@ -61,7 +58,7 @@ class LinearMapping:
         return self.slope * _numbers(scores) + self.intercept
 
     def then(self, other: "LinearMapping") -> "LinearMapping":
-        """The line that maps by this one first, and what comes out by the other.
+        """The line that applies this one first, then the other.
 
         >>> LinearMapping(2, 1).then(LinearMapping(10, 5))(3.0).item()
         75.0
@@ -90,7 +87,7 @@ class LinearMapping:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "LinearMapping":
-        """What `save` wrote.
+        """Read a line that `save` wrote.
 
         Raises:
             DataError: the file is missing, or holds no line.
@@ -100,7 +97,7 @@ class LinearMapping:
                 return cls.of(json.loads(stream.read(MAX_FILE_BYTES)))
         except OSError as cause:
             raise DataError(f"cannot read the mapping {path}: {cause.strerror}. Check the path.") from cause
-        except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as cause:
+        except MALFORMED as cause:
             raise DataError(f"{path} holds no mapping ({cause}). Write it with LinearMapping.save.") from cause
 
 

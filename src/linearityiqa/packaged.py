@@ -1,4 +1,7 @@
-"""The model that comes with the package, for onnxruntime and for torch, and its card."""
+"""The model that comes with the package, for onnxruntime and for torch, and its card.
+
+Each function raises ModelFileError where the installation lacks the file.
+"""
 
 import importlib.resources
 from pathlib import Path
@@ -7,34 +10,22 @@ from linearityiqa.errors import ModelFileError
 
 _FOLDER = Path(str(importlib.resources.files("linearityiqa"))) / "bundled"
 BUNDLED = "bundled"
-"""What names the model in the package where a model file may stand."""
+"""Name of the model in the package, in place of a model file."""
 
 
 def bundled_model() -> Path:
-    """The ONNX file of the model in the package.
-
-    Raises:
-        ModelFileError: the installation lacks it.
-    """
-    return _present(_FOLDER / "model.onnx")
+    """The ONNX file of the model in the package."""
+    return _present("model.onnx")
 
 
 def bundled_weights() -> Path:
-    """The same model for torch, to go on training from (float16; `linearityiqa train --init bundled`).
-
-    Raises:
-        ModelFileError: the installation lacks it.
-    """
-    return _present(_FOLDER / "model.safetensors")
+    """The same model for torch, to train further (float16; `linearityiqa train --init bundled`)."""
+    return _present("model.safetensors")
 
 
 def bundled_card() -> Path:
-    """The model card: what the model in the package was trained on, its figures, and what it is not for (Markdown).
-
-    Raises:
-        ModelFileError: the installation lacks it.
-    """
-    return _present(_FOLDER / "card.md")
+    """The model card (Markdown): what the model was trained on, its figures, and what it is not for."""
+    return _present("card.md")
 
 
 def is_bundled(path: Path) -> bool:
@@ -42,10 +33,11 @@ def is_bundled(path: Path) -> bool:
     return path.resolve() == (_FOLDER / "model.onnx").resolve()
 
 
-def _present(path: Path) -> Path:
+def _present(name: str) -> Path:
+    path = _FOLDER / name
     if not path.is_file():
         raise ModelFileError(
-            f"the installation lacks {path.name} of the model in the package: name one of your own with --model FILE, "
+            f"the installation lacks {name} of the model in the package: name one of your own with --model FILE, "
             "or install linearityiqa again"
         )
     return path

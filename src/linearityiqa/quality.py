@@ -48,11 +48,9 @@ def grade(position: float) -> str:
 
 
 def known_deviations(values: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
-    """Standard deviations of opinions, or None where they are not known.
+    """Standard deviations of opinions, shape (N,), or None where they are not known.
 
-    Args:
-        values: shape (N,); nothing but nan, or nothing but 0, stands for unknown ones in files of several programs:
-            people who all agree on every image are not to be expected.
+    Several programs write unknown ones as nan or 0: people who all agree on every image are not to be expected.
 
     >>> known_deviations(np.zeros(3)) is None
     True
@@ -78,7 +76,7 @@ class QualityScale:
 
     @classmethod
     def filled_by(cls, low: float, high: float, source: str) -> "QualityScale":
-        """The usual scale that scores from `low` to `high` lie on and half fill; where there is none, their range.
+        """The usual scale that contains `low` to `high` and is half filled by it; where there is none, that range.
 
         >>> str(QualityScale.filled_by(1.2, 4.7, "mos.csv"))
         '1..5, higher is better; the usual scale around 1.2..4.7 in mos.csv'
@@ -94,7 +92,7 @@ class QualityScale:
         return self.low <= score <= self.high
 
     def position(self, score: float) -> float:
-        """Place of `score` between the ends of the scale, 0 to 1; of one beyond them, the nearest end."""
+        """Position of `score` between the ends of the scale, in 0..1; beyond them, that of the nearest end."""
         return min(1.0, max(0.0, (score - self.low) / (self.high - self.low)))
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What a model file says about its model: enough to score with the file alone."""
+"""The record in a model file: what is needed to score with the file alone."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linearityiqa.config import TrainConfig, from_dict, to_dict
-from linearityiqa.errors import DataError, ModelFileError
+from linearityiqa.errors import MALFORMED, DataError, ModelFileError
 from linearityiqa.images import IMAGENET, Normalisation
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import HEADS, QualityScale, QualityScores, grade
@@ -27,7 +27,7 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class ImageDigests:
-    """Short digests of image files: enough to notice the files again, too little to tell their names.
+    """Short digests of image files: enough to recognise the files, too little to tell their names.
 
     Attributes:
         count: number of files.
@@ -40,14 +40,14 @@ class ImageDigests:
 
     @classmethod
     def of(cls, paths: Iterable[Path], most: int | None = None) -> "ImageDigests":
-        """The digests of files, the smallest `most` of them; a file that is not there counts as one of no size."""
+        """The digests of files, the smallest `most` of them; a missing file counts as an empty one."""
         digests = sorted(map(_digest, paths))
         return cls(len(digests), b"".join(digests[:most]))
 
     def among(self, others: "ImageDigests") -> tuple[int, int]:
-        """How many of `others`, all of which must be kept, are these files, and how many share nothing but the name.
+        """Number of `others`, a set that is not cut, which are among these files, and of those that share only a name.
 
-        Of sets that were cut the numbers are estimates.
+        Where this set is cut, the numbers are estimates.
         """
         own, theirs = self._values(), others._values()
         if not len(own):
@@ -68,10 +68,10 @@ class ImageDigests:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ImageDigests":
-        """What `as_dict` gave.
+        """The inverse of `as_dict`.
 
         Raises:
-            ValueError: it is damaged.
+            ValueError, LookupError: it is damaged.
         """
         digests = base64.b64decode(values["digests"], validate=True)
         if len(digests) % _DIGEST_BYTES:
@@ -81,12 +81,9 @@ class ImageDigests:
 
 @dataclass(frozen=True)
 class SeenImages:
-    """Which images a model was made with, so that a test of it can take others.
+    """The images that a model was trained and validated on, so that a test of it can take others.
 
-    Attributes:
-        databases: digest of each training database and its split (`Database.digest`).
-        train: the images that it was trained on.
-        val: those that its best epoch was chosen on.
+    `databases` holds the digest of each training database and its split (`Database.digest`).
     """
 
     databases: tuple[str, ...]
@@ -99,11 +96,7 @@ class SeenImages:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "SeenImages":
-        """What `as_dict` gave.
-
-        Raises:
-            ValueError, LookupError: it is damaged.
-        """
+        """The inverse of `as_dict`; raises as that of `ImageDigests`."""
         train, val = (ImageDigests.from_dict(values[part]) for part in ("train", "val"))
         return cls(tuple(map(str, values["databases"])), train, val)
 
@@ -138,13 +131,13 @@ class ModelRecord:
 
     @property
     def labels(self) -> str:
-        """What the model has learned to predict, in words; empty where that was not recorded."""
+        """Kind of the labels that the model was trained on, in words; empty where that was not recorded."""
         if self.opinions is None:
             return ""
         return "people's opinions" if self.opinions else "pseudo-labels that no person gave"
 
     def grade(self, score: float) -> str | None:
-        """A score in words, bad to excellent; None where the scale is unknown or the model predicts no opinions."""
+        """A score in words, bad to excellent; None where the scale is unknown or MOS are not people's opinions."""
         return grade(self.scale.position(score)) if self.scale is not None and self.opinions else None
 
     def to_json(self) -> str:
@@ -193,15 +186,7 @@ class ModelRecord:
                 seen=SeenImages.from_dict(values["seen"]) if "seen" in values else None,
                 software=str(values["software"]),
             )
-        except (
-            DataError,
-            LookupError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            ArithmeticError,
-            RecursionError,
-        ) as cause:
+        except (DataError, *MALFORMED) as cause:
             raise ModelFileError(f"the record in {where} is damaged: {cause}. Copy the file again.") from cause
 
 

@@ -1,4 +1,4 @@
-"""Which image sizes a network takes: the grids of its pyramid pooling, and how pixels become feature maps."""
+"""Image sizes that a network takes, by the sizes of its feature maps and the grids of its pyramid pooling."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ def smallest_size(size: int, levels: int) -> int:
 
 @dataclass(frozen=True)
 class TapGeometry:
-    """A tap's side is (pixels + offset) // stride: a chain of strided windows is one floor division of that kind."""
+    """Side of a tap's feature map, (pixels + offset) // stride: the floor division of a chain of strided windows."""
 
     stride: int
     offset: int
@@ -55,13 +55,7 @@ def smallest_pixels(pixels: int, taps: Sequence[TapGeometry], levels: Sequence[i
 
 
 def check_image_size(height: int, width: int, config: ModelConfig, taps: Sequence[TapGeometry]) -> None:
-    """Check that a network takes images of a size.
-
-    Args:
-        height: of the images, in pixels.
-        width: of the images, in pixels.
-        config: the network's pyramid levels, and its name for the message.
-        taps: geometry of stages 3 and 4.
+    """Check that a network with these pyramid levels and taps takes images of `height` x `width` pixels.
 
     Raises:
         ImageTooSmallError: it does not; names the smallest size, at least as large on either side, that works.

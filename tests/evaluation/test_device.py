@@ -6,7 +6,7 @@ import threading
 import pytest
 import torch
 
-from linearityiqa.data.loading.batch_limits import MOST_LANES
+from linearityiqa.data.loading.processes import MOST_LANES
 from linearityiqa.errors import ConfigError
 from linearityiqa.evaluation.device import in_lanes, lanes_of, resolve_device, visible_gpus
 

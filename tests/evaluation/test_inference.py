@@ -13,8 +13,8 @@ from PIL import Image
 from torch import nn
 
 from linearityiqa.data.databases.table import ImageTable
-from linearityiqa.data.loading.batch_limits import BatchLimit
 from linearityiqa.data.loading.dataset import ImageDataset
+from linearityiqa.data.loading.samplers import BatchLimit
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation import predict
 from linearityiqa.evaluation.transfer import normalised

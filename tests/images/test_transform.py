@@ -7,7 +7,7 @@ from PIL import Image
 from torchvision import transforms
 
 from linearityiqa.config import TransformConfig
-from linearityiqa.images import IMAGENET_MEAN, IMAGENET_STD, ImageTransform, Normalisation, normalise
+from linearityiqa.images import IMAGENET, ImageTransform, Normalisation, normalise
 
 
 def photo(height: int, width: int) -> Image.Image:
@@ -16,7 +16,7 @@ def photo(height: int, width: int) -> Image.Image:
 
 def test_normalise_equals_torchvision_to_the_bit():
     image = photo(31, 17)
-    expected = transforms.Compose([transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)])(image)
+    expected = transforms.Compose([transforms.ToTensor(), transforms.Normalize(IMAGENET.mean, IMAGENET.std)])(image)
     values = normalise(image)
     assert values.dtype == np.float32
     assert values.flags.c_contiguous
@@ -37,7 +37,7 @@ def test_a_normalisation_that_gives_no_numbers_is_refused(std):
 
 def test_every_level_is_normalised_as_torchvision_does():
     levels = Image.fromarray(np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, axis=2))
-    expected = transforms.Compose([transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)])(levels)
+    expected = transforms.Compose([transforms.ToTensor(), transforms.Normalize(IMAGENET.mean, IMAGENET.std)])(levels)
     assert torch.equal(torch.from_numpy(normalise(levels)), expected)
 
 
@@ -45,7 +45,6 @@ def test_resizing_equals_torchvision_on_pillow_images():
     image = photo(48, 64)
     expected = transforms.Resize((30, 50))(image)
     assert np.array_equal(np.asarray(ImageTransform((30, 50)).pixels(image)), np.asarray(expected))
-    assert ImageTransform((30, 50))(image).shape == (3, 30, 50)
 
 
 def test_the_common_size_comes_first_and_spares_images_that_have_it():

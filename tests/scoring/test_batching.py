@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from linearityiqa.data.loading.batch_limits import BatchLimit
+from linearityiqa.data.loading.samplers import BatchLimit
 from linearityiqa.scoring import ImageScore, PreprocessedImage, batching
 from linearityiqa.scoring.batching import Slot, in_batches, in_lanes, in_order
 

@@ -11,7 +11,7 @@ from PIL import Image
 from formula import formula_network
 from linearityiqa.config import ModelConfig, TransformConfig
 from linearityiqa.errors import ConfigError, ImageTooSmallError
-from linearityiqa.images import IMAGENET_MEAN, IMAGENET_STD
+from linearityiqa.images import IMAGENET
 from linearityiqa.models import LinearityIQA, save_model
 from linearityiqa.scoring import Scorer
 from linearityiqa.scoring.differentiable import DifferentiableQuality, ImageQualityLoss
@@ -66,7 +66,7 @@ def test_scores_of_resized_images_are_those_of_pillows_resizing_without_its_roun
     images = pictures(2, 152, 200)
     bands = [[Image.fromarray(band.astype(np.float32)) for band in image.transpose(2, 0, 1)] for image in images]
     resized = np.array([[np.asarray(b.resize((96, 64), Image.Resampling.BILINEAR)) for b in image] for image in bands])
-    mean, std = (np.array(values).reshape(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    mean, std = (np.array(values).reshape(3, 1, 1) for values in (IMAGENET.mean, IMAGENET.std))
     with torch.no_grad():
         raw = network(torch.from_numpy((resized / 255 - mean) / std).float()).fused.numpy()
     np.testing.assert_allclose(scorer.as_module()(as_tensor(images)).detach(), MAPPING.fused(raw), rtol=1e-4)

@@ -20,7 +20,7 @@ from linearityiqa.errors import (
     ModelFileError,
     UnreadableImageError,
 )
-from linearityiqa.images import IMAGENET_MEAN, IMAGENET_STD, ImageTransform
+from linearityiqa.images import IMAGENET, ImageTransform
 from linearityiqa.scoring import ImageScore, Runtime, Scorer
 from pixel_runtime import PixelRuntime, make_record
 
@@ -28,7 +28,7 @@ from pixel_runtime import PixelRuntime, make_record
 def expected(path: Path) -> tuple[float, float, float]:
     """Score, stage 3 and stage 4 by hand, with the slopes and intercepts of pixel_runtime."""
     means = (np.asarray(Image.open(path)) / 255).mean(axis=(0, 1))
-    red, green, blue = (means - IMAGENET_MEAN) / IMAGENET_STD
+    red, green, blue = (means - IMAGENET.mean) / IMAGENET.std
     return 10 * (red + green + blue) / 3 + 50, 2 * red + 1, 0.5 - green
 
 

@@ -10,8 +10,8 @@ import torch
 
 from linearityiqa.config import ModelConfig, TransformConfig
 from linearityiqa.data.databases.table import ImageTable
-from linearityiqa.data.loading.batch_limits import BatchLimit
 from linearityiqa.data.loading.dataset import ImageDataset
+from linearityiqa.data.loading.samplers import BatchLimit
 from linearityiqa.errors import ConfigError, DataError, ImageTooSmallError, ModelFileError
 from linearityiqa.evaluation import predict
 from linearityiqa.images import ImageTransform

@@ -11,7 +11,7 @@ from formula import formula_network
 from linearityiqa.config import LossConfig, OptimiserConfig
 from linearityiqa.evaluation.inference import evaluation_mode
 from linearityiqa.evaluation.transfer import NetworkBatch
-from linearityiqa.images import IMAGENET_MEAN, IMAGENET_STD
+from linearityiqa.images import IMAGENET
 from linearityiqa.losses import QualityLoss
 from linearityiqa.training.optimisation import LabelScaling, build_optimizer
 from linearityiqa.training.precision import choose_precision
@@ -27,7 +27,7 @@ def four_views(real_data: Path) -> NetworkBatch:
         pixels = torch.tensor(list(photo.convert("RGB").resize((160, 128), Image.Resampling.BILINEAR).tobytes()))
     x = pixels.reshape(128, 160, 3).permute(2, 0, 1).float() / 255
     views = torch.stack([x, 0.8 * x.flip(2), 0.6 * x.flip(1), (x + 0.2).clamp(0, 1)])
-    mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_STD))
+    mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGENET.mean, IMAGENET.std))
     return NetworkBatch((views - mean) / std, torch.tensor([80.0, 20.0, 55.0, 40.0]), torch.arange(4))
 
 

@@ -15,8 +15,8 @@ from linearityiqa.cli.score_rows import format_of, print_rows, print_summary, se
 from linearityiqa.cli.scorer import chosen_model, headline, open_scorer
 from linearityiqa.config import ScoreConfig
 from linearityiqa.console import track
+from linearityiqa.data.loading.processes import keep_freed_memory
 from linearityiqa.errors import ConfigError, Interrupted
-from linearityiqa.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from linearityiqa.record import ModelRecord

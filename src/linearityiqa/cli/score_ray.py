@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from linearityiqa.cli.scorer import chosen_model, scorer_options
-from linearityiqa.cluster import connect
 from linearityiqa.config import ScoreConfig
 from linearityiqa.errors import ConfigError, Interrupted
+from linearityiqa.extras import connect
 from linearityiqa.record import ModelRecord
 from linearityiqa.scoring import Details, expand
 from linearityiqa.scoring.inputs import expand_url, is_url

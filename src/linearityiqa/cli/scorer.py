@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from linearityiqa.config import ModelConfig, ScoreConfig, ServeConfig, TransformConfig
-from linearityiqa.data.loading.batch_limits import MOST_LANES, usable_cores
+from linearityiqa.data.loading.processes import MOST_LANES, usable_cores
 from linearityiqa.hub import local_model
 
 if TYPE_CHECKING:

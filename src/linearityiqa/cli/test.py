@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from linearityiqa.cli.parsing import parse
 from linearityiqa.cli.results import result_lines
 from linearityiqa.config import DataConfig, RunConfig, TestConfig, TrainConfig, run_folder, runfiles
+from linearityiqa.data.loading.processes import keep_freed_memory
 from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.evaluation.methods import short_names
 from linearityiqa.extras import require
 from linearityiqa.files import named_path
 from linearityiqa.hub import HubModel
-from linearityiqa.memory import keep_freed_memory
 from linearityiqa.packaged import BUNDLED, bundled_model
 from linearityiqa.reporting import Cell, Table
 

@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from linearityiqa.config import ScoringDeviceConfig
-from linearityiqa.data.loading.batch_limits import MOST_LANES
-from linearityiqa.data.loading.processes import prefetch
+from linearityiqa.data.loading.processes import MOST_LANES, prefetch
 from linearityiqa.errors import ConfigError
 from linearityiqa.models.layout import Layout, arrange
 

@@ -12,10 +12,9 @@ from torch import nn
 
 from linearityiqa.console import track
 from linearityiqa.data.databases.table import ImageTable
-from linearityiqa.data.loading.batch_limits import BatchLimit
 from linearityiqa.data.loading.dataset import ImageDataset
 from linearityiqa.data.loading.loader import BatchLoader
-from linearityiqa.data.loading.samplers import EvaluationBatches, Turns
+from linearityiqa.data.loading.samplers import BatchLimit, SampleKey, evaluation_batches
 from linearityiqa.errors import DataError, NotFiniteError
 from linearityiqa.evaluation.device import in_lanes, lanes_of
 from linearityiqa.evaluation.predictions import Predictions
@@ -87,11 +86,10 @@ def predict(
     """
     table = dataset.table
     scores = _start(done, len(table))
-    sizes = dataset.sizes()
-    skip = _finished_batches(EvaluationBatches(sizes, limit), scores)
-    batches = EvaluationBatches(sizes, limit, skip=skip)
+    batches = evaluation_batches(dataset.sizes(), limit)
+    batches = batches[_finished_batches(batches, scores) :]
     rank, size = (0, 1) if peers is None else (peers.rank, peers.size)
-    turns = Turns(batches, rank, size)
+    turns = batches[rank::size]
     loader = BatchLoader(dataset, turns, num_workers, pin_memory=device.type == "cuda", persistent=False)
     rounds = -(-len(batches) // size)
     with evaluation_mode(network), torch.inference_mode():
@@ -146,7 +144,7 @@ def _start(done: NDArray[np.float64] | None, length: int) -> NDArray[np.float64]
     return np.array(done, dtype=np.float64)
 
 
-def _finished_batches(batches: EvaluationBatches, scores: NDArray[np.float64]) -> int:
+def _finished_batches(batches: list[list[SampleKey]], scores: NDArray[np.float64]) -> int:
     """How many of the first batches have all their scores; the first that lacks one is computed, and all after it."""
     unfinished = set(np.flatnonzero(np.isnan(scores).any(axis=1)).tolist())
     count = 0

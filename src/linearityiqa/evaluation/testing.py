@@ -14,9 +14,10 @@ from linearityiqa.config import DataConfig, TestConfig, TransformConfig, runfile
 from linearityiqa.console import working
 from linearityiqa.data.databases.opening import open_database
 from linearityiqa.data.databases.table import Database, ImageTable
-from linearityiqa.data.loading.batch_limits import batch_limit, default_workers
 from linearityiqa.data.loading.dataset import open_images
-from linearityiqa.data.loading.pixels import Decoding
+from linearityiqa.data.loading.pixelcache import Decoding
+from linearityiqa.data.loading.processes import default_workers
+from linearityiqa.data.loading.samplers import batch_limit
 from linearityiqa.evaluation.authors_npy import write_authors_npy
 from linearityiqa.evaluation.device import place, prepare_device
 from linearityiqa.evaluation.inference import predict

@@ -9,20 +9,11 @@ from linearityiqa.images.decoding import (
     opened,
     to_rgb,
 )
-from linearityiqa.images.transform import (
-    IMAGENET,
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    ImageTransform,
-    Normalisation,
-    normalise,
-)
+from linearityiqa.images.transform import IMAGENET, ImageTransform, Normalisation, normalise
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
     "IMAGENET",
-    "IMAGENET_MEAN",
-    "IMAGENET_STD",
     "MAX_FILE_BYTES",
     "DecodedImage",
     "ImageTransform",

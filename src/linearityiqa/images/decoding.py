@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import importlib.util
 import io
 import stat
 import struct
@@ -9,17 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
-import numpy as np
-from PIL import ExifTags, Image, ImageFile
+from PIL import Image, ImageFile
 
 from linearityiqa.errors import ImageTooLargeError, UnreadableImageError
-from linearityiqa.images.heif import is_heif, open_heif
-from linearityiqa.images.profiles import in_srgb
+from linearityiqa.images.conversion import in_rgb, in_srgb, orientation_of
 
 DEFAULT_MAX_PIXELS = 100_000_000
 """Images with more pixels are refused before they are decoded."""
 MAX_FILE_BYTES = 1 << 30
 """Files with more bytes are refused before they are read."""
+HEIF_SUFFIXES = (".heic", ".heif", ".hif")
+"""Usual endings of the names of HEIF photographs, which phones write; they need the extra `heif`."""
 
 # Raster formats only: Pillow would hand others, such as EPS, to outside programs.
 _FORMATS = {
@@ -37,20 +38,14 @@ for _plugin in _FORMATS.values():
     with contextlib.suppress(ModuleNotFoundError):  # Pillow reads AVIF since 11.3
         importlib.import_module(f"PIL.{_plugin}")
 
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What undoes each EXIF orientation but 1."""
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+"""Of ISO/IEC 23008-12; the last two are also those of other coded pictures, such as AVIF."""
+_TURNED = (Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90)
+"""Transpositions that exchange height and width."""
 
 
 class DecodedImage(NamedTuple):
-    """An RGB image, and what was done to it on the way that may bear on its quality."""
+    """An RGB image, and notes on what was done to it that may bear on its quality."""
 
     image: Image.Image
     notes: tuple[str, ...]
@@ -82,7 +77,7 @@ def decode(
         UnreadableImageError: the file is missing, unreadable, empty, truncated, no image, animated, too large, or of
             samples without a defined white (32-bit integer, floating point).
     """
-    name = name or ("the image" if isinstance(source, bytes) else str(source))
+    name = name or _name_of(source)
     with opened(source, name=name, max_pixels=max_pixels) as (undecoded, notes):
         image, conversions = to_rgb(
             undecoded, name=name, exif_rotation=exif_rotation, colour_profile=colour_profile, max_pixels=max_pixels
@@ -101,12 +96,12 @@ def opened(
     Raises:
         UnreadableImageError: as `decode`.
     """
-    name = name or ("the image" if isinstance(source, bytes) else str(source))
+    name = name or _name_of(source)
     with _explained(name):
-        content = source if isinstance(source, bytes) else _read(source, name)
-        if not content:
-            raise UnreadableImageError(f"{name} is empty (0 bytes). Copy the file again.")
-        image = _open(io.BytesIO(content), name, max_pixels)
+        if isinstance(source, Path):
+            with _open_file(source, name) as stream:
+                source = stream.read(MAX_FILE_BYTES)
+        image = _open(io.BytesIO(source), name, max_pixels)
         yield image, tuple(_single_picture(image, name))
 
 
@@ -120,12 +115,7 @@ def to_rgb(
 ) -> DecodedImage:
     """Bring a Pillow image to 8-bit RGB, as `decode` does with a file's; of an animation, the frame it stands at.
 
-    Args:
-        image: any Pillow image, loaded or not.
-        name: how messages call it.
-        exif_rotation: turn it upright by its EXIF orientation; damaged EXIF is ignored, with a note.
-        colour_profile: as of `decode`.
-        max_pixels: refuse larger images.
+    The image need not be loaded. The options are those of `decode`.
 
     Raises:
         UnreadableImageError: the image is truncated, too large, or of samples without a defined white.
@@ -136,7 +126,7 @@ def to_rgb(
         deep = image.mode.startswith("I;16") or ";16" in str(getattr(image, "tile", ""))
         image.load()
         coloured, remarks = in_srgb(image) if colour_profile else (image, [])
-        upright, notes = _convert(coloured, name)
+        upright, notes = in_rgb(coloured, name)
         notes += remarks
         if deep:
             notes.append("16-bit reduced to 8-bit")
@@ -144,8 +134,8 @@ def to_rgb(
             depth = image.info.get("bit_depth", 8)
             notes.append("decoded from HEIF" + (f", {depth}-bit reduced to 8-bit" if depth > 8 else ""))
         if exif_rotation:
-            orientation, remarks = _orientation(image)
-            upright = upright.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else upright
+            turn, remarks = orientation_of(image)
+            upright = upright if turn is None else upright.transpose(turn)
             notes += remarks
         return DecodedImage(upright, tuple(notes))
 
@@ -159,14 +149,21 @@ def image_size(path: Path, *, exif_rotation: bool = False, max_pixels: int = DEF
         UnreadableImageError: the file is missing, unreadable, empty, no image, or too large.
     """
     name = str(path)
-    with _explained(name):
-        _check_file(path, name)
-        with path.open("rb") as stream:
-            image = _open(stream, name, max_pixels)
-            width, height = image.size
-            # Pillow gives the size of a TIFF as it is after the orientation tag, which stays readable until load()
-            turned = exif_rotation and image.format != "TIFF" and _orientation(image)[0] >= 5
+    with _explained(name), _open_file(path, name) as stream:
+        image = _open(stream, name, max_pixels)
+        width, height = image.size
+        # Pillow gives the size of a TIFF as it is after the orientation tag, which stays readable until load()
+        turned = exif_rotation and image.format != "TIFF" and orientation_of(image)[0] in _TURNED
     return (width, height) if turned else (height, width)
+
+
+def heif_is_installed() -> bool:
+    """Whether HEIF photographs can be decoded here."""
+    return importlib.util.find_spec("pillow_heif") is not None
+
+
+def _name_of(source: Path | bytes) -> str:
+    return "the image" if isinstance(source, bytes) else str(source)
 
 
 @contextlib.contextmanager
@@ -191,36 +188,24 @@ def _too_large(name: str, reason: str) -> ImageTooLargeError:
     )
 
 
-def _check_file(path: Path, name: str) -> None:
-    """Refuse what is not a regular file of some, and not too many, bytes."""
+def _open_file(path: Path, name: str) -> IO[bytes]:
+    """Open a file for reading; refuse what is not a regular file of not too many bytes."""
     try:
         status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise UnreadableImageError(f"{name} is a folder, not an image. Name the image files in it.")
+        if not stat.S_ISREG(status.st_mode):  # a named pipe would block for ever
+            raise UnreadableImageError(f"{name} is not a regular file. Copy it into one.")
+        if status.st_size > MAX_FILE_BYTES:
+            raise UnreadableImageError(
+                f"{name} has {status.st_size} bytes, more than the {MAX_FILE_BYTES} allowed. Save it compressed."
+            )
+        return path.open("rb")
     except FileNotFoundError as cause:
         raise UnreadableImageError(f"{name} does not exist. Check the path.") from cause
     except (OSError, ValueError) as cause:
         reason = getattr(cause, "strerror", None) or cause
         raise UnreadableImageError(f"cannot read {name}: {reason}. Check the path and its permissions.") from cause
-    if stat.S_ISDIR(status.st_mode):
-        raise UnreadableImageError(f"{name} is a folder, not an image. Name the image files in it.")
-    if not stat.S_ISREG(status.st_mode):  # a named pipe would block for ever
-        raise UnreadableImageError(f"{name} is not a regular file. Copy it into one.")
-    if status.st_size == 0:
-        raise UnreadableImageError(f"{name} is empty (0 bytes). Copy the file again.")
-    if status.st_size > MAX_FILE_BYTES:
-        raise UnreadableImageError(
-            f"{name} has {status.st_size} bytes, more than the {MAX_FILE_BYTES} allowed. Save it compressed."
-        )
-
-
-def _read(path: Path, name: str) -> bytes:
-    _check_file(path, name)
-    try:
-        with path.open("rb") as stream:
-            return stream.read(MAX_FILE_BYTES)
-    except OSError as cause:
-        raise UnreadableImageError(
-            f"cannot read {name}: {cause.strerror or cause}. Check its permissions and the disk."
-        ) from cause
 
 
 def _open(stream: IO[bytes], name: str, max_pixels: int) -> ImageFile.ImageFile:
@@ -229,29 +214,46 @@ def _open(stream: IO[bytes], name: str, max_pixels: int) -> ImageFile.ImageFile:
     Not by Image.open: its limit on pixels is a setting of the whole process, and it warns below that limit.
     """
     prefix = stream.read(16)
+    if not prefix:
+        raise UnreadableImageError(f"{name} is empty (0 bytes). Copy the file again.")
+    image = _identified(stream, prefix)
+    if image is None and prefix[4:8] == b"ftyp" and prefix[8:12] in _HEIF_BRANDS:  # after AVIF, which may say the same
+        image = _open_heif(stream, name)
+    if image is None:
+        raise UnreadableImageError(
+            f"{name} is not an image, or damaged at its start; known formats: {', '.join(_FORMATS)}. "
+            "Convert it, copy it again, or leave it out."
+        )
+    _check_pixels(image, name, max_pixels)
+    return image
+
+
+def _identified(stream: IO[bytes], prefix: bytes) -> ImageFile.ImageFile | None:
+    """The image by the first of Pillow's readers that takes it."""
     for image_format in _FORMATS:
         factory, accept = Image.OPEN.get(image_format, (None, None))
         try:
             accepted = factory is not None and (accept is None or accept(prefix))
-            if (
-                factory is None or not accepted or isinstance(accepted, str)
-            ):  # a text says what Pillow was built without
-                continue
-            stream.seek(0)
-            image = factory(stream, "")
+            # a text says what Pillow was built without
+            if factory is not None and accepted and not isinstance(accepted, str):
+                stream.seek(0)
+                return factory(stream, "")
         except (SyntaxError, IndexError, TypeError, struct.error):  # Pillow's ways to say that it is another format
             continue
-        _check_pixels(image, name, max_pixels)
-        return image
-    if is_heif(prefix):  # after AVIF, which may call itself the same
-        stream.seek(0)
-        heif = open_heif(stream, name)
-        _check_pixels(heif, name, max_pixels)
-        return heif
-    raise UnreadableImageError(
-        f"{name} is not an image, or damaged at its start; known formats: {', '.join(_FORMATS)}. "
-        "Convert it, copy it again, or leave it out."
-    )
+    return None
+
+
+def _open_heif(stream: IO[bytes], name: str) -> ImageFile.ImageFile:
+    """The primary picture of a HEIF file, upright once it is loaded; libheif's own limits stay in force."""
+    try:
+        from pillow_heif import HeifImageFile
+    except ModuleNotFoundError as cause:
+        raise UnreadableImageError(
+            f"{name} is a HEIF photograph, which needs pillow-heif. Run: pip install 'linearityiqa[heif]'."
+        ) from cause
+    stream.seek(0)
+    image: ImageFile.ImageFile = HeifImageFile(stream, "")  # type: ignore[no-untyped-call]
+    return image
 
 
 def _check_pixels(image: Image.Image, name: str, max_pixels: int) -> None:
@@ -270,45 +272,3 @@ def _single_picture(image: ImageFile.ImageFile, name: str) -> list[str]:
     raise UnreadableImageError(
         f"{name} is animated or has several pages. Save the picture that is meant in a file of its own."
     )
-
-
-def _convert(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
-    """A loaded image in 8-bit RGB, and notes on what that lost."""
-    notes: list[str] = []
-    plain = image
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
-        plain = _reduced_to_8_bits(image)
-    elif image.mode in ("I", "F", "LAB"):
-        kind = {"I": "32-bit integer", "F": "floating-point", "LAB": "Lab"}[image.mode]
-        raise UnreadableImageError(f"{name} has {kind} samples, which are not supported. Convert it to 8-bit RGB.")
-    if plain.has_transparency_data:
-        coloured = plain.convert("RGBA")
-        opacity = coloured.getchannel("A")
-        if opacity.getextrema() != (255, 255):
-            canvas = Image.new("RGB", coloured.size, "white")
-            canvas.paste(coloured, mask=opacity)
-            return canvas, [*notes, "alpha composited on white"]
-        plain = coloured
-    if plain.mode == "CMYK":
-        notes.append("CMYK converted to RGB")
-    # also a plain RGB image is copied where it would keep the other pictures of its file in memory
-    return plain if plain.mode == "RGB" and image.format != "MPO" else plain.convert("RGB"), notes
-
-
-def _reduced_to_8_bits(image: Image.Image) -> Image.Image:
-    """Grey of more than 8 bits, scaled so that white becomes 255 (Pillow's conversion clips instead)."""
-    tags = getattr(image, "tag_v2", {})
-    white = 2 ** int(tags.get(ExifTags.Base.BitsPerSample, (16,))[0]) - 1
-    levels = np.round(np.minimum(np.arange(65536) / white, 1) * 255).astype(np.uint8)
-    if tags.get(ExifTags.Base.PhotometricInterpretation) == 0:  # black is white in this TIFF, as in a negative
-        levels = 255 - levels
-    return Image.fromarray(levels[np.clip(np.asarray(image), 0, 65535)])
-
-
-def _orientation(image: Image.Image) -> tuple[int, list[str]]:
-    """EXIF orientation 1..8, and notes on it."""
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # damaged EXIF makes Pillow raise anything; the pixels are sound all the same
-        return 1, ["damaged EXIF ignored"]
-    return (orientation, ["EXIF orientation applied"]) if orientation in _UPRIGHT else (1, [])

@@ -1,4 +1,4 @@
-"""The transform from a decoded image to the network's input."""
+"""The transform from a decoded image to the network's input: size, and normalisation."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,10 +11,6 @@ from PIL import Image
 from linearityiqa.config import TransformConfig
 from linearityiqa.config.data import ResizeMode
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-"""Mean of ImageNet's red, green and blue in 0..1."""
-IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Standard deviation of ImageNet's red, green and blue in 0..1."""
 SIDE_STEP = 32
 """Sides of an image whose aspect ratio is kept are multiples of it: few sizes, which share batches."""
 MAX_ASPECT = 8
@@ -27,15 +23,10 @@ RGB = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Normalisation:
-    """What a network's input is made of: (value / 255 - mean) / std of each channel.
+    """Input of a network as (value / 255 - mean) / std, with mean and deviation of red, green and blue in 0..1."""
 
-    Attributes:
-        mean: of red, green and blue in 0..1.
-        std: their deviations.
-    """
-
-    mean: RGB = IMAGENET_MEAN
-    std: RGB = IMAGENET_STD
+    mean: RGB
+    std: RGB
 
     def __post_init__(self) -> None:
         values = (*self.mean, *self.std)
@@ -43,12 +34,12 @@ class Normalisation:
             raise ValueError(f"mean and std must be three finite numbers each, std > 0; got {self.mean}, {self.std}")
 
 
-IMAGENET = Normalisation()
+IMAGENET = Normalisation(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
 @dataclass(frozen=True)
 class ImageTransform:
-    """What every decoded image undergoes, in training and in scoring alike.
+    """Resizing of every decoded image, in training and in scoring alike.
 
     Args:
         size: (height, width) that images are resized to, or None to keep theirs.
@@ -81,10 +72,6 @@ class ImageTransform:
                 image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
         return image
 
-    def __call__(self, image: Image.Image) -> NDArray[np.float32]:
-        """The input of a network that wants ImageNet's normalisation, float32 of shape (3, height, width)."""
-        return normalise(self.pixels(image))
-
     def output_size(self, native: tuple[int, int]) -> tuple[int, int]:
         """(height, width) after the transform, of an image that is `native` = (height, width) before it."""
         given = self.common_size or native
@@ -113,7 +100,7 @@ def size_of_area(native: tuple[int, int], area: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=16)
 def _normalised_levels(normalisation: Normalisation) -> NDArray[np.float32]:
-    """What each of the 256 levels becomes in each channel, shape (3, 256), rounded to float32 after every step."""
+    """The 256 levels normalised for each channel, shape (3, 256), rounded to float32 after every step."""
     levels = np.arange(256, dtype=np.float32) / np.float32(255)
     mean, std = np.array([normalisation.mean, normalisation.std], dtype=np.float32)[..., None]
     return np.asarray((levels - mean) / std, dtype=np.float32)
@@ -122,15 +109,14 @@ def _normalised_levels(normalisation: Normalisation) -> NDArray[np.float32]:
 def normalise(
     image: Image.Image, out: NDArray[np.float32] | None = None, normalisation: Normalisation = IMAGENET
 ) -> NDArray[np.float32]:
-    """An RGB image, divided by 255, less a mean, over a standard deviation.
+    """An RGB image as a network's input, float32 of shape (3, height, width), contiguous.
+
+    The values are those of torchvision's ToTensor and Normalize, to the bit.
 
     Args:
         image: an RGB image.
+        out: where the result is written; by default a new array.
         normalisation: mean and deviation of each channel, by default ImageNet's.
-        out: where the result is written, float32 of shape (3, height, width); by default a new array.
-
-    Returns:
-        float32, shape (3, height, width), contiguous; the values of torchvision's ToTensor and Normalize to the bit.
     """
     output = np.empty((3, image.height, image.width), dtype=np.float32) if out is None else out
     levels = _normalised_levels(normalisation)

@@ -22,7 +22,7 @@ from linearityiqa.config import (
     runfiles,
 )
 from linearityiqa.data.synthetic import make_database
-from linearityiqa.data.synthetic.showcase import CLEAN, write_showcase
+from linearityiqa.data.synthetic.make import CLEAN, write_showcase
 from linearityiqa.evaluation import read_predictions_csv
 from linearityiqa.metrics import agreement
 from linearityiqa.packaged import BUNDLED

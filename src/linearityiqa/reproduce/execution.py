@@ -4,13 +4,12 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from linearityiqa.cluster import connect
 from linearityiqa.config import (
     DataConfig,
     ReproduceConfig,
 )
 from linearityiqa.errors import LinearityIQAError
-from linearityiqa.extras import require
+from linearityiqa.extras import connect, require
 from linearityiqa.reproduce.order import RunEnd, carry_out
 from linearityiqa.reproduce.paper import Run
 from linearityiqa.reproduce.run_folders import progress_of

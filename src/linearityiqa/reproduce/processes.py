@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from linearityiqa.config import DeviceConfig
-from linearityiqa.data.loading.batch_limits import default_workers
+from linearityiqa.data.loading.processes import default_workers
 from linearityiqa.errors import ConfigError, Interrupted
 from linearityiqa.evaluation.device import visible_gpus
 from linearityiqa.reproduce.order import Order, RunEnd

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
-from linearityiqa.data.loading.batch_limits import MAX_PIXELS_PER_BATCH, BatchLimit
+from linearityiqa.data.loading.samplers import MAX_PIXELS_PER_BATCH, BatchLimit
 from linearityiqa.scoring.prepared import PreprocessedImage
 from linearityiqa.scoring.results import ImageScore
 

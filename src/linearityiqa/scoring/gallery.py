@@ -20,8 +20,7 @@ from typing import IO, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from linearityiqa.data.loading.batch_limits import default_workers
-from linearityiqa.data.loading.processes import prefetch
+from linearityiqa.data.loading.processes import default_workers, prefetch
 from linearityiqa.errors import DataError, OutputError
 from linearityiqa.files import atomic_path
 from linearityiqa.quality import GRADES

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from linearityiqa.errors import ConfigError, DataError, UnreadableImageError
 from linearityiqa.extras import require
 from linearityiqa.images import MAX_FILE_BYTES
-from linearityiqa.images.heif import HEIF_SUFFIXES, heif_is_installed
+from linearityiqa.images.decoding import HEIF_SUFFIXES, heif_is_installed
 
 
 def is_url(word: str) -> bool:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from linearityiqa.config import AugmentationConfig, ModelConfig, TransformConfig
 from linearityiqa.config.checks import require_options
-from linearityiqa.data.loading.batch_limits import BatchLimit, batch_limit, default_workers
-from linearityiqa.data.loading.processes import prefetch
+from linearityiqa.data.loading.processes import default_workers, prefetch
+from linearityiqa.data.loading.samplers import BatchLimit, batch_limit
 from linearityiqa.errors import ConfigError, DataError
 from linearityiqa.hub import HubModel, local_model
 from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform

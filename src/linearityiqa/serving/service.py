@@ -8,7 +8,7 @@ from PIL import Image
 from starlette.requests import ClientDisconnect, Request
 
 from linearityiqa.config.serve import ServeConfig
-from linearityiqa.data.loading.batch_limits import default_workers
+from linearityiqa.data.loading.processes import default_workers
 from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.scoring import Details, PreprocessedImage, Scorer
 from linearityiqa.serving import schemas

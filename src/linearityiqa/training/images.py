@@ -10,9 +10,8 @@ from linearityiqa.config import TrainConfig
 from linearityiqa.data.databases.opening import open_databases
 from linearityiqa.data.databases.table import Database, ImageTable
 from linearityiqa.data.loading.augmentation import Augmentation
-from linearityiqa.data.loading.dataset import ImageDataset, open_images, require_equal_sizes
-from linearityiqa.data.loading.mixture import MixedDataset
-from linearityiqa.data.loading.pixels import Decoding
+from linearityiqa.data.loading.dataset import ImageDataset, MixedDataset, open_images, require_equal_sizes
+from linearityiqa.data.loading.pixelcache import Decoding
 from linearityiqa.training.optimisation import LabelScaling
 
 logger = logging.getLogger(__name__)

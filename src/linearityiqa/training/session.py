@@ -11,15 +11,13 @@ import torch
 
 from linearityiqa.config import TrainConfig, result_options, run_folder
 from linearityiqa.data.databases.table import Database
-from linearityiqa.data.loading.batch_limits import default_workers
-from linearityiqa.data.loading.dataset import ImageDataset
+from linearityiqa.data.loading.dataset import ImageDataset, MixedDataset
 from linearityiqa.data.loading.loader import BatchLoader
-from linearityiqa.data.loading.mixture import MixedDataset
+from linearityiqa.data.loading.processes import default_workers, keep_freed_memory
 from linearityiqa.data.loading.samplers import TrainingBatches
 from linearityiqa.errors import ConfigError
 from linearityiqa.evaluation.device import compile_backbone, place, prepare_device
 from linearityiqa.losses import QualityLoss
-from linearityiqa.memory import keep_freed_memory
 from linearityiqa.models import LinearityIQA
 from linearityiqa.training.averaging import WeightAverage
 from linearityiqa.training.distributed import ALONE, World

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from linearityiqa.console import track
-from linearityiqa.data.loading.batch_limits import batch_limit
+from linearityiqa.data.loading.samplers import batch_limit
 from linearityiqa.errors import DivergedError, NotFiniteError
 from linearityiqa.evaluation import Predictions, evaluate, predict
 from linearityiqa.evaluation.transfer import NetworkBatch, network_batches

@@ -5,18 +5,21 @@ import pytest
 import torch
 from PIL import Image
 
-from images.test_profiles import P3, profile_of
+from images.test_conversion import P3, profile_of
 from linearityiqa.config import AugmentationConfig
 from linearityiqa.data.databases.table import ImageTable
 from linearityiqa.data.loading.augmentation import Augmentation
 from linearityiqa.data.loading.dataset import (
     ImageDataset,
+    MixedDataset,
     SampleKey,
     collate,
     generator_for,
     require_equal_sizes,
 )
-from linearityiqa.data.loading.pixels import Decoding
+from linearityiqa.data.loading.loader import BatchLoader
+from linearityiqa.data.loading.pixelcache import Decoding, PixelSource, open_cache
+from linearityiqa.data.loading.samplers import TrainingBatches
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.images import ImageTransform, decode
 
@@ -97,16 +100,14 @@ def test_equal_sizes_are_required_by_name(table):
 
 
 def test_collate_stacks():
-    batch = collate([(torch.zeros(2, 2, 3), 1.5, 7), (torch.ones(2, 2, 3), 2.5, 3)])
+    batch = collate([(torch.zeros(2, 2, 3), 1.5, 7), (torch.ones(2, 2, 3), 2.5, 3)], names=())
     assert batch.images.shape == (2, 2, 2, 3)
     assert (batch.mos.tolist(), batch.mos.dtype) == ([1.5, 2.5], torch.float32)
     assert (batch.indices.tolist(), batch.indices.dtype) == ([7, 3], torch.int64)
 
 
-def test_collate_refuses_unequal_sizes_by_row_or_by_name():
+def test_collate_refuses_unequal_sizes_by_name():
     samples = [(torch.zeros(2, 2, 3), 1.0, 1), (torch.zeros(4, 5, 3), 1.0, 0)]
-    with pytest.raises(DataError, match="image 1 has 2 x 2 and image 0 4 x 5"):
-        collate(samples)
     with pytest.raises(DataError, match=r"b\.png has 2 x 2 and a\.png 4 x 5"):
         collate(samples, names=("a.png", "b.png"))
 
@@ -121,3 +122,64 @@ def test_colour_profiles_are_applied_only_on_request(tmp_path):
     assert np.array_equal(plain, pixels)
     assert not np.array_equal(converted.numpy(), pixels)
     assert np.array_equal(converted.numpy(), np.asarray(decode(tmp_path / "wide.png", colour_profile=True).image))
+
+
+# Several databases. Oracle: the samples of the data sets that a mixture is made of.
+
+
+@pytest.fixture
+def parts(table, tmp_path):
+    """Eleven photographs of 32 x 40 on 1..100, and five of 20 x 24 on 0..1."""
+    folder = tmp_path / "second"
+    folder.mkdir()
+    rng = np.random.default_rng(4)
+    names = tuple(f"photo{i:02d}.png" for i in range(5))
+    for name in names:
+        Image.fromarray(rng.integers(0, 256, (20, 24, 3), dtype=np.uint8)).save(folder / name)
+    second = ImageTable(names, np.linspace(0, 1, 5), folder)
+    return [ImageDataset(each, ImageTransform()) for each in (table, second)]
+
+
+def test_images_are_numbered_through(parts):
+    mixed = MixedDataset(("A", "B"), parts)
+    assert len(mixed) == 16
+    assert mixed.lengths == (11, 5)
+    for index in range(16):
+        part, own = (parts[0], index) if index < 11 else (parts[1], index - 11)
+        pixels, mos, row = part[SampleKey(3, own)]
+        found = mixed[SampleKey(3, index)]
+        assert torch.equal(found[0], pixels)
+        assert (found[1], found[2]) == (mos, index)
+        assert row == own
+    assert mixed.names[10:12] == ("A:photo10.png", "B:photo00.png")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_databases_of_different_sizes_load_since_no_batch_mixes_them(parts, workers):
+    mixed = MixedDataset(("A", "B"), parts)
+    batches = TrainingBatches(mixed.lengths, 4, seed=1)
+    sizes = [tuple(batch.images.shape[1:3]) for batch in BatchLoader(mixed, batches, workers, persistent=False)]
+    assert sorted(sizes) == [(20, 24)] + 3 * [(32, 40)]
+
+
+def test_a_failure_names_database_and_image(parts):
+    Image.new("RGB", (50, 60)).save(parts[1].table.path(4))
+    mixed = MixedDataset(("A", "B"), parts)
+    with pytest.raises(DataError, match=r"B:photo0\d\.png has .* and B:photo0\d\.png"):
+        list(BatchLoader(mixed, TrainingBatches(mixed.lengths, 5, seed=1), 0))
+    parts[1].table.path(4).write_bytes(b"")
+    with pytest.raises(UnreadableImageError, match=r"second.*photo04\.png"):
+        mixed[SampleKey(0, 15)]
+
+
+def test_it_only_reads_where_all_do(parts, tmp_path):
+    caches = [open_cache(PixelSource(part.table, part.transform), tmp_path / "c", workers=0) for part in parts]
+    cached = [ImageDataset(part.table, part.transform, cached=cache) for part, cache in zip(parts, caches, strict=True)]
+    assert MixedDataset(("A", "B"), cached).only_reads
+    half = MixedDataset(("A", "B"), [cached[0], parts[1]])
+    assert not half.only_reads
+    assert not half.is_cached
+    augmentation = Augmentation(AugmentationConfig(augmentation=True, crop_size_h=8, crop_size_w=8))
+    changed = ImageDataset(parts[0].table, ImageTransform(), augmentation=augmentation, cached=cached[0].cached)
+    assert MixedDataset(("A",), [changed]).is_cached
+    assert not MixedDataset(("A",), [changed]).only_reads

@@ -19,16 +19,15 @@ from PIL import Image
 
 import linearityiqa.data.loading.loader as data
 from linearityiqa.data.databases.table import ImageTable
-from linearityiqa.data.loading.batch_limits import BatchLimit, default_workers
 from linearityiqa.data.loading.dataset import (
     Batch,
     ImageDataset,
     SampleKey,
 )
 from linearityiqa.data.loading.loader import BatchLoader
-from linearityiqa.data.loading.pixelcache import open_cache
-from linearityiqa.data.loading.pixels import PixelSource
-from linearityiqa.data.loading.samplers import EvaluationBatches, TrainingBatches
+from linearityiqa.data.loading.pixelcache import PixelSource, open_cache
+from linearityiqa.data.loading.processes import default_workers
+from linearityiqa.data.loading.samplers import BatchLimit, TrainingBatches, evaluation_batches
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.images import ImageTransform
 
@@ -167,9 +166,9 @@ def test_the_global_stream_is_left_alone(augmented):
 
 def test_no_more_workers_are_started_than_there_are_batches(table):
     dataset = ImageDataset(table, ImageTransform())
-    batches = EvaluationBatches(dataset.sizes(), BatchLimit(6))
+    batches = evaluation_batches(dataset.sizes(), BatchLimit(6))
     assert BatchLoader(dataset, batches, 64).num_workers == len(batches) == 2
-    empty = EvaluationBatches(dataset.sizes(), BatchLimit(6), skip=2)
+    empty = evaluation_batches(dataset.sizes(), BatchLimit(6))[2:]
     assert list(BatchLoader(dataset, empty, 64)) == []
 
 

@@ -5,8 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from linearityiqa.data.loading.batch_limits import BatchLimit
-from linearityiqa.data.loading.samplers import EvaluationBatches, SampleKey, Shares, TrainingBatches, Turns
+from linearityiqa.data.loading.samplers import BatchLimit, SampleKey, Shares, TrainingBatches, evaluation_batches
 
 SIZES = [(10, 10), (20, 10), (10, 10), (10, 20), (20, 10), (10, 10), (10, 10)]
 
@@ -24,20 +23,19 @@ def test_an_epoch_is_the_permutation_of_seed_and_epoch(epoch):
 
 
 @pytest.mark.parametrize(
-    ("length", "batch_size", "drop_single", "expected"),
+    ("length", "batch_size", "expected"),
     [
-        (16, 8, True, [8, 8]),
-        (18, 8, True, [8, 8, 2]),
-        (17, 8, True, [8, 8]),
-        (17, 8, False, [8, 8, 1]),
-        (3, 1, True, [1, 1, 1]),
-        (3, 8, True, [3]),
-        (697, 8, True, [8] * 87),
+        (16, 8, [8, 8]),
+        (18, 8, [8, 8, 2]),
+        (17, 8, [8, 8]),
+        (3, 1, [1, 1, 1]),
+        (3, 8, [3]),
+        (697, 8, [8] * 87),
     ],
 )
-def test_batches_are_full_but_the_last_which_is_no_single_image(length, batch_size, drop_single, expected):
+def test_batches_are_full_but_the_last_which_is_no_single_image(length, batch_size, expected):
     """697 images are CLIVE's training set: 697 mod 8 = 1."""
-    batches = TrainingBatches(length, batch_size, seed=0, drop_single=drop_single)
+    batches = TrainingBatches(length, batch_size, seed=0)
     assert [len(batch) for batch in batches] == expected
     assert len(batches) == len(expected)
 
@@ -68,29 +66,22 @@ def test_other_seeds_and_epochs_give_other_orders():
 
 
 def test_evaluation_batches_hold_one_size_and_every_image_once():
-    batches = EvaluationBatches(SIZES, BatchLimit(3))
+    batches = evaluation_batches(SIZES, BatchLimit(3))
     assert sorted(np.concatenate(indices(batches)).tolist()) == list(range(len(SIZES)))
     assert all(len({SIZES[index] for index in batch}) == 1 for batch in indices(batches))
 
 
 def test_evaluation_goes_from_large_to_small_in_the_tables_order():
-    assert indices(EvaluationBatches(SIZES, BatchLimit(3))) == [[1, 4], [3], [0, 2, 5], [6]]
+    assert indices(evaluation_batches(SIZES, BatchLimit(3))) == [[1, 4], [3], [0, 2, 5], [6]]
 
 
 def test_pixels_of_an_evaluation_batch_are_bounded_but_one_image_always_goes():
-    assert indices(EvaluationBatches(SIZES, BatchLimit(8, 200))) == [[1], [4], [3], [0, 2], [5, 6]]
-    assert indices(EvaluationBatches([(100, 100)], BatchLimit(8, 200))) == [[0]]
-
-
-def test_done_evaluation_batches_are_left_out():
-    whole = list(EvaluationBatches(SIZES, BatchLimit(2)))
-    rest = EvaluationBatches(SIZES, BatchLimit(2), skip=2)
-    assert list(rest) == whole[2:]
-    assert len(rest) == len(whole) - 2
+    assert indices(evaluation_batches(SIZES, BatchLimit(8, 200))) == [[1], [4], [3], [0, 2], [5, 6]]
+    assert indices(evaluation_batches([(100, 100)], BatchLimit(8, 200))) == [[0]]
 
 
 def test_evaluation_keys_carry_epoch_zero():
-    assert list(EvaluationBatches([(1, 1)], BatchLimit(1, 1))) == [[SampleKey(epoch=0, index=0)]]
+    assert evaluation_batches([(1, 1)], BatchLimit(1, 1)) == [[SampleKey(epoch=0, index=0)]]
 
 
 def test_batches_of_several_databases_hold_one_database_each_and_every_image_once():
@@ -129,7 +120,7 @@ def test_an_epoch_of_several_databases_goes_on_where_it_stopped():
 
 @pytest.mark.parametrize("ranks", [1, 2, 3, 7])
 def test_shares_of_a_batch_make_it_up_in_the_order_of_the_ranks(ranks):
-    batches = TrainingBatches(21, 4, seed=1, drop_single=False)
+    batches = TrainingBatches(22, 4, seed=1)
     shares = [Shares(batches, rank, ranks) for rank in range(ranks)]
     batches.start_at(3, step=2)
     assert [list(itertools.chain(*parts)) for parts in zip(*shares, strict=True)] == list(batches)
@@ -143,12 +134,3 @@ def test_shares_under_way_keep_their_epoch():
     under_way = iter(Shares(batches, 1, 2))
     batches.start_at(1)
     assert next(under_way)[0].epoch == 0
-
-
-@pytest.mark.parametrize("ranks", [1, 2, 3, 9])
-def test_evaluation_batches_go_round_without_repetition(ranks):
-    batches = EvaluationBatches(SIZES, BatchLimit(2))
-    turns = [Turns(batches, rank, ranks) for rank in range(ranks)]
-    dealt = [turn for round_of in itertools.zip_longest(*turns) for turn in round_of if turn is not None]
-    assert dealt == list(batches)
-    assert sum(map(len, turns)) == len(batches)

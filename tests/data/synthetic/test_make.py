@@ -18,9 +18,8 @@ from PIL import Image
 from linearityiqa.config import DataConfig, SyntheticConfig
 from linearityiqa.data.databases.opening import open_database
 from linearityiqa.data.synthetic import make, make_database
+from linearityiqa.data.synthetic.make import CLEAN, STEP_SHARES, draw_steps, make_sample, write_showcase
 from linearityiqa.data.synthetic.references import list_references, load_reference, turns
-from linearityiqa.data.synthetic.sample import STEP_SHARES, draw_steps, make_sample
-from linearityiqa.data.synthetic.showcase import CLEAN, write_showcase
 from linearityiqa.errors import DataError
 
 SMALL = {"images": 24, "height": 96, "width": 96, "dead_leaves": 5, "num_workers": 0}
@@ -100,7 +99,7 @@ def test_shares_of_distortions():
 
 
 def test_a_finished_database_is_found_and_kept(database, monkeypatch):
-    monkeypatch.setattr(make, "_fill", lambda *_: pytest.fail("made again"))
+    monkeypatch.setattr(make, "_contents", lambda _: pytest.fail("made again"))
     before = content(database.parent)
     assert make_database(small(database.parent, num_workers=3, quiet=True)) == database
     assert content(database.parent) == before

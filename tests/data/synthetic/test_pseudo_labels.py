@@ -12,7 +12,7 @@ from linearityiqa.data.synthetic.distortions import DISTORTIONS
 from linearityiqa.data.synthetic.labels import HALF, RUNGS, Severity, Views, distances, label, ladder_scores, scores
 from linearityiqa.data.synthetic.references import cut, list_references, load_reference
 
-EVERY = pytest.mark.parametrize("distortion", DISTORTIONS, ids=lambda d: d.name)
+EVERY = pytest.mark.parametrize("distortion", DISTORTIONS, ids=lambda d: d.__name__)
 CONFIG = SyntheticConfig(height=96, width=128)
 
 
@@ -122,10 +122,10 @@ def test_two_distortions_never_score_above_the_worse_of_them(originals):
     image = originals[0]
     severities = itertools.cycle([0.25, 0.6, 0.4])
     singles = [Severity(each, next(severities), 5) for each in DISTORTIONS]
-    alone = {step.distortion.name: label(image, (step,), step.apply(image)).mos for step in singles}
+    alone = {step.name: label(image, (step,), step.apply(image)).mos for step in singles}
     for first, second in zip(singles, singles[3:] + singles[:3], strict=True):
         both = label(image, (first, second), second.apply(first.apply(image)))
-        assert both.mos <= min(alone[first.distortion.name], alone[second.distortion.name]) + 1e-9
+        assert both.mos <= min(alone[first.name], alone[second.name]) + 1e-9
         assert 1 <= both.mos <= 100
         assert both.mos_std >= labels.SMALLEST_SPREAD
 
@@ -133,8 +133,8 @@ def test_two_distortions_never_score_above_the_worse_of_them(originals):
 def test_brightening_what_was_darkened_does_not_help(originals):
     """Two distortions that undo each other leave a good image; the label still is not above that of one alone."""
     image = originals[1]
-    exposure = next(each for each in DISTORTIONS if each.name == "exposure")
-    signs = {s: exposure.apply(image, 0.5, np.random.default_rng(s)).mean() > image.mean() for s in range(10)}
+    exposure = next(each for each in DISTORTIONS if each.__name__ == "exposure")
+    signs = {s: exposure(image, 0.5, np.random.default_rng(s)).mean() > image.mean() for s in range(10)}
     darker, brighter = (next(s for s, up in signs.items() if up == want) for want in (False, True))
     steps = (Severity(exposure, 0.5, darker), Severity(exposure, 0.5, brighter))
     undone = steps[1].apply(steps[0].apply(image))

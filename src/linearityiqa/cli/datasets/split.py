@@ -20,7 +20,7 @@ from linearityiqa.data.databases.labelfile import names_for, refuse_to_overwrite
 from linearityiqa.data.databases.labels import Labels
 from linearityiqa.data.databases.sources import open_label_file, open_labels
 from linearityiqa.data.databases.splits import split_by_ratio, split_into_folds, validation_split
-from linearityiqa.data.loading.batch_limits import default_workers
+from linearityiqa.data.loading.processes import default_workers
 from linearityiqa.errors import DataError
 
 DESCRIPTION = (

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from linearityiqa.data.databases.labels import Fault, Labels, OnFault, is_name, refuse
 from linearityiqa.errors import DataError
-from linearityiqa.images.heif import HEIF_SUFFIXES
+from linearityiqa.images.decoding import HEIF_SUFFIXES
 
 SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),

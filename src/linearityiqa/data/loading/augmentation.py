@@ -14,30 +14,20 @@ class Augmentation:
     Then every call takes four draws from its generator, whatever the options: the crop's top and left edge
     (uniform over the positions in the image), the angle (uniform in [-angle, angle] degrees, counter-clockwise), and
     whether to flip. The image is then rotated about its centre (nearest neighbour, corners black), flipped and cropped.
-
-    Args:
-        config: largest angle, size of the crop, probabilities of flips and turns, range of the scale.
     """
 
     def __init__(self, config: AugmentationConfig) -> None:
-        self.angle = config.angle
-        self.flip_probability = config.hflip_p
+        self.config = config
         self.size = (config.crop_size_h, config.crop_size_w)
         """(height, width) of every augmented image."""
-        self.turn_probability = config.turn_p
-        self.scale_min = config.scale_min
 
     def __call__(self, image: Image.Image, generator: torch.Generator) -> Image.Image:
-        """The augmented image.
-
-        Args:
-            image: an RGB image, at least as large as the crop; with `scale_min` smaller ones are enlarged to it.
-            generator: source of all randomness.
+        """The augmented RGB image; with `scale_min` one smaller than the crop is enlarged to it.
 
         Raises:
             DataError: the image is smaller than the crop.
         """
-        if self.turn_probability > 0 or self.scale_min < 1:
+        if self.config.turn_p > 0 or self.config.scale_min < 1:
             image = self._turned_and_scaled(image, generator)
         height, width = self.size
         if image.height < height or image.width < width:
@@ -47,8 +37,8 @@ class Augmentation:
             )
         top = int(torch.randint(image.height - height + 1, (), generator=generator))
         left = int(torch.randint(image.width - width + 1, (), generator=generator))
-        angle = self.angle * (2 * float(torch.rand((), generator=generator)) - 1)
-        flip = float(torch.rand((), generator=generator)) < self.flip_probability
+        angle = self.config.angle * (2 * float(torch.rand((), generator=generator)) - 1)
+        flip = float(torch.rand((), generator=generator)) < self.config.hflip_p
 
         rotated = image.rotate(angle, Image.Resampling.NEAREST)
         flipped = rotated.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else rotated
@@ -58,11 +48,11 @@ class Augmentation:
         turns, side, place = torch.rand(3, generator=generator).tolist()
         height, width = self.size
         fits = min(image.width, image.height) >= max(height, width)
-        if turns < self.turn_probability and fits:
+        if turns < self.config.turn_p and fits:
             image = image.transpose(Image.Transpose.ROTATE_90 if side < 0.5 else Image.Transpose.ROTATE_270)
-        if self.scale_min == 1:
+        if self.config.scale_min == 1:
             return image
-        least = max(self.scale_min, height / image.height, width / image.width)
+        least = max(self.config.scale_min, height / image.height, width / image.width)
         factor = least + max(0, 1 - least) * place
         size = max(width, round(image.width * factor)), max(height, round(image.height * factor))
         return image if size == image.size else image.resize(size, Image.Resampling.BILINEAR)

@@ -1,4 +1,4 @@
-"""Images of a table as tensors."""
+"""Images as tensors: of one table, or of the tables of several databases."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -14,8 +13,7 @@ from torch.utils.data import Dataset
 from linearityiqa.config import TransformConfig
 from linearityiqa.data.databases.table import ImageTable
 from linearityiqa.data.loading.augmentation import Augmentation
-from linearityiqa.data.loading.pixelcache import PixelCache, cache_folder, open_cache
-from linearityiqa.data.loading.pixels import Decoding, PixelSource, decoded
+from linearityiqa.data.loading.pixelcache import Decoding, PixelCache, PixelSource, cache_folder, decoded, open_cache
 from linearityiqa.data.loading.samplers import SampleKey
 from linearityiqa.errors import DataError
 from linearityiqa.images import ImageTransform, image_size
@@ -27,8 +25,8 @@ class Batch(NamedTuple):
     """Images of one size with their MOS, as they leave the loader.
 
     Attributes:
-        images: 8-bit RGB, uint8 (N, H, W, 3): four times fewer bytes than the network's input on their way between
-            processes and to a GPU, where `evaluation.transfer` normalises them.
+        images: uint8 (N, H, W, 3), RGB: a quarter of the bytes of the network's input on the way between processes and
+            to a GPU, where `evaluation.transfer` normalises them.
         mos: float32 (N,).
         indices: rows in the table, int64 (N,).
     """
@@ -44,9 +42,8 @@ class ImageDataset(Dataset[Sample]):
     Args:
         table: names and opinion scores.
         transform: what every image undergoes.
-        augmentation: random changes after resizing, for training.
-        seed: seed of the augmentation; an image's changes depend on it, the epoch and the row, and on nothing else.
-        decoding: what is followed of what the files say.
+        augmentation: random changes after resizing, which depend on `seed`, the epoch and the row alone.
+        decoding: whether EXIF orientations and ICC profiles are applied.
         cached: the pixels of these images, and perhaps of others, under the same transform.
     """
 
@@ -66,18 +63,25 @@ class ImageDataset(Dataset[Sample]):
         self.seed = seed
         self.decoding = decoding
         self.cached = cached
+        self.names = table.names
+        self.is_cached = cached is not None
+        self.only_reads = self.is_cached and augmentation is None
+        """Images are read from a cache and nothing else, which is too little work for processes."""
 
     def __len__(self) -> int:
         return len(self.table)
 
     def __getitem__(self, key: SampleKey) -> Sample:
-        """The image in 8-bit RGB, uint8 (H, W, 3), its MOS and its row.
+        """The image, uint8 (H, W, 3), its MOS and its row.
 
         Raises:
             DataError: the image cannot be decoded, or is smaller than the crop; the message names it.
         """
         epoch, index = key
-        pixels = self._pixels(index)
+        if self.cached is not None:
+            pixels = self.cached.pixels(self.names[index])
+        else:
+            pixels = decoded(self.table.path(index), self.transform, self.decoding)
         if self.augmentation is not None:
             try:
                 image = self.augmentation(Image.fromarray(pixels), generator_for(self.seed, epoch, index))
@@ -86,42 +90,43 @@ class ImageDataset(Dataset[Sample]):
             pixels = np.array(image)
         return torch.from_numpy(pixels), float(self.table.mos[index]), index
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What messages call the images, by row."""
-        return self.table.names
-
-    @property
-    def is_cached(self) -> bool:
-        """Whether a cache holds the images."""
-        return self.cached is not None
-
-    @property
-    def only_reads(self) -> bool:
-        """Whether images are read and nothing else, which is too little work for processes."""
-        return self.cached is not None and self.augmentation is None
-
     def sizes(self) -> list[tuple[int, int]]:
-        """(height, width) of every image as the network sees it; where the files decide it, from cache or headers.
+        """(height, width) of every image as the network sees it; where it depends on the file, from cache or header.
 
         Raises:
-            UnreadableImageError: a header had to be read and could not; the message names the file.
+            UnreadableImageError: a header cannot be read; the message names the file.
         """
         fixed = self.augmentation.size if self.augmentation is not None else self.transform.fixed_size
         if fixed is not None:
             return [fixed] * len(self)
         if self.cached is not None:
-            return [self.cached.size(name) for name in self.table.names]
-        paths = (self.table.path(index) for index in range(len(self)))
-        return [
-            self.transform.output_size(image_size(path, exif_rotation=self.decoding.exif_rotation)) for path in paths
-        ]
+            return [self.cached.size(name) for name in self.names]
+        rotation = self.decoding.exif_rotation
+        return [self.transform.output_size(image_size(path, exif_rotation=rotation)) for path in self.table.paths()]
 
-    def _pixels(self, index: int) -> NDArray[np.uint8]:
-        """The image before augmentation, uint8 (H, W, 3)."""
-        if self.cached is not None:
-            return self.cached.pixels(self.table.names[index])
-        return decoded(self.table.path(index), self.transform, self.decoding)
+
+class MixedDataset(Dataset[Sample]):
+    """The images of several named data sets, whose scales need not agree, numbered through."""
+
+    def __init__(self, names: Sequence[str], parts: Sequence[ImageDataset]) -> None:
+        self.parts = tuple(parts)
+        self.lengths = tuple(map(len, self.parts))
+        self.names = tuple(
+            f"{home}:{name}" for home, part in zip(names, self.parts, strict=True) for name in part.names
+        )
+        self.is_cached = all(part.is_cached for part in self.parts)
+        self.only_reads = all(part.only_reads for part in self.parts)
+        self._ends = np.cumsum(self.lengths)
+
+    def __len__(self) -> int:
+        return sum(self.lengths)
+
+    def __getitem__(self, key: SampleKey) -> Sample:
+        """As of `ImageDataset`; the MOS is on the scale of the image's own database, the row counts all of them."""
+        home = int(np.searchsorted(self._ends, key.index, side="right"))
+        first = int(self._ends[home]) - self.lengths[home]
+        pixels, mos, _ = self.parts[home][SampleKey(key.epoch, key.index - first)]
+        return pixels, mos, key.index
 
 
 def open_images(
@@ -133,29 +138,23 @@ def open_images(
     workers: int,
     progress: bool = False,
 ) -> partial[ImageDataset]:
-    """What makes a data set of some of the images of a database; where a cache is asked for, it is made first.
+    """`ImageDataset` with transform, decoding and cache filled in; it still takes a table, `augmentation` and `seed`.
 
     Args:
         table: the whole database, so that one cache serves all of its splits.
         config: what every image undergoes.
-        decoding: what is followed of what the files say.
-        cache: the option `--cache`: none, auto or a folder.
+        decoding: whether EXIF orientations and ICC profiles are applied.
+        cache: the option `--cache`: none, auto or a folder. What is missing in it is decoded first.
         workers: processes that decode.
-        progress: show a progress bar on a terminal while the cache is made.
-
-    Returns:
-        `ImageDataset` with the transform and the cache filled in: it takes a table, `augmentation` and `seed`.
+        progress: show a progress bar meanwhile.
 
     Raises:
-        UnreadableImageError: an image cannot be put into the cache; the message names it.
-        DataError: the cache cannot be made.
+        DataError: an image cannot be decoded, or the cache cannot be made.
     """
     transform = ImageTransform.of(config, table.common_size)
-    folder = cache_folder(cache)
-    cached = None
+    folder, cached = cache_folder(cache), None
     if folder is not None:
-        source = PixelSource(table, transform, decoding)
-        cached = open_cache(source, folder, workers=workers, progress=progress)
+        cached = open_cache(PixelSource(table, transform, decoding), folder, workers=workers, progress=progress)
     return partial(ImageDataset, transform=transform, decoding=decoding, cached=cached)
 
 
@@ -166,9 +165,9 @@ def require_equal_sizes(dataset: ImageDataset) -> None:
         DataError: two images differ in size; the message names them.
     """
     sizes = dataset.sizes()
-    for index, size in enumerate(sizes):
+    for name, size in zip(dataset.names, sizes, strict=True):
         if size != sizes[0]:
-            raise _unequal(dataset.table.names[0], sizes[0], dataset.table.names[index], size)
+            raise _unequal(dataset.names[0], sizes[0], name, size)
 
 
 def generator_for(seed: int, epoch: int, index: int) -> torch.Generator:
@@ -178,21 +177,16 @@ def generator_for(seed: int, epoch: int, index: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(state[0]))
 
 
-def collate(samples: Sequence[Sample], names: Sequence[str] | None = None) -> Batch:
-    """A batch of samples.
-
-    Args:
-        samples: what `ImageDataset` gives.
-        names: names of all images of the table, for the message.
+def collate(samples: Sequence[Sample], names: Sequence[str]) -> Batch:
+    """A batch of samples of `ImageDataset`.
 
     Raises:
-        DataError: the images differ in size; the message names two of them.
+        DataError: the images differ in size; the message names two of them, from the `names` of the whole table.
     """
-    first = samples[0]
+    first, _, first_index = samples[0]
     for image, _, index in samples:
-        if image.shape != first[0].shape:
-            a, b = (names[i] if names is not None else f"image {i}" for i in (first[2], index))
-            raise _unequal(a, first[0].shape[:2], b, image.shape[:2])
+        if image.shape != first.shape:
+            raise _unequal(names[first_index], first.shape[:2], names[index], image.shape[:2])
     images, mos, indices = zip(*samples, strict=True)
     # stacked by numpy: torch would start threads of its own in each thread that stacks
     stacked = torch.from_numpy(np.stack([image.numpy() for image in images]))
@@ -200,10 +194,9 @@ def collate(samples: Sequence[Sample], names: Sequence[str] | None = None) -> Ba
 
 
 def _unequal(first: str, first_size: Sequence[int], second: str, second_size: Sequence[int]) -> DataError:
-    (a_height, a_width), (b_height, b_width) = first_size, second_size
+    a, b = (f"{height} x {width}" for height, width in (first_size, second_size))
     return DataError(
-        f"images of one batch must have one size, but {first} has {a_height} x {a_width} and {second} {b_height} x "
-        f"{b_width} (height x width). Bring them to one with --resize (mode stretch), crop them with "
-        "--augmentation, or train on batches of one image: "
+        f"images of one batch must have one size, but {first} has {a} and {second} {b} (height x width). Bring them to "
+        "one with --resize (mode stretch), crop them with --augmentation, or train on batches of one image: "
         "--batch_size 1 --accumulation_steps 8 --exact_accumulation."
     )

@@ -11,9 +11,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from linearityiqa.data.loading.dataset import Batch, ImageDataset, collate
-from linearityiqa.data.loading.mixture import MixedDataset
-from linearityiqa.data.loading.processes import prefetch, process_context, start_processes, translate_errors
+from linearityiqa.data.loading.dataset import Batch, ImageDataset, MixedDataset, collate
+from linearityiqa.data.loading.processes import prefetch, process_context, start_processes
 from linearityiqa.data.loading.samplers import SampleKey
 from linearityiqa.errors import DataError
 
@@ -22,16 +21,17 @@ BATCHES_AHEAD = 2
 READING_THREADS = 2
 """Threads that read from a cache. One copies a gigabyte in about a second; a second one hides a slow disk."""
 SLOW_SECONDS, SLOW_SHARE = 60.0, 0.3
-"""A pass that takes this long, and this share of it waiting for images, is worth a word about the cache."""
+"""A pass that takes this long, and this share of it waiting for images, is answered with a hint at the cache."""
 
 logger = logging.getLogger(__name__)
 
-
 Images = ImageDataset | MixedDataset
+Parts = tuple[Tensor, list[float], list[int]]
+"""A batch of which only the images are a tensor: each tensor costs a connection between two processes."""
 
 
 class KeyBatches(Iterable[list[SampleKey]], Sized, Protocol):
-    """Which images form which batch, in order: a sampler; as long as a whole pass."""
+    """Which images form which batch, in order: a sampler, or a list."""
 
 
 class BatchLoader:
@@ -42,7 +42,7 @@ class BatchLoader:
     calls.
 
     Iterating raises DataError where an image cannot be decoded, where images of a batch differ in size, and where a
-    process died. A failure costs neither the loader nor, unless one died, its processes.
+    process died. The loader works again after a failure, and unless one died its processes are kept.
 
     Args:
         dataset: the images.
@@ -93,12 +93,11 @@ class BatchLoader:
         pool = self._pool or self._start_pool()
         if self.persistent:
             self._pool = pool
-        work = functools.partial(_parts, self.dataset) if self.dataset.only_reads else _parts_in_worker
+        work = functools.partial(_load_parts, self.dataset) if self.dataset.only_reads else _load_parts_in_worker
         try:
-            with translate_errors():
-                for images, mos, indices in prefetch(pool, work, keys, BATCHES_AHEAD * self.num_workers):
-                    rows = torch.tensor(indices, dtype=torch.int64)
-                    yield Batch(images, torch.tensor(mos, dtype=torch.float32), rows)
+            for images, mos, indices in prefetch(pool, work, keys, BATCHES_AHEAD * self.num_workers):
+                rows = torch.tensor(indices, dtype=torch.int64)
+                yield Batch(images, torch.tensor(mos, dtype=torch.float32), rows)
         except DataError as failure:
             if isinstance(failure.__cause__, BrokenProcessPool):
                 self._pool = None
@@ -114,7 +113,7 @@ class BatchLoader:
 
 
 def _with_advice(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The same batches; in the end a word about the cache, where the network has waited for images for long."""
+    """The same batches; at their end a log message about the cache where the network has waited long for images."""
     waited, began = 0.0, None
     while True:
         asked = time.monotonic()
@@ -147,17 +146,16 @@ def _prepare_worker(dataset: Images) -> None:
     torch.set_num_threads(1)  # the parallelism is in the number of workers
 
 
-def _parts_in_worker(keys: list[SampleKey]) -> tuple[Tensor, list[float], list[int]]:
-    return _parts(_worker_dataset, keys)
+def _load_parts_in_worker(keys: list[SampleKey]) -> Parts:
+    return _load_parts(_worker_dataset, keys)
 
 
-def _parts(dataset: Images, keys: list[SampleKey]) -> tuple[Tensor, list[float], list[int]]:
-    """A batch of which only the images are a tensor: each tensor costs a connection between two processes."""
+def _load_parts(dataset: Images, keys: list[SampleKey]) -> Parts:
     images, mos, indices = _load(dataset, keys)
     return images, mos.tolist(), indices.tolist()
 
 
 def _load(dataset: Images, keys: list[SampleKey]) -> Batch:
     if not keys:  # the share of a process where a batch holds fewer images than there are processes
-        return Batch(*(part[:0] for part in collate([dataset[SampleKey(0, 0)]])))
+        return Batch(*(part[:0] for part in collate([dataset[SampleKey(0, 0)]], dataset.names)))
     return collate([dataset[key] for key in keys], dataset.names)

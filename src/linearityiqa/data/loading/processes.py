@@ -1,12 +1,13 @@
-"""Processes that work ahead of the one that started them, and end with it."""
+"""Use of the machine: cores, memory, and worker processes that end with the process they work for."""
 
-import contextlib
+import ctypes
 import itertools
 import multiprocessing
 import multiprocessing.forkserver
 import multiprocessing.resource_tracker
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,16 +21,55 @@ from linearityiqa.errors import DataError
 T = TypeVar("T")
 S = TypeVar("S")
 
+MOST_WORKERS = 8
+"""Workers that decode images by default, however many cores there are."""
+MOST_LANES = 8
+"""Batches that a CPU computes at once by default, however many cores it has: each holds its maps."""
 ITEMS_A_TASK = 8
 ITEMS_WORTH_A_PROCESS = 64
-"""So many images are decoded about as fast as a process starts."""
+"""Number of images that are decoded about as fast as a process starts."""
 TASKS_AHEAD = 4
-"""Tasks that a process has ready or in work at most, so that memory is bounded for any number of items."""
+"""Most tasks that a process has ready or in work, which bounds memory for any number of items."""
 _PRELOADED = "linearityiqa.data.loading.loader"
+
+# of glibc's malloc.h
+M_TRIM_THRESHOLD = -1
+M_MMAP_MAX = -4
+M_ARENA_MAX = -8
+
+
+def usable_cores() -> int:
+    """Number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_workers(num_workers: int | None, sharing: int = 1) -> int:
+    """Number of workers that decode images: `num_workers`, or by default one for each usable core, at most 8.
+
+    `sharing` processes share the cores, and each starts so many workers.
+    """
+    return max(1, min(usable_cores() // sharing, MOST_WORKERS)) if num_workers is None else num_workers
+
+
+def keep_freed_memory() -> None:
+    """Have malloc keep freed memory for the next batch, instead of returning large blocks to the system at once.
+
+    A batch on a CPU takes and frees hundreds of blocks of some megabytes, and the system clears each of their pages
+    when it is first touched. Kept blocks cost nothing from the second batch on. All threads share one arena, since
+    the arena of a thread cannot hold blocks so large. This is a setting of the whole process, for a command or a
+    training run to make as it begins. It does nothing where the C library lacks it (other systems than Linux, musl).
+    """
+    if sys.platform != "linux":
+        return
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        library.mallopt(M_MMAP_MAX, 0)
+        library.mallopt(M_TRIM_THRESHOLD, -1)  # never: a step may free more than the 2 GB of an int
+        library.mallopt(M_ARENA_MAX, 1)
 
 
 def process_context(preloaded: str = _PRELOADED) -> BaseContext:
-    """How processes are started, with a module that they need ready.
+    """The start method of worker processes; a fork server imports the module `preloaded` once for all of them.
 
     Not forked from this process: its threads (of torch, of a GPU's driver) may hold locks that no thread of the child
     would ever release. A fork server has no threads and imports torch once. Measured with 2 workers on 2 cores: 3.5 s
@@ -54,42 +94,18 @@ def start_processes(
 ) -> ProcessPoolExecutor:
     """A pool of processes that leave signals to the whole group to this one, and do not outlive it.
 
-    Args:
-        count: processes.
-        prepare: called once in each, with `arguments`.
-        arguments: what it is handed.
-        preloaded: module that the processes need; a fork server imports it once.
+    Each calls `prepare` once, with `arguments`; `preloaded` is the module that they need.
     """
     return ProcessPoolExecutor(count, process_context(preloaded), _start, (prepare, arguments))
 
 
-@contextlib.contextmanager
-def translate_errors() -> Iterator[None]:
-    """Say in one sentence that a process of a pool died.
-
-    Raises:
-        DataError: one did.
-    """
-    try:
-        yield
-    except BrokenProcessPool as cause:
-        raise DataError(
-            "a process that decodes images died, most likely because memory or shared memory (/dev/shm) ran out. "
-            "Lower --num_workers or --batch_size."
-        ) from cause
-
-
 def each_in_processes(
-    function: Callable[[Sequence[T]], Iterable[S]],
-    items: Sequence[T],
-    workers: int,
-    *,
-    preloaded: str = _PRELOADED,
+    function: Callable[[Sequence[T]], Iterable[S]], items: Sequence[T], workers: int, *, preloaded: str = _PRELOADED
 ) -> Iterator[S]:
-    """What `function` gives for some items at a time, in order; computed in processes where there is enough to do.
+    """Results of `function` in the order of the items; computed in processes where there is enough to do.
 
     Args:
-        function: gives a result for each of its items.
+        function: gives a result for each of the items that it is called with.
         items: what is worked on, e.g. image files.
         workers: most processes; 0 computes in this one.
         preloaded: module that the processes need.
@@ -102,20 +118,30 @@ def each_in_processes(
     if processes == 0:
         yield from itertools.chain.from_iterable(map(function, tasks))
         return
-    with translate_errors(), start_processes(processes, preloaded=preloaded) as pool:
+    with start_processes(processes, preloaded=preloaded) as pool:
         for results in prefetch(pool, function, tasks, TASKS_AHEAD * processes):
             yield from results
 
 
 def prefetch(executor: Executor, function: Callable[[T], S], items: Iterable[T], depth: int) -> Iterator[S]:
-    """`function` of each item, in order, computed up to `depth` items ahead; `items` is read no further than that."""
+    """`function` of each item, in order, computed up to `depth` items ahead; `items` is read no further than that.
+
+    Raises:
+        DataError: a process of the executor died.
+    """
     source = iter(items)
-    pending: deque[Future[S]] = deque(executor.submit(function, item) for item in itertools.islice(source, depth))
+    pending: deque[Future[S]] = deque()
     try:
+        pending.extend(executor.submit(function, item) for item in itertools.islice(source, depth))
         while pending:
             result = pending.popleft().result()
             pending.extend(executor.submit(function, item) for item in itertools.islice(source, 1))
             yield result
+    except BrokenProcessPool as cause:
+        raise DataError(
+            "a process that decodes images died, most likely because memory or shared memory (/dev/shm) ran out. "
+            "Lower --num_workers or --batch_size."
+        ) from cause
     finally:
         for future in pending:
             future.cancel()

@@ -1,14 +1,14 @@
 """Distortions of continuous severity, in the order in which a camera inflicts them.
 
-Each takes an image, a severity in [0, 1] (0 changes nothing or next to nothing) and a generator, and returns an
-image of the same shape. One severity and one generator state give one result. Most parameters run geometrically from
-mild to severe (`between`); all bounds were chosen so that the label falls about evenly from about 95 to about 20.
+Each takes an image, a severity in [0, 1] (0 changes next to nothing) and a generator, and returns an image of the same
+shape. Most parameters run geometrically from mild to severe (`between`); all bounds were chosen so that the label falls
+about evenly from about 95 to about 20.
 """
 
 import functools
 import io
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,10 @@ FloatImage = NDArray[np.float32]
 
 ByteImage = NDArray[np.uint8]
 """An sRGB image as it is stored, shape (height, width, 3)."""
+
+
+_LEVELS = np.arange(256) / 255.0
+_LIGHT_OF_BYTE = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
 def to_light(image: ByteImage) -> FloatImage:
@@ -39,23 +43,8 @@ def to_bytes(values: FloatImage) -> ByteImage:
     return np.asarray(np.rint(np.clip(values, 0.0, 1.0) * 255.0), dtype=np.uint8)
 
 
-def _light_of_byte() -> FloatImage:
-    value = np.arange(256) / 255.0
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
-
-
-_LIGHT_OF_BYTE = _light_of_byte()
-
-
-Distort = Callable[[ByteImage, float, np.random.Generator], ByteImage]
-"""An image, a severity in [0, 1] and a generator to the distorted image."""
-
-
-class Distortion(NamedTuple):
-    """A named distortion."""
-
-    name: str
-    apply: Distort
+Distortion = Callable[[ByteImage, float, np.random.Generator], ByteImage]
+"""An image, a severity in [0, 1] and a generator to the distorted image; the function's name is the distortion's."""
 
 
 def between(mild: float, severe: float, severity: float) -> float:
@@ -184,18 +173,10 @@ def _standard_tables() -> tuple[NDArray[np.float64], ...]:
 
 
 DISTORTIONS: tuple[Distortion, ...] = (
-    Distortion("gaussian_blur", gaussian_blur),
-    Distortion("motion_blur", motion_blur),
-    Distortion("exposure", exposure),
-    Distortion("low_contrast", low_contrast),
-    Distortion("shot_noise", shot_noise),
-    Distortion("gaussian_noise", gaussian_noise),
-    Distortion("impulse_noise", impulse_noise),
-    Distortion("resample", resample),
-    Distortion("jpeg", jpeg),
-    Distortion("jpeg2000", jpeg2000),
-)
+    gaussian_blur, motion_blur, exposure, low_contrast, shot_noise, gaussian_noise, impulse_noise, resample, jpeg,
+    jpeg2000,
+)  # fmt: skip
 """Lens and movement, exposure and sensor, scaling, compression. Two at once are applied in this order."""
 
-GRADED: dict[str, Distortion] = {each.name: each for each in (*DISTORTIONS, Distortion("darkening", darkening))}
-"""What photographs of one's own may undergo, by name. The built-in database draws from `DISTORTIONS` only, as ever."""
+GRADED: dict[str, Distortion] = {each.__name__: each for each in (*DISTORTIONS, darkening)}
+"""Distortions of one's own photographs, by name. The built-in database draws from `DISTORTIONS` only."""

@@ -1,55 +1,101 @@
-"""The folder of a database appears complete or not at all, and says what it holds."""
+"""The folder of a database: made in parallel, complete or not there at all, with a note of how it was made."""
 
 import contextlib
-import fcntl
+import csv
+import functools
+import importlib.metadata
 import io
 import json
-import logging
 import os
+import platform
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from PIL import Image
+from PIL import Image, features
 
+from linearityiqa.config import SyntheticConfig
+from linearityiqa.console import track
 from linearityiqa.data.databases.sources import MANIFEST
+from linearityiqa.data.loading.processes import default_workers, process_context, start_processes
 from linearityiqa.data.synthetic.distortions import ByteImage
 from linearityiqa.errors import DataError
-from linearityiqa.files import new_folder, sha256_of, write_bytes, write_text
+from linearityiqa.files import new_folder, sha256_of, wait_for_lock, write_bytes, write_text
+
+T = TypeVar("T")
 
 LABELS = "labels.csv"
 IMAGES = "images"
 
+Row = tuple[int, tuple[str, ...]]
+"""Number of an image in the database, and its cells of the CSV file."""
 
-def write_png(path: Path, pixels: ByteImage) -> Path:
-    """Write an image whole or not at all; its path."""
-    return _write_image(path, pixels, format="PNG")
-
-
-def write_jpeg(path: Path, pixels: ByteImage) -> Path:
-    """The same as JPEG of quality 97 with colours at full size, whose traces are fainter than any distortion."""
-    return _write_image(path, pixels, format="JPEG", quality=97, subsampling="4:4:4")
+_stop: Event | None = None
+"""In a worker: set when the parent wants no more images."""
 
 
-def _write_image(path: Path, pixels: ByteImage, **options: Any) -> Path:
+class Contents(NamedTuple, Generic[T]):
+    """Contents of a database, and the work that makes them."""
+
+    columns: Sequence[str]
+    readme: str
+    images: int
+    tasks: Sequence[T]
+    """Parts of the work, done in parallel."""
+    work: Callable[..., list[Row]]
+    """Makes the images of one task in the folder `images`, a keyword; it ends early where `stopped()`."""
+
+
+def make_folder(
+    config: SyntheticConfig, recipe: Mapping[str, Any], contents: Callable[[], Contents[T]], *, progress: bool
+) -> Path:
+    """Make a database in `config.output`, or find that it is there already; returns its CSV file.
+
+    Args:
+        config: the folder, which is new, empty, or that of the same recipe; and the number of processes.
+        recipe: everything that determines the bytes of the database, but for the versions of libraries.
+        contents: gives what is to be made; called only where something is.
+        progress: show a progress bar.
+
+    Raises:
+        DataError: the folder holds something else; a worker was killed.
+        OSError: the folder cannot be written, or the disk is full.
+    """
+    folder = config.output.resolve()
+    if holds(folder, recipe):
+        return folder / LABELS
+    with workplace(folder) as place:
+        if not holds(folder, recipe):  # another process may have made it while this one waited
+            _fill(place, contents(), config.num_workers, progress)
+            manifest = {"recipe": recipe, "made with": _versions(), "labels_sha256": sha256_of(place / LABELS)}
+            write_text(place / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+            place.replace(folder)
+    return folder / LABELS
+
+
+def write_image(path: Path, pixels: ByteImage) -> Path:
+    """Write an image whole or not at all, and return its path.
+
+    A name that ends in .jpg makes a JPEG of quality 97 with colours at full size, whose traces are fainter than any
+    distortion; any other name a PNG.
+    """
+    options = {"format": "JPEG", "quality": 97, "subsampling": "4:4:4"} if path.suffix == ".jpg" else {"format": "PNG"}
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, **options)
     write_bytes(path, content.getvalue())
     return path
 
 
-def write_manifest(folder: Path, recipe: Mapping[str, Any], versions: Mapping[str, str]) -> None:
-    """Note how the database in `folder` was made, and the digest of its labels; the last file to be written."""
-    manifest = {"recipe": recipe, "made with": versions, "labels_sha256": sha256_of(folder / LABELS)}
-    write_text(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+def stopped() -> bool:
+    """In a worker: whether the parent wants no more images."""
+    return _stop is not None and _stop.is_set()
 
 
 def holds(folder: Path, recipe: Mapping[str, Any]) -> bool:
-    """Whether `folder` already is the database of `recipe`, whole.
-
-    Returns:
-        False where the folder does not exist or is empty.
+    """Whether `folder` already is the database of `recipe`, whole; False where it does not exist or is empty.
 
     Raises:
         DataError: it holds something else, another database, or one from which files are missing.
@@ -89,9 +135,6 @@ def workplace(folder: Path) -> Iterator[Path]:
 
     Only one process has it at a time; another one waits. It is removed at the end unless it was renamed, and what a
     killed process left in it is removed at the next start.
-
-    Raises:
-        OSError: the place cannot be written.
     """
     place = folder.with_name(f".{folder.name}.partial")
     with new_folder(place.parent):
@@ -114,11 +157,7 @@ def _lock(place: Path) -> int:
             descriptor = os.open(place, os.O_RDONLY)
         except FileNotFoundError:
             continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            logging.getLogger(__name__).info("waiting for another process that is making %s", place)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        wait_for_lock(descriptor, str(place))
         if _is(place, descriptor):
             return descriptor
         os.close(descriptor)  # its owner has renamed or removed it meanwhile
@@ -129,3 +168,51 @@ def _is(place: Path, descriptor: int) -> bool:
         return os.path.samestat(place.stat(), os.fstat(descriptor))
     except FileNotFoundError:
         return False
+
+
+def _fill(place: Path, contents: Contents[T], num_workers: int | None, progress: bool) -> None:
+    """Write images, labels and README."""
+    images = place / IMAGES
+    images.mkdir()
+    with contextlib.closing(_carry_out(contents, images, num_workers)) as made:
+        rows = sorted(track(made, "making images", total=contents.images, enabled=progress))
+    lines = io.StringIO()
+    csv.writer(lines, lineterminator="\n").writerows([contents.columns, *(cells for _, cells in rows)])
+    write_text(place / LABELS, lines.getvalue())
+    write_text(place / "README.txt", contents.readme)
+
+
+def _carry_out(contents: Contents[T], images: Path, num_workers: int | None) -> Generator[Row]:
+    """Rows of all tasks in their order; processes work ahead."""
+    work = functools.partial(contents.work, images=images)
+    workers = min(default_workers(num_workers), len(contents.tasks))
+    if workers == 0:
+        for task in contents.tasks:
+            yield from work(task)
+        return
+    stop = process_context(__name__).Event()
+    pool = start_processes(workers, _remember, stop, preloaded=__name__)
+    try:
+        for rows in pool.map(work, contents.tasks):
+            yield from rows
+    except BrokenProcessPool as cause:
+        raise DataError(
+            "a process that made images was killed, probably for lack of memory. Try again with fewer --num_workers."
+        ) from cause
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+def _remember(stop: Event) -> None:
+    global _stop
+    _stop = stop
+
+
+def _versions() -> dict[str, str]:
+    """Versions of the encoders, filters and random streams that the bytes also depend on."""
+    packages = {
+        name: importlib.metadata.version(name) for name in ("linearityiqa", "numpy", "scipy", "scikit-image", "Pillow")
+    }
+    codecs = {f"Pillow's {codec}": str(features.version(codec)) for codec in ("jpg", "jpg_2000", "zlib")}
+    return {**packages, **codecs, "machine": platform.machine()}

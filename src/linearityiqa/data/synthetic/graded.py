@@ -1,6 +1,5 @@
-"""A graded database: photographs of one's own, each in versions whose order is known."""
+"""A graded database: photographs of one's own, each in versions whose order of quality is known."""
 
-import contextlib
 import functools
 import hashlib
 import logging
@@ -20,11 +19,10 @@ from linearityiqa.data.checks.scenes import find_scenes
 from linearityiqa.data.databases.imagefiles import SUFFIXES
 from linearityiqa.data.databases.labels import is_name
 from linearityiqa.data.databases.splits import split_by_reference
-from linearityiqa.data.loading.batch_limits import default_workers
+from linearityiqa.data.loading.processes import default_workers
 from linearityiqa.data.synthetic.distortions import GRADED, ByteImage
-from linearityiqa.data.synthetic.folder import IMAGES, LABELS, holds, workplace, write_jpeg, write_manifest, write_png
-from linearityiqa.data.synthetic.labels import Label, Severity, graded_labels
-from linearityiqa.data.synthetic.make import Row, carry_out, stopped, versions, write_labels
+from linearityiqa.data.synthetic.folder import Contents, Row, make_folder, stopped, write_image
+from linearityiqa.data.synthetic.labels import PRISTINE, Label, Severity, graded_labels
 from linearityiqa.data.synthetic.references import cut
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.files import sha256_of
@@ -61,15 +59,7 @@ _log = logging.getLogger(__name__)
 
 
 class Photograph(NamedTuple):
-    """A reference.
-
-    Attributes:
-        number: its place among the photographs of the folder that are used.
-        name: path relative to the folder.
-        digest: SHA-256 of the file.
-        reference: the first photograph of the same scene.
-        split: train, val or test.
-    """
+    """A photograph that is used: `name` relative to the folder, `reference` the first photograph of the same scene."""
 
     number: int
     name: str
@@ -79,10 +69,9 @@ class Photograph(NamedTuple):
 
 
 class Version(NamedTuple):
-    """An image made from a photograph: its distortion (None: none), the level of it, and its label."""
+    """An image made from a photograph; `kind` is its distortion, level and severity, empty where it is pristine."""
 
-    step: Severity | None
-    level: int
+    kind: tuple[str, ...]
     pixels: ByteImage
     label: Label
 
@@ -90,16 +79,12 @@ class Version(NamedTuple):
 def make_graded_database(config: SyntheticConfig, *, progress: bool = False) -> Path:
     """Make graded versions of the photographs in `config.graded.references`, or find that they are there already.
 
-    Every byte is a function of the photographs, the options and the seed, for any number of processes; of one
-    photograph's versions, of that photograph alone (but for number and split). A script that calls this with workers
+    Every byte is a function of the photographs, the options and the seed, for any number of processes; the versions
+    of a photograph depend on that photograph alone (but for number and split). A script that calls this with workers
     needs the usual ``if __name__ == "__main__":`` around its calls.
 
-    Args:
-        config: the options; the folder is new, empty, or made with the same ones from the same photographs.
-        progress: show progress bars on standard error.
-
     Returns:
-        The CSV file; images are in `images` beside it. `COLUMNS` says what is in it.
+        The CSV file, with the columns `COLUMNS`; images are in `images` beside it.
 
     Raises:
         DataError: no photograph can be used, or there are too many; the folder holds something else; a worker was
@@ -109,21 +94,18 @@ def make_graded_database(config: SyntheticConfig, *, progress: bool = False) -> 
     source = config.graded.references
     if source is None:
         raise DataError("no folder of photographs was named. Give --references FOLDER.")
-    folder = config.output.resolve()
-    names = list_photographs(source, folder)
-    plan = recipe(config, source, names)
-    if holds(folder, plan):
-        return folder / LABELS
-    with workplace(folder) as place:
-        if not holds(folder, plan):  # another process may have made it while this one waited
-            _fill(place, config, source, _photographs(config, source, names, progress), progress)
-            write_manifest(place, plan, versions())
-            place.replace(folder)
-    return folder / LABELS
+    names = list_photographs(source, config.output.resolve())
+
+    def contents() -> Contents[Photograph]:
+        photographs = _photographs(config, source, names, progress)
+        work = functools.partial(_make_images, config=config, source=source)
+        return Contents(COLUMNS, README, len(photographs) * config.graded.versions, photographs, work)
+
+    return make_folder(config, recipe(config, source, names), contents, progress=progress)
 
 
 def list_photographs(source: Path, output: Path) -> list[str]:
-    """Files in a folder, and in folders in it, that are called like images, relative to it, sorted; none of the output.
+    """Image files (by their names) in a folder and in folders in it, relative to it, sorted; none of the output.
 
     Raises:
         DataError: it is no folder, or holds none, or too many.
@@ -216,7 +198,7 @@ def _photographs(config: SyntheticConfig, source: Path, names: Sequence[str], pr
 
 
 def _reason_against(look: ImageCheck, source: Path, config: SyntheticConfig) -> str:
-    """Why an image cannot be a reference, in words that follow "they"; empty where it can."""
+    """Why an image cannot be a reference, as a clause that follows "they"; empty where it can."""
     if look.error:
         return "cannot be read"
     try:
@@ -228,63 +210,40 @@ def _reason_against(look: ImageCheck, source: Path, config: SyntheticConfig) -> 
     return "are of a single colour" if look.constant else ""
 
 
-def _fill(
-    place: Path, config: SyntheticConfig, source: Path, photographs: Sequence[Photograph], progress: bool
-) -> None:
-    (place / IMAGES).mkdir()
-    work = functools.partial(_make_images, config=config, source=source, images=place / IMAGES)
-    total = len(photographs) * config.graded.versions
-    with contextlib.closing(carry_out(photographs, work, config.num_workers)) as made:
-        rows = sorted(track(made, "making images", total=total, enabled=progress))
-    write_labels(place, COLUMNS, rows, README)
-
-
 def _make_images(photograph: Photograph, *, config: SyntheticConfig, source: Path, images: Path) -> list[Row]:
     """Make and write the versions of one photograph; fewer where the parent says stop."""
     pixels = np.asarray(decode(source / photograph.name, exif_rotation=True).image)
+    origin = (photograph.split, photograph.reference, photograph.name)
+    ending = "jpg" if config.graded.jpeg else "png"
     rows: list[Row] = []
-    for version in make_versions(pixels, photograph.digest, config):
+    for version in _versions(pixels, photograph.digest, config):
         if stopped():
             break
-        kind = f"{version.step.distortion.name}_{version.level}" if version.step else "pristine"
-        stem = images / f"{photograph.number:05d}_{kind}"
-        write, ending = (write_jpeg, ".jpg") if config.graded.jpeg else (write_png, ".png")
-        path = write(stem.with_suffix(ending), version.pixels)
+        kind = "_".join(version.kind[:2]) or "pristine"
+        path = write_image(images / f"{photograph.number:05d}_{kind}.{ending}", version.pixels)
         number = photograph.number * config.graded.versions + len(rows)
-        rows.append(Row(number, _cells(path.name, photograph, version)))
+        rows.append((number, (path.name, *version.label.cells, *origin, *(version.kind or ("", "", "")))))
     return rows
 
 
-def make_versions(photograph: ByteImage, digest: str, config: SyntheticConfig) -> Iterator[Version]:
+def _versions(photograph: ByteImage, digest: str, config: SyntheticConfig) -> Iterator[Version]:
     """The pristine part of a photograph, then its versions, by distortion and from mild to severe.
 
     All are the same part of the photograph, and those of one distortion have the same random numbers (direction,
-    noise). Of N levels, level k has the severity (k - u) / N, where u in 0..0.5 is drawn for each distortion.
-
-    Args:
-        photograph: the whole of it, uint8, shape (H, W, 3).
-        digest: hexadecimal; with the seed it determines what is drawn.
-        config: size of the images, distortions, levels and seed.
+    noise), which its digest and the seed determine. Of N levels, level k has the severity (k - u) / N, where u in
+    0..0.5 is drawn for each distortion.
     """
     graded = config.graded
     rng = np.random.default_rng([config.seed, 3, int(digest[:16], 16)])
     original = cut(photograph, config.height, config.width, rng)
-    (best,) = graded_labels(original, [Severity(GRADED[graded.distortions[0]], 0.0, 0)], [original])
-    yield Version(None, 0, original, best)
+    yield Version((), original, PRISTINE)
     count = graded.distortions_each or len(graded.distortions)
-    for kind in sorted(rng.choice(len(graded.distortions), size=count, replace=False).tolist()):
+    for number in sorted(rng.choice(len(graded.distortions), size=count, replace=False).tolist()):
         less, seed = rng.uniform(0, 0.5), int(rng.integers(2**63))
-        levels = range(1, graded.levels + 1)
-        distortion = GRADED[graded.distortions[kind]]
-        steps = [Severity(distortion, round((level - less) / graded.levels, 4), seed) for level in levels]
+        name = graded.distortions[number]
+        severities = [round((level - less) / graded.levels, 4) for level in range(1, graded.levels + 1)]
+        steps = [Severity(GRADED[name], severity, seed) for severity in severities]
         made = [step.apply(original) for step in steps]
-        for level, step, pixels, label in zip(levels, steps, made, graded_labels(original, steps, made), strict=True):
-            yield Version(step, level, pixels, label)
-
-
-def _cells(name: str, photograph: Photograph, version: Version) -> tuple[str, ...]:
-    label = (f"{version.label.mos:.4f}", f"{version.label.mos_std:.4f}")
-    kind = ("", "", "")
-    if version.step is not None:
-        kind = (version.step.distortion.name, str(version.level), f"{version.step.severity:.4f}")
-    return (name, *label, photograph.split, photograph.reference, photograph.name, *kind)
+        labels = graded_labels(original, steps, made)
+        for level, (severity, pixels, label) in enumerate(zip(severities, made, labels, strict=True), start=1):
+            yield Version((name, str(level), f"{severity:.4f}"), pixels, label)

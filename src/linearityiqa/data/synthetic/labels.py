@@ -1,7 +1,7 @@
-"""Pseudo-MOS: what full-reference metrics say, on the scale of opinion scores. No human being was asked.
+"""Pseudo-MOS: full-reference metrics on the scale of opinion scores. No human being was asked.
 
-Five metrics of scikit-image compare an image with its pristine original; each gives a distance d >= 0, mapped to
-1..100 by 1 + 99 / (1 + (d / half)^2). The label is their mean, its standard deviation their spread.
+Five metrics compare an image with its pristine original; each gives a distance d >= 0, mapped to 1..100 by
+1 + 99 / (1 + (d / half)^2). The label is their mean, its standard deviation their spread.
 """
 
 from collections.abc import Sequence
@@ -34,6 +34,14 @@ class Label(NamedTuple):
     mos: float
     mos_std: float
 
+    @property
+    def cells(self) -> tuple[str, str]:
+        """Both as they stand in the CSV file."""
+        return f"{self.mos:.4f}", f"{self.mos_std:.4f}"
+
+
+PRISTINE = Label(BEST, SMALLEST_SPREAD)
+
 
 class Severity(NamedTuple):
     """A distortion, how severe, and the seed of whatever is random in it."""
@@ -42,27 +50,29 @@ class Severity(NamedTuple):
     severity: float
     seed: int
 
+    @property
+    def name(self) -> str:
+        """Name of the distortion."""
+        return self.distortion.__name__
+
     def apply(self, image: ByteImage) -> ByteImage:
         """The distorted image; at severity 0 the image itself."""
         if self.severity == 0:
             return image
-        return self.distortion.apply(image, self.severity, np.random.default_rng(self.seed))
+        return self.distortion(image, self.severity, np.random.default_rng(self.seed))
 
 
 class Views(NamedTuple):
-    """What the metrics look at, made once for an image.
-
-    Attributes:
-        values: colour in [0, 1], shape (height, width, 3).
-        luma: grey pyramid; each level is half the one before.
-        edges: gradient magnitude of the second level.
-        lab: CIELAB at half size, where the eye's resolution of colour ends.
-    """
+    """Representations of an image that the metrics compare, made once for an image."""
 
     values: NDArray[np.float32]
+    """Colour in [0, 1], shape (height, width, 3)."""
     luma: tuple[NDArray[np.float32], ...]
+    """Grey pyramid; each level is half the one before."""
     edges: NDArray[np.float32]
+    """Gradient magnitude of the second level."""
     lab: NDArray[np.float32]
+    """CIELAB at half size, where the eye's resolution of colour ends."""
 
     @classmethod
     def of(cls, image: ByteImage) -> "Views":
@@ -76,21 +86,18 @@ class Views(NamedTuple):
 
 
 class Distances(NamedTuple):
-    """How far an image is from its original by each metric; 0 where they are equal.
-
-    Attributes:
-        structure: 1 - SSIM of luma, Gaussian window (Wang et al. 2004).
-        scales: 1 - weighted geometric mean of SSIM over four scales (after Wang, Simoncelli, Bovik 2003).
-        edges: 1 - mean gradient magnitude similarity of halved luma (after Xue et al. 2014).
-        colour: mean CIEDE2000 colour difference at half size (Sharma et al. 2005).
-        rms: root mean square error of sRGB values in [0, 1], which is 10^(-PSNR / 20).
-    """
+    """Distance of an image from its original by each metric; 0 where they are equal."""
 
     structure: float
+    """1 - SSIM of luma, Gaussian window (Wang et al. 2004)."""
     scales: float
+    """1 - weighted geometric mean of SSIM over four scales (after Wang, Simoncelli, Bovik 2003)."""
     edges: float
+    """1 - mean gradient magnitude similarity of halved luma (after Xue et al. 2014)."""
     colour: float
+    """Mean CIEDE2000 colour difference at half size (Sharma et al. 2005)."""
     rms: float
+    """Root mean square error of sRGB values in [0, 1], which is 10^(-PSNR / 20)."""
 
 
 HALF = Distances(structure=0.2, scales=0.085, edges=0.085, colour=5.0, rms=0.05)
@@ -119,30 +126,24 @@ def scores(pristine: Views, image: ByteImage) -> NDArray[np.float64]:
 
 
 def ladder_scores(original: ByteImage, pristine: Views, step: Severity) -> NDArray[np.float64]:
-    """Scores of one distortion, none of which ever rises with its severity, shape (5,).
+    """Scores of one distortion that never rise with its severity, shape (5,).
 
     Metrics now and then rise a little while a distortion grows. So each is measured at fixed rungs of severity, with
-    the same random numbers; the least so far stands at each rung; between rungs it is interpolated linearly.
+    the same random numbers; each rung has the least score so far; between rungs it is interpolated linearly.
     """
     position = step.severity * RUNGS
-    upper = int(np.ceil(position))
-    rungs = [np.full(len(HALF), BEST)]
-    for rung in range(1, upper + 1):
-        measured = scores(pristine, step._replace(severity=rung / RUNGS).apply(original))
-        rungs.append(np.minimum(rungs[-1], measured))
-    lower = max(0, upper - 1)
-    return np.asarray(rungs[lower] + (position - lower) * (rungs[upper] - rungs[lower]))
+    lower, upper = max(0, int(np.ceil(position)) - 1), int(np.ceil(position))
+    ladder = [step._replace(severity=rung / RUNGS) for rung in range(1, upper + 1)]
+    rungs = [np.full(len(HALF), BEST), *(scores(pristine, rung.apply(original)) for rung in ladder)]
+    least = np.minimum.accumulate(rungs)
+    return np.asarray(least[lower] + (position - lower) * (least[upper] - least[lower]))
 
 
 def graded_labels(original: ByteImage, steps: Sequence[Severity], versions: Sequence[ByteImage]) -> list[Label]:
-    """The labels of versions of one image, none of which ever rises with severity, metric by metric.
+    """The labels of versions of one image, which never rise with severity, metric by metric.
 
-    As `ladder_scores`, but every version is measured itself: its rungs are the versions before it.
-
-    Args:
-        original: the pristine image.
-        steps: one distortion with one seed, severity rising.
-        versions: what came out of each.
+    As `ladder_scores`, but every version is measured itself: its rungs are the versions before it. The `steps` are one
+    distortion with one seed and rising severity, the `versions` the image after each.
     """
     pristine = Views.of(original)
     least = np.full(len(HALF), BEST)
@@ -163,17 +164,14 @@ def label(original: ByteImage, steps: tuple[Severity, ...], distorted: ByteImage
 
     No step: 100. One: `ladder_scores`. Several: every metric's score of `distorted`, or the lowest that one of the
     steps alone would get where that is lower, so that a second distortion never helps.
-
-    Args:
-        original: the pristine image.
-        steps: the distortions in the order in which they were applied.
-        distorted: what came out.
     """
+    if not steps:
+        return PRISTINE
     pristine = Views.of(original)
     each = [ladder_scores(original, pristine, step) for step in steps]
     if len(steps) > 1:
         each.append(scores(pristine, distorted))
-    return _label_of(np.min(each, axis=0) if each else np.full(len(HALF), BEST))
+    return _label_of(np.min(each, axis=0))
 
 
 def _ssim(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:

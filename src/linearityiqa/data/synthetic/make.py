@@ -1,30 +1,34 @@
-"""Make the database: references in parallel, images and CSV in one order, the folder in one piece."""
+"""The built-in database, whose images are pure functions of the seed and their number; and a photograph to show."""
 
-import concurrent.futures
-import contextlib
-import csv
 import functools
-import importlib.metadata
-import io
-import platform
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.synchronize import Event
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-from PIL import features
+import numpy as np
+from PIL import Image
 
 from linearityiqa.config import SyntheticConfig
-from linearityiqa.console import track
-from linearityiqa.data.loading.batch_limits import default_workers
-from linearityiqa.data.loading.processes import process_context, start_processes
-from linearityiqa.data.synthetic.folder import IMAGES, LABELS, holds, workplace, write_manifest, write_png
-from linearityiqa.data.synthetic.references import Reference, list_references, load_reference, turns
-from linearityiqa.data.synthetic.sample import Sample, make_sample
-from linearityiqa.errors import DataError
-from linearityiqa.files import write_text
+from linearityiqa.data.synthetic.distortions import (
+    DISTORTIONS,
+    ByteImage,
+    Distortion,
+    gaussian_blur,
+    gaussian_noise,
+    jpeg,
+    resample,
+)
+from linearityiqa.data.synthetic.folder import Contents, Row, make_folder, stopped, write_image
+from linearityiqa.data.synthetic.labels import Label, Severity, label
+from linearityiqa.data.synthetic.references import (
+    Reference,
+    cut,
+    list_references,
+    load_photograph,
+    load_reference,
+    turns,
+)
 
 GENERATOR = 1
 """Version of what is drawn and measured; a change that alters any byte of a database raises it."""
@@ -48,28 +52,42 @@ scikit-image carries: astronaut (NASA, public domain), coffee (Rachel Michetti, 
 chelsea (Stefan van der Walt, CC0), motorcycle (left of a pair; D. Scharstein et al., Middlebury stereo benchmark 2014).
 """
 
-
 IMAGES_A_TASK = 16
 
-_stop: Event | None = None
-"""In a worker: set when the parent wants no more images."""
+STEP_SHARES = (0.08, 0.62, 0.30)
+"""Shares of images with no distortion, one, and two."""
 
+PAIR_SEVERITY = 0.7
+"""Highest severity where two distortions meet; above it nearly all pairs would stand at the foot of the scale."""
 
-T = TypeVar("T")
+SHOWN = "chelsea"
+"""A photograph of the test split, which no training image comes from."""
+
+CLEAN = "clean"
+SHOWN_SEVERITY = 0.6
+DEGRADATIONS: Mapping[str, tuple[Distortion, ...]] = {
+    "blurred": (gaussian_blur,),
+    "noisy": (gaussian_noise,),
+    "compressed": (jpeg,),
+    "enlarged": (resample,),
+    "noisy and compressed": (gaussian_noise, jpeg),
+}
+"""Degradations of the photograph that is shown, each step at `SHOWN_SEVERITY`."""
 
 
 class Task(NamedTuple):
     """Images of one reference, which is rendered once for all of them."""
 
     reference: Reference
-    numbers: tuple[int, ...]
+    numbers: list[int]
 
 
-class Row(NamedTuple):
-    """A line of the CSV file, and the image's number."""
+class Sample(NamedTuple):
+    """A distorted image, how it came about, and its label."""
 
-    number: int
-    cells: tuple[str, ...]
+    pixels: ByteImage
+    steps: tuple[Severity, ...]
+    label: Label
 
 
 def make_database(config: SyntheticConfig, *, progress: bool = False) -> Path:
@@ -78,10 +96,6 @@ def make_database(config: SyntheticConfig, *, progress: bool = False) -> Path:
     Every byte is a function of the options and the seed, for any number of processes. A script that calls this with
     workers needs the usual ``if __name__ == "__main__":`` around its calls.
 
-    Args:
-        config: the options; the folder is new, empty, or made with the same ones.
-        progress: show a progress bar on standard error.
-
     Returns:
         The CSV file, with image_name, mos, mos_std, split, reference and more; images are in `images` beside it.
 
@@ -89,16 +103,7 @@ def make_database(config: SyntheticConfig, *, progress: bool = False) -> Path:
         DataError: the folder holds something else; scikit-image lacks its photographs; a worker was killed.
         OSError: the folder cannot be written, or the disk is full.
     """
-    folder = config.output.resolve()
-    plan = recipe(config)
-    if holds(folder, plan):
-        return folder / LABELS
-    with workplace(folder) as place:
-        if not holds(folder, plan):  # another process may have made it while this one waited
-            _fill(place, config, progress)
-            write_manifest(place, plan, versions())
-            place.replace(folder)
-    return folder / LABELS
+    return make_folder(config, recipe(config), lambda: _contents(config), progress=progress)
 
 
 def recipe(config: SyntheticConfig) -> dict[str, Any]:
@@ -113,101 +118,75 @@ def recipe(config: SyntheticConfig) -> dict[str, Any]:
     }
 
 
-def _fill(place: Path, config: SyntheticConfig, progress: bool) -> None:
-    (place / IMAGES).mkdir()
-    work = functools.partial(_make_images, config=config, images=place / IMAGES)
-    with contextlib.closing(carry_out(_tasks(config), work, config.num_workers)) as made:
-        rows = sorted(track(made, "making images", total=config.images, enabled=progress))
-    write_labels(place, COLUMNS, rows, README)
+def make_sample(reference: ByteImage, number: int, config: SyntheticConfig) -> Sample:
+    """Image `number` of the database, cut from the pristine `reference`.
+
+    The number and the seed determine crop, distortions and noise.
+    """
+    rng = np.random.default_rng([config.seed, 1, number])
+    original = cut(reference, config.height, config.width, rng)
+    steps = draw_steps(rng)
+    pixels = original
+    for step in steps:
+        pixels = step.apply(pixels)
+    return Sample(pixels, steps, label(original, steps, pixels))
 
 
-def write_labels(place: Path, columns: Sequence[str], rows: Iterable[Row], readme: str) -> None:
-    """Write the CSV file, and what a reader should know of it."""
-    lines = io.StringIO()
-    writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(row.cells for row in rows)
-    write_text(place / LABELS, lines.getvalue())
-    write_text(place / "README.txt", readme)
+def draw_steps(rng: np.random.Generator) -> tuple[Severity, ...]:
+    """No, one or two different distortions in the order of `DISTORTIONS`, with severities to four digits."""
+    count = int(rng.choice(len(STEP_SHARES), p=STEP_SHARES))
+    chosen = sorted(rng.choice(len(DISTORTIONS), size=count, replace=False).tolist())
+    highest = PAIR_SEVERITY if count > 1 else 1.0
+    return tuple(Severity(DISTORTIONS[k], round(rng.uniform(0, highest), 4), int(rng.integers(2**63))) for k in chosen)
 
 
-def _tasks(config: SyntheticConfig) -> list[Task]:
-    """The images of each reference, in parts of a few, so that bars move and no worker ends long after the rest."""
+def write_showcase(folder: Path, config: SyntheticConfig) -> dict[str, Path]:
+    """Write a photograph at the database's height and degraded copies of it, to show what scores mean.
+
+    Returns:
+        The files, by `CLEAN` and the names of `DEGRADATIONS`.
+
+    Raises:
+        DataError: the installed scikit-image does not carry the photograph.
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    photograph = Image.fromarray(load_photograph(SHOWN))
+    width = round(photograph.width * config.height / photograph.height)
+    clean = np.asarray(photograph.resize((width, config.height), Image.Resampling.LANCZOS))
+    versions = {CLEAN: clean}
+    for name, steps in DEGRADATIONS.items():
+        pixels = clean
+        for step in steps:
+            pixels = step(pixels, SHOWN_SEVERITY, np.random.default_rng(config.seed))
+        versions[name] = pixels
+    return {name: write_image(folder / f"{name.replace(' ', '_')}.png", pixels) for name, pixels in versions.items()}
+
+
+def _contents(config: SyntheticConfig) -> Contents[Task]:
+    """The images of each reference, in tasks of a few, so that bars move and no worker ends long after the rest."""
     order = turns(config.dead_leaves, config.seed)
     numbers = defaultdict(list)
     for number in range(config.images):
         numbers[order[number % len(order)]].append(number)
-    return [
-        Task(each, tuple(numbers[each.number][start : start + IMAGES_A_TASK]))
+    tasks = [
+        Task(each, numbers[each.number][start : start + IMAGES_A_TASK])
         for each in list_references(config.dead_leaves)
         for start in range(0, len(numbers[each.number]), IMAGES_A_TASK)
     ]
-
-
-def carry_out(tasks: Sequence[T], work: Callable[[T], list[Row]], num_workers: int | None) -> Generator[Row]:
-    """Rows of all tasks as they are done, in any order.
-
-    Args:
-        tasks: what is done at a time.
-        work: does a task; it ends early where `stopped()`.
-        num_workers: processes; 0 works in this one, None means one a core.
-
-    Raises:
-        DataError: a process was killed.
-    """
-    workers = min(default_workers(num_workers), len(tasks))
-    if workers == 0:
-        for task in tasks:
-            yield from work(task)
-        return
-    stop = process_context(__name__).Event()
-    pool = start_processes(workers, _remember, stop, preloaded=__name__)
-    try:
-        for done in concurrent.futures.as_completed([pool.submit(work, task) for task in tasks]):
-            yield from done.result()
-    except BrokenProcessPool as cause:
-        raise DataError(
-            "a process that made images was killed, probably for lack of memory. Try again with fewer --num_workers."
-        ) from cause
-    finally:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
-
-
-def stopped() -> bool:
-    """In a worker: whether the parent wants no more images."""
-    return _stop is not None and _stop.is_set()
-
-
-def _remember(stop: Event) -> None:
-    global _stop
-    _stop = stop
+    return Contents(COLUMNS, README, config.images, tasks, functools.partial(_make_images, config=config))
 
 
 def _make_images(task: Task, *, config: SyntheticConfig, images: Path) -> list[Row]:
     """Make and write the images of one task; fewer where the parent says stop."""
     pristine = load_reference(task.reference, config)
-    rows = []
+    rows: list[Row] = []
     for number in task.numbers:
         if stopped():
             break
         sample = make_sample(pristine, number, config)
-        name = f"{number:05d}.png"
-        write_png(images / name, sample.pixels)
-        rows.append(Row(number, _cells(name, sample, task.reference)))
+        name = write_image(images / f"{number:05d}.png", sample.pixels).name
+        steps = [cell for step in sample.steps for cell in (step.name, f"{step.severity:.4f}")]
+        padding = [""] * (4 - len(steps))
+        rows.append((number, (name, *sample.label.cells, task.reference.split, task.reference.name, *steps, *padding)))
     return rows
-
-
-def _cells(name: str, sample: Sample, reference: Reference) -> tuple[str, ...]:
-    steps = [cell for step in sample.steps for cell in (step.distortion.name, f"{step.severity:.4f}")]
-    label = (f"{sample.label.mos:.4f}", f"{sample.label.mos_std:.4f}")
-    return (name, *label, reference.split, reference.name, *steps, *[""] * (4 - len(steps)))
-
-
-def versions() -> dict[str, str]:
-    """What the bytes also depend on: encoders, filters, random streams."""
-    packages = {
-        name: importlib.metadata.version(name) for name in ("linearityiqa", "numpy", "scipy", "scikit-image", "Pillow")
-    }
-    codecs = {f"Pillow's {codec}": str(features.version(codec)) for codec in ("jpg", "jpg_2000", "zlib")}
-    return {**packages, **codecs, "machine": platform.machine()}

@@ -25,13 +25,7 @@ SCENE_SHARES = (0.6, 0.8)
 
 
 class Reference(NamedTuple):
-    """A pristine image.
-
-    Attributes:
-        name: the photograph's name, or `leaves000` and so on.
-        split: train, val or test: the same for all images cut from it.
-        number: position in the list of references.
-    """
+    """A pristine image: a photograph, or a scene named `leaves000` and so on; with the split of all images of it."""
 
     name: str
     split: str
@@ -66,16 +60,32 @@ def load_reference(reference: Reference, config: SyntheticConfig) -> ByteImage:
         DataError: the installed scikit-image does not carry the photograph.
     """
     if reference.name in PHOTOGRAPHS:
-        return _photograph(PHOTOGRAPHS[reference.name][0])
+        return load_photograph(reference.name)
     rng = np.random.default_rng([config.seed, 0, reference.number])
     return dead_leaves.render(round(SCENE_MARGIN * config.height), round(SCENE_MARGIN * config.width), rng)
+
+
+def load_photograph(name: str) -> ByteImage:
+    """A photograph of `PHOTOGRAPHS` in its native size.
+
+    Raises:
+        DataError: the installed scikit-image does not carry it.
+    """
+    file_name, _ = PHOTOGRAPHS[name]
+    try:
+        return np.asarray(decode(_photographs_folder() / file_name).image)
+    except UnreadableImageError as cause:
+        raise DataError(
+            f"the installed scikit-image does not carry the photograph {file_name}: {cause} "
+            "Run: pip install --force-reinstall 'scikit-image>=0.24'."
+        ) from cause
 
 
 def cut(reference: ByteImage, height: int, width: int, rng: np.random.Generator) -> ByteImage:
     """A random part of a reference, mirrored or not, shape (height, width, 3).
 
-    The part has the shape of the result and is never smaller, so nothing is enlarged: enlarging blurs, and a
-    pristine image must be sharp. Its side lies between half of the largest that fits and that.
+    The part is never smaller than the result: enlarging blurs, and a pristine image must be sharp. Its side lies
+    between half of the largest that fits and that.
     """
     largest = min(reference.shape[0] / height, reference.shape[1] / width)
     zoom = rng.uniform(max(1.0, largest / 2), largest)
@@ -85,16 +95,6 @@ def cut(reference: ByteImage, height: int, width: int, rng: np.random.Generator)
     part = Image.fromarray(reference).resize((width, height), Image.Resampling.LANCZOS, box=box)
     pixels = np.asarray(part)
     return np.ascontiguousarray(pixels[:, ::-1]) if rng.random() < 0.5 else pixels
-
-
-def _photograph(file_name: str) -> ByteImage:
-    try:
-        return np.asarray(decode(_photographs_folder() / file_name).image)
-    except UnreadableImageError as cause:
-        raise DataError(
-            f"the installed scikit-image does not carry the photograph {file_name}: {cause} "
-            "Run: pip install --force-reinstall 'scikit-image>=0.24'."
-        ) from cause
 
 
 def _photographs_folder() -> Path:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from linearityiqa.data.databases.table import ImageTable
 from linearityiqa.data.loading import pixelcache
-from linearityiqa.data.loading.pixels import PixelSource
+from linearityiqa.data.loading.pixelcache import PixelSource
 from linearityiqa.images import ImageTransform
 
 COUNT = 20

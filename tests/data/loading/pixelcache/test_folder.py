@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from linearityiqa import files
 from linearityiqa.data.loading import pixelcache, processes
-from linearityiqa.data.loading.pixelcache import LOCK, cache_folder, open_cache
-from linearityiqa.data.loading.pixels import Decoding, PixelSource
+from linearityiqa.data.loading.pixelcache import LOCK, Decoding, PixelSource, cache_folder, open_cache
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.files import try_lock
 from linearityiqa.images import ImageTransform, decode
@@ -177,7 +177,7 @@ from pathlib import Path
 import numpy as np
 from linearityiqa.data.loading import pixelcache
 from linearityiqa.data.loading.pixelcache import open_cache
-from linearityiqa.data.loading.pixels import PixelSource
+from linearityiqa.data.loading.pixelcache import PixelSource
 from linearityiqa.data.databases.table import ImageTable
 from linearityiqa.images import ImageTransform
 
@@ -282,7 +282,7 @@ def test_who_waits_can_be_stopped_and_says_what_it_waits_for(source, tmp_path, c
 
 
 def test_it_is_made_where_there_are_no_locks(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(pixelcache, "try_lock", lambda descriptor: None)
+    monkeypatch.setattr(files, "try_lock", lambda descriptor: None)
     assert is_right(open_cache(source, tmp_path / "c", workers=0))
 
 

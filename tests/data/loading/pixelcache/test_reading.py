@@ -9,8 +9,7 @@ import pytest
 
 from linearityiqa.data.loading import pixelcache
 from linearityiqa.data.loading.dataset import ImageDataset
-from linearityiqa.data.loading.pixelcache import open_cache
-from linearityiqa.data.loading.pixels import Decoding, PixelSource
+from linearityiqa.data.loading.pixelcache import Decoding, PixelSource, open_cache
 from linearityiqa.data.loading.samplers import SampleKey
 from linearityiqa.images import ImageTransform
 

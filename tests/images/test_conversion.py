@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from linearityiqa.images import ImageTransform, decode, to_rgb
-from linearityiqa.images.profiles import APPLIED
+from linearityiqa.images.conversion import APPLIED
 from linearityiqa.scoring.prepared import prepare
 
 P3 = np.array([[0.51512, 0.29198, 0.15710], [0.24120, 0.69225, 0.06657], [-0.00105, 0.04189, 0.78407]])

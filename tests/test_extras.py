@@ -2,8 +2,8 @@
 
 import pytest
 
-from linearityiqa.cluster import connect
 from linearityiqa.errors import ConfigError
+from linearityiqa.extras import connect
 
 
 def test_no_cluster_at_the_address():
