@@ -1,19 +1,17 @@
 """Help as a newcomer sees it. Oracle: what the commands themselves take; every example is given to its command."""
 
-import importlib
 import shlex
 
 import pytest
 
 from linearityiqa.cli import paper, parsing
+from linearityiqa.cli.commands import PROGRAMS
 from linearityiqa.cli.completion import known_commands
-from linearityiqa.cli.main import COMMANDS as TOP
 from linearityiqa.cli.main import main
-from linearityiqa.cli.pages import PAGES
 from linearityiqa.config import TestConfig
-from linearityiqa.config.options import options_of
+from linearityiqa.config.tree import options_of
 
-COMMANDS = [f"linearityiqa {known.words}" for known in known_commands() if known.options]
+COMMANDS = [prog for prog in PROGRAMS if prog.startswith("linearityiqa")]
 
 
 @pytest.fixture
@@ -29,9 +27,9 @@ def page(monkeypatch, capsys):
     return show
 
 
-def test_every_command_has_a_page_with_three_examples() -> None:
-    assert {prog for prog in PAGES if prog.startswith("linearityiqa")} == set(COMMANDS)
-    assert all(len(one.examples) == 3 for one in PAGES.values())
+def test_every_command_has_three_examples() -> None:
+    assert {f"linearityiqa {known.words}" for known in known_commands() if known.options} == set(COMMANDS)
+    assert all(len(one.examples) == 3 for one in PROGRAMS.values())
 
 
 @pytest.mark.parametrize("prog", COMMANDS)
@@ -47,7 +45,7 @@ def test_pages_fit_the_terminal_and_have_no_noise(prog, word, width, page) -> No
 @pytest.mark.parametrize("prog", COMMANDS)
 def test_help_names_every_option_once_and_help_all_explains_it(prog, page) -> None:
     known = next(one for one in known_commands() if f"linearityiqa {one.words}" == prog)
-    named = [option for option in known.options if option.words and option.field not in PAGES[prog].unlisted.split()]
+    named = [option for option in known.options if option.words and option.field not in PROGRAMS[prog].unlisted.split()]
     short, whole = page(prog), page(prog, "--help-all")
     for option in named:
         assert f"--{option.long}" in short or f"--no_{option.long}" in short
@@ -90,25 +88,20 @@ def parse_only(monkeypatch):
         raise Parsed
 
     original = parsing.parse
-    for module in {*(c.module for c in TOP.values()), *_subcommands(), "linearityiqa.cli.parsing"}:
-        loaded = importlib.import_module(module)
-        if hasattr(loaded, "parse"):
-            monkeypatch.setattr(loaded, "parse", parse)
+    monkeypatch.setattr(parsing, "parse", parse)
 
 
-def _subcommands():
-    return [command.module for command in importlib.import_module("linearityiqa.cli.datasets").SUBCOMMANDS.values()]
-
-
-@pytest.mark.parametrize(("prog", "words"), [(p, words) for p, one in PAGES.items() for words, _ in one.examples])
+@pytest.mark.parametrize(("prog", "words"), [(p, words) for p, one in PROGRAMS.items() for words, _ in one.examples])
 def test_every_example_is_understood(prog, words, parse_only, monkeypatch) -> None:
-    argv = shlex.split(words.partition(" | ")[0])
-    script = {"main.py": paper.main_script, "test_dataset.py": paper.test_dataset_script}.get(
-        argv[1], paper.test_demo_script
-    )
-    monkeypatch.setattr("sys.argv", argv[1:])
+    argv = shlex.split(f"{prog} {words}".partition(" | ")[0])
+    script = {
+        "main.py": paper.main_script,
+        "test_dataset.py": paper.test_dataset_script,
+        "test_demo.py": paper.test_demo_script,
+    }.get(prog)
+    monkeypatch.setattr("sys.argv", argv)
     with pytest.raises(Parsed):
-        script() if argv[0] == "python" else main(argv[1:])
+        main(argv[1:]) if script is None else script()
 
 
 def test_an_inherited_option_keeps_its_text_and_a_renamed_one_its_word() -> None:

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from linearityiqa.cli.main import COMMANDS, carry_out, main
+from linearityiqa.cli.commands import COMMANDS
+from linearityiqa.cli.main import carry_out, main
 from linearityiqa.errors import ConfigError, DataError, Interrupted
 
 

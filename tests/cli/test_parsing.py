@@ -2,8 +2,8 @@
 
 import pytest
 
-from linearityiqa.cli import crossval, train
-from linearityiqa.cli.parsing import parse, take_config_file, take_training_defaults
+from linearityiqa.cli import main, train
+from linearityiqa.cli.parsing import parse, take_training_defaults
 from linearityiqa.config import RECIPES, RunConfig, TestConfig, TrainConfig, run_name, to_dict
 from linearityiqa.errors import ConfigError
 
@@ -55,7 +55,7 @@ OPTIONS = [
 
 
 def parsed(*words: str) -> TrainConfig:
-    return parse(TrainConfig, words, prog="main.py", description="")
+    return parse(TrainConfig, words, prog="main.py")
 
 
 @pytest.mark.parametrize(("long", "short", "value", "place", "default"), OPTIONS, ids=[o[0] for o in OPTIONS])
@@ -126,7 +126,7 @@ def test_a_database_is_not_named_both_ways(word) -> None:
 
 
 def test_a_table_after_the_model_files_is_a_database() -> None:
-    config = parse(TestConfig, ["--model", "a.onnx", "b.pth", "photos.csv", "CLIVE"], prog="test", description="")
+    config = parse(TestConfig, ["--model", "a.onnx", "b.pth", "photos.csv", "CLIVE"], prog="test")
     assert [str(path) for path in config.trained_model_file] == ["a.onnx", "b.pth"]
     assert (config.data.dataset, config.data.more_datasets) == ("photos.csv", ("CLIVE",))
 
@@ -138,7 +138,7 @@ def test_every_database_has_its_folder_or_none(capsys) -> None:
 
 
 def test_testing_takes_all_of_clive_by_default() -> None:
-    data = parse(TestConfig, [], prog="test_dataset.py", description="").data
+    data = parse(TestConfig, [], prog="test_dataset.py").data
     assert (data.dataset, data.train_ratio, data.train_and_val_ratio) == ("CLIVE", 0.0, 0.0)
 
 
@@ -147,8 +147,7 @@ def test_config_file_gives_the_options_and_words_beside_it_win(tmp_path) -> None
 
     path = tmp_path / "config.toml"
     path.write_text(tomli_w.dumps(to_dict(parsed("-arch", "resnet18", "-bs", "4"))))
-    default, words = take_config_file(TrainConfig, ["--config", str(path), "-bs", "6"])
-    config = parse(TrainConfig, words, prog="train", description="", default=default)
+    config = parse(TrainConfig, ["--config", str(path), "-bs", "6"], prog="train")
     assert (config.model.architecture, config.optimiser.batch_size) == ("resnet18", 6)
 
 
@@ -157,14 +156,13 @@ def test_damaged_config_file_is_named(content, tmp_path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(content)
     with pytest.raises(ConfigError, match=r"config\.toml"):
-        take_config_file(TrainConfig, ["--config", str(path)])
+        take_training_defaults(["--config", str(path)], TrainConfig())
 
 
 @pytest.mark.parametrize("words", [["--recipe", "modern"], ["--recipe=modern"]])
 def test_recipe_sets_options_and_words_beside_it_win(words) -> None:
     base = TrainConfig(run=RunConfig(json=True))
-    default, left = take_training_defaults([*words, "--schedule", "step", "-bs", "4"], base)
-    config = parse(TrainConfig, left, prog="train", description="", default=default)
+    config = parse(TrainConfig, [*words, "--schedule", "step", "-bs", "4"], prog="train", default=base)
     expected = {**RECIPES["modern"]["optimiser"], "schedule": "step", "batch_size": 4}
     assert {name: getattr(config.optimiser, name) for name in expected} == expected
     assert config.model.architecture == RECIPES["modern"]["model"]["architecture"]
@@ -172,22 +170,22 @@ def test_recipe_sets_options_and_words_beside_it_win(words) -> None:
 
 
 def test_paper_is_the_recipe_without_any_options() -> None:
-    default, left = take_training_defaults(["--recipe", "paper"], None)
+    default, left = take_training_defaults(["--recipe", "paper"], TrainConfig())
     assert (default, left) == (TrainConfig(), [])
-    modern, _ = take_training_defaults(["--recipe", "modern"], None)
+    modern, _ = take_training_defaults(["--recipe", "modern"], TrainConfig())
     assert run_name(modern) != run_name(TrainConfig())
 
 
 @pytest.mark.parametrize(("words", "said"), [(["--recipe"], "needs a name"), (["--recipe", "new"], "paper, modern")])
 def test_recipe_that_does_not_exist_is_refused(words, said) -> None:
     with pytest.raises(ConfigError, match=said):
-        take_training_defaults(words, None)
+        take_training_defaults(words, TrainConfig())
 
 
 def test_recipe_and_file_exclude_each_other(tmp_path) -> None:
     (tmp_path / "config.toml").write_text("")
     with pytest.raises(ConfigError, match="exclude each other"):
-        take_training_defaults(["--config", str(tmp_path / "config.toml"), "--recipe", "modern"], None)
+        take_training_defaults(["--config", str(tmp_path / "config.toml"), "--recipe", "modern"], TrainConfig())
 
 
 @pytest.mark.parametrize("joined", [True, False])
@@ -196,20 +194,20 @@ def test_config_file_is_an_option_like_any_other(joined, tmp_path) -> None:
     path.write_text("[optimiser]\nbatch_size = 4\n")
     before = ["--config", str(tmp_path / "none.toml")]  # of several the last one counts
     words = [*before, *([f"--config={path}"] if joined else ["--config", str(path)]), "-e", "3"]
-    default, left = take_training_defaults(words, None)
+    default, left = take_training_defaults(words, TrainConfig())
     assert (default.optimiser.batch_size, left) == (4, ["-e", "3"])
 
 
 @pytest.mark.parametrize("words", [["--config"], ["--config="], ["--config", "-e", "3"]])
 def test_config_without_a_file_is_refused(words) -> None:
     with pytest.raises(ConfigError, match="needs the path"):
-        take_training_defaults(words, None)
+        take_training_defaults(words, TrainConfig())
 
 
-@pytest.mark.parametrize("command", [train, crossval])
+@pytest.mark.parametrize("command", ["train", "crossval"])
 def test_help_lists_config_and_recipe(command, capsys) -> None:
     with pytest.raises(SystemExit, match="0"):
-        command.main(["--help"])
+        main([command, "--help"])
     shown = capsys.readouterr().out
     assert "--config" in shown
     assert "--recipe" in shown
@@ -220,7 +218,7 @@ def test_the_words_of_a_config_file_reach_the_run(tmp_path, monkeypatch) -> None
     monkeypatch.setattr(train, "test_again", lambda config: seen.append(config) or 0)
     path = tmp_path / "config.toml"
     path.write_text("[optimiser]\nbatch_size = 4\nepochs = 2\n[run]\nevaluate = true\n")
-    assert train.main([f"--config={path}", "-e", "3", "--dataset=a.csv", "b.csv"]) == 0
+    assert main(["train", f"--config={path}", "-e", "3", "--dataset=a.csv", "b.csv"]) == 0
     config = seen[0]
     assert (config.optimiser.batch_size, config.optimiser.epochs) == (4, 3)
     assert (config.data.dataset, config.data.more_datasets) == ("a.csv", ("b.csv",))

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from linearityiqa.cli import main
-from linearityiqa.cli.score import demo_main
+from linearityiqa.cli.main import run_command
 from linearityiqa.config import ModelConfig, ScoreConfig, TransformConfig
 from linearityiqa.errors import ConfigError
 from linearityiqa.quality import QualityScale
@@ -181,7 +181,7 @@ def test_the_demo_prints_the_papers_sentence(
     runtime: PixelRuntime, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     default = ScoreConfig(img_path=Path("data/1000.JPG"), trained_model_file=Path("p1q2.pth"))
-    assert demo_main(["--img_path", "a.png"], "test_demo.py", default) == 0
+    assert run_command("test_demo.py", ["--img_path", "a.png"], default) == 0
     words, value = capsys.readouterr().out.strip().rsplit(" ", 1)
     assert words == "The image quality score is"
     assert float(value) == pytest.approx(Scorer(runtime).score("a.png"), abs=1e-6)
@@ -242,7 +242,7 @@ def test_the_demo_scores_exactly_one_image(runtime: PixelRuntime) -> None:
     default = ScoreConfig(trained_model_file=Path("p1q2.pth"))
     for words in ([], ["a.png", "b.png"]):
         with pytest.raises(ConfigError, match=f"one image, got {len(words)}"):
-            demo_main(words, "test_demo.py", default)
+            run_command("test_demo.py", words, default)
 
 
 def test_with_a_real_model_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

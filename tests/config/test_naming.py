@@ -1,4 +1,4 @@
-"""The name of a run is a function of the options that affect its result, and of nothing else."""
+"""Run names depend on the options that affect the result only; recipes are what the packaged model records."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from linearityiqa.config import (
+    RECIPES,
     AugmentationConfig,
     DeviceConfig,
     LossConfig,
@@ -17,8 +18,11 @@ from linearityiqa.config import (
     run_folder,
     run_name,
     to_dict,
+    with_recipe,
 )
 from linearityiqa.errors import ConfigError
+from linearityiqa.models import open_model
+from linearityiqa.packaged import bundled_weights
 
 BASE = TrainConfig()
 
@@ -91,3 +95,18 @@ def test_tree_survives_plain_values() -> None:
 def test_values_that_do_not_fit_are_refused_by_name(values, named) -> None:
     with pytest.raises(ConfigError, match=named):
         from_dict(TrainConfig, values, "file.toml")
+
+
+def test_modern_is_what_the_model_in_the_package_was_trained_with() -> None:
+    trained, modern = open_model(bundled_weights()).record.config, with_recipe("modern")
+    assert trained.model == modern.model
+    assert trained.transform == modern.transform
+    assert trained.augmentation == modern.augmentation
+    seed, device = {"seed": trained.optimiser.seed}, {"randomness": trained.optimiser.randomness}
+    assert trained.optimiser == replace(modern.optimiser, **seed, **device)
+
+
+def test_a_recipe_leaves_the_other_options_of_its_base() -> None:
+    base = TrainConfig(run=RunConfig(json=True))
+    assert with_recipe("modern", base).run.json
+    assert set(RECIPES) == {"paper", "modern"}

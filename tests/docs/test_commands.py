@@ -17,7 +17,8 @@ import linearityiqa
 import linearityiqa.config
 from fences import PAGES, ROOT, command_lines, fences, simple_commands
 from linearityiqa.cli import paper
-from linearityiqa.cli.main import COMMANDS, main
+from linearityiqa.cli.commands import COMMANDS
+from linearityiqa.cli.main import main
 
 SCRIPTS = {
     "main.py": paper.main_script,

@@ -38,7 +38,7 @@ def test_the_command_of_the_paper_puts_a_run_where_it_is_looked_for():
     for job in PAPER.jobs(ITEMS.values()):
         words = shlex.split(paper_command(job))
         assert words[:2] == ["python", "main.py"]
-        config = parse(TrainConfig, words[2:], prog="main.py", description="")
+        config = parse(TrainConfig, words[2:], prog="main.py")
         assert config == job.config
         assert run_folder(config) == job.folder
 

@@ -1,4 +1,4 @@
-"""The command line: it parses, calls one function, prints; nothing else."""
+"""Command line: parse the options, call the package, print the outcome."""
 
 from linearityiqa.cli.main import main
 

@@ -1,11 +1,12 @@
-"""`linearityiqa completion`: what makes a shell complete commands, options and their values."""
+"""`linearityiqa completion`: scripts with which a shell completes commands, options and their values."""
 
-import importlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from linearityiqa.cli.parsing import LIST_OPTIONS, OptionsListed
-from linearityiqa.config.options import Option
+from linearityiqa import config
+from linearityiqa.cli.commands import ALL
+from linearityiqa.cli.parsing import options_for
+from linearityiqa.config.tree import Option
 from linearityiqa.errors import ConfigError, did_you_mean
 
 USAGE = """usage: linearityiqa completion bash|zsh|fish
@@ -22,25 +23,15 @@ examples:
 
 
 class Known(NamedTuple):
-    """A command, or a command and its subcommand.
-
-    Attributes:
-        words: what stands on the line before the options.
-        summary: what it does.
-        options: its options.
-    """
+    """A command, or a command and its subcommand, by the words that stand before its options."""
 
     words: str
     summary: str
     options: Sequence[Option] = ()
 
 
-def main(argv: Sequence[str]) -> int:
-    """Print the script for a shell.
-
-    Raises:
-        ConfigError: no such shell.
-    """
+def print_script(argv: Sequence[str]) -> int:
+    """Print the script for a shell."""
     if not argv or argv[0] in ("-h", "--help", "--help-all"):
         print(USAGE)
         return 0 if argv else 2
@@ -52,25 +43,15 @@ def main(argv: Sequence[str]) -> int:
 
 
 def known_commands() -> list[Known]:
-    """Every command, and every subcommand of datasets, with its options."""
-    from linearityiqa.cli.datasets import SUBCOMMANDS
-    from linearityiqa.cli.main import COMMANDS
-
-    found = [Known("completion", COMMANDS["completion"].summary)]
-    modules = [(name, command.module, command.summary) for name, command in COMMANDS.items() if name != "completion"]
-    modules += [(f"datasets {name}", command.module, command.summary) for name, command in SUBCOMMANDS.items()]
-    for words, module, summary in modules:
-        try:
-            if words != "datasets":
-                importlib.import_module(module).main([LIST_OPTIONS])
-            found.append(Known(words, summary))
-        except OptionsListed as listed:
-            found.append(Known(words, summary, listed.options))
-    return found
+    """Return every command, and every subcommand of datasets, with its options."""
+    return [
+        Known(words, command.summary, options_for(getattr(config, command.config)()) if command.config else ())
+        for words, command in ALL.items()
+    ]
 
 
 def bash(commands: Sequence[Known]) -> str:
-    """The script for bash: lists of words, by what stands before the one to be completed."""
+    """Script for bash: the words that may follow each command and each option."""
     tops = " ".join(command.words for command in commands if " " not in command.words)
     subs = " ".join(command.words.split()[1] for command in commands if " " in command.words)
     values, options = [], []
@@ -85,14 +66,13 @@ def bash(commands: Sequence[Known]) -> str:
 
 
 def zsh(commands: Sequence[Known]) -> str:
-    """The script for zsh, which understands that of bash."""
-    return "autoload -U +X compinit bashcompinit\n(( $+functions[compdef] )) || compinit\nbashcompinit\n" + bash(
-        commands
-    )
+    """Script for zsh, which runs that of bash."""
+    start = "autoload -U +X compinit bashcompinit\n(( $+functions[compdef] )) || compinit\nbashcompinit\n"
+    return start + bash(commands)
 
 
 def fish(commands: Sequence[Known]) -> str:
-    """The script for fish: a line for each command, option and list of values."""
+    """Script for fish: a line for each command, option and list of values."""
     lines = [_FISH]
     for command in commands:
         *before, name = command.words.split()

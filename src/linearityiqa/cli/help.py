@@ -5,33 +5,32 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from linearityiqa.cli.pages import PAGES, Page
-from linearityiqa.config.options import Option, title_of
+from linearityiqa.cli.commands import PROGRAMS, Command
+from linearityiqa.config.tree import Option, title_of
 
 HELP_WORDS = ("-h", "--help", "--help-all", "--help_all")
-"""Words that ask for help; the last two for all of it."""
+"""Options that print the help; the last two print all of it."""
 WIDEST, COLUMN = 100, 26
 """Width of the text on a wide terminal, and of the column of the options."""
 FEW = 16
-"""Commands with so many options show them all."""
+"""With up to so many options, the help explains them all."""
 
 
 def takes_databases(options: Sequence[Option]) -> bool:
-    """Whether a command's words without option name databases."""
+    """Return whether a command takes databases as words without an option."""
     return any(option.field == "more_datasets" for option in options)
 
 
-def help_page(prog: str, description: str, call: Any, options: Sequence[Option], *, everything: bool = False) -> str:
-    """The help of a command.
+def help_page(prog: str, call: Any, options: Sequence[Option], *, everything: bool = False) -> str:
+    """Return the help of a command.
 
     Args:
         prog: the command, as it is called.
-        description: what it does.
         call: its configuration, with the values that options have by default.
         options: of the configuration.
         everything: explain all options instead of the essential ones.
     """
-    page = PAGES.get(prog, Page())
+    page = PROGRAMS.get(prog, Command(""))
     width = min(shutil.get_terminal_size().columns, WIDEST)
     listed = [option for option in options if option.field not in page.unlisted.split()]
     named = [option for option in listed if option.words]
@@ -41,7 +40,7 @@ def help_page(prog: str, description: str, call: Any, options: Sequence[Option],
         words.append("DATABASE ..." if any(option.field == "more_datasets" for option in listed) else "DATABASE")
     blocks = [
         "usage: " + " ".join([prog, *(f"[{word}]" for word in words), "[OPTIONS]"]),
-        textwrap.fill(description, width),
+        textwrap.fill(page.description, width),
     ]
     positional = [(option.field.upper(), option.text) for option in listed if not option.words]
     if takes_databases(options):
@@ -60,7 +59,9 @@ def help_page(prog: str, description: str, call: Any, options: Sequence[Option],
     notes = (page.note, "A switch is turned off by --no_NAME." if everything and len(named) > FEW else "")
     blocks += [textwrap.fill(note, width) for note in notes if note]
     if page.examples:
-        blocks.append("\n".join(["examples:", *(f"  # {what}\n  {words}" for words, what in page.examples)]))
+        called = f"python {prog}" if prog.endswith(".py") else prog
+        examples = (f"  # {what}\n  {called} {words}".rstrip() for words, what in page.examples)
+        blocks.append("\n".join(["examples:", *examples]))
     return "\n\n".join(blocks)
 
 
@@ -76,7 +77,7 @@ def _group(title: str, options: Sequence[Option], width: int) -> str:
 
 
 def _names(prog: str, options: Sequence[Option], width: int) -> str:
-    """The options that are not explained, by group."""
+    """Names of options that are not explained, by group."""
     lines = [f"more options ({prog} --help-all explains them):"]
     for name in dict.fromkeys(option.group for option in options):
         words = " ".join(_shown(option)[-1] for option in options if option.group == name)

@@ -3,10 +3,9 @@
 import json
 import logging
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from linearityiqa.cli.parsing import parse
 from linearityiqa.config import MetricsConfig, command_words
 from linearityiqa.errors import ConfigError, MissingExtraError
 from linearityiqa.evaluation.judging import MOS_RANGES, Judgement, judge
@@ -30,25 +29,9 @@ from linearityiqa.reporting.scatter import Method
 
 logger = logging.getLogger(__name__)
 
-DESCRIPTION = (
-    "Judge predictions of any method: correlations, errors and mappings to MOS with bootstrap intervals; several files "
-    "are compared, pair by pair, on the images that all of them have."
-)
 
-
-def main(argv: Sequence[str]) -> int:
-    """Parse, judge, print."""
-    return run(parse(MetricsConfig, argv, prog="linearityiqa metrics", description=DESCRIPTION))
-
-
-def run(config: MetricsConfig) -> int:
-    """Judge the files, print what was found, and write it where it is wanted.
-
-    Raises:
-        ConfigError: no file is named.
-        DataError: a file cannot be used, or the files cannot be compared.
-        MissingExtraError: SciPy is not installed.
-    """
+def metrics(config: MetricsConfig) -> int:
+    """Compute the agreement of predictions with MOS, print it, and write it into `--output`."""
     if not config.files:
         raise ConfigError(
             "there is nothing to judge: name CSV files with the columns image_name, prediction and mos, as in "
@@ -63,18 +46,20 @@ def run(config: MetricsConfig) -> int:
     print(json.dumps(plain, allow_nan=False) if config.json else "\n\n".join(readable(shown, config, short)))
     if config.output is not None:
         write_all(config.output, found, json.dumps(plain, allow_nan=False, indent=1))
-        write_report(config, methods.renamed(short), shown)
+        write_report(config.output, config, methods.renamed(short), shown)
     return 0
 
 
 def readable(found: Judgement, config: MetricsConfig, short: Mapping[str, str]) -> Iterator[str]:
-    """Blocks of text: tables, verdicts, notes, and what the methods are called in full."""
+    """Yield blocks of text: tables, verdicts, notes, and the full names of the methods."""
     yield agreement_table(found.agreements).to_text()
     if found.comparison is not None:
         yield "\n".join(pair.verdict(config.figure) for pair in found.comparison.pairs)
         if len(found.agreements) > 2:
             yield better_table(found.comparison, config.figure).to_text()
-        yield differences_table(found.comparison, shown_figures(config)).to_text()
+        mapped = (f"PLCC_{config.mapping}", f"RMSE_{config.mapping}")
+        figures = sorted({"SROCC", "PLCC", "KROCC", "RMSE", config.figure, *mapped})  # metrics.json holds all
+        yield differences_table(found.comparison, figures).to_text()
     yield from (table.to_text() for table in group_tables(found, config.mapping))
     if found.pairs:
         yield pairs_table(found.pairs).to_text()
@@ -84,15 +69,8 @@ def readable(found: Judgement, config: MetricsConfig, short: Mapping[str, str]) 
         yield "\n".join(["Shortened names:", *(f"  {name} = {own}" for own, name in short.items() if name != own)])
 
 
-def shown_figures(config: MetricsConfig) -> list[str]:
-    """The figures whose differences are shown; metrics.json and differences.csv hold them all."""
-    return sorted(
-        {"SROCC", "PLCC", "KROCC", "RMSE", config.figure, *(f"{f}_{config.mapping}" for f in ("PLCC", "RMSE"))}
-    )
-
-
 def group_tables(found: Judgement, mapping: str) -> list[Table]:
-    """A table for each way of grouping the images."""
+    """Tables of figures by group, one for each way of grouping the images."""
     return [
         groups_table(groups, f"By {'range of MOS' if by == MOS_RANGES else by}, errors after the {mapping} mapping")
         for by, groups in found.groups.items()
@@ -112,29 +90,26 @@ def write_all(folder: Path, found: Judgement, plain: str) -> None:
         write_text(folder / f"{name}.csv", table.to_csv())
 
 
-def write_report(config: MetricsConfig, methods: Methods, found: Judgement) -> None:
-    """Write report.html into the output folder, where matplotlib is there to draw its figures."""
-    if config.output is None:
-        return
+def write_report(folder: Path, config: MetricsConfig, methods: Methods, found: Judgement) -> None:
+    """Write report.html, if matplotlib is installed."""
     try:
         report = evaluation_report(report_content(config, methods, found), config.image_dir)
     except MissingExtraError as missing:
         logger.warning("no report.html: %s", missing)
         return
-    report.write(config.output / "report.html")
-    logger.info("report: %s", config.output / "report.html")
+    report.write(folder / "report.html")
+    logger.info("report: %s", folder / "report.html")
 
 
 def report_content(config: MetricsConfig, methods: Methods, found: Judgement) -> ReportContent:
-    """What the report says of a judgement."""
+    """Content of report.html."""
     comparison = found.comparison
-    names, n = list(found.agreements), len(methods.images)
+    lead = f"{', '.join(found.agreements)} on {len(methods.images)} images"
+    if comparison is not None:
+        lead += f", with {config.confidence:.0%} bootstrap intervals ({config.resamples} resamples)"
     return ReportContent(
         title="Agreement with opinion scores",
-        lead=f"{', '.join(names)} on {n} images"
-        + (
-            f", with {config.confidence:.0%} bootstrap intervals ({config.resamples} resamples)." if comparison else "."
-        ),
+        lead=f"{lead}.",
         names=methods.images,
         methods=[
             Method(

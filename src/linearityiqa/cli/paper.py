@@ -2,9 +2,9 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
-from linearityiqa.cli import score, test, train
-from linearityiqa.cli.main import carry_out
+from linearityiqa.cli.main import carry_out, run_command
 from linearityiqa.config import RunConfig, ScoreConfig, TestConfig, TrainConfig
 
 RESULTS = Path("results")
@@ -13,17 +13,21 @@ RESULTS = Path("results")
 
 def main_script() -> int:
     """`python main.py`: train, and test the best epoch."""
-    default = TrainConfig(run=RunConfig(npy_dir=RESULTS))
-    return carry_out(lambda words: train.main(words, "main.py", default), sys.argv[1:])
+    return _run("main.py", TrainConfig(run=RunConfig(npy_dir=RESULTS)))
 
 
 def test_dataset_script() -> int:
     """`python test_dataset.py`: test a trained model on another database."""
-    default = TestConfig(npy_dir=RESULTS)
-    return carry_out(lambda words: test.main(words, "test_dataset.py", default), sys.argv[1:])
+    return _run("test_dataset.py", TestConfig(npy_dir=RESULTS))
 
 
 def test_demo_script() -> int:
     """`python test_demo.py`: score one image."""
-    default = ScoreConfig(img_path=Path("data/1000.JPG"), trained_model_file=Path("checkpoints/p1q2.pth"))
-    return carry_out(lambda words: score.demo_main(words, "test_demo.py", default), sys.argv[1:])
+    return _run(
+        "test_demo.py",
+        ScoreConfig(img_path=Path("data/1000.JPG"), trained_model_file=Path("checkpoints/p1q2.pth")),
+    )
+
+
+def _run(prog: str, default: Any) -> int:
+    return carry_out(lambda words: run_command(prog, words, default), sys.argv[1:])

@@ -1,31 +1,17 @@
-"""`linearityiqa reproduce`: the paper's figures and tables by one command."""
+"""`linearityiqa reproduce`: the paper's figures and tables; and `linearityiqa demo`."""
 
 import json
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from linearityiqa.cli.parsing import parse
-from linearityiqa.config import ReproduceConfig
-
-if TYPE_CHECKING:
-    from linearityiqa.reproduce.reproduction import Reproduction
-
-DESCRIPTION = (
-    "Reproduce figures and tables of the paper: train what is missing, draw, compare with the published numbers. "
-    "Items: fig1 fig4 fig5 fig6 fig7 tab1 tab2 figA1 figA2 tabA1 tabA2 ttest, or all; name them first. The same "
-    "command goes on where it stopped."
-)
+from linearityiqa.config import DemoConfig, ReproduceConfig
+from linearityiqa.reproduce import reproduction
 
 
-def main(argv: Sequence[str]) -> int:
-    """Parse, run, print."""
-    config = parse(ReproduceConfig, argv, prog="linearityiqa reproduce", description=DESCRIPTION)
+def reproduce(config: ReproduceConfig) -> int:
+    """Reproduce figures and tables, and print the outcome."""
     if config.dry_run:
         return show_plan(config)
-    from linearityiqa.reproduce.reproduction import reproduce
-
-    found = reproduce(config)
+    found = reproduction.reproduce(config)
     if config.json:
         print(json.dumps(found.as_dict()))
     else:
@@ -36,10 +22,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def show_plan(config: ReproduceConfig) -> int:
-    """Print each run's state and command."""
-    from linearityiqa.reproduce.reproduction import dry_run, paper_command
-
-    plan = dry_run(config)
+    """Print the state of each run and the paper's command for it."""
+    plan = reproduction.dry_run(config)
     if config.json:
         rows = [
             {
@@ -47,7 +31,7 @@ def show_plan(config: ReproduceConfig) -> int:
                 "words": p.words,
                 "items": job.items,
                 "folder": str(job.folder),
-                "command": paper_command(job),
+                "command": reproduction.paper_command(job),
             }
             for job, p in plan
         ]
@@ -57,12 +41,12 @@ def show_plan(config: ReproduceConfig) -> int:
     print(f"{len(plan)} runs: " + ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states)))
     for job, progress in plan:
         words = f": {progress.words}" if progress.words else ""
-        print(f"\n{progress.state}{words}  ({' '.join(job.items)}; {job.folder})\n  {paper_command(job)}")
+        print(f"\n{progress.state}{words}  ({' '.join(job.items)}; {job.folder})\n  {reproduction.paper_command(job)}")
     return 0
 
 
-def show(found: "Reproduction") -> None:
-    """Print what was drawn, what there is to know of it, and where it is."""
+def show(found: reproduction.Reproduction) -> None:
+    """Print what was drawn, remarks on it, and the files."""
     for item, one in found.drawn.items():
         print(f"{item.name}: {item.title}")
         for sentence in one.sentences:
@@ -74,3 +58,26 @@ def show(found: "Reproduction") -> None:
     if found.exported:
         print(f"exported: {len(found.exported)} files in the authors' layout")
     print(f"report: {found.report}")
+
+
+def demo(config: DemoConfig) -> int:
+    """Run the demo, and print its results."""
+    from linearityiqa.reproduce.demo import run_demo, write_demo_report
+
+    result = run_demo(config)
+    report = write_demo_report(config, result)
+    if config.json:
+        runs = {name: run.results for name, run in result.runs.items()}
+        print(json.dumps({"verdict": report.verdict, "runs": runs, "report": str(report.page)}))
+        return 0
+    print(report.table.to_text())
+    print(f"\n{report.verdict}")
+    print("\none photograph, scored by the model in the package after some epochs on this database:")
+    for what, image in result.photographs.items():
+        print(f"  {what:<20} {image.score:8.2f}   {image.path}")
+    print(f"  {result.in_order} of {len(result.photographs) - 1} degraded copies score below the clean one")
+    print("\npictures: " + ", ".join(map(str, report.pictures)))
+    print(f"report:   {report.page}")
+    print(f"model:    {result.tuned.model_file}")
+    print("\nnow score photographs of your own:\n  linearityiqa score --map maps PHOTOGRAPHS")
+    return 0

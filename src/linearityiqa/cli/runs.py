@@ -1,4 +1,4 @@
-"""`linearityiqa runs`: the runs in a folder, how far each is, and what came of it."""
+"""`linearityiqa runs`: the runs in a folder, with state and results."""
 
 import json
 import math
@@ -7,41 +7,35 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from linearityiqa.cli.parsing import parse
 from linearityiqa.config import RunConfig, RunsConfig, TrainConfig, runfiles
 from linearityiqa.errors import DataError
 from linearityiqa.files import try_lock
 from linearityiqa.reporting import Cell, Table
+from linearityiqa.reproduce.run_folders import last_epoch, read_curves, read_json, saved_config
 
-DESCRIPTION = (
-    "List the runs in a folder (and three levels of folders in it), the one that changed last at the end: state, "
-    "database, network, best epoch, and the figures of the fused head."
-)
 FIGURES = ("SROCC", "PLCC", "RMSE")
 DEPTH = 4
-"""Levels of folders, with the one that is named, in which runs are looked for."""
+"""Levels of folders that are searched for runs, the named one included."""
 
 
-def main(argv: Sequence[str]) -> int:
-    """Parse, look, print."""
-    config = parse(RunsConfig, argv, prog="linearityiqa runs", description=DESCRIPTION)
+def runs(config: RunsConfig) -> int:
+    """Find the runs in folders, and print a row for each."""
     folders = config.folders or (RunConfig.log_dir,)
     found = [describe(folder) for folder in run_folders(folders)]
     if config.json:
         print(json.dumps(found))
     elif found:
-        print(
-            "\n".join(
-                [runs_table(found).to_text(), *(f"{run['folder']}: {run['note']}" for run in found if "note" in run)]
-            )
-        )
+        print(runs_table(found).to_text())
+        for run in found:
+            if "note" in run:
+                print(f"{run['folder']}: {run['note']}")
     else:
         print(f"no run in {', '.join(map(str, folders))}")
     return 0
 
 
 def run_folders(folders: Iterable[Path]) -> list[Path]:
-    """The run folders among and in some folders, the one that changed last at the end.
+    """Find the run folders in folders, the one that changed last at the end.
 
     Raises:
         DataError: a folder is not there.
@@ -61,9 +55,7 @@ def _files(run: Path) -> Iterator[Path]:
 
 
 def describe(folder: Path) -> dict[str, Any]:
-    """What is known of a run, as plain values; `state` is finished, running, stopped, diverged or unreadable."""
-    from linearityiqa.reproduce.run_folders import last_epoch, read_json, saved_config
-
+    """Describe a run in plain values; `state` is finished, running, stopped, diverged or unreadable."""
     known: dict[str, Any] = {"folder": str(folder)}
     try:
         config = saved_config(folder)
@@ -85,7 +77,7 @@ def describe(folder: Path) -> dict[str, Any]:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a process trains in a run folder now."""
+    """Return whether a process is training in a run folder."""
     try:
         descriptor = os.open(folder / runfiles.LOCK, os.O_RDONLY)
     except OSError:
@@ -97,7 +89,7 @@ def is_held(folder: Path) -> bool:
 
 
 def _results(results: dict[str, Any]) -> dict[str, Any]:
-    """The figures of a finished run."""
+    """Figures of a finished run."""
     try:
         split = results["reported_split"]
         fused = results["splits"][split]["fused"]
@@ -107,9 +99,7 @@ def _results(results: dict[str, Any]) -> dict[str, Any]:
 
 
 def _best_so_far(folder: Path, config: TrainConfig) -> dict[str, Any]:
-    """The validation figures of the best epoch in metrics.csv; nothing before the first one's end."""
-    from linearityiqa.reproduce.run_folders import read_curves
-
+    """Validation figures of the best epoch so far; empty before the first epoch has ended."""
     if not (folder / runfiles.METRICS).exists():
         return {}
     curves = read_curves(folder).get("val", {})
@@ -128,7 +118,7 @@ def _best_so_far(folder: Path, config: TrainConfig) -> dict[str, Any]:
 
 
 def runs_table(runs: Sequence[dict[str, Any]]) -> Table:
-    """A row for each run; its folder, which may be long, comes last."""
+    """Table with a row for each run; the folder, which may be long, comes last."""
     rows: list[list[Cell]] = []
     for run in runs:
         state = run["state"]

@@ -1,4 +1,4 @@
-"""`linearityiqa score`: photographs in, a row each out; and the one sentence of test_demo.py."""
+"""`linearityiqa score`: score photographs, a row for each; and the sentence of test_demo.py."""
 
 import contextlib
 import itertools
@@ -6,54 +6,33 @@ import os
 import signal
 import sys
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from linearityiqa.cli.parsing import parse
+from linearityiqa.cli.models import chosen_model, headline, open_scorer, scorer_options
 from linearityiqa.cli.score_rows import format_of, print_rows, print_summary, selected
-from linearityiqa.cli.scorer import chosen_model, headline, open_scorer
 from linearityiqa.config import ScoreConfig
 from linearityiqa.console import track
 from linearityiqa.data.loading.processes import keep_freed_memory
 from linearityiqa.errors import ConfigError, Interrupted
-
-if TYPE_CHECKING:
-    from linearityiqa.record import ModelRecord
-    from linearityiqa.scoring import ImageScore, Scorer
-    from linearityiqa.scoring.gallery import Gallery
-    from linearityiqa.scoring.results import Tally
-
-DESCRIPTION = "Score photographs: image files, folders, globs, or a list of paths on standard input (-)."
-DEMO_DESCRIPTION = "Score one photograph, as the paper's test_demo.py does."
-
-
-def main(argv: Sequence[str], prog: str = "linearityiqa score", default: ScoreConfig | None = None) -> int:
-    """Parse, score, print."""
-    return run(parse(ScoreConfig, argv, prog=prog, description=DESCRIPTION, default=default))
+from linearityiqa.extras import connect
+from linearityiqa.packaged import bundled_card
+from linearityiqa.scoring import Details, ImageScore, Scorer, expand
+from linearityiqa.scoring.gallery import Gallery
+from linearityiqa.scoring.inputs import count, expand_url, is_url
+from linearityiqa.scoring.map_files import write_map
+from linearityiqa.scoring.output import Provenance, open_output
+from linearityiqa.scoring.output.provenance import read_scores
+from linearityiqa.scoring.results import Tally
 
 
-def demo_main(argv: Sequence[str], prog: str, default: ScoreConfig) -> int:
-    """The same for test_demo.py: parse, score one image, print one sentence."""
-    return run_demo(parse(ScoreConfig, argv, prog=prog, description=DEMO_DESCRIPTION, default=default))
-
-
-def run(config: ScoreConfig) -> int:
-    """Score every image that the options name, and print or append a row for each as it comes.
+def score(config: ScoreConfig) -> int:
+    """Score images, and print or append a row for each as soon as it is known.
 
     Returns:
         Exit status: 0, or 1 where any image failed; all others are scored all the same.
-
-    Raises:
-        ConfigError: no image is named.
-        DataError: what is named holds no image.
-        ModelFileError: the model file cannot be used.
-        OutputError: the output cannot be written, or holds scores of another model or other options.
-        Interrupted: Ctrl-C; what was appended is on disk.
     """
     if config.model_card:
-        from linearityiqa.packaged import bundled_card
-
         print(bundled_card().read_text(encoding="utf-8"), end="")
         return 0
     if not config.words:
@@ -61,70 +40,58 @@ def run(config: ScoreConfig) -> int:
             "there is nothing to score: name images, folders or globs, as in linearityiqa score photos/ "
             "(- reads a list of paths from standard input)"
         )
-    paths = _paths(config) if config.ray is None else iter(())
+    paths: Iterator[Path] = iter(())
+    if config.ray is None:
+        paths = _expanded(config.words)
+        paths = itertools.chain([next(paths)], paths)  # the first is found before a model is opened
     keep_freed_memory()
-    scorer = open_scorer(config)  # also for a cluster: a model that cannot be used is told before anything else
-    print(headline(scorer, chosen_model(config)), file=sys.stderr)
-    with _gallery(config, scorer.record) as gallery:
-        task = _Task(config, scorer, paths, gallery)
+    model_file = chosen_model(config.trained_model_file).file
+    scorer = open_scorer(config, model_file)  # also for a cluster: what cannot be used is told before anything else
+    print(headline(scorer, model_file), file=sys.stderr)
+    with contextlib.ExitStack() as stack:
+        gallery = None
+        if config.report is not None:
+            gallery = stack.enter_context(contextlib.closing(Gallery(config.report, scorer.record, config.max_pixels)))
+        task = _Task(config, model_file, scorer, paths, gallery)
         tally = task.print_scores() if config.output is None else task.append_scores(config.output)
     return print_summary(tally, scorer.record, below_table=config.output is None and not (config.json or config.csv))
 
 
-def run_demo(config: ScoreConfig) -> int:
-    """Score one image, and print the sentence of the paper's test_demo.py.
-
-    Raises:
-        ConfigError: not exactly one image is named.
-        UnreadableImageError: the image cannot be decoded.
-        ModelFileError: the model file cannot be used.
-    """
+def score_one(config: ScoreConfig) -> int:
+    """Score one image, and print the sentence of the paper's test_demo.py."""
     images = config.words
     if len(images) != 1:
         raise ConfigError(f"this scores one image, got {len(images)}: name it with --img_path FILE")
-    score = open_scorer(config).score(images[0])
+    score = open_scorer(config, chosen_model(config.trained_model_file).file).score(images[0])
     print(f"The image quality score is {score:.6f}")
     return 0
 
 
-def _paths(config: ScoreConfig) -> Iterator[Path]:
-    """The images, lazily, but not before the first of them is found."""
-    from linearityiqa.scoring import expand
-
-    paths = expand(config.words, sys.stdin.buffer if sys.stdin else None)
-    return itertools.chain([next(paths)], paths)
+def _expanded(words: Sequence[str]) -> Iterator[Path]:
+    return expand(words, sys.stdin.buffer if sys.stdin else None)
 
 
-@contextlib.contextmanager
-def _gallery(config: ScoreConfig, record: "ModelRecord") -> Iterator["Gallery | None"]:
-    """What gathers results for the page that the options ask for, if they do."""
-    if config.report is None:
-        yield None
-        return
-    from linearityiqa.scoring.gallery import Gallery
-
-    with contextlib.closing(Gallery(config.report, record, config.max_pixels)) as gallery:
-        yield gallery
-
-
+@dataclass
 class _Task:
-    """Images to be scored, and what becomes of their scores."""
+    """Score images, and deliver the scores: printed, appended to a file, and in a report."""
 
-    def __init__(self, config: ScoreConfig, scorer: "Scorer", paths: Iterator[Path], gallery: "Gallery | None") -> None:
-        from linearityiqa.scoring import Details
+    config: ScoreConfig
+    model_file: Path
+    scorer: Scorer
+    paths: Iterator[Path]
+    gallery: Gallery | None
 
-        self._config, self._scorer, self._paths, self._gallery = config, scorer, paths, gallery
-        self._details = Details(
-            uncertainty=config.uncertainty, maps=config.map is not None, thumbnails=gallery is not None
-        )
+    @property
+    def details(self) -> Details:
+        """What results hold beside the score."""
+        maps, thumbnails = self.config.map is not None, self.gallery is not None
+        return Details(uncertainty=self.config.uncertainty, maps=maps, thumbnails=thumbnails)
 
-    def print_scores(self) -> "Tally":
-        """Score the images, and print their rows; after a stop the page holds those that were scored."""
-        from linearityiqa.scoring.results import Tally
-
+    def print_scores(self) -> Tally:
+        """Print a row for each image; after a stop the report holds the images scored so far."""
         tally = Tally()
         try:
-            with contextlib.closing(self._results(self._paths)) as results:
+            with contextlib.closing(self._results(self.paths)) as results:
                 self._print(tally.watch(results))
         except (KeyboardInterrupt, BrokenPipeError):
             self._write_page(stopped=True)
@@ -132,38 +99,31 @@ class _Task:
         self._write_page()
         return tally
 
-    def append_scores(self, output: Path) -> "Tally":
-        """Append a row to the output for each image that has none yet; then look at all rows that it holds."""
-        from linearityiqa.scoring.output.provenance import read_scores
-        from linearityiqa.scoring.results import Tally
-
-        if self._config.ray is None:
+    def append_scores(self, output: Path) -> Tally:
+        """Append rows for images that have none yet; then count, select and report all rows of the output."""
+        stored = None
+        if self.config.ray is None:
             stored = self._append(output)
         else:
-            from linearityiqa.cli.score_ray import score_on_cluster
-
-            score_on_cluster(self._config, self._scorer.record)
-            stored = None
+            self._append_from_cluster(self.config.ray, output)
         tally = Tally()
         rows = tally.watch(read_scores(output))
-        if self._config.selects:
+        if self.config.selects:
             self._print(rows)
         for _ in rows:
             pass
-        if self._gallery is not None:
-            self._gallery.add_stored(itertools.islice(read_scores(output), stored))
+        if self.gallery is not None:
+            self.gallery.add_stored(itertools.islice(read_scores(output), stored))
         self._write_page()
         return tally
 
     def _append(self, output: Path) -> int:
-        """Append rows; how many the output held before."""
-        from linearityiqa.scoring.output import Provenance, open_output
-
-        config, record = self._config, self._scorer.record
-        provenance = Provenance.of(chosen_model(config), record, self._details, max_pixels=config.max_pixels)
-        with open_output(output, provenance, self._details, fresh=config.fresh) as rows:
+        """Append rows, and return how many the output held before."""
+        config, record = self.config, self.scorer.record
+        provenance = Provenance.of(self.model_file, record, self.details, max_pixels=config.max_pixels)
+        with open_output(output, provenance, self.details, fresh=config.fresh) as rows:
             before = rows.total
-            new = (path for path in self._paths if rows.take(os.fspath(path)))
+            new = (path for path in self.paths if rows.take(os.fspath(path)))
             try:
                 with contextlib.closing(self._results(new)) as results:
                     for result in results:
@@ -177,25 +137,59 @@ class _Task:
             print(f"{output}: {rows.total - before} images appended{there}", file=sys.stderr)
         return before
 
-    def _results(self, paths: Iterator[Path]) -> Generator["ImageScore"]:
-        """Results as they come, with a picture of each map in its file; the page has seen them."""
-        from linearityiqa.scoring.inputs import count
-        from linearityiqa.scoring.map_files import write_map
+    def _append_from_cluster(self, address: str, output: Path) -> None:
+        """Append the rows that the machines of a Ray cluster compute to a folder of Parquet files."""
+        from linearityiqa.scoring.output.parquet import ParquetOutput
+        from linearityiqa.scoring.ray_job import ScoringJob, resources_of, score_on_ray
 
-        config = self._config
+        config = self.config
+        # the workers run in folders of their own: paths are as good there only when they are absolute
+        model_file, folder = self.model_file.resolve(), output.resolve()
+        details = Details(uncertainty=config.uncertainty)
+        provenance = Provenance.of(model_file, self.scorer.record, details, max_pixels=config.max_pixels)
+        rows = ParquetOutput(folder, details, provenance, fresh=config.fresh)
+        try:
+            ray = connect(address)
+            try:
+                resources = resources_of(config.device, ray.nodes())
+                own = {"num_threads": resources.cpus, "num_workers": resources.cpus, "lanes": config.lanes or 1}
+                job = ScoringJob(model_file, scorer_options(config) | own, details, folder)
+                score_on_ray(job, rows, _paths_and_addresses(config.words), ray, resources)
+            finally:
+                ray.shutdown()
+        except KeyboardInterrupt as cause:
+            raise Interrupted(
+                f"interrupted; {folder} holds the blocks that are done, and the same command goes on from there",
+                signal.SIGINT,
+            ) from cause
+        finally:
+            rows.close()
+        print(f"{folder}: {rows.total} images", file=sys.stderr)
+
+    def _results(self, paths: Iterator[Path]) -> Generator[ImageScore]:
+        """Yield results; each is added to the report, and its quality map is written."""
+        config = self.config
         total = count(config.words) if config.pbar and config.output is None else None
-        with contextlib.closing(self._scorer.score_many(paths, self._details)) as results:
+        with contextlib.closing(self.scorer.score_many(paths, self.details)) as results:
             for result in track(results, "scoring", total=total, enabled=config.pbar):
-                if self._gallery is not None:
-                    self._gallery.add(result)
+                if self.gallery is not None:
+                    self.gallery.add(result)
                 row = replace(result, thumbnail=None)
                 yield row if config.map is None else write_map(config.map, row)
 
-    def _print(self, results: Iterable["ImageScore"]) -> None:
-        print_rows(selected(results, self._config), format_of(self._config, self._details, self._scorer.record))
+    def _print(self, results: Iterable[ImageScore]) -> None:
+        print_rows(selected(results, self.config), format_of(self.config, self.details, self.scorer.record))
 
     def _write_page(self, *, stopped: bool = False) -> None:
-        if self._gallery is not None:
-            self._gallery.write(stopped=stopped)
+        if self.gallery is not None:
+            self.gallery.write(stopped=stopped)
             what = "the images scored until the stop" if stopped else "all images"
-            print(f"{self._config.report}: {what}, to be opened in a browser", file=sys.stderr)
+            print(f"{self.config.report}: {what}, to be opened in a browser", file=sys.stderr)
+
+
+def _paths_and_addresses(words: Sequence[str]) -> Iterator[str]:
+    """Yield absolute paths of local images, then addresses of remote ones."""
+    local = [word for word in words if not is_url(word)]
+    found = _expanded(local) if local else iter(())
+    behind = itertools.chain.from_iterable(expand_url(word) for word in words if is_url(word))
+    return itertools.chain((str(path.absolute()) for path in found), behind)

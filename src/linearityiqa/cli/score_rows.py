@@ -1,30 +1,26 @@
-"""Results printed on standard output, a row each: a table, CSV or JSON lines."""
+"""Scores on standard output, a row for each image: a table, CSV or JSON lines."""
 
 import heapq
 import io
 import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from linearityiqa.config import ScoreConfig
-
-if TYPE_CHECKING:
-    from linearityiqa.record import ModelRecord
-    from linearityiqa.scoring import Details, ImageScore
-    from linearityiqa.scoring.results import Tally
+from linearityiqa.record import ModelRecord
+from linearityiqa.scoring import Details, ImageScore
+from linearityiqa.scoring.results import Tally, csv_header, csv_row, decimals, json_row
 
 
 class Format(NamedTuple):
-    """How results are written: a first line, if any, and a line for each."""
+    """Format of printed scores: a header, if any, and a line for each result."""
 
     header: str | None
-    line: Callable[["ImageScore"], str]
+    line: Callable[[ImageScore], str]
 
 
-def format_of(config: ScoreConfig, details: "Details", record: "ModelRecord") -> Format:
-    """The format that the options ask for."""
-    from linearityiqa.scoring.results import csv_header, csv_row, decimals, json_row
-
+def format_of(config: ScoreConfig, details: Details, record: ModelRecord) -> Format:
+    """Return the format that the options ask for."""
     if config.json:
         return Format(None, lambda result: json_row(result, details))
     if config.csv:
@@ -39,7 +35,7 @@ def format_of(config: ScoreConfig, details: "Details", record: "ModelRecord") ->
         numbers = "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
         return f"{numbers}  {quality:9}  {image}"
 
-    def line(result: "ImageScore") -> str:
+    def line(result: ImageScore) -> str:
         numbers = [getattr(result, name) for name in scores]
         cells = ["-" if number is None else f"{number:.{digits}f}" for number in numbers]
         grade = "-" if result.score is None else record.grade(result.score) or "-"
@@ -48,8 +44,8 @@ def format_of(config: ScoreConfig, details: "Details", record: "ModelRecord") ->
     return Format(row(scores, "quality", "image"), line)
 
 
-def selected(results: Iterable["ImageScore"], config: ScoreConfig) -> Iterable["ImageScore"]:
-    """The results that the options ask for, in the order that they ask for; as they come, where that order allows it.
+def selected(results: Iterable[ImageScore], config: ScoreConfig) -> Iterable[ImageScore]:
+    """Select and sort results as the options say; lazily, where the order allows it.
 
     An image without a score is neither the worst nor below anything; in an order by score it comes last.
     """
@@ -68,8 +64,8 @@ def selected(results: Iterable["ImageScore"], config: ScoreConfig) -> Iterable["
     return results
 
 
-def print_rows(results: Iterable["ImageScore"], form: Format) -> None:
-    """Print results as they come."""
+def print_rows(results: Iterable[ImageScore], form: Format) -> None:
+    """Print results as they arrive."""
     stream = sys.stdout
     if isinstance(stream, io.TextIOWrapper):  # file names come out as the bytes that they are
         stream.reconfigure(errors="surrogateescape" if stream.encoding.lower() == "utf-8" else "backslashreplace")
@@ -80,25 +76,23 @@ def print_rows(results: Iterable["ImageScore"], form: Format) -> None:
         print(form.line(result), file=sys.stdout if stream.isatty() else stream, flush=True)
 
 
-def print_summary(tally: "Tally", record: "ModelRecord", *, below_table: bool) -> int:
-    """Print how the scores lie, on a terminal below the table, else on standard error; the exit status.
+def print_summary(tally: Tally, record: ModelRecord, *, below_table: bool) -> int:
+    """Print quantiles of the scores and the number of failures: on a terminal below the table, else on standard error.
 
     Returns:
-        1 where any image has no score, else 0.
+        Exit status: 1 where any image has no score, else 0.
     """
-    from linearityiqa.scoring.results import decimals
-
     line = tally.line(decimals(record.scale))
     if line:
         print(line, file=sys.stdout if below_table and sys.stdout.isatty() else sys.stderr)
     return 1 if tally.failed else 0
 
 
-def _score(result: "ImageScore") -> float:
+def _score(result: ImageScore) -> float:
     return float("inf") if result.score is None else result.score
 
 
-def _image(result: "ImageScore") -> str:
+def _image(result: ImageScore) -> str:
     path = result.path
     beyond = ("beyond the scale",) if result.on_scale is False else ()
     remarks = "; ".join((*beyond, *result.notes, *([f"map: {result.map_file}"] if result.map_file else [])))
@@ -109,5 +103,5 @@ def _image(result: "ImageScore") -> str:
 
 
 def _printable(text: str) -> str:
-    """One line that no file name can break or turn into commands for the terminal."""
+    """Escape what is not printable: no file name breaks the line or controls the terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

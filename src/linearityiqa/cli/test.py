@@ -6,44 +6,33 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from linearityiqa.cli.parsing import parse
-from linearityiqa.cli.results import result_lines
+from linearityiqa.cli.models import chosen_model
 from linearityiqa.config import DataConfig, RunConfig, TestConfig, TrainConfig, run_folder, runfiles
 from linearityiqa.data.loading.processes import keep_freed_memory
 from linearityiqa.errors import ConfigError, ModelFileError
+from linearityiqa.evaluation import paper_lines
 from linearityiqa.evaluation.methods import short_names
 from linearityiqa.extras import require
 from linearityiqa.files import named_path
-from linearityiqa.hub import HubModel
-from linearityiqa.packaged import BUNDLED, bundled_model
+from linearityiqa.quality import HEADS
 from linearityiqa.reporting import Cell, Table
 
 if TYPE_CHECKING:
     from linearityiqa.evaluation.testing import TestOutcome
 
-DESCRIPTION = (
-    "Test model files on a split of one database or of several: SROCC, PLCC, KROCC, RMSE and "
-    "outlier ratio of each head, and a table across databases."
-)
-
-
-def main(argv: Sequence[str], prog: str = "linearityiqa test", default: TestConfig | None = None) -> int:
-    """Parse, then as `run`."""
-    return run(parse(TestConfig, argv, prog=prog, description=DESCRIPTION, default=default))
-
 
 class Model(NamedTuple):
-    """A model file, what it is called, and the folder that the results of its tests lie in."""
+    """A model file, its name, and the folder of its test results."""
 
     name: str
     file: Path
     home: Path
 
 
-def run(config: TestConfig) -> int:
-    """Test every model file on every database, and print.
+def test(config: TestConfig) -> int:
+    """Test every model file on every database, and print the results.
 
     Raises:
         ConfigError: one image folder for several databases, or one name for several models.
@@ -62,22 +51,22 @@ def run(config: TestConfig) -> int:
                 "--image_dir names one folder for several databases: name one for each, in their order, or none where "
                 "images lie beside their labels"
             )
-        for test in tests.values():
-            open_database(test.data, test.optimiser.seed).split(test.split)
+        for one in tests.values():
+            open_database(one.data, one.optimiser.seed).split(one.split)
     outcomes: dict[str, list[TestOutcome]] = {model.name: [] for model in models}
     names = distinct_names(tests)
     homes = Counter(model.home for model in models)
     for model, dataset in itertools.product(models, tests):
-        test = tests[dataset]
+        one = tests[dataset]
         if config.output is not None and len(models) * len(tests) > 1:
-            test = replace(test, output=config.output / f"{model.name}-{names[dataset]}")
+            one = replace(one, output=config.output / f"{model.name}-{names[dataset]}")
         elif config.output is None:
             apart = f"-{model.name}" if homes[model.home] > 1 else ""
-            test = replace(test, output=model.home / f"test-{names[dataset]}-{config.split}{apart}")
+            one = replace(one, output=model.home / f"test-{names[dataset]}-{config.split}{apart}")
         opener = open_with_torch
         if model.file.suffix.lower() == ".onnx":
             from linearityiqa.scoring.onnx_network import open_onnx as opener
-        outcome = evaluate_model_file(test, model.file, opener)
+        outcome = evaluate_model_file(one, model.file, opener)
         outcomes[model.name].append(outcome)
         show(outcome, model.file, as_json=config.json)
     if len(tests) * len(models) > 1 and not config.json:
@@ -87,7 +76,7 @@ def run(config: TestConfig) -> int:
 
 
 def models_of(config: TestConfig) -> list[Model]:
-    """The models that the options name, as FILE, NAME=FILE, hf:// or bundled, or the one that they describe.
+    """Find the models to test: FILE, NAME=FILE, hf:// or bundled, or the run that the training options describe.
 
     Raises:
         ConfigError: one name for several models.
@@ -96,12 +85,9 @@ def models_of(config: TestConfig) -> list[Model]:
     models = []
     for word in config.trained_model_file or (trained_model_of(config),):
         name, path = named_path(word)
-        home = path.parent
-        if (on_hub := HubModel.of(path)) is not None:  # results do not belong into the hub's cache
-            path, home, name = on_hub.fetch(), config.log_dir / on_hub.folder, name or on_hub.folder
-        elif str(path) == BUNDLED and not path.exists():
-            path, home, name = bundled_model(), config.log_dir / BUNDLED, name or BUNDLED
-        models.append(Model(name or _name(path), path, home))
+        chosen = chosen_model(path)
+        home = config.log_dir / chosen.name if chosen.name else path.parent
+        models.append(Model(name or chosen.name or _name(path), chosen.file, home))
     alike = Counter(model.name for model in models)
     models = [model if alike[model.name] == 1 else model._replace(name=str(model.file)) for model in models]
     twice = next((name for name, count in Counter(model.name for model in models).items() if count > 1), None)
@@ -123,7 +109,7 @@ def show(outcome: "TestOutcome", model_file: Path, *, as_json: bool) -> None:
 
 
 def cross_table(outcomes: Mapping[str, Sequence["TestOutcome"]], names: Sequence[str]) -> Table:
-    """A row for each model, and under the name of each database the SROCC and PLCC of the fused head."""
+    """Table of SROCC and PLCC of the fused head, a row for each model, two columns for each database."""
     columns = ["model", "trained on", *(f"{name} {figure}" for name in names for figure in ("SROCC", "PLCC"))]
     rows: list[list[Cell]] = []
     short = short_names(list(outcomes))
@@ -135,7 +121,7 @@ def cross_table(outcomes: Mapping[str, Sequence["TestOutcome"]], names: Sequence
 
 
 def distinct_names(datasets: Iterable[str]) -> dict[str, str]:
-    """What each database is called: its name, or its file's without the ending, with the folder where two are alike.
+    """Distinct names of databases: their own or their file's stem, with the folder where two are alike.
 
     >>> distinct_names(["CLIVE", "a/labels.csv", "b/labels.csv"])
     {'CLIVE': 'CLIVE', 'a/labels.csv': 'a-labels', 'b/labels.csv': 'b-labels'}
@@ -149,12 +135,12 @@ def distinct_names(datasets: Iterable[str]) -> dict[str, str]:
 
 
 def _name(model_file: Path) -> str:
-    """What tells a model file from others: every run's is called the same, but for its folder."""
+    """Name of a model file: the folder's where it is a run's model.safetensors, else its stem."""
     return model_file.parent.name or model_file.stem if model_file.stem == "model" else model_file.stem
 
 
 def trained_model_of(config: TestConfig) -> Path:
-    """The model file of the run that was trained with these options.
+    """Find the model file of the run that was trained with these options.
 
     Options that the paper's test_dataset.py lacks take main.py's defaults, as there.
 
@@ -182,3 +168,22 @@ def trained_model_of(config: TestConfig) -> Path:
             "options, or name a model file with --model."
         )
     return model_file
+
+
+def result_lines(results: Mapping[str, Any]) -> list[str]:
+    """Lines on the reported split of results.json: the paper's nine, then a table of all figures of each head."""
+    split, database = results["reported_split"], results["database"]
+    figures = results["splits"][split]
+    columns = list(figures[HEADS[0]])
+    rows = [[head, *(figures[head][column] for column in columns)] for head in HEADS]
+    table = Table(f"{database}, {split} split, {figures['n']} images", ["head", *columns], rows)
+    return [*paper_lines(figures, database), "", table.to_text(), *seen_lines(results)]
+
+
+def seen_lines(results: Mapping[str, Any]) -> list[str]:
+    """Warning line where the model was trained or chosen on some of the test images."""
+    train, val = results.get("images_trained_on"), results.get("images_validated_on")
+    if not (train or val):
+        return []
+    n = results["splits"][results["reported_split"]]["n"]
+    return [f"of these {n} images the model was trained on {train}, and its best epoch chosen on {val}"]

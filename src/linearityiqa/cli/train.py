@@ -1,26 +1,29 @@
-"""`linearityiqa train`: the paper's main.py, resumable."""
+"""`linearityiqa train`, the paper's main.py; and `linearityiqa crossval`: a run on each of several random splits."""
 
+import dataclasses
 import json
-from collections.abc import Sequence
+import sys
+from typing import Any
 
-from linearityiqa.cli.parsing import parse_training
-from linearityiqa.cli.results import result_lines
-from linearityiqa.cli.test import run as run_test
-from linearityiqa.config import TestConfig, TrainConfig, run_folder, runfiles
+from linearityiqa.cli.test import result_lines, test
+from linearityiqa.config import CrossvalConfig, TestConfig, TrainConfig, run_folder, runfiles
+from linearityiqa.evaluation.methods import short_names
+from linearityiqa.files import named_path
+from linearityiqa.metrics.significance import SplitComparison, compare_over_splits, spread
+from linearityiqa.reporting import Cell, Table
+from linearityiqa.training import World, run
+from linearityiqa.training.crossval import METRICS, Crossvalidation, crossvalidate, paired_values, read_crossvalidation
+from linearityiqa.training.initial import described_by_initial_model
 
-DESCRIPTION = "Train a model, and test its best epoch. The same command goes on where it stopped."
+LEVEL = 0.05
+"""Significance level of the verdicts."""
 
 
-def main(argv: Sequence[str], prog: str = "linearityiqa train", default: TrainConfig | None = None) -> int:
-    """Parse, train, print."""
-    config = parse_training(
-        TrainConfig, argv, prog=prog, description=DESCRIPTION, base=default, around=lambda training: training
-    )
+def train(config: TrainConfig) -> int:
+    """Train or resume a run, test its best epoch, and print the results."""
     if config.run.evaluate:
         return test_again(config)
-    from linearityiqa.training import World, train
-
-    result = train(config)
+    result = run.train(config)
     if not World.from_environment().is_main:
         return 0
     if config.run.json:
@@ -33,12 +36,10 @@ def main(argv: Sequence[str], prog: str = "linearityiqa train", default: TrainCo
 
 
 def test_again(config: TrainConfig) -> int:
-    """Test the best model of the run that these options describe on its test split, and print."""
+    """Test the best model of a finished run on its test split, and print the results."""
     if config.optimiser.init is not None:
-        from linearityiqa.training.initial import described_by_initial_model
-
         config = described_by_initial_model(config)
-    return run_test(
+    return test(
         TestConfig(
             trained_model_file=(run_folder(config) / runfiles.MODEL,),
             npy_dir=config.run.npy_dir,
@@ -51,3 +52,111 @@ def test_again(config: TrainConfig) -> int:
             device=config.device,
         )
     )
+
+
+def crossval(config: CrossvalConfig) -> int:
+    """Train the missing splits, and print statistics over all splits."""
+    others = []
+    for name, path in map(named_path, config.against):
+        other = read_crossvalidation(path)  # before hours of training
+        others.append(dataclasses.replace(other, name=name or other.name))
+    done = crossvalidate(config)
+    comparisons = {
+        metric: [(other, found) for other in others if (found := compare(done, other, metric)) is not None]
+        for metric in METRICS
+    }
+    if config.train.run.json:
+        print(json.dumps(as_dict(done, comparisons)))
+    else:
+        show(done, comparisons)
+    failed = [result for result in done.splits if result.note]
+    for result in failed:
+        print(f"error: split {result.split} diverged: {result.note}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+Comparisons = dict[str, list[tuple[Crossvalidation, SplitComparison]]]
+
+
+def compare(done: Crossvalidation, other: Crossvalidation, metric: str) -> SplitComparison | None:
+    """Compare a metric over the splits that both have; None where there are fewer than two."""
+    pairs = list(paired_values(done, other, metric))
+    if len(pairs) < 2:
+        return None
+    _, ours, theirs = zip(*pairs, strict=True)
+    return compare_over_splits(ours, theirs, done.test_over_train)
+
+
+def as_dict(done: Crossvalidation, comparisons: Comparisons) -> dict[str, Any]:
+    """Return the cross-validation in plain values, for JSON."""
+    spreads = {metric: spread(list(done.values(metric).values())) for metric in METRICS}
+    return {
+        "name": done.name,
+        "database": done.database,
+        "folder": str(done.folder),
+        "splits": [vars(result) for result in done.splits],
+        "summary": {metric: None if s is None else dataclasses.asdict(s) for metric, s in spreads.items()},
+        "comparisons": {
+            metric: [{"against": other.name, **dataclasses.asdict(found)} for other, found in rows]
+            for metric, rows in comparisons.items()
+        },
+    }
+
+
+def show(done: Crossvalidation, comparisons: Comparisons) -> None:
+    """Print tables of the splits, of statistics over them, and of the comparisons."""
+    print(splits_table(done).to_text())
+    print()
+    print(summary_table(done).to_text())
+    if any(comparisons.values()):
+        print()
+        print(comparison_table(comparisons).to_text())
+        for other, found in comparisons["SROCC"]:
+            print(verdict(other, found))
+    print(f"\nresults: {done.folder}")
+
+
+def splits_table(done: Crossvalidation) -> Table:
+    """Table with a row for each split."""
+    rows = [[str(r.split), r.test_images, *(r.figures.get(metric) for metric in METRICS)] for r in done.splits]
+    return Table(f"{done.database}: test images of each split", ["split", "images", *METRICS], rows)
+
+
+def summary_table(done: Crossvalidation) -> Table:
+    """Table of statistics over the splits, a row for each metric."""
+    rows: list[list[Cell]] = []
+    for metric in METRICS:
+        found = spread(list(done.values(metric).values()))
+        if found is not None:
+            deviation = found.deviation if found.n > 1 else None
+            rows.append([metric, found.n, found.mean, found.median, deviation, found.lowest, found.highest])
+    columns = ["metric", "splits", "mean", "median", "deviation", "lowest", "highest"]
+    return Table(f"{done.name} over the splits", columns, rows)
+
+
+def comparison_table(comparisons: Comparisons) -> Table:
+    """Table of paired differences, a row for each metric and each other cross-validation."""
+    short = short_names([other.name for pairs in comparisons.values() for other, _ in pairs])
+    rows: list[list[Cell]] = [
+        [metric, short[other.name], c.splits, c.difference, c.t, _p(c.p), _p(c.p_corrected), _p(c.p_wilcoxon)]
+        for metric, pairs in comparisons.items()
+        for other, c in pairs
+    ]
+    columns = ["metric", "against", "splits", "difference", "t", "p (paired t)", "p (corrected)", "p (Wilcoxon)"]
+    return Table("Paired differences; corrected: for overlapping training sets (Nadeau and Bengio)", columns, rows)
+
+
+def verdict(other: Crossvalidation, found: SplitComparison) -> str:
+    """Sentence on the outcome of the corrected test."""
+    p = found.p_corrected
+    if p is None:
+        return f"SROCC against {other.name}: {found.difference:+.4f} on every split alike; no test."
+    word = "a difference" if p < LEVEL else "no difference"
+    return (
+        f"SROCC against {other.name}: {found.difference:+.4f} on average over {found.splits} splits; {word} is shown "
+        f"at the level {LEVEL:g} (corrected paired t-test, p = {p:.3g})."
+    )
+
+
+def _p(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3g}"

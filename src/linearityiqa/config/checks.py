@@ -1,8 +1,64 @@
-"""One way to refuse a value, for every configuration dataclass."""
+"""Checks of option values: choices and bounds stand beside each option, rules on several options in its class."""
 
-from collections.abc import Iterable
+import typing
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any, NamedTuple
 
 from linearityiqa.errors import ConfigError, did_you_mean
+
+
+class Bounds(NamedTuple):
+    """Accepted values of an option, as metadata of its annotation; None is always accepted."""
+
+    hold: Callable[[Any], bool]
+    words: str
+
+
+def at_least(low: float) -> Bounds:
+    """Values of `low` or more."""
+    return Bounds(lambda value: value >= low, f"must be >= {low}")
+
+
+def within(low: float, high: float) -> Bounds:
+    """Values from `low` to `high`, both included."""
+    return Bounds(lambda value: low <= value <= high, f"must lie in {low}..{high}")
+
+
+POSITIVE = Bounds(lambda value: value > 0, "must be > 0")
+SEED = Bounds(lambda seed: 0 <= seed < 2**63, "must lie in 0..2**63-1")
+WORKERS = within(0, 256)
+
+
+class Checked:
+    """Base of the configuration dataclasses: refuses values beyond an option's `Literal` choices or its `Bounds`.
+
+    Raises:
+        ConfigError: names the option, what it takes, and what was given.
+    """
+
+    def __post_init__(self) -> None:
+        owner: type = type(self)
+        for name, choices, bounds in _checks(owner):
+            value = getattr(self, name)
+            if choices:
+                require_choice(name, value, choices)
+            if bounds is not None and value is not None:
+                require_options((bounds.hold(value), f"{name} {bounds.words}, got {value}"))
+
+
+@cache
+def _checks(owner: type) -> list[tuple[str, tuple[str, ...], Bounds | None]]:
+    """Return name, choices and bounds of each option that has any."""
+    found = []
+    for name, hint in typing.get_type_hints(owner, include_extras=True).items():
+        notes = getattr(hint, "__metadata__", ())
+        kind = hint.__origin__ if notes else hint
+        choices = typing.get_args(kind) if typing.get_origin(kind) is typing.Literal else ()
+        bounds = next((note for note in notes if isinstance(note, Bounds)), None)
+        if choices or bounds:
+            found.append((name, choices, bounds))
+    return found
 
 
 def require_choice(option: str, value: str, choices: Iterable[str]) -> None:

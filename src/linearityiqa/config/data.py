@@ -3,17 +3,27 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import tyro
 
-from linearityiqa.config.checks import require_choice, require_options
+from linearityiqa.config.checks import Bounds, Checked, at_least, require_options, within
 
+PROBABILITY = within(0, 1)
 ResizeMode = Literal["stretch", "fit", "shrink"]
 
 
+def ratios_rule(train: float, train_and_val: float) -> tuple[bool, str]:
+    """What the shares of a random split must satisfy."""
+    return (
+        0 <= train <= train_and_val <= 1,
+        "train_ratio and train_and_val_ratio must satisfy 0 <= train_ratio <= train_and_val_ratio <= 1, "
+        f"got {train} and {train_and_val}",
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
-class DataConfig:
+class DataConfig(Checked):
     """Which images and opinion scores, and how they are split."""
 
     dataset: Annotated[str, tyro.conf.arg(aliases=["-ds"])] = "KonIQ-10k"
@@ -32,7 +42,7 @@ class DataConfig:
     more_image_dirs: tuple[Path, ...] = ()
     """Image folders of MORE_DATASETS, which may as well be named after the first; without them images lie beside their
     labels."""
-    exp_id: Annotated[int, tyro.conf.arg(aliases=["-eid"])] = 0
+    exp_id: Annotated[int, tyro.conf.arg(aliases=["-eid"]), at_least(0)] = 0
     """Number of the random split."""
     train_ratio: Annotated[float, tyro.conf.arg(aliases=["-tr"])] = 0.6
     """Share of the references in the training set, where the database has no split of its own."""
@@ -46,6 +56,7 @@ class DataConfig:
     """Bring the colours of ICC profiles in database images to sRGB (scoring always does; off matches the paper)."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_options(
             (
                 self.scale is None or self.scale[0] < self.scale[1],
@@ -61,12 +72,7 @@ class DataConfig:
                 f"{1 + len(self.more_image_dirs)} image folders are named for {1 + len(self.more_datasets)} databases: "
                 "name one for each, in their order (a database as a word of its own stands before the options)",
             ),
-            (self.exp_id >= 0, f"exp_id must be >= 0, got {self.exp_id}"),
-            (
-                0 <= self.train_ratio <= self.train_and_val_ratio <= 1,
-                "train_ratio and train_and_val_ratio must satisfy 0 <= train_ratio <= train_and_val_ratio <= 1, "
-                f"got {self.train_ratio} and {self.train_and_val_ratio}",
-            ),
+            ratios_rule(self.train_ratio, self.train_and_val_ratio),
         )
 
     def one_by_one(self) -> Iterator["DataConfig"]:
@@ -77,28 +83,26 @@ class DataConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransformConfig:
+class TransformConfig(Checked):
     """What is done to every decoded image before the network sees it, in training and in scoring alike."""
 
     resize: Annotated[bool, tyro.conf.arg(aliases=["-rs"])] = False
     """Resize every image (PIL bilinear); without it images keep their size."""
-    resize_size_h: Annotated[int, tyro.conf.arg(aliases=["-rs_h"])] = 498
+    resize_size_h: Annotated[int, tyro.conf.arg(aliases=["-rs_h"]), within(1, 16384)] = 498
     """Height after resizing, in pixels."""
-    resize_size_w: Annotated[int, tyro.conf.arg(aliases=["-rs_w"])] = 664
+    resize_size_w: Annotated[int, tyro.conf.arg(aliases=["-rs_w"]), within(1, 16384)] = 664
     """Width after resizing, in pixels."""
     resize_mode: ResizeMode = "stretch"
     """stretch: to exactly that size (the paper). fit: to its area, keeping the aspect ratio. shrink: as fit, but images
     of less area keep their size."""
 
     def __post_init__(self) -> None:
-        require_choice("resize_mode", self.resize_mode, get_args(ResizeMode))
+        super().__post_init__()
         require_options(
             (
                 self.resize or self.resize_mode == "stretch",
                 f"resize_mode {self.resize_mode} says how images are resized: pass --resize with it",
             ),
-            (1 <= self.resize_size_h <= 16384, f"resize_size_h must lie in 1..16384, got {self.resize_size_h}"),
-            (1 <= self.resize_size_w <= 16384, f"resize_size_w must lie in 1..16384, got {self.resize_size_w}"),
         )
 
     @property
@@ -112,36 +116,33 @@ class TransformConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AugmentationConfig:
+class AugmentationConfig(Checked):
     """Random changes of training images: rotation, horizontal flip, crop."""
 
     augmentation: Annotated[bool, tyro.conf.arg(aliases=["-augment"])] = False
     """Augment the training images."""
-    angle: Annotated[float, tyro.conf.arg(aliases=["-ag"])] = 2.0
+    angle: Annotated[
+        float, tyro.conf.arg(aliases=["-ag"]), Bounds(lambda angle: 0 <= angle <= 180, "must lie in 0..180 degrees")
+    ] = 2.0
     """Rotate by a uniform angle of at most so many degrees."""
-    crop_size_h: Annotated[int, tyro.conf.arg(aliases=["-cs_h"])] = 498
+    crop_size_h: Annotated[int, tyro.conf.arg(aliases=["-cs_h"]), at_least(1)] = 498
     """Height of the random crop, in pixels."""
-    crop_size_w: Annotated[int, tyro.conf.arg(aliases=["-cs_w"])] = 498
+    crop_size_w: Annotated[int, tyro.conf.arg(aliases=["-cs_w"]), at_least(1)] = 498
     """Width of the random crop, in pixels."""
-    hflip_p: Annotated[float, tyro.conf.arg(aliases=["-hp"])] = 0.5
+    hflip_p: Annotated[float, tyro.conf.arg(aliases=["-hp"]), PROBABILITY] = 0.5
     """Probability of a horizontal flip."""
-    turn_p: float = 0.0
+    turn_p: Annotated[float, PROBABILITY] = 0.0
     """Probability of a quarter turn, to either side alike."""
-    scale_min: float = 1.0
+    scale_min: Annotated[float, Bounds(lambda factor: 0 < factor <= 1, "must lie in (0, 1]")] = 1.0
     """Shrink each image by a factor drawn between this and 1 before the crop, as far as the crop allows."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_options(
-            (0 <= self.turn_p <= 1, f"turn_p must lie in 0..1, got {self.turn_p}"),
-            (0 < self.scale_min <= 1, f"scale_min must lie in (0, 1], got {self.scale_min}"),
             (
                 self.augmentation or (self.turn_p == 0 and self.scale_min == 1),
                 "turn_p and scale_min are augmentation: pass --augmentation with them",
             ),
-            (0 <= self.angle <= 180, f"angle must lie in 0..180 degrees, got {self.angle}"),
-            (self.crop_size_h >= 1, f"crop_size_h must be >= 1, got {self.crop_size_h}"),
-            (self.crop_size_w >= 1, f"crop_size_w must be >= 1, got {self.crop_size_w}"),
-            (0 <= self.hflip_p <= 1, f"hflip_p must lie in 0..1, got {self.hflip_p}"),
         )
 
     def effective(self) -> "AugmentationConfig":

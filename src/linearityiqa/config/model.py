@@ -1,17 +1,18 @@
-"""Options of the network."""
+"""Options of the network and of its loss."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
 
 import tyro
 
-from linearityiqa.config.checks import require_choice, require_options
+from linearityiqa.config.checks import POSITIVE, Checked, at_least, require_options, within
 
 PoolMethod = Literal["avg", "max", "min", "std", "maxmin", "mean-std"]
+LossType = Literal["mae", "mse", "norm-in-norm", "min-max-norm", "mean-norm", "scaling", "linearity"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelConfig:
+class ModelConfig(Checked):
     """Backbone, pooling and heads of the network."""
 
     architecture: Annotated[str, tyro.conf.arg(aliases=["-arch", "--arch"])] = "resnext101_32x8d"
@@ -20,15 +21,54 @@ class ModelConfig:
     """Pooling method of the spatial pyramid."""
     use_bn_end: Annotated[bool, tyro.conf.arg(aliases=["-ubne"])] = False
     """Batch normalisation of each head's output."""
-    P6: Annotated[int, tyro.conf.arg(aliases=["-P6"])] = 1
+    P6: Annotated[int, tyro.conf.arg(aliases=["-P6"]), within(1, 16)] = 1
     """Levels of the spatial pyramid on stage 3."""
-    P7: Annotated[int, tyro.conf.arg(aliases=["-P7"])] = 1
+    P7: Annotated[int, tyro.conf.arg(aliases=["-P7"]), within(1, 16)] = 1
     """Levels of the spatial pyramid on stage 4."""
 
     def __post_init__(self) -> None:
-        require_choice("pool", self.pool, get_args(PoolMethod))
+        super().__post_init__()
+        require_options((bool(self.architecture), "architecture must name a network"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig(Checked):
+    """Which loss is minimised, and its parameters (Li et al., ACM MM 2020, section 3)."""
+
+    loss_type: Annotated[LossType, tyro.conf.arg(aliases=["-lt"])] = "norm-in-norm"
+    """Loss function."""
+    p: Annotated[float, tyro.conf.arg(aliases=["-p"]), POSITIVE] = 1.0
+    """Exponent of the error's norm (norm-in-norm), or of the scale (scaling)."""
+    q: Annotated[float, tyro.conf.arg(aliases=["-q"]), POSITIVE] = 2.0
+    """Exponent of the normalising norm (norm-in-norm)."""
+    alpha: Annotated[tuple[float, float], tyro.conf.arg(aliases=["-a"])] = (1.0, 0.0)
+    """Weights of the loss l and of its variant l' inside a normalised loss."""
+    beta: Annotated[tuple[float, float, float], tyro.conf.arg(aliases=["-b"])] = (0.1, 0.1, 1.0)
+    """Weights of the stage-3, stage-4 and fused heads."""
+    detach: Annotated[bool, tyro.conf.arg(aliases=["-detach"])] = False
+    """Stop gradients through the batch statistics of the predictions."""
+    monotonicity_regularization: Annotated[bool, tyro.conf.arg(aliases=["-monoreg"])] = False
+    """Add the pairwise monotonicity term."""
+    gamma: Annotated[float, tyro.conf.arg(aliases=["-g"]), at_least(0)] = 0.1
+    """Weight of the monotonicity term."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         require_options(
-            (bool(self.architecture), "architecture must name a network"),
-            (1 <= self.P6 <= 16, f"P6 must lie in 1..16, got {self.P6}"),
-            (1 <= self.P7 <= 16, f"P7 must lie in 1..16, got {self.P7}"),
+            (min(self.alpha) >= 0 and sum(self.alpha) > 0, f"alpha must be >= 0 with a positive sum, got {self.alpha}"),
+            (min(self.beta) >= 0 and sum(self.beta) > 0, f"beta must be >= 0 with a positive sum, got {self.beta}"),
+        )
+
+    def effective(self) -> "LossConfig":
+        """The same loss with every option that it ignores at its default: equal losses compare equal."""
+        uses_p = self.loss_type in ("norm-in-norm", "scaling")
+        normalised = self.loss_type not in ("mae", "mse")
+        detachable = normalised or self.monotonicity_regularization
+        return replace(
+            self,
+            p=self.p if uses_p else 1.0,
+            q=self.q if self.loss_type == "norm-in-norm" else 2.0,
+            alpha=self.alpha if normalised else (1.0, 0.0),
+            detach=self.detach and detachable,
+            gamma=self.gamma if self.monotonicity_regularization else 0.1,
         )

@@ -1,17 +1,62 @@
-"""The name of a run: a pure function of the options that affect its result."""
+"""Recipes, and the name of a run: a pure function of the options that affect its result."""
 
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from linearityiqa.config.checks import require_choice
 from linearityiqa.config.run import TrainConfig
 from linearityiqa.config.tree import changed_from_defaults
 
+RECIPES: dict[str, dict[str, dict[str, Any]]] = {
+    "paper": {},
+    "modern": {
+        "model": {"architecture": "timm/tf_efficientnet_lite2"},
+        "transform": {"resize": True, "resize_mode": "shrink", "resize_size_h": 448, "resize_size_w": 448},
+        "augmentation": {
+            "augmentation": True,
+            "angle": 0.0,
+            "crop_size_h": 352,
+            "crop_size_w": 352,
+            "scale_min": 0.8,
+            "turn_p": 0.15,
+        },
+        "optimiser": {
+            "batch_size": 32,
+            "learning_rate": 1e-3,
+            "ft_lr_ratio": 0.3,
+            "schedule": "cosine",
+            "warmup_epochs": 0.2,
+            "epochs": 8,
+        },
+    },
+}
+"""Options that each recipe sets, by section; all others keep their defaults. `modern` is what the model in the package
+was trained with."""
+
+
+def with_recipe(name: str, base: TrainConfig | None = None) -> TrainConfig:
+    """Return the options of a recipe, on top of `base` (by default the paper's).
+
+    >>> with_recipe("paper") == TrainConfig()
+    True
+    >>> with_recipe("modern").optimiser.epochs
+    8
+
+    Raises:
+        ConfigError: there is no such recipe.
+    """
+    require_choice("recipe", name, RECIPES)
+    base = base or TrainConfig()
+    sections = {section: replace(getattr(base, section), **options) for section, options in RECIPES[name].items()}
+    return replace(base, **sections)
+
 
 def result_options(config: TrainConfig) -> dict[str, dict[str, Any]]:
-    """The options that affect the result and differ from their defaults, by group.
+    """Return the options that affect the result and differ from their defaults, by group.
 
     Options at their default are left out, so that an option added later renames no earlier run.
     """
@@ -28,7 +73,7 @@ def result_options(config: TrainConfig) -> dict[str, dict[str, Any]]:
 
 
 def run_name(config: TrainConfig) -> str:
-    """A readable prefix and 8 hexadecimal digits of the options' digest.
+    """Return a readable prefix and 8 hexadecimal digits of the options' digest.
 
     >>> run_name(TrainConfig()) == run_name(TrainConfig())
     True
@@ -45,7 +90,7 @@ def run_name(config: TrainConfig) -> str:
 
 
 def run_folder(config: TrainConfig) -> Path:
-    """The folder of a run: `--output`, or its name in the log folder (in `debug/` there for a debugging run)."""
+    """Return the folder of a run: `--output`, or its name in the log folder (of a debugging run, in `debug/` there)."""
     if config.run.output is not None:
         return config.run.output
     parent = config.run.log_dir / "debug" if config.run.debug else config.run.log_dir

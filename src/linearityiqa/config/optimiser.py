@@ -1,19 +1,25 @@
 """Options of the optimisation: everything of the recipe that is neither loss, network nor data."""
 
 from dataclasses import dataclass, replace
-from math import log
-from typing import Annotated, Literal, get_args
+from math import inf, log
+from typing import Annotated, Literal
 
 import tyro
 
-from linearityiqa.config.checks import require_choice, require_options
+from linearityiqa.config.checks import POSITIVE, SEED, Bounds, Checked, at_least, require_options
 
 ScheduleName = Literal["step", "cosine"]
+OptimizerName = Literal["adam", "sgd", "adadelta", "adamw"]
+OptLevel = Literal["O0", "O1", "O2", "O3"]
+AmpDtype = Literal["auto", "bfloat16", "float16"]
+Criterion = Literal["SROCC", "PLCC", "RMSE"]
+LabelScale = Literal["given", "standard"]
+DECAY = Bounds(lambda factor: 0 < factor <= 1, "must lie in (0, 1]")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Additions:
-    """What can be added to the paper's optimisation."""
+class OptimiserConfig(Checked):
+    """How the network is optimised; the defaults are the paper's recipe."""
 
     init: str | None = None
     """Start from a trained quality model, heads included: its file, hf://OWNER/NAME[@REVISION] (on the Hugging Face
@@ -22,59 +28,35 @@ class Additions:
     """One loss over all images of the accumulated batches, which pass the backbone twice, a batch at a time."""
     schedule: ScheduleName = "step"
     """Learning rate: in steps (lr_decay, overall_lr_decay), or along a cosine to 0."""
-    warmup_epochs: float = 0.0
+    warmup_epochs: Annotated[float, Bounds(lambda epochs: 0 <= epochs < inf, "must be >= 0")] = 0.0
     """Epochs in which the learning rate first rises linearly from 0."""
-    clip_grad_norm: float | None = None
+    clip_grad_norm: Annotated[float | None, Bounds(lambda norm: 0 < norm < inf, "must be > 0")] = None
     """Scale gradients down to this norm, over all parameters together, where it is larger."""
-    ema_decay: float = 0.0
+    ema_decay: Annotated[float, Bounds(lambda decay: 0 <= decay < 1, "must lie in [0, 1)")] = 0.0
     """Decay per step of the moving average of the weights that is evaluated and saved; 0 takes the weights."""
-    patience: int | None = None
+    patience: Annotated[int | None, at_least(1)] = None
     """End training after so many epochs without a better val_criterion."""
-
-    def __post_init__(self) -> None:
-        require_choice("schedule", self.schedule, get_args(ScheduleName))
-        clip, patience = self.clip_grad_norm, self.patience
-        require_options(
-            (self.init != "", "init must be bundled or a model file"),
-            (0 <= self.warmup_epochs < float("inf"), f"warmup_epochs must be >= 0, got {self.warmup_epochs}"),
-            (clip is None or 0 < clip < float("inf"), f"clip_grad_norm must be > 0, got {clip}"),
-            (0 <= self.ema_decay < 1, f"ema_decay must lie in [0, 1), got {self.ema_decay}"),
-            (patience is None or patience >= 1, f"patience must be >= 1, got {patience}"),
-        )
-
-
-OptimizerName = Literal["adam", "sgd", "adadelta", "adamw"]
-OptLevel = Literal["O0", "O1", "O2", "O3"]
-AmpDtype = Literal["auto", "bfloat16", "float16"]
-Criterion = Literal["SROCC", "PLCC", "RMSE"]
-LabelScale = Literal["given", "standard"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class OptimiserConfig(Additions):
-    """How the network is optimised; the defaults are the paper's recipe."""
-
-    seed: int = 19920517
+    seed: Annotated[int, SEED] = 19920517
     """Seed of the split, the initial weights, the order of the images and their augmentation."""
     weights: str = "imagenet"
     """Initial weights of the backbone: imagenet, none, or the path of a state dict."""
     optimizer: OptimizerName = "adam"
     """Optimiser."""
-    learning_rate: Annotated[float, tyro.conf.arg(aliases=["-lr"])] = 1e-4
+    learning_rate: Annotated[float, tyro.conf.arg(aliases=["-lr"]), POSITIVE] = 1e-4
     """Learning rate of the heads."""
-    ft_lr_ratio: Annotated[float, tyro.conf.arg(aliases=["-flr"])] = 0.1
+    ft_lr_ratio: Annotated[float, tyro.conf.arg(aliases=["-flr"]), at_least(0)] = 0.1
     """Learning rate of the backbone over that of the heads; 0 freezes the backbone's parameters."""
-    batch_size: Annotated[int, tyro.conf.arg(aliases=["-bs"])] = 8
+    batch_size: Annotated[int, tyro.conf.arg(aliases=["-bs"]), at_least(1)] = 8
     """Images a batch."""
-    accumulation_steps: Annotated[int, tyro.conf.arg(aliases=["-accum"])] = 1
+    accumulation_steps: Annotated[int, tyro.conf.arg(aliases=["-accum"]), at_least(1)] = 1
     """Batches whose gradients are averaged before each step; each has a loss of its own."""
-    epochs: Annotated[int, tyro.conf.arg(aliases=["-e"])] = 30
+    epochs: Annotated[int, tyro.conf.arg(aliases=["-e"]), at_least(1)] = 30
     """Passes over the training set."""
-    weight_decay: Annotated[float, tyro.conf.arg(aliases=["-wd"])] = 0.0
+    weight_decay: Annotated[float, tyro.conf.arg(aliases=["-wd"]), at_least(0)] = 0.0
     """Weight decay: added to the gradient (L2); with adamw decoupled from it, and not for biases and normalisation."""
-    lr_decay: Annotated[float, tyro.conf.arg(aliases=["-lrd"])] = 0.1
+    lr_decay: Annotated[float, tyro.conf.arg(aliases=["-lrd"]), DECAY] = 0.1
     """Factor of each decay of the learning rate; 1 never decays."""
-    overall_lr_decay: Annotated[float, tyro.conf.arg(aliases=["-olrd"])] = 0.01
+    overall_lr_decay: Annotated[float, tyro.conf.arg(aliases=["-olrd"]), DECAY] = 0.01
     """Product of all decays over the run."""
     opt_level: Annotated[OptLevel, tyro.conf.arg(aliases=["-optl"])] = "O1"
     """O0 is float32; the others are mixed precision where the device has it: GPUs, and CPUs with native bfloat16."""
@@ -91,26 +73,13 @@ class OptimiserConfig(Additions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_choice("optimizer", self.optimizer, get_args(OptimizerName))
-        require_choice("opt_level", self.opt_level, get_args(OptLevel))
-        require_choice("amp_dtype", self.amp_dtype, get_args(AmpDtype))
-        require_choice("val_criterion", self.val_criterion, get_args(Criterion))
-        require_choice("label_scale", self.label_scale, get_args(LabelScale))
         require_options(
-            (0 <= self.seed < 2**63, f"seed must lie in 0..2**63-1, got {self.seed}"),
+            (self.init != "", "init must be bundled or a model file"),
             (bool(self.weights), "weights must be imagenet, none or a file"),
-            (self.learning_rate > 0, f"learning_rate must be > 0, got {self.learning_rate}"),
-            (self.ft_lr_ratio >= 0, f"ft_lr_ratio must be >= 0, got {self.ft_lr_ratio}"),
-            (self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}"),
-            (self.accumulation_steps >= 1, f"accumulation_steps must be >= 1, got {self.accumulation_steps}"),
-            (self.epochs >= 1, f"epochs must be >= 1, got {self.epochs}"),
             (
                 self.warmup_epochs <= self.epochs,
                 f"warmup_epochs must be at most epochs ({self.epochs}), got {self.warmup_epochs}",
             ),
-            (self.weight_decay >= 0, f"weight_decay must be >= 0, got {self.weight_decay}"),
-            (0 < self.lr_decay <= 1, f"lr_decay must lie in (0, 1], got {self.lr_decay}"),
-            (0 < self.overall_lr_decay <= 1, f"overall_lr_decay must lie in (0, 1], got {self.overall_lr_decay}"),
         )
 
     @property

@@ -1,36 +1,44 @@
-"""Options of one training run that change neither its result nor its name, and the whole tree of a run."""
+"""Options of devices, of a training run and its folder, and of commands on several runs."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from linearityiqa.config.checks import require_options
+from linearityiqa.config.checks import WORKERS, Checked, at_least, require_options, within
 from linearityiqa.config.data import AugmentationConfig, DataConfig, TransformConfig
-from linearityiqa.config.loss import LossConfig
-from linearityiqa.config.model import ModelConfig
+from linearityiqa.config.model import LossConfig, ModelConfig
 from linearityiqa.config.optimiser import OptimiserConfig
+
+PAPER_SIZE = f"{TransformConfig.resize_size_h}x{TransformConfig.resize_size_w}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoringDeviceConfig:
+class ScoringDeviceConfig(Checked):
     """Where the arithmetic happens."""
 
     device: str = "auto"
     """auto (a GPU where there is one), cpu, cuda, cuda:N or mps."""
-    num_workers: int | None = None
+    num_workers: Annotated[int | None, WORKERS] = None
     """Processes that decode images; by default one a core, at most 8. 0 decodes in the main process."""
-    num_threads: int | None = None
+    num_threads: Annotated[int | None, within(1, 1024)] = None
     """Threads of the arithmetic on a CPU; by default torch's choice. Small images are fastest with 1."""
 
-    def __post_init__(self) -> None:
-        workers_ok = self.num_workers is None or 0 <= self.num_workers <= 256
-        threads_ok = self.num_threads is None or 1 <= self.num_threads <= 1024
-        require_options(
-            (workers_ok, f"num_workers must lie in 0..256, got {self.num_workers}"),
-            (threads_ok, f"num_threads must lie in 1..1024, got {self.num_threads}"),
-        )
+
+@dataclass(frozen=True, kw_only=True)
+class ScorerConfig(Checked):
+    """Which trained model scores photographs, and how."""
+
+    trained_model_file: Annotated[Path | None, tyro.conf.arg(aliases=["-modelfile", "--model"])] = None
+    """Model file: ours (.safetensors or .onnx, or hf://OWNER/NAME[@REVISION] on the Hugging Face Hub) or the authors'
+    (.pth, described by -arch etc.); by default the small model in the package."""
+    batch_size: Annotated[int | None, tyro.conf.arg(aliases=["-bs"]), at_least(1)] = None
+    """Most photographs that the network scores at once; by default what suits the device."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    transform: TransformConfig = field(default_factory=TransformConfig)
+    device: ScoringDeviceConfig = field(default_factory=ScoringDeviceConfig)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,26 +48,33 @@ class DeviceConfig(ScoringDeviceConfig):
     cache: str = "none"
     """Where decoded images are kept for later runs, 1 MB each at 498 x 664: none, auto (the user's cache folder,
     ~/.cache/linearityiqa) or a folder."""
-    eval_batch_size: int | None = None
+    eval_batch_size: Annotated[int | None, at_least(1)] = None
     """Most images a batch in evaluation; by default 8 on a CPU and 64 on a GPU."""
     compile: bool = False
     """Compile the backbone: minutes at the start, faster steps afterwards."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        batch = self.eval_batch_size
-        require_options(
-            (bool(self.cache), "cache must be none, auto or a folder"),
-            (batch is None or batch >= 1, f"eval_batch_size must be >= 1, got {batch}"),
-        )
+        require_options((bool(self.cache), "cache must be none, auto or a folder"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunConfig:
-    """Where a run is written, what it logs, and how it goes on after a stop."""
+class ProgressConfig(Checked):
+    """Where run folders lie, and what a command prints."""
 
     log_dir: Annotated[Path, tyro.conf.arg(aliases=["-logd"])] = Path("runs")
     """Folder of the run folders."""
+    pbar: Annotated[bool, tyro.conf.arg(aliases=["-pbar"])] = True
+    """Show progress bars on a terminal; else, and where standard error is none, a line says every half minute how far
+    it is."""
+    json: bool = False
+    """Print the results as JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(ProgressConfig):
+    """Where a run is written, what it logs, and how it goes on after a stop."""
+
     output: Path | None = None
     """Run folder, instead of LOG_DIR/<name made from the options>."""
     test_during_training: Annotated[bool, tyro.conf.arg(aliases=["-tdt"])] = False
@@ -68,26 +83,18 @@ class RunConfig:
     """Only test the best model of a run that is already trained."""
     debug: Annotated[bool, tyro.conf.arg(aliases=["-debug"])] = False
     """Use the first 5 training batches, 5 validation and 5 test images; the run goes to LOG_DIR/debug/<name>."""
-    pbar: Annotated[bool, tyro.conf.arg(aliases=["-pbar"])] = True
-    """Show progress bars on a terminal; else, and where standard error is none, a line says every half minute how far
-    it is."""
-    json: bool = False
-    """Print the results as JSON."""
     log_bhat: bool = False
     """Log the norm of each head's centred predictions, per iteration, to bhat.csv."""
     npy_dir: Path | None = None
     """Also write the test results as the authors' .npy into this folder."""
-    save_minutes: float = 5.0
+    save_minutes: Annotated[float, at_least(0)] = 5.0
     """Save the state at least every so many minutes."""
     fresh: bool = False
     """Start over, even where the run folder holds a state to go on from."""
 
-    def __post_init__(self) -> None:
-        require_options((self.save_minutes >= 0, f"save_minutes must be >= 0, got {self.save_minutes}"))
-
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
+class TrainConfig(Checked):
     """Everything that defines a training run: the command line of `train`, config.toml and the model file's record."""
 
     loss: LossConfig = field(default_factory=LossConfig)
@@ -100,6 +107,7 @@ class TrainConfig:
     run: RunConfig = field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_options(
             (
                 self.optimiser.images_a_loss > 1,
@@ -133,10 +141,95 @@ class TrainConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunsConfig:
+class CrossvalConfig(Checked):
+    """A training run on each of several random splits by reference, and what their results say together."""
+
+    splits: Annotated[int, within(2, 1000)] = 10
+    """Random splits; split N is that of --exp_id N. More than last time adds to what is there."""
+    against: tuple[Path, ...] = ()
+    """Folders (or crossval.json files) of other cross-validations on the same splits, to compare with; also as
+    NAME=FOLDER."""
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_options(
+            (self.train.data.exp_id == 0, "exp_id goes from 0 to --splits by itself: leave it out"),
+            (not self.train.run.evaluate, "crossval trains what is missing and tests it anyway: leave out --evaluate"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsConfig(Checked):
     """Which run folders are listed, and how."""
 
     folders: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
     """Folders of run folders, or run folders; by default runs."""
     json: bool = False
     """Print the list as JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReproduceConfig(ProgressConfig):
+    """Which figures and tables, from which results, at which scale; the defaults are the paper's."""
+
+    items: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    """Figures and tables, or all."""
+    output: Path = Path("reproduced")
+    """Folder of the figures, tables, numbers and the report."""
+    from_dir: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """Draw from results in the authors' layout in this folder (csv/, npy/, bhat.log), and train nothing."""
+    export: Path | None = None
+    """Also write the results into this folder, in the authors' layout."""
+    dry_run: bool = False
+    """Only show each run's state and the paper's command for it."""
+    fresh: bool = False
+    """Train the runs again from the start, even those that are done."""
+    dataset: Annotated[str, tyro.conf.arg(aliases=["-ds"])] = DataConfig.dataset
+    """Database to train on: KonIQ-10k, CLIVE, or the path of a CSV file."""
+    image_dir: Path | None = None
+    """Folder that its image names are relative to; by default beside the labels."""
+    test_dataset: str | None = None
+    """Second database to test on; by default CLIVE for KonIQ-10k, and for any other the test set of DATASET again."""
+    test_image_dir: Path | None = None
+    """Folder that the second database's image names are relative to; by default beside its labels."""
+    backbones: tuple[str, ...] = ()
+    """Use these backbones only; by default each item's own."""
+    splits: Annotated[int, at_least(2)] = 10
+    """Random splits of ttest."""
+    size: Annotated[str, tyro.conf.arg(metavar="HxW")] = PAPER_SIZE
+    """Height and width that images are resized to, in pixels."""
+    epochs: Annotated[int, tyro.conf.arg(aliases=["-e"])] = OptimiserConfig.epochs
+    """Epochs of each run."""
+    weights: str = OptimiserConfig.weights
+    """Initial weights of the backbones: imagenet, none, or the path of a state dict."""
+    seed: int = OptimiserConfig.seed
+    """Seed of every run."""
+    jobs: Annotated[int, within(1, 256)] = 1
+    """Runs at once, each a process of its own with a GPU of its own where there are some."""
+    ray: str | None = None
+    """Hand the runs to a Ray cluster: its address, auto (the one this machine belongs to), or local (extra: ray)."""
+    device: DeviceConfig = field(default_factory=DeviceConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_options(
+            (bool(re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", self.size)), f"size must be HxW in pixels: {self.size!r}"),
+            (self.jobs == 1 or self.ray is None, "--jobs and --ray exclude each other: the cluster decides how many"),
+            (
+                self.from_dir is None or not (self.dry_run or self.fresh or self.ray or self.jobs > 1),
+                "--from trains nothing: it goes with none of --dry_run, --fresh, --jobs and --ray",
+            ),
+        )
+        _ = self.transform, self.recipe  # refuse sizes, epochs and seeds that training would
+
+    @property
+    def transform(self) -> TransformConfig:
+        """The transform of every run."""
+        height, width = map(int, self.size.split("x"))
+        return TransformConfig(resize=True, resize_size_h=height, resize_size_w=width)
+
+    @property
+    def recipe(self) -> OptimiserConfig:
+        """What the optimisation of every run has in common."""
+        return OptimiserConfig(seed=self.seed, weights=self.weights, epochs=self.epochs)

@@ -1,80 +1,37 @@
-"""Options of testing and scoring with a trained model."""
+"""Options of scoring, exporting and testing with a trained model, and of judging predictions of any method."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import tyro
 
-from linearityiqa.config.checks import require_choice, require_options
+from linearityiqa.config.checks import POSITIVE, Bounds, Checked, at_least, require_options, within
 from linearityiqa.config.data import AugmentationConfig, DataConfig, TransformConfig
-from linearityiqa.config.loss import LossConfig
-from linearityiqa.config.model import ModelConfig
+from linearityiqa.config.model import LossConfig, ModelConfig
 from linearityiqa.config.optimiser import OptimiserConfig
-from linearityiqa.config.run import DeviceConfig, ScoringDeviceConfig
+from linearityiqa.config.run import DeviceConfig, ProgressConfig, ScorerConfig
 
-SplitName = Literal["train", "val", "test", "all"]
 RowOrder = Literal["input", "score", "name"]
+SplitName = Literal["train", "val", "test", "all"]
+MappingName = Literal["linear", "logistic4", "logistic5"]
+"""Mappings from predictions to MOS."""
+FigureName = Literal[
+    "SROCC", "PLCC", "KROCC", "RMSE", "MAE", "outlier_ratio",
+    "PLCC_linear", "RMSE_linear", "PLCC_logistic4", "RMSE_logistic4", "PLCC_logistic5", "RMSE_logistic5",
+]  # fmt: skip
+"""Figures of agreement."""
+RESAMPLES = Bounds(lambda n: n == 0 or 100 <= n <= 1_000_000, "must be 0 or lie in 100..1000000")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestConfig:
-    """Which model files are tested on which split of which database (test_dataset.py)."""
-
-    __test__ = False  # not a test case, whatever pytest makes of the name
-
-    trained_model_file: Annotated[tuple[Path, ...], tyro.conf.arg(aliases=["-modelfile", "--model"])] = ()
-    """Model files, as FILE or NAME=FILE: ours (.safetensors or .onnx), the authors' (.pth, described by -arch etc.),
-    hf://OWNER/NAME[@REVISION] (on the Hugging Face Hub), or bundled (the model in the package). Without one, the run
-    folder is found from the training options, with --trained_on for its database."""
-    trained_on: str = "KonIQ-10k"
-    """Database of the run to look for, where no model file is given."""
-    split: SplitName = "test"
-    """Which part of the database is tested."""
-    log_dir: Annotated[Path, tyro.conf.arg(aliases=["-logd"])] = Path("runs")
-    """Folder of the run folders."""
-    output: Path | None = None
-    """Folder for results.json and predictions.csv; by default beside the model file."""
-    npy_dir: Path | None = None
-    """Also write the results as the authors' .npy into this folder."""
-    json: bool = False
-    """Print the results as JSON."""
-    pbar: Annotated[bool, tyro.conf.arg(aliases=["-pbar"])] = True
-    """Show progress bars on a terminal; else, and where standard error is none, a line says every half minute how far
-    it is."""
-    data: DataConfig = field(
-        default_factory=lambda: DataConfig(dataset="CLIVE", train_ratio=0.0, train_and_val_ratio=0.0)
-    )
-    model: ModelConfig = field(default_factory=ModelConfig)
-    transform: TransformConfig = field(default_factory=TransformConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
-    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
-    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
-    device: DeviceConfig = field(default_factory=DeviceConfig)
-
-    def __post_init__(self) -> None:
-        require_choice("split", self.split, get_args(SplitName))
-
-
-OUTPUT_SUFFIXES = {".csv": "CSV", ".jsonl": "JSON lines", ".parquet": "Parquet", "": "Parquet"}
-"""How scores are written, by the ending of the output; Parquet is a folder."""
-
-
-def _output_rule(output: Path | None) -> str:
-    return f"--output must end in .csv, .jsonl or .parquet, or be a folder's name without a dot; got {output}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoreConfig:
+class ScoreConfig(ScorerConfig):
     """Which photographs are scored by which model, and how the scores are shown (test_demo.py)."""
 
     paths: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
     """Image files, folders (searched recursively) and globs; - reads a list of paths from standard input."""
     img_path: Path | None = None
     """One more image file (the option of test_demo.py)."""
-    trained_model_file: Annotated[Path | None, tyro.conf.arg(aliases=["-modelfile", "--model"])] = None
-    """Model file: ours (.safetensors or .onnx, or hf://OWNER/NAME[@REVISION] on the Hugging Face Hub) or the authors'
-    (.pth, described by -arch etc.); by default the small model in the package."""
     model_card: bool = False
     """Print what the model in the package was trained on, its figures and what it is not for, and score nothing."""
     json: bool = False
@@ -104,46 +61,42 @@ class ScoreConfig:
     """Also give the spread of the score over views of the image (mirror image, crops); five times the work."""
     map: Path | None = None
     """Write a picture of where quality is lost for each image into this folder."""
-    batch_size: Annotated[int | None, tyro.conf.arg(aliases=["-bs"])] = None
-    """Most images a batch; by default what suits the device."""
-    lanes: int | None = None
+    lanes: Annotated[int | None, within(1, 256)] = None
     """Batches computed at once on a CPU, which share its threads; by default one for each core, at most 8, or one alone
     where a single image or --num_threads is named."""
-    max_megapixels: float = 100.0
+    max_megapixels: Annotated[float, POSITIVE] = 100.0
     """Refuse images with more pixels than this, before decoding them."""
     ray: str | None = None
     """Score on a Ray cluster: its address, auto (the one this machine belongs to), or local (extra: ray). Needs OUTPUT,
     a folder that all machines see; images may also be addresses that fsspec opens, e.g. s3://bucket/photos."""
     pbar: Annotated[bool, tyro.conf.arg(aliases=["-pbar"])] = False
     """Show a progress bar."""
-    model: ModelConfig = field(default_factory=ModelConfig)
-    transform: TransformConfig = field(default_factory=TransformConfig)
-    device: ScoringDeviceConfig = field(default_factory=ScoringDeviceConfig)
 
     def __post_init__(self) -> None:
-        require_choice("sort", self.sort, get_args(RowOrder))
+        super().__post_init__()
         require_options(
             (not (self.json and self.csv), "--json and --csv exclude each other"),
             (
                 self.output is None or not (self.json or self.csv),
                 "--json and --csv are for what is printed; the ending of --output says how it is written",
             ),
-            (self.output is None or self.output.suffix.lower() in OUTPUT_SUFFIXES, _output_rule(self.output)),
+            (
+                self.output is None or self.output.suffix.lower() in (".csv", ".jsonl", ".parquet", ""),
+                "--output must end in .csv, .jsonl or .parquet, or be a folder's name without a dot; got "
+                f"{self.output}",
+            ),
             (
                 self.ray is None or (self.output is not None and self.output.suffix.lower() in ("", ".parquet")),
                 "--ray writes a folder of Parquet files: name it with --output FOLDER",
             ),
             (self.ray is None or self.map is None, "--ray writes no pictures: leave out --map"),
             (not self.fresh or self.output is not None, "--fresh starts --output over, and there is none"),
-            (self.batch_size is None or self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}"),
             (
                 self.report is None or self.report.suffix.lower() in (".html", ".htm"),
                 f"--report is a page: its name must end in .html, got {self.report}",
             ),
             (self.worst is None or self.best is None, "--worst and --best exclude each other"),
             (all(n is None or n >= 1 for n in (self.worst, self.best)), "--worst and --best must be >= 1"),
-            (self.lanes is None or 1 <= self.lanes <= 256, f"lanes must lie in 1..256, got {self.lanes}"),
-            (self.max_megapixels > 0, f"max_megapixels must be > 0, got {self.max_megapixels}"),
         )
 
     @property
@@ -160,3 +113,116 @@ class ScoreConfig:
     def max_pixels(self) -> int:
         """Most pixels of an image."""
         return round(self.max_megapixels * 1e6)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig(Checked):
+    """Which model becomes which ONNX file, in float32 or 8 bits."""
+
+    trained_model_file: Annotated[Path | None, tyro.conf.arg(aliases=["-modelfile", "--model"])] = None
+    """Model file: ours (.safetensors, or hf://OWNER/NAME[@REVISION]) or the authors' (.pth, described by -arch and so
+    on)."""
+    output: Path | None = None
+    """ONNX file to write; by default the model file's name, ending in .onnx or -int8.onnx."""
+    with_map: bool = False
+    """Also give the quality map, for linearityiqa score --map."""
+    float16: bool = False
+    """Store the weights in float16, half the size; what is computed with them stays float32."""
+    int8: bool = False
+    """Compute the backbone in 8 bits: several times as fast on a CPU, with scores that differ a little."""
+    calibration: Path | None = None
+    """Folder of photographs of the kind that will be scored; --int8 takes the ranges of its numbers from them."""
+    calibration_images: Annotated[int, within(1, 10_000)] = 100
+    """Photographs of CALIBRATION that are used for the ranges; up to as many others compare 8 bits with float32."""
+    images: Path | None = None
+    """Folder of photographs on which the export is compared with torch; by default generated images."""
+    trained_on: str | None = None
+    """What the ONNX file calls the training database; by default what the model file calls it."""
+    json: bool = False
+    """Print what was measured as JSON."""
+    pbar: Annotated[bool, tyro.conf.arg(aliases=["-pbar"])] = False
+    """Show progress bars."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    transform: TransformConfig = field(default_factory=TransformConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_options(
+            (
+                self.int8 == (self.calibration is not None),
+                "--int8 and --calibration FOLDER go together: 8 bits need the ranges of the network's numbers, which "
+                "come from photographs of the kind that will be scored",
+            ),
+            (not (self.int8 and self.float16), "--int8 and --float16 are two ways to a smaller file: choose one"),
+            (
+                self.output is None or self.output.suffix.lower() == ".onnx",
+                f"--output must end in .onnx, got {self.output}",
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestConfig(ProgressConfig):
+    """Which model files are tested on which split of which database (test_dataset.py)."""
+
+    __test__ = False  # not a test case, whatever pytest makes of the name
+
+    trained_model_file: Annotated[tuple[Path, ...], tyro.conf.arg(aliases=["-modelfile", "--model"])] = ()
+    """Model files, as FILE or NAME=FILE: ours (.safetensors or .onnx), the authors' (.pth, described by -arch etc.),
+    hf://OWNER/NAME[@REVISION] (on the Hugging Face Hub), or bundled (the model in the package). Without one, the run
+    folder is found from the training options, with --trained_on for its database."""
+    trained_on: str = "KonIQ-10k"
+    """Database of the run to look for, where no model file is given."""
+    split: SplitName = "test"
+    """Which part of the database is tested."""
+    output: Path | None = None
+    """Folder for results.json and predictions.csv; by default beside the model file."""
+    npy_dir: Path | None = None
+    """Also write the results as the authors' .npy into this folder."""
+    data: DataConfig = field(
+        default_factory=lambda: DataConfig(dataset="CLIVE", train_ratio=0.0, train_and_val_ratio=0.0)
+    )
+    model: ModelConfig = field(default_factory=ModelConfig)
+    transform: TransformConfig = field(default_factory=TransformConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    device: DeviceConfig = field(default_factory=DeviceConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsConfig(Checked):
+    """Which predictions are judged, and how closely."""
+
+    files: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Predictions of one method each, as FILE or NAME=FILE: CSV files with image_name, prediction and mos, optionally
+    mos_std, ratings (the number of ratings behind each MOS) and any other column; the authors' .npy files; or, with
+    LABELS, what linearityiqa score has written. Several are compared."""
+    labels: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    """Take the opinions from this label file or known database. The files then need an image (path or image_name) and
+    a score (score or prediction): CSV, .jsonl or Parquet. A path is the image whose name it ends in."""
+    by: str | None = None
+    """Also judge each group of images that share a value of this column."""
+    label_ranges: Annotated[int | None, within(2, 100)] = None
+    """Also judge this many ranges of MOS, of equally many images each."""
+    figure: FigureName = "SROCC"
+    """Figure that the verdicts are about."""
+    mapping: MappingName = "logistic4"
+    """Mapping, fitted to all images, after which errors within groups and pairs of images are looked at."""
+    ratings: Annotated[float | None, at_least(1)] = None
+    """Number of ratings behind every MOS, where the files have no column of that name. With it and mos_std, pairs of
+    images are judged: which differ, which image is better, how fine a difference is resolved."""
+    mos_std_scale: Annotated[float, POSITIVE] = 1.0
+    """Multiply mos_std by this to bring it to the scale of the MOS (27.82 for the authors' KonIQ-10k files)."""
+    resamples: Annotated[int, RESAMPLES] = 2000
+    """Bootstrap resamples of the intervals; 0 for no intervals (and then no comparison)."""
+    confidence: Annotated[float, Bounds(lambda share: 0 < share < 1, "must be between 0 and 1")] = 0.95
+    """Coverage of the intervals."""
+    seed: Annotated[int, at_least(0)] = 0
+    """Seed of the resamples."""
+    output: Path | None = None
+    """Folder for metrics.json, the tables as CSV, and report.html: figures, tables and the worst images on one page."""
+    image_dir: Path | None = None
+    """Folder of the images, for the pictures of the worst ones in report.html."""
+    json: bool = False
+    """Print everything as JSON."""

@@ -1,10 +1,11 @@
-"""Options of the built-in synthetic database, and of graded ones made from photographs of one's own."""
+"""Options of the synthetic database, of graded ones made from photographs of one's own, and of the demo."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from linearityiqa.config.checks import require_options
+from linearityiqa.config.checks import POSITIVE, SEED, WORKERS, Checked, at_least, require_options, within
+from linearityiqa.config.data import ratios_rule
 
 PHOTOGRAPHS = {
     "astronaut": ("astronaut.png", "train"),
@@ -21,7 +22,6 @@ SMALLEST_SIDE = 96
 LARGEST_SIZE = (300, 448)
 """Height and width up to which a part of every photograph can be cut without enlarging it."""
 
-
 LARGEST_SIDE = 4096
 """Height and width of images cut from photographs of one's own, at most."""
 
@@ -37,7 +37,7 @@ GRADED_DISTORTIONS: tuple[DistortionName, ...] = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradedConfig:
+class GradedConfig(Checked):
     """Photographs of one's own as references: each in graded versions of which the order is known."""
 
     references: Path | None = None
@@ -47,7 +47,7 @@ class GradedConfig:
     """What photographs undergo, one at a time."""
     distortions_each: int | None = None
     """Distortions drawn for each photograph; by default all of them."""
-    levels: int = 5
+    levels: Annotated[int, within(1, 20)] = 5
     """Versions of a photograph under each of its distortions, from mild to severe."""
     train_ratio: float = 0.8
     """Share of the photographs in the training set; photographs of one scene stay together."""
@@ -57,6 +57,7 @@ class GradedConfig:
     """Write JPEG files of quality 97, a quarter of the size, instead of PNG."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         count = len(self.distortions)
         require_options(
             (count > 0 and len(set(self.distortions)) == count, "distortions must be one or more different ones"),
@@ -64,12 +65,7 @@ class GradedConfig:
                 self.distortions_each is None or 1 <= self.distortions_each <= count,
                 f"distortions_each must lie in 1..{count}, the number of distortions, got {self.distortions_each}",
             ),
-            (1 <= self.levels <= 20, f"levels must lie in 1..20, got {self.levels}"),
-            (
-                0 <= self.train_ratio <= self.train_and_val_ratio <= 1,
-                "train_ratio and train_and_val_ratio must satisfy 0 <= train_ratio <= train_and_val_ratio <= 1, "
-                f"got {self.train_ratio} and {self.train_and_val_ratio}",
-            ),
+            ratios_rule(self.train_ratio, self.train_and_val_ratio),
         )
 
     @property
@@ -79,7 +75,7 @@ class GradedConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SyntheticConfig:
+class SyntheticConfig(Checked):
     """The built-in database: pristine photographs and scenes, distorted, with pseudo-labels (no opinions)."""
 
     output: Path = Path("data/synthetic")
@@ -90,11 +86,11 @@ class SyntheticConfig:
     """Height of the images, in pixels."""
     width: int = 320
     """Width of the images, in pixels."""
-    dead_leaves: int = 60
+    dead_leaves: Annotated[int, within(5, 999)] = 60
     """Number of procedural scenes among the references; the photographs of scikit-image come on top."""
-    seed: int = 19920517
+    seed: Annotated[int, SEED] = 19920517
     """Seed of everything random; the same seed gives the same bytes."""
-    num_workers: int | None = None
+    num_workers: Annotated[int | None, WORKERS] = None
     """Processes that make images; by default one a core, at most 8. 0 makes them in the main process."""
     quiet: bool = False
     """Show no progress bar."""
@@ -103,23 +99,62 @@ class SyntheticConfig:
     graded: GradedConfig = field(default_factory=GradedConfig)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         highest, widest = LARGEST_SIZE if self.graded.references is None else (LARGEST_SIDE, LARGEST_SIDE)
         references = self.dead_leaves + len(PHOTOGRAPHS)
-        workers_ok = self.num_workers is None or 0 <= self.num_workers <= 256
         require_options(
-            (5 <= self.dead_leaves <= 999, f"dead_leaves must lie in 5..999, got {self.dead_leaves}"),
             (
                 references <= self.images <= 100_000,
                 f"images must lie in {references} (one of each reference)..100000, got {self.images}",
             ),
-            (
-                SMALLEST_SIDE <= self.height <= highest,
-                f"height must lie in {SMALLEST_SIDE}..{highest}, got {self.height}",
+            *(
+                (SMALLEST_SIDE <= side <= most, f"{name} must lie in {SMALLEST_SIDE}..{most}, got {side}")
+                for name, side, most in (("height", self.height, highest), ("width", self.width, widest))
             ),
-            (
-                SMALLEST_SIDE <= self.width <= widest,
-                f"width must lie in {SMALLEST_SIDE}..{widest}, got {self.width}",
-            ),
-            (0 <= self.seed < 2**63, f"seed must lie in 0..2**63-1, got {self.seed}"),
-            (workers_ok, f"num_workers must lie in 0..256, got {self.num_workers}"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoConfig(Checked):
+    """The whole story on the built-in database: train with four losses, test, plot, fine-tune, score photographs."""
+
+    output: Path = Path("demo")
+    """Folder of the database, the runs, the pictures and the report. The same command goes on where it stopped."""
+    images: int = 360
+    """Images of the synthetic database."""
+    height: int = 96
+    """Height of the images, in pixels."""
+    width: int = 128
+    """Width of the images, in pixels."""
+    architecture: str = "shufflenet_v2_x1_0"
+    """Backbone, trained from random weights: the demo needs no network."""
+    epochs: Annotated[int, at_least(1)] = 5
+    """Epochs of each of the four runs."""
+    tuning_epochs: Annotated[int, at_least(1)] = 3
+    """Epochs of the run that starts from the model in the package."""
+    learning_rate: Annotated[float, POSITIVE] = 1e-3
+    """Learning rate of each of the four runs."""
+    seed: int = 19920517
+    """Seed of the database and of the runs."""
+    num_workers: int | None = None
+    """Processes that make the images; by default one a core, at most 8."""
+    quiet: bool = False
+    """Show no progress bars."""
+    json: bool = False
+    """Print the summary as JSON."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.database  # refuses sizes and counts that the database cannot have
+
+    @property
+    def database(self) -> SyntheticConfig:
+        """The database that the demo makes."""
+        return SyntheticConfig(
+            output=self.output / "database",
+            images=self.images,
+            height=self.height,
+            width=self.width,
+            seed=self.seed,
+            num_workers=self.num_workers,
         )

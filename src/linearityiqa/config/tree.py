@@ -1,10 +1,18 @@
-"""Configuration dataclasses to and from plain values (TOML, JSON)."""
+"""Configuration dataclasses to and from plain values (TOML, JSON), and as the options of a command line."""
 
+import ast
 import dataclasses
+import inspect
+import itertools
+import textwrap
 import types
 import typing
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+import tyro
 
 from linearityiqa.errors import ConfigError, did_you_mean
 
@@ -12,7 +20,7 @@ T = TypeVar("T")
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """A configuration dataclass as nested plain values; options that are None are left out (TOML has no null).
+    """Convert a configuration dataclass to nested plain values; None is left out (TOML has no null).
 
     >>> from linearityiqa.config import ModelConfig
     >>> to_dict(ModelConfig())["architecture"]
@@ -26,7 +34,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def from_dict(cls: type[T], values: dict[str, Any], where: str = "configuration") -> T:
-    """The dataclass `cls` from plain values; what is absent takes its default.
+    """Make a `cls` from plain values; what is absent takes its default.
 
     Args:
         cls: a configuration dataclass.
@@ -49,7 +57,7 @@ def from_dict(cls: type[T], values: dict[str, Any], where: str = "configuration"
 
 
 def changed_from_defaults(config: Any) -> dict[str, Any]:
-    """The options of a flat configuration dataclass that differ from its defaults, as plain values."""
+    """Return the options of a flat dataclass that differ from their defaults, as plain values."""
     default = to_dict(type(config)())
     return {name: value for name, value in to_dict(config).items() if value != default.get(name)}
 
@@ -90,3 +98,139 @@ def _typed_tuple(arms: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ..
         raise ConfigError(f"{where} must be a list{'' if endless else f' of {len(arms)}'}, got {value!r}")
     item_types = [arms[0]] * len(value) if endless else arms
     return tuple(_typed(arm, item, where) for arm, item in zip(item_types, value, strict=True))
+
+
+class Option(NamedTuple):
+    """An option of a command line.
+
+    Attributes:
+        field: name of the dataclass's field.
+        words: its forms, the short ones first and its own last; none for a positional one.
+        values: what stands for its values in help, a word each; none for a switch.
+        endless: whether it takes any number of values.
+        choices: the values that it can have, where these are few.
+        default: its value where it is not given.
+        text: what it does.
+        group: name of the field that holds its dataclass; empty for the command's own.
+    """
+
+    field: str
+    words: tuple[str, ...]
+    values: tuple[str, ...]
+    endless: bool
+    choices: tuple[str, ...]
+    default: Any
+    text: str
+    group: str
+
+    @property
+    def long(self) -> str:
+        """Its own name, as a word without dashes."""
+        return self.words[-1].removeprefix("--") if self.words else self.field
+
+    @property
+    def all_words(self) -> tuple[str, ...]:
+        """Its forms, with those that switch it off."""
+        off = [] if self.values else [f"--no_{word[2:]}" for word in self.words if word.startswith("--")]
+        return (*self.words, *off)
+
+
+def options_of(config: Any, group: str = "") -> Iterator[Option]:
+    """Yield the options of a configuration, its values as defaults; those of nested dataclasses come last.
+
+    >>> from linearityiqa.config import ModelConfig
+    >>> next(options_of(ModelConfig())).words
+    ('-arch', '--arch', '--architecture')
+    """
+    hints = typing.get_type_hints(type(config), include_extras=True)
+    inner = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            inner.append((field.name, value))
+        else:
+            yield _option(type(config), field.name, hints[field.name], value, group)
+    for name, value in inner:
+        yield from options_of(value, name)
+
+
+def title_of(config: Any, group: str) -> str:
+    """Return the first sentence of the dataclass that holds a group of options; empty where there is none."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            if field.name == group:
+                title = (type(value).__doc__ or "").partition(";")[0].partition(".\n")[0].strip().rstrip(".")
+                return title[:1].lower() + title[1:]
+            if found := title_of(value, group):
+                return found
+    return ""
+
+
+def command_words(config: Any) -> list[str]:
+    """Return the words of a command line for the options that differ from their defaults.
+
+    Positional ones come first; the others are named as on the command line. One that is None where its default is not
+    cannot be asked for, and is left out.
+
+    >>> from linearityiqa.config import ModelConfig, TrainConfig
+    >>> command_words(TrainConfig(model=ModelConfig(architecture="resnet18", use_bn_end=True)))
+    ['--architecture', 'resnet18', '--use_bn_end']
+    """
+    pairs = zip(options_of(config), options_of(type(config)()), strict=True)
+    changed = [given for given, usual in pairs if given.default not in (None, usual.default)]
+    positional = [str(word) for option in changed if not option.words for word in option.default]
+    return positional + [word for option in changed if option.words for word in _words(option.long, option.default)]
+
+
+def _words(name: str, value: Any) -> Iterator[str]:
+    if isinstance(value, bool):
+        yield f"--{name}" if value else f"--no_{name}"
+    elif isinstance(value, tuple):
+        yield from (f"--{name}", *map(str, value))
+    elif str(value).startswith("-"):  # apart from its option it would be taken for one
+        yield f"--{name}={value}"
+    else:
+        yield from (f"--{name}", str(value))
+
+
+def _option(owner: type, name: str, hint: Any, value: Any, group: str) -> Option:
+    notes = getattr(hint, "__metadata__", ())
+    kind = typing.get_args(hint)[0] if notes else hint
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        kind = next(arm for arm in typing.get_args(kind) if arm is not type(None))
+    arms = typing.get_args(kind)
+    choices = arms if typing.get_origin(kind) is typing.Literal else ()
+    endless = typing.get_origin(kind) is tuple and arms[-1] is Ellipsis
+    shown = next((note.metavar for note in notes if getattr(note, "metavar", None)), None)
+    items = [arms[0]] if endless else arms if typing.get_origin(kind) is tuple else [] if kind is bool else [kind]
+    long = f"--{next((note.name for note in notes if getattr(note, 'name', None)), name)}"
+    aliases = [alias for note in notes for alias in getattr(note, "aliases", None) or ()]
+    return Option(
+        field=name,
+        words=() if tyro.conf.Positional in notes else (*sorted(aliases, key=_length), long),
+        values=tuple(shown or _VALUES.get(item, "NAME") for item in items),
+        endless=endless,
+        choices=choices,
+        default=value,
+        text=_texts(owner).get(name, ""),
+        group=group,
+    )
+
+
+_VALUES = {int: "N", float: "X", Path: "PATH"}
+
+
+def _length(word: str) -> tuple[bool, int]:
+    return word.startswith("--"), len(word)
+
+
+@cache
+def _texts(owner: type) -> dict[str, str]:
+    """Return the strings below the fields of a dataclass and its bases, each on one line."""
+    found = dict(item for base in owner.__bases__ if dataclasses.is_dataclass(base) for item in _texts(base).items())
+    body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0].body  # type: ignore[attr-defined]
+    for field, text in itertools.pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(field.target, ast.Name):
+            found[field.target.id] = " ".join(ast.literal_eval(text.value).split())
+    return found

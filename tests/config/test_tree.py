@@ -34,7 +34,7 @@ EVERYTHING = TrainConfig(
 
 @pytest.mark.parametrize("config", [TrainConfig(), EVERYTHING])
 def test_words_of_a_training_run_parse_back(config):
-    assert parse(TrainConfig, command_words(config), prog="train", description="") == config
+    assert parse(TrainConfig, command_words(config), prog="train") == config
 
 
 def test_defaults_take_no_words():
@@ -45,5 +45,5 @@ def test_positional_options_come_first_and_renamed_ones_have_their_names():
     config = ReproduceConfig(items=("fig1", "tab2"), from_dir=Path("published"), backbones=("resnet18", "vgg16"))
     words = command_words(config)
     assert words == ["fig1", "tab2", "--from", "published", "--backbones", "resnet18", "vgg16"]
-    assert parse(ReproduceConfig, words, prog="reproduce", description="") == config
+    assert parse(ReproduceConfig, words, prog="reproduce") == config
     assert command_words(ScoreConfig(paths=("a.jpg",), json=True)) == ["a.jpg", "--json"]
