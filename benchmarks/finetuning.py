@@ -20,8 +20,7 @@ from linearityiqa.config import DataConfig, DeviceConfig, ModelConfig, RunConfig
 from linearityiqa.metrics import plcc, srocc
 from linearityiqa.reporting import Table
 from linearityiqa.scoring import Scorer
-from linearityiqa.training import train
-from linearityiqa.training.outcome import RunResult
+from linearityiqa.training import RunResult, train
 
 Rows = list[dict[str, str]]
 FIGURES = ("SROCC", "PLCC")

@@ -51,7 +51,7 @@ class OurProcedure:
         """Everything up to the first batch."""
         self.session = open_session(self.config, resuming=False)
         state = RunState(self.session.fingerprint)
-        log = RunLog(self.session.folder, self.session.database.name, state, log_norms=False)
+        log = RunLog(self.session.folder, self.session.images.database.name, state, log_norms=False)
         self.trainer = Trainer(self.session, state, log, StopRequest())
 
     def load(self) -> int:
@@ -59,14 +59,16 @@ class OurProcedure:
         self.session.batches.start_at(1)
         return sum(
             len(batch.mos)
-            for batch in network_batches(self.session.loader, self.session.device, self.session.network.normalisation)
+            for batch in network_batches(
+                self.session.loader, self.session.device, self.session.step.network.normalisation
+            )
         )
 
     def first_batch(self) -> NetworkBatch:
         """One training batch."""
         self.session.batches.start_at(1)
-        self.session.network.train()
-        return next(network_batches(self.session.loader, self.session.device, self.session.network.normalisation))
+        self.session.step.network.train()
+        return next(network_batches(self.session.loader, self.session.device, self.session.step.network.normalisation))
 
     def step(self, batch: NetworkBatch) -> float:
         """One training step on a batch."""

@@ -67,7 +67,8 @@ def main() -> int:
 
 def watch(meet: Callable[[Place], None], digests: Path) -> None:
     """Have `meet` called at every place of the runs that this process trains, in the thread that trains."""
-    from linearityiqa.training import outcome, state
+    from linearityiqa.training import run as training_run
+    from linearityiqa.training import state
     from linearityiqa.training.runlog import RunLog
     from linearityiqa.training.state import RunState
     from linearityiqa.training.trainer import Trainer
@@ -98,13 +99,13 @@ def watch(meet: Callable[[Place], None], digests: Path) -> None:
 
     before(Trainer, "save_if_due", progress)
     before(Trainer, "_end_phase", phase_ends)
-    before(outcome, "write_predictions_csv", lambda *_: meet(Place.of(sys.maxsize, "finish")))
+    before(training_run, "write_predictions_csv", lambda *_: meet(Place.of(sys.maxsize, "finish")))
 
     log_epoch, save, atomic_path = RunLog.epoch, RunState.save, state.atomic_path
 
-    def epoch_logged(log: RunLog, run: RunState, rows: Any) -> None:
-        log_epoch(log, run, rows)
-        meet(Place.of(run.epoch, "noted"))
+    def epoch_logged(log: RunLog, rows: Any) -> None:
+        log_epoch(log, rows)
+        meet(Place.of(rows[0]["epoch"], "noted"))
 
     def saved(run: RunState, folder: Path) -> None:
         stage = {"train": "saved", "evaluate": "written"}.get(run.phase)

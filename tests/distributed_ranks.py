@@ -24,7 +24,8 @@ from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
 from linearityiqa.training import train
 from linearityiqa.training.distributed import ALONE, World, open_world
-from linearityiqa.training.optimisation import LabelScaling, build_optimizer
+from linearityiqa.training.images import LabelScaling
+from linearityiqa.training.optimisation import build_optimizer
 from linearityiqa.training.precision import choose_precision, make_deterministic
 from linearityiqa.training.step import TrainingStep
 from small_runs import SMALL_BACKBONE, changed, small_run

@@ -1,8 +1,12 @@
 """A training run of a few seconds, for the tests that need a real one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
+import pytest
 import safetensors.torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -60,3 +64,25 @@ def traces(folder: Path) -> dict[str, object]:
         "predictions": (folder / "predictions.csv").read_text(),
         "scalars": scalars,
     }
+
+
+class Killed(BaseException):
+    """Stands for a SIGKILL: nothing of the program gets to run after it."""
+
+
+@contextmanager
+def killed_at(owner: type | ModuleType, name: str, call: int) -> Iterator[None]:
+    """Die inside the block, in the call number `call` of a method or function, before that does anything."""
+    original, calls = getattr(owner, name), 0
+
+    def counted(*args, **options):
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            raise Killed
+        return original(*args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, name, counted)
+        with pytest.raises(Killed):
+            yield

@@ -22,10 +22,7 @@ from linearityiqa.reproduce.setup import Setup
 from linearityiqa.training.step import TrainingStep
 from linearityiqa.training.trainer import Trainer
 from small_reproduction import numbers, one_thread, small_reproduction
-
-
-class Killed(BaseException):
-    """Stands for a SIGKILL: nothing of the program gets to run after it."""
+from small_runs import killed_at
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -75,22 +72,11 @@ def test_the_command_draws_again_what_is_done(undisturbed, tmp_path, capsys) -> 
     ],
 )
 def test_killed_and_started_again_ends_in_the_same_numbers(
-    owner, method, call, photo_database, tmp_path, undisturbed, monkeypatch
+    owner, method, call, photo_database, tmp_path, undisturbed
 ) -> None:
     config = small_reproduction(photo_database, tmp_path, "fig4")
-    original, calls = getattr(owner, method), 0
-
-    def counted(self, *args):
-        nonlocal calls
-        calls += 1
-        if calls == call:
-            raise Killed
-        return original(self, *args)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, method, counted)
-        with pytest.raises(Killed):
-            reproduce(config)
+    with killed_at(owner, method, call):
+        reproduce(config)
     assert not numbers(tmp_path / "reproduced")
     reproduce(config)
     assert numbers(tmp_path / "reproduced") == {"fig4.json": numbers(undisturbed.output)["fig4.json"]}

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from linearityiqa.models.backbones import Trunk
 from linearityiqa.models.geometry import measure, shapes_only
-from linearityiqa.models.trunk import Trunk
 
 
 @pytest.mark.parametrize("architecture", ["alexnet", "vgg16", "squeezenet1_0", "googlenet"])

@@ -89,7 +89,7 @@ def test_the_map_points_at_a_blurred_region() -> None:
     for image, corner in zip(images, corners, strict=True):
         image[:, *corner] = blurred(image[None])[0][:, *corner]
     with torch.no_grad():
-        maps = scores_and_map(network, images).quality_map
+        _, maps = scores_and_map(network, images)
     quarters = functional.avg_pool2d(maps[:, None], 4).flatten(1)
     assert quarters.shape == (4, 4)
     assert quarters.argmin(dim=1).tolist() == [0, 1, 2, 3]

@@ -11,10 +11,11 @@ from PIL import Image
 from linearityiqa.config import LossConfig, OptimiserConfig, TrainConfig
 from linearityiqa.errors import ConfigError
 from linearityiqa.evaluation import inference
-from linearityiqa.training import criterion, train, trainer
+from linearityiqa.training import run as training_run
+from linearityiqa.training import train, trainer
 from linearityiqa.training.step import TrainingStep
 from linearityiqa.training.trainer import Trainer
-from small_runs import changed, small_run
+from small_runs import changed, killed_at, small_run
 
 ADDITIONS = {
     "optimizer": "adamw",
@@ -28,10 +29,6 @@ ADDITIONS = {
     "exact_accumulation": True,
     "patience": 5,
 }
-
-
-class Killed(BaseException):
-    """Stands for a SIGKILL."""
 
 
 def run(labels: Path, folder: Path, **options) -> TrainConfig:
@@ -51,22 +48,11 @@ def with_all(photo_database: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.mark.parametrize(("method", "call"), [("update", 3), ("accumulate", 5)])
 def test_a_killed_run_with_all_additions_ends_in_the_same_bits(
-    method, call, with_all, photo_database, tmp_path, monkeypatch
+    method, call, with_all, photo_database, tmp_path
 ) -> None:
-    original, calls = getattr(TrainingStep, method), 0
-
-    def counted(self, *args, **options):
-        nonlocal calls
-        calls += 1
-        if calls == call:
-            raise Killed
-        return original(self, *args, **options)
-
     config = run(photo_database, tmp_path, **ADDITIONS)
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingStep, method, counted)
-        with pytest.raises(Killed):
-            train(config)
+    with killed_at(TrainingStep, method, call):
+        train(config)
     train(config)
     for name in ("metrics.csv", "predictions.csv", "model.safetensors"):
         assert (tmp_path / name).read_bytes() == (with_all / name).read_bytes(), name
@@ -88,7 +74,7 @@ def test_the_average_is_evaluated_and_saved(photo_database, tmp_path, monkeypatc
     evaluate, predict = Trainer.evaluate_epoch, trainer.predict
 
     def watched(self):
-        for name, network in (("trained", self.session.network), ("average", self.session.step.average.network)):
+        for name, network in (("trained", self.session.step.network), ("average", self.session.step.average.network)):
             weights[name] = {key: value.clone() for key, value in network.state_dict().items()}
         return evaluate(self)
 
@@ -108,19 +94,17 @@ def test_the_average_is_evaluated_and_saved(photo_database, tmp_path, monkeypatc
 
 
 def test_training_ends_after_so_many_epochs_in_vain(photo_database, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(criterion, "is_better", lambda *args: False)
+    monkeypatch.setattr(trainer, "is_better", lambda *args: False)
     result = train(run(photo_database, tmp_path, epochs=5, patience=2))
     assert [int(row["epoch"]) for row in rows_of(tmp_path, "val")] == [1, 2, 3]
     assert (result.results["epoch"], result.results["epochs_trained"]) == (1, 3)
 
 
 def test_a_stop_after_the_last_epoch_in_vain_trains_no_more(photo_database, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(criterion, "is_better", lambda *args: False)
+    monkeypatch.setattr(trainer, "is_better", lambda *args: False)
     config = run(photo_database, tmp_path, epochs=5, patience=1)
-    with monkeypatch.context() as patch:
-        patch.setattr("linearityiqa.training.outcome.save_model", lambda *args: (_ for _ in ()).throw(Killed()))
-        with pytest.raises(Killed):
-            train(config)
+    with killed_at(training_run, "save_model", 1):
+        train(config)
     assert train(config).results["epochs_trained"] == 2
 
 

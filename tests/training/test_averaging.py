@@ -5,7 +5,7 @@ import torch
 
 from linearityiqa.config import ModelConfig
 from linearityiqa.models import LinearityIQA
-from linearityiqa.training.averaging import WeightAverage
+from linearityiqa.training.optimisation import WeightAverage
 from small_runs import SMALL_BACKBONE
 
 DECAY = 0.25

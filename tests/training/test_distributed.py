@@ -1,6 +1,7 @@
 """Two processes against one: the same losses, metrics and files, whatever happens to one of them.
 
 Oracle: the same steps, and the same run, in one process; for a run that was killed, one that was stopped elsewhere.
+Processes that live now agree on one name, whatever those before them have left.
 """
 
 import csv
@@ -10,19 +11,23 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 
 import distributed_ranks
 from distributed_ranks import shared_run
 from linearityiqa.config import DataConfig, DeviceConfig, ModelConfig, OptimiserConfig, TrainConfig
 from linearityiqa.errors import ConfigError, DataError, TrainingError
 from linearityiqa.models import LinearityIQA
-from linearityiqa.training import train
-from linearityiqa.training.distributed import ALONE, World
+from linearityiqa.training import distributed, train
+from linearityiqa.training.distributed import ALONE, World, meet
 from linearityiqa.training.session import open_session
 from small_runs import SMALL_BACKBONE, changed
 
@@ -265,3 +270,31 @@ def test_processes_without_a_gpu_of_their_own_are_refused(asked, message, monkey
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(ConfigError, match=message):
         World(rank=1, size=2, local_rank=1, local_size=2).device_name(asked)
+
+
+def agreed_names(store: dist.Store, late: int | None = None) -> set[str]:
+    """The names that three processes get, of which one comes late."""
+
+    def come(rank: int) -> str:
+        time.sleep(0.4 if rank == late else 0)
+        return meet(store, rank, 3)
+
+    with ThreadPoolExecutor(3) as pool:
+        return set(pool.map(come, range(3)))
+
+
+@pytest.mark.parametrize("late", [None, 0, 2])
+def test_all_agree_on_a_name_that_is_new_each_time(late: int | None) -> None:
+    store = dist.HashStore()
+    first = agreed_names(store)
+    again = agreed_names(store, late)
+    assert len(first) == len(again) == 1
+    assert first != again
+
+
+def test_the_dead_are_not_waited_for_and_the_missing_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = dist.HashStore()
+    agreed_names(store)
+    monkeypatch.setattr(distributed, "TIMEOUT", timedelta(seconds=0.3))
+    with pytest.raises(TrainingError, match="some have not come"):
+        meet(store, 0, 3)

@@ -13,7 +13,8 @@ from linearityiqa.evaluation.inference import evaluation_mode
 from linearityiqa.evaluation.transfer import NetworkBatch
 from linearityiqa.images import IMAGENET
 from linearityiqa.losses import QualityLoss
-from linearityiqa.training.optimisation import LabelScaling, build_optimizer
+from linearityiqa.training.images import LabelScaling
+from linearityiqa.training.optimisation import build_optimizer
 from linearityiqa.training.precision import choose_precision
 from linearityiqa.training.step import TrainingStep
 

@@ -12,7 +12,7 @@ from linearityiqa.data.databases.opening import open_databases
 from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.models import LinearityIQA, TrainedModel, open_model
 from linearityiqa.training import train
-from linearityiqa.training.initial import described_by_initial_model, start_from_model
+from linearityiqa.training.session import described_by_initial_model, start_from_model
 from small_runs import changed, small_run
 
 RESIZED = TransformConfig(resize=True, resize_size_h=64, resize_size_w=96)

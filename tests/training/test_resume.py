@@ -9,29 +9,12 @@ import torch
 
 from linearityiqa.config import DeviceConfig, TrainConfig, TransformConfig
 from linearityiqa.errors import DivergedError, Interrupted, LinearityIQAError, TrainingError
+from linearityiqa.training import run as training_run
 from linearityiqa.training import train
 from linearityiqa.training.state import RunState
 from linearityiqa.training.step import TrainingStep
 from linearityiqa.training.trainer import Trainer
-from small_runs import changed, small_run, traces
-
-
-class Killed(BaseException):
-    """Stands for a SIGKILL: nothing of the program gets to run after it."""
-
-
-def kill_at(monkeypatch: pytest.MonkeyPatch, owner: type, method: str, call: int) -> None:
-    """Die inside the call number `call` of a method, before it does anything."""
-    original, calls = getattr(owner, method), 0
-
-    def counted(self, *args, **kwargs):
-        nonlocal calls
-        calls += 1
-        if calls == call:
-            raise Killed
-        return original(self, *args, **kwargs)
-
-    monkeypatch.setattr(owner, method, counted)
+from small_runs import changed, killed_at, small_run, traces
 
 
 def signal_after(monkeypatch: pytest.MonkeyPatch, number: int, step: int) -> None:
@@ -74,41 +57,31 @@ def test_same_command_in_another_folder_gives_the_same_bits(photo_database, tmp_
         (Trainer, "save", 16),
     ],
 )
-def test_killed_run_goes_on_to_the_same_bits(
-    owner, method, call, photo_database, tmp_path, undisturbed, monkeypatch
-) -> None:
-    with monkeypatch.context() as patch:
-        kill_at(patch, owner, method, call)
-        with pytest.raises(Killed):
-            train(run(photo_database, tmp_path))
+def test_killed_run_goes_on_to_the_same_bits(owner, method, call, photo_database, tmp_path, undisturbed) -> None:
+    with killed_at(owner, method, call):
+        train(run(photo_database, tmp_path))
     train(run(photo_database, tmp_path))
     assert traces(tmp_path) == undisturbed
 
 
-def test_killed_with_workers_and_continued_without(photo_database, tmp_path, undisturbed, monkeypatch) -> None:
-    with monkeypatch.context() as patch:
-        kill_at(patch, TrainingStep, "update", 5)
-        with pytest.raises(Killed):
-            train(run(photo_database, tmp_path, workers=2))
+def test_killed_with_workers_and_continued_without(photo_database, tmp_path, undisturbed) -> None:
+    with killed_at(TrainingStep, "update", 5):
+        train(run(photo_database, tmp_path, workers=2))
     train(run(photo_database, tmp_path))
     assert traces(tmp_path) == undisturbed
 
 
-def test_killed_in_the_last_test_goes_on(photo_database, tmp_path, undisturbed, monkeypatch) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr("linearityiqa.training.outcome.save_model", lambda *args: (_ for _ in ()).throw(Killed()))
-        with pytest.raises(Killed):
-            train(run(photo_database, tmp_path))
+def test_killed_in_the_last_test_goes_on(photo_database, tmp_path, undisturbed) -> None:
+    with killed_at(training_run, "save_model", 1):
+        train(run(photo_database, tmp_path))
     train(run(photo_database, tmp_path))
     assert traces(tmp_path) == undisturbed
 
 
-def test_saving_seldom_repeats_work_but_not_rows(photo_database, tmp_path, undisturbed, monkeypatch) -> None:
+def test_saving_seldom_repeats_work_but_not_rows(photo_database, tmp_path, undisturbed) -> None:
     config = small_run(photo_database, tmp_path, test_during_training=True, log_bhat=True)
-    with monkeypatch.context() as patch:
-        kill_at(patch, TrainingStep, "accumulate", 6)
-        with pytest.raises(Killed):
-            train(config)
+    with killed_at(TrainingStep, "accumulate", 6):
+        train(config)
     train(config)
     assert traces(tmp_path) == undisturbed
 
@@ -141,10 +114,8 @@ def test_networks_people_use_are_stopped_and_killed_to_the_same_bits(
         signal_after(patch, signal.SIGTERM, 4)  # the first batch of the second epoch
         with pytest.raises(Interrupted):
             train(config)
-    with monkeypatch.context() as patch:
-        kill_at(patch, TrainingStep, "update", 2)
-        with pytest.raises(Killed):
-            train(config)
+    with killed_at(TrainingStep, "update", 2):
+        train(config)
     train(config)
     assert traces(tmp_path / "stopped") == traces(tmp_path / "undisturbed")
 

@@ -14,7 +14,7 @@ from linearityiqa.models import open_model
 from linearityiqa.training import train
 from linearityiqa.training.images import open_run_images
 from linearityiqa.training.step import TrainingStep
-from small_runs import changed, small_run, traces
+from small_runs import changed, killed_at, small_run, traces
 
 FACTOR = 1024.0  # a power of two: the labels are rounded alike on both scales
 
@@ -84,27 +84,11 @@ def test_the_scale_of_the_second_database_does_not_matter(photo_database, second
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
-class Killed(BaseException):
-    """Stands for a SIGKILL."""
-
-
-def test_a_killed_run_goes_on_to_the_same_bits_and_says_what_it_was_trained_on(
-    photo_database, second, tmp_path, monkeypatch
-):
+def test_a_killed_run_goes_on_to_the_same_bits_and_says_what_it_was_trained_on(photo_database, second, tmp_path):
     train(both(photo_database, second, tmp_path / "undisturbed"))
     config = both(photo_database, second, tmp_path / "killed", save_minutes=0)
-    with monkeypatch.context() as patch:
-        original, calls = TrainingStep.update, []
-
-        def update(self) -> None:
-            calls.append(1)
-            if len(calls) == 7:  # of 5 batches an epoch
-                raise Killed
-            original(self)
-
-        patch.setattr(TrainingStep, "update", update)
-        with pytest.raises(Killed):
-            train(config)
+    with killed_at(TrainingStep, "update", 7):  # of 5 batches an epoch
+        train(config)
     result = train(config)
     assert traces(tmp_path / "killed") == traces(tmp_path / "undisturbed")
     assert result.results["database"] == "labels"

@@ -9,7 +9,9 @@ from linearityiqa.config import LossConfig, ModelConfig, OptimiserConfig
 from linearityiqa.evaluation.transfer import NetworkBatch
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
-from linearityiqa.training.optimisation import LabelScaling, build_optimizer
+from linearityiqa.models.network import PooledFeatures
+from linearityiqa.training.images import LabelScaling
+from linearityiqa.training.optimisation import build_optimizer
 from linearityiqa.training.precision import choose_precision
 from linearityiqa.training.step import TrainingStep, pooled_by_parts
 from small_runs import SMALL_BACKBONE
@@ -95,7 +97,7 @@ def test_gradient_is_that_of_the_part_by_part_network() -> None:
     step = step_of(exact, exact=True, accumulation_steps=2)
     step.accumulate(*parts)
     pooled = [torch.cat(stage) for stage in zip(*(plain.pool(part.images) for part in parts), strict=True)]
-    step.loss(plain.score(type(plain.pool(parts[0].images))(*pooled)), torch.cat([p.mos for p in parts])).backward()
+    step.loss(plain.score(PooledFeatures(*pooled)), torch.cat([part.mos for part in parts])).backward()
     torch.testing.assert_close(gradients(exact), gradients(plain), rtol=1e-9, atol=1e-10)
 
 

@@ -13,7 +13,7 @@ from linearityiqa.metrics.significance import SplitComparison, compare_over_spli
 from linearityiqa.reporting import Cell, Table
 from linearityiqa.training import World, run
 from linearityiqa.training.crossval import METRICS, Crossvalidation, crossvalidate, paired_values, read_crossvalidation
-from linearityiqa.training.initial import described_by_initial_model
+from linearityiqa.training.session import described_by_initial_model
 
 LEVEL = 0.05
 """Significance level of the verdicts."""

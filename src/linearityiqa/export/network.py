@@ -16,10 +16,10 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnxscript import opset18
 from torch import Tensor, nn
 
+from linearityiqa.models.backbones import TimmBackbone
 from linearityiqa.models.heads import FeatureReduction, ScoreHead, StageHead
 from linearityiqa.models.network import LinearityIQA
 from linearityiqa.models.quality_map import scores_and_map
-from linearityiqa.models.timm_backbone import TimmBackbone
 from linearityiqa.quality import HEADS
 from linearityiqa.scoring.onnx_file import IMAGES, MAP
 from linearityiqa.sizes import smallest_pixels

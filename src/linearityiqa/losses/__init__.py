@@ -4,9 +4,15 @@ from linearityiqa.extras import require
 
 require("torch", "train")
 
-from linearityiqa.losses.monotonicity import monotonicity_loss  # noqa: E402 - after the check for torch
-from linearityiqa.losses.norm_in_norm import NormInNormLoss, norm_in_norm_loss  # noqa: E402
-from linearityiqa.losses.normalised import linearity_loss, mean_norm_loss, min_max_norm_loss, scaling_loss  # noqa: E402
+from linearityiqa.losses.functional import (  # noqa: E402 - after the check for torch
+    NormInNormLoss,
+    linearity_loss,
+    mean_norm_loss,
+    min_max_norm_loss,
+    monotonicity_loss,
+    norm_in_norm_loss,
+    scaling_loss,
+)
 from linearityiqa.losses.quality import QualityLoss, head_loss  # noqa: E402
 
 __all__ = [

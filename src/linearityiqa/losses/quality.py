@@ -3,10 +3,16 @@
 import torch
 
 from linearityiqa.config import LossConfig
-from linearityiqa.losses.batch import as_batches, outside_autocast
-from linearityiqa.losses.monotonicity import monotonicity_loss
-from linearityiqa.losses.norm_in_norm import norm_in_norm_loss
-from linearityiqa.losses.normalised import linearity_loss, mean_norm_loss, min_max_norm_loss, scaling_loss
+from linearityiqa.losses.functional import (
+    as_batches,
+    linearity_loss,
+    mean_norm_loss,
+    min_max_norm_loss,
+    monotonicity_loss,
+    norm_in_norm_loss,
+    outside_autocast,
+    scaling_loss,
+)
 from linearityiqa.quality import QualityScores
 
 

@@ -16,9 +16,9 @@ from torch import Tensor
 from linearityiqa.config import ModelConfig
 from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.mapping import LinearMapping
+from linearityiqa.models.backbones import Trunk
 from linearityiqa.models.network import LinearityIQA
 from linearityiqa.models.tensors import difference
-from linearityiqa.models.trunk import Trunk
 from linearityiqa.quality import QualityScores
 
 ARCHITECTURES = ("alexnet", "vgg16", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext101_32x8d")
@@ -26,11 +26,7 @@ ARCHITECTURES = ("alexnet", "vgg16", "resnet18", "resnet34", "resnet50", "resnet
 
 
 def authors_names(network: LinearityIQA) -> dict[str, str]:
-    """Key of each tensor of `network` -> its key in the authors' checkpoints.
-
-    Raises:
-        ConfigError: a timm backbone, for which there are no such names.
-    """
+    """Key of each tensor of `network` -> its key in the authors' checkpoints; ConfigError for a timm backbone."""
     backbone = network.backbone
     if not isinstance(backbone, Trunk):
         raise ConfigError(f"the authors' checkpoints have no names for {network.config.architecture}")
@@ -59,11 +55,7 @@ def from_authors(state: Mapping[str, Tensor], network: LinearityIQA) -> dict[str
 
 
 def check_fit(state: Mapping[str, Tensor], network: LinearityIQA, path: Path) -> None:
-    """Check that a state dict under the authors' names is one of such a network.
-
-    Raises:
-        ModelFileError: it is not; says what differs, and which architecture it seems to be.
-    """
+    """Raise ModelFileError unless a state dict under the authors' names fits; say what differs, and what may fit."""
     problem = difference(to_authors(network.state_dict(), network), state)
     if not problem:
         return
@@ -78,11 +70,7 @@ def check_fit(state: Mapping[str, Tensor], network: LinearityIQA, path: Path) ->
 
 
 def mapping_in(content: Any, path: Path) -> QualityScores[LinearMapping] | None:
-    """The mapping in a checkpoint, or None where it holds none.
-
-    Raises:
-        ModelFileError: ``k`` or ``b`` is not three finite numbers.
-    """
+    """The mapping in a checkpoint, or None; ModelFileError if ``k`` or ``b`` is not three finite numbers."""
     if not isinstance(content, Mapping) or not {"k", "b"} <= set(content):
         return None
     slopes, intercepts = (_three_numbers(content[name], name, path) for name in ("k", "b"))

@@ -17,6 +17,7 @@ from linearityiqa.files import atomic_path
 from linearityiqa.hub import local_model
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.models.authors import check_fit, from_authors, mapping_in
+from linearityiqa.models.backbones import TimmBackbone
 from linearityiqa.models.network import LinearityIQA
 from linearityiqa.models.tensors import (
     difference,
@@ -26,12 +27,11 @@ from linearityiqa.models.tensors import (
     read_torch,
     state_dict_in,
 )
-from linearityiqa.models.timm_backbone import TimmBackbone
 from linearityiqa.quality import QualityScale, QualityScores
 from linearityiqa.record import ModelRecord
 
 RECORD_KEY = "linearityiqa"
-"""Where the record stands in the metadata of a model file."""
+"""Key of the record in the metadata of a model file."""
 MAX_RECORD_CHARACTERS = 2**20
 """Bound on the record; a real one has some thousand characters."""
 
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A network with its weights, in evaluation mode on the CPU, and what its file says about it."""
+    """A network with its weights, in evaluation mode on the CPU, and the record in its file."""
 
     network: LinearityIQA
     record: ModelRecord

@@ -1,4 +1,4 @@
-"""How the size of an image becomes the size of the feature maps at the two taps, found without computing them."""
+"""Sizes of the feature maps at the two taps of a backbone, found on the meta device without computing them."""
 
 import bisect
 import contextlib
@@ -41,7 +41,7 @@ def measure(backbone: nn.Module) -> tuple[TapGeometry, TapGeometry]:
         step = bisect.bisect_left(heights, start + 1, key=lambda height: shapes(height)[tap][-2])
         return TapGeometry(stride, (start + 1) * stride - heights[step])
 
-    with evaluating(backbone):
+    with evaluation_mode(backbone):
         return geometry(0), geometry(1)
 
 
@@ -55,7 +55,7 @@ def stride_of(shape: torch.Size) -> int:
 
 
 def shapes_only(module: nn.Module, *inputs: Tensor) -> Any:
-    """What `module` makes of inputs on the meta device: shapes without numbers; the module stays as it is."""
+    """Output of `module` for inputs on the meta device: shapes without numbers; the module stays as it is."""
     state = {name: value.to("meta") for name, value in chain(module.named_parameters(), module.named_buffers())}
     with torch.no_grad(), _WithoutNormalisation():
         return functional_call(module, state, inputs)
@@ -73,8 +73,8 @@ class _WithoutNormalisation(TorchFunctionMode):
 
 
 @contextlib.contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """The module in evaluation mode, and each of its parts back in its own mode afterwards."""
+def evaluation_mode(module: nn.Module) -> Iterator[None]:
+    """Put a module into evaluation mode, and each of its parts back into its own mode afterwards."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:

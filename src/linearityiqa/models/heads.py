@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from linearityiqa.config import PoolMethod
-from linearityiqa.errors import ConfigError, ImageTooSmallError
+from linearityiqa.errors import ImageTooSmallError
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.sizes import divides, smallest_size
 
@@ -44,18 +44,11 @@ class ScoreHead(nn.Module):
         return (score if self.norm is None else self.norm(score)).squeeze(1)
 
     def map_by(self, line: LinearMapping) -> None:
-        """From now on give `line(score)` for each score of before."""
+        """Change the weights so that each score becomes `line(score)`."""
         last = self.linear if self.norm is None else self.norm
         with torch.no_grad():
             last.weight.mul_(line.slope)
             last.bias.mul_(line.slope).add_(line.intercept)
-
-
-class StageOutput(NamedTuple):
-    """What one stage gives: reduced features (N, 64), and its own score (N,)."""
-
-    features: Tensor
-    score: Tensor
 
 
 class StageHead(nn.Module):
@@ -66,13 +59,54 @@ class StageHead(nn.Module):
         self.reduce = FeatureReduction(in_features)
         self.score = ScoreHead(STAGE_FEATURES, use_bn_end=use_bn_end)
 
-    def forward(self, pooled: Tensor) -> StageOutput:
-        """Reduced features and score of each row of `pooled`, shape (N, in_features)."""
-        features = self.reduce(pooled)
-        return StageOutput(features, self.score(features))
+    def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        """Reduced features (N, 64) and score (N,) of each row of `pooled`, shape (N, in_features)."""
+        features: Tensor = self.reduce(pooled)
+        return features, self.score(features)
 
 
-_VALUES_PER_WINDOW: dict[PoolMethod, int] = {"avg": 1, "max": 1, "min": 1, "std": 1, "maxmin": 2, "mean-std": 2}
+class Reduction(NamedTuple):
+    """Mean and maximum over windows."""
+
+    mean: Callable[[Tensor], Tensor]
+    maximum: Callable[[Tensor], Tensor]
+
+
+_LAST_DIMENSION = Reduction(mean=lambda windows: windows.mean(-1), maximum=lambda windows: windows.max(-1).values)
+
+
+def _mean(values: Tensor, reduce: Reduction) -> Tensor:
+    return reduce.mean(values)
+
+
+def _maximum(values: Tensor, reduce: Reduction) -> Tensor:
+    return reduce.maximum(values)
+
+
+def _minimum(values: Tensor, reduce: Reduction) -> Tensor:
+    return -reduce.maximum(-values)
+
+
+def _standard_deviation(values: Tensor, reduce: Reduction) -> Tensor:
+    variance = torch.relu(reduce.mean(values.square()) - reduce.mean(values).square())
+    # the slope of the root is infinite at 0, where a constant window stands; 0 is a subgradient there
+    positive = variance > 0
+    return torch.where(positive, torch.where(positive, variance, 1.0).sqrt(), 0.0)
+
+
+_STATISTICS: dict[PoolMethod, tuple[Callable[[Tensor, Reduction], Tensor], ...]] = {
+    "avg": (_mean,),
+    "max": (_maximum,),
+    "min": (_minimum,),
+    "std": (_standard_deviation,),
+    "maxmin": (_maximum, _minimum),
+    "mean-std": (_mean, _standard_deviation),
+}
+
+
+def statistics(values: Tensor, method: PoolMethod, reduce: Reduction) -> list[Tensor]:
+    """The statistics that a pooling method takes of windows of `values`, e.g. max, then min for maxmin."""
+    return [statistic(values, reduce) for statistic in _STATISTICS[method]]
 
 
 def pooled_features(channels: int, levels: int, method: PoolMethod) -> int:
@@ -81,22 +115,16 @@ def pooled_features(channels: int, levels: int, method: PoolMethod) -> int:
     >>> pooled_features(256, levels=3, method="mean-std") == 256 * 2 * (1 + 4 + 9)
     True
     """
-    return channels * _VALUES_PER_WINDOW[method] * sum(level * level for level in range(1, levels + 1))
+    return channels * len(_STATISTICS[method]) * sum(level * level for level in range(1, levels + 1))
 
 
 def spatial_pyramid_pool(maps: Tensor, levels: int, method: PoolMethod) -> Tensor:
-    """Statistics of the maps' windows on 1 x 1, 2 x 2, ... grids.
+    """Statistics of the windows of maps (N, C, H, W) on 1 x 1, 2 x 2, ..., `levels` x `levels` grids.
 
-    Level n lays windows of (H // n, W // n) side by side; what is left over at the right and lower edge is ignored.
-
-    Args:
-        maps: feature maps, shape (N, C, H, W).
-        levels: number of grids P.
-        method: avg, max, min, std, maxmin (max, then min) or mean-std (mean, then std) of each window.
+    Level n lays windows of (H // n, W // n) side by side; pixels left over at the right and lower edge are ignored.
 
     Returns:
-        Shape (N, C * values per window * (1 + 4 + ... + P * P)); within a level the order is statistic, channel, row,
-        column.
+        Shape (N, `pooled_features`); within a level the order is statistic, channel, row, column.
 
     Raises:
         ImageTooSmallError: some level's grid is not n x n; names the smallest map, at least as large, that works.
@@ -119,44 +147,3 @@ def _windows(maps: Tensor, level: int) -> Tensor:
     covered = maps[..., : level * height, : level * width]
     rows = covered.reshape(*maps.shape[:2], level, height, level, width)
     return rows.transpose(3, 4).flatten(4)
-
-
-class Reduction(NamedTuple):
-    """How the values of a window become one number: their mean, and their largest."""
-
-    mean: Callable[[Tensor], Tensor]
-    maximum: Callable[[Tensor], Tensor]
-
-
-def statistics(values: Tensor, method: PoolMethod, reduce: Reduction) -> list[Tensor]:
-    """The statistics of windows that a pooling method consists of.
-
-    Args:
-        values: what `reduce` takes.
-        method: avg, max, min, std, maxmin (max, then min) or mean-std (mean, then std).
-        reduce: which windows, and how they are reduced.
-    """
-    match method:
-        case "avg":
-            return [reduce.mean(values)]
-        case "max":
-            return [reduce.maximum(values)]
-        case "min":
-            return [-reduce.maximum(-values)]
-        case "std":
-            return [_standard_deviation(values, reduce)]
-        case "maxmin":
-            return [reduce.maximum(values), -reduce.maximum(-values)]
-        case "mean-std":
-            return [reduce.mean(values), _standard_deviation(values, reduce)]
-    raise ConfigError(f"unknown pooling method {method!r}")
-
-
-_LAST_DIMENSION = Reduction(mean=lambda windows: windows.mean(-1), maximum=lambda windows: windows.max(-1).values)
-
-
-def _standard_deviation(values: Tensor, reduce: Reduction) -> Tensor:
-    variance = torch.relu(reduce.mean(values.square()) - reduce.mean(values).square())
-    # the slope of the root is infinite at 0, where a constant window stands; 0 is a subgradient there
-    positive = variance > 0
-    return torch.where(positive, torch.where(positive, variance, 1.0).sqrt(), 0.0)

@@ -13,16 +13,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from linearityiqa.config import ModelConfig
 from linearityiqa.errors import ImageTooSmallError
 from linearityiqa.extras import require
-from linearityiqa.models.backbones import build_backbone
+from linearityiqa.models.backbones import TimmBackbone, build_backbone
 from linearityiqa.models.geometry import FeatureMaps, measure
 from linearityiqa.models.heads import STAGE_FEATURES, ScoreHead, StageHead, pooled_features, spatial_pyramid_pool
-from linearityiqa.models.timm_backbone import TimmBackbone
 from linearityiqa.quality import QualityScores
 from linearityiqa.sizes import TapGeometry, check_image_size
 
 
 class PooledFeatures(NamedTuple):
-    """What the heads see of each image: the pooled maps of both tapped stages, each of shape (N, features)."""
+    """Input of the heads: the pooled maps of both tapped stages, each of shape (N, features)."""
 
     stage3: Tensor
     stage4: Tensor
@@ -33,11 +32,11 @@ class LinearityIQA(nn.Module):
 
     Args:
         config: backbone, pooling and heads.
-        weights: initial weights of the backbone: ``imagenet``, ``none`` (random) or the path of a state dict. The heads
-            are always drawn from torch's global generator, which the caller seeds.
+        weights: initial weights of the backbone: ``imagenet`` (fetched at first use), ``none`` (random) or the path of
+            a state dict (.pth, .safetensors). The heads are always drawn from torch's global generator.
 
     Raises:
-        ConfigError: unknown architecture.
+        ConfigError: the architecture is unknown, or has no two stages to tap.
         ModelFileError: the weights cannot be fetched or read, or are of another architecture.
     """
 
@@ -68,19 +67,11 @@ class LinearityIQA(nn.Module):
         return self.score(self.pool(images))
 
     def pool(self, images: Tensor) -> PooledFeatures:
-        """The first part of `forward`, nearly all of its work: the backbone and the pooling of its two stages.
-
-        Raises:
-            ImageTooSmallError: as `forward`.
-        """
+        """The first part of `forward`, and nearly all of its work: the backbone and the pooling of its two stages."""
         return self.pool_maps(self.feature_maps(images), (images.shape[-2], images.shape[-1]))
 
     def feature_maps(self, images: Tensor) -> FeatureMaps:
-        """The maps of both tapped stages, in full precision.
-
-        Raises:
-            ImageTooSmallError: the images are too small for the backbone.
-        """
+        """The maps of both tapped stages, in full precision; ImageTooSmallError if the backbone cannot make them."""
         if images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(f"images must have the shape (N, 3, H, W), got {tuple(images.shape)}")
         try:
@@ -91,11 +82,7 @@ class LinearityIQA(nn.Module):
         return FeatureMaps(maps.stage3.float(), maps.stage4.float()) if _autocasts(images) else maps
 
     def pool_maps(self, maps: FeatureMaps, size: tuple[int, int]) -> PooledFeatures:
-        """The pooled features of maps of images whose height and width are `size`.
-
-        Raises:
-            ImageTooSmallError: the pyramid does not fit on the maps.
-        """
+        """The pooled features of maps of images whose (height, width) is `size`; ImageTooSmallError if too small."""
         with _full_precision(maps.stage3):
             try:
                 return PooledFeatures(
@@ -107,7 +94,7 @@ class LinearityIQA(nn.Module):
                 raise
 
     def score(self, pooled: PooledFeatures) -> QualityScores[Tensor]:
-        """The second part of `forward`: the heads. In training they normalise over all the images handed to them."""
+        """The second part of `forward`: the heads. In training they normalise over all images passed in."""
         with _full_precision(pooled.stage3):
             features3, score3 = self.stage3(pooled.stage3)
             features4, score4 = self.stage4(pooled.stage4)
@@ -130,12 +117,12 @@ class LinearityIQA(nn.Module):
         return chain(self.stage3.parameters(), self.stage4.parameters(), self.fused.parameters())
 
     def freeze_batch_norm(self) -> None:
-        """From now on keep the backbone's batch-norm statistics, in training mode too."""
+        """Keep the backbone's batch-norm statistics from now on, in training mode too."""
         self._batch_norm_frozen = True
         self.train(self.training)
 
     def synchronise_batch_norm(self) -> None:
-        """From now on take the backbone's batch statistics over all processes, which only GPUs can."""
+        """Take the backbone's batch statistics over all processes from now on, which only GPUs can."""
         convert: Callable[[nn.Module], nn.Module] = nn.SyncBatchNorm.convert_sync_batchnorm
         if isinstance(self.backbone, TimmBackbone):  # timm has layers that are normalisation and activation in one
             convert = require("timm.layers", "timm").convert_sync_batchnorm
@@ -143,9 +130,8 @@ class LinearityIQA(nn.Module):
 
     @property
     def has_batch_norm(self) -> bool:
-        """Whether the backbone takes statistics over a batch in training."""
-        layers = (module for module in self.backbone.modules() if isinstance(module, _BatchNorm))
-        return not self._batch_norm_frozen and any(True for _ in layers)
+        """Whether the backbone has batch normalisation."""
+        return any(isinstance(module, _BatchNorm) for module in self.backbone.modules())
 
     def train(self, mode: bool = True) -> "LinearityIQA":
         """Training or evaluation mode; frozen batch normalisation stays in evaluation mode."""
@@ -158,7 +144,7 @@ class LinearityIQA(nn.Module):
 
     @cached_property
     def taps(self) -> tuple[TapGeometry, TapGeometry]:
-        """How the size of an image becomes that of the feature maps of stages 3 and 4."""
+        """Feature-map sizes of stages 3 and 4 as functions of the image size."""
         return measure(self.backbone)
 
 

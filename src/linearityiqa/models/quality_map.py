@@ -1,12 +1,12 @@
-"""Where in an image quality is lost: the fused head, asked of each neighbourhood of the feature maps.
+"""Quality maps: the fused head applied to each neighbourhood of the feature maps.
 
 The value of a cell is the score of an image whose every pooling window had the statistics of the cell's neighbourhood.
-So the map of an image that is alike everywhere is its score everywhere, and no gradient is needed: the map is a plain
-output of the network, on the same scale as the score (compare class activation maps: Zhou et al., CVPR 2016).
+So the map of a uniform image is its score everywhere, and needs no gradient: it is a plain output of the network, on
+the scale of the score (compare class activation maps: Zhou et al., CVPR 2016).
 """
 
 from itertools import islice
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -24,29 +24,19 @@ STAGE4_WINDOW = 3
 """Side of a neighbourhood on the maps of stage 4: at the usual stride of 32, about 100 pixels."""
 
 
-class ScoresAndMap(NamedTuple):
-    """Scores of images, each (N,), and their quality maps (N, h, w) on the scale of the fused score."""
-
-    scores: QualityScores[Tensor]
-    quality_map: Tensor
-
-
-def scores_and_map(network: LinearityIQA, images: Tensor) -> ScoresAndMap:
-    """Scores and quality maps of images, at little more than the price of the scores.
+def scores_and_map(network: LinearityIQA, images: Tensor) -> tuple[QualityScores[Tensor], Tensor]:
+    """Scores (N,) and quality maps (N, h, w) of images, at little more than the cost of the scores.
 
     Args:
         network: in evaluation mode.
-        images: RGB, normalised, shape (N, 3, H, W).
+        images: as for `LinearityIQA.forward`.
 
     Returns:
-        The scores of `network`, and maps of the size of its stage-4 feature maps.
-
-    Raises:
-        ImageTooSmallError: as `LinearityIQA.forward`.
+        The scores of `network`, and maps on the scale of the fused score, of the size of the stage-4 feature maps.
     """
     maps = network.feature_maps(images)
     pooled = network.pool_maps(maps, (images.shape[-2], images.shape[-1]))
-    return ScoresAndMap(network.score(pooled), local_scores(network, maps))
+    return network.score(pooled), local_scores(network, maps)
 
 
 def local_scores(network: LinearityIQA, maps: FeatureMaps) -> Tensor:
@@ -55,10 +45,7 @@ def local_scores(network: LinearityIQA, maps: FeatureMaps) -> Tensor:
     near3 = _neighbourhoods(maps.stage3, STAGE3_WINDOW, pool)
     near3 = [functional.interpolate(near, size=(height, width), mode="bilinear", align_corners=False) for near in near3]
     near4 = _neighbourhoods(maps.stage4, STAGE4_WINDOW, pool)
-    features = [
-        _reduced(network.stage3, near3, network.config.P6),
-        _reduced(network.stage4, near4, network.config.P7),
-    ]
+    features = _reduced(network.stage3, near3, network.config.P6), _reduced(network.stage4, near4, network.config.P7)
     scores: Tensor = network.fused(torch.cat(features, dim=1))
     return scores.reshape(-1, height, width)
 

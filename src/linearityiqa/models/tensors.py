@@ -1,4 +1,4 @@
-"""Read files of tensors without running anything that stands in them, and compare what they hold with a network."""
+"""Read files of tensors without running code in them, and compare their content with a network."""
 
 import re
 import struct
@@ -22,11 +22,7 @@ _ZIP_START, _PICKLE_START = b"PK\x03\x04", b"\x80"
 
 
 def file_kind(path: Path) -> Literal["safetensors", "torch"]:
-    """What a file of tensors is, by its first bytes.
-
-    Raises:
-        ModelFileError: missing, a folder, empty, unreadable, or of neither kind.
-    """
+    """The kind of a file of tensors, by its first bytes; ModelFileError if it cannot be read or is neither."""
     if path.is_dir():
         raise ModelFileError(f"{path} is a folder. Name the model file in it, such as {path / 'model.safetensors'}.")
     if not path.exists():
@@ -51,11 +47,7 @@ def file_kind(path: Path) -> Literal["safetensors", "torch"]:
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of a safetensors file.
-
-    Raises:
-        ModelFileError: truncated or damaged, or with a header of more than `MAX_HEADER_BYTES`.
-    """
+    """Tensors and metadata of a safetensors file; ModelFileError if it is damaged or its header too long."""
     try:
         with path.open("rb") as stream:
             (header_bytes,) = struct.unpack("<Q", stream.read(8))
@@ -71,7 +63,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def read_torch(path: Path) -> Any:
-    """What `torch.save` wrote: tensors, containers, numbers, strings and numpy's plain values, nothing else.
+    """Content of a `torch.save` file: tensors, containers, numbers, strings and numpy's plain values, nothing else.
 
     Raises:
         ModelFileError: truncated or damaged, or its pickle asks for anything that could run code.
@@ -124,12 +116,9 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
 
 
 def difference(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], *, extra_allowed: bool = False) -> str:
-    """In words, how the names and shapes of two state dicts differ; empty if they fit.
+    """In words, how a file's state dict differs from the expected one in names and shapes; empty if it fits.
 
-    Args:
-        expected: the network's tensors; counters of batches may be absent from the file, as in old checkpoints.
-        given: the file's tensors.
-        extra_allowed: the file may hold more than the network needs.
+    Counters of batches may be absent, as in old checkpoints; with `extra_allowed` the file may hold more.
     """
     missing = [name for name in expected if name not in given and not is_batch_counter(name)]
     extra = [] if extra_allowed else [name for name in given if name not in expected]

@@ -22,12 +22,7 @@ from linearityiqa.models.tensors import (
 
 
 def imagenet_file(architecture: str) -> Path:
-    """The file of torchvision's first ImageNet weights in torch's hub cache, fetched if it is not there yet.
-
-    Raises:
-        ConfigError: torchvision has none for this architecture.
-        ModelFileError: they cannot be fetched; names the file, and where to put it.
-    """
+    """The file of torchvision's first ImageNet weights in torch's hub cache, fetched if it is not there yet."""
     published = torchvision.models.get_model_weights(architecture)
     if "IMAGENET1K_V1" not in published.__members__:
         raise ConfigError(f"torchvision has no ImageNet weights (V1) for {architecture}: use --weights none or FILE")
@@ -56,22 +51,12 @@ def packaged_file(architecture: str) -> Path | None:
 
 
 def read_weights(path: Path, published_names: Mapping[str, str], backbone: nn.Module, what: str) -> dict[str, Tensor]:
-    """A state dict for `backbone` from a file.
+    """A state dict for `backbone` from a .pth or .safetensors file, or ModelFileError if that does not fit.
 
-    Args:
-        path: .pth or .safetensors: a state dict of the published network, with or without its classifier; of the
-            backbone alone; or a model file of this package.
-        published_names: key in the backbone -> key in the published network.
-        backbone: gives the expected shapes.
-        what: the architecture, for messages.
-
-    Raises:
-        ModelFileError: not such a file, or of another architecture.
+    The file holds a state dict of the published network, with or without its classifier; of the backbone alone; or a
+    model of this package. `published_names`: key in the backbone -> key in the published network.
     """
-    if file_kind(path) == "safetensors":
-        given, _ = read_safetensors(path)
-    else:
-        given = state_dict_in(read_torch(path), path)
+    given = read_safetensors(path)[0] if file_kind(path) == "safetensors" else state_dict_in(read_torch(path), path)
     # torchvision's DenseNet files of 2017 write norm.1 for norm1
     given = {
         re.sub(r"(denselayer\d+\.(?:norm|relu|conv))\.(\d)", r"\1\2", name): value for name, value in given.items()
@@ -109,7 +94,7 @@ _NOT_EXPANDING = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": 
 
 
 def _with_names_of_timm(given: Mapping[str, Tensor], published: Iterable[str]) -> dict[str, Tensor]:
-    """A state dict with the names of efficientnet_pytorch, which numbers blocks through, with those of timm."""
+    """Rename a state dict of efficientnet_pytorch, which numbers all blocks in one row, as timm does."""
     blocks = list(dict.fromkeys(found[0] for name in published if (found := re.match(r"blocks\.\d+\.\d+", name))))
     renamed = {}
     for key, value in given.items():

@@ -14,7 +14,7 @@ from linearityiqa.config import ModelConfig, ScoringDeviceConfig, TransformConfi
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation.device import place, prepare_device
 from linearityiqa.models import LinearityIQA, open_model
-from linearityiqa.models.fusion import fuse_batch_norm
+from linearityiqa.models.layout import fuse_batch_norm
 from linearityiqa.models.quality_map import scores_and_map
 from linearityiqa.models.tensors import file_kind
 from linearityiqa.quality import QualityScores

@@ -5,7 +5,6 @@ from linearityiqa.extras import require
 require("torch", "train")
 
 from linearityiqa.training.distributed import World  # noqa: E402 - after the check for torch
-from linearityiqa.training.outcome import RunResult  # noqa: E402
-from linearityiqa.training.run import train  # noqa: E402
+from linearityiqa.training.run import RunResult, train  # noqa: E402
 
 __all__ = ["RunResult", "World", "train"]

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from linearityiqa.config import CrossvalConfig, TrainConfig, run_folder, run_name, to_dict
 from linearityiqa.console import working
@@ -32,11 +31,11 @@ class SplitResult:
     Attributes:
         split: its number, which is the run's --exp_id.
         images: digest of the names of its test images, so that only like is compared with like.
-        train_images: how many images were trained on.
-        test_images: how many the figures are of.
+        train_images: number of training images.
+        test_images: number of test images.
         figures: SROCC, PLCC, KROCC and RMSE on the test images; None where one is not defined or the run diverged.
         folder: the run folder.
-        note: the sentence of a run that diverged.
+        note: the error message of a run that diverged.
     """
 
     split: int
@@ -75,37 +74,38 @@ class Crossvalidation:
         return sum(r.test_images for r in self.splits) / sum(r.train_images for r in self.splits)
 
 
+@working("cross-validation")
 def crossvalidate(config: CrossvalConfig) -> Crossvalidation:
     """Train and test on every split, and write `crossval.json` after each.
 
-    A split that is done is not trained again, and one that was stopped goes on. A database with a split of its own
+    A split that is done is not trained again, and one that was stopped is resumed. A database with a split of its own
     is split at random instead.
 
     Raises:
         LinearityIQAError: what `train` raises, but for a run that diverged, which is noted.
     """
-    with working("cross-validation"):
-        return _crossvalidate(config)
-
-
-def _crossvalidate(config: CrossvalConfig) -> Crossvalidation:
     base = _with_random_splits(config.train)
-    folder = _folder(config.train)
+    folder = config.train.run.output or config.train.run.log_dir / f"crossval-{run_name(config.train)}"
     results: list[SplitResult] = []
     for split in range(config.splits):
-        run = _run_of(base, split, config.train.run.output)
+        run = _run_of(base, split)
         logger.info("split %d of 0..%d: %s", split, config.splits - 1, run_folder(run))
-        results.append(_result_of(run, split))
-        done = Crossvalidation(run_name(base), _open(base).name, tuple(results), folder)
-        _write(done, config)
+        database = _open(run)
+        results.append(_result_of(run, database))
+        done = Crossvalidation(run_name(base), database.name, tuple(results), folder)
+        content = {
+            "format": FORMAT,
+            "name": done.name,
+            "database": done.database,
+            "options": to_dict(config.train),
+            "splits": [vars(result) for result in done.splits],
+        }
+        write_text(folder / FILE, json.dumps(content, indent=2) + "\n")
     return done
 
 
 def read_crossvalidation(path: Path) -> Crossvalidation:
-    """The results that an earlier `crossvalidate` wrote.
-
-    Args:
-        path: its folder, or the `crossval.json` in it.
+    """Read the results of an earlier `crossvalidate` from its folder, or from the `crossval.json` in it.
 
     Raises:
         DataError: the file is missing, too large, or not of this format.
@@ -119,20 +119,16 @@ def read_crossvalidation(path: Path) -> Crossvalidation:
             raise ValueError("it was written by another version")
         splits = tuple(SplitResult(**result) for result in content["splits"])
         for result in splits:
-            _require_figures(result)
+            counts = (result.split, result.train_images, result.test_images)
+            if not all(type(count) is int and count >= 0 for count in counts) or result.train_images == 0:
+                raise ValueError("a count is not a whole number")
+            if not all(value is None or isinstance(value, int | float) for value in result.figures.values()):
+                raise ValueError("a figure is not a number")
         return Crossvalidation(str(content["name"]), str(content["database"]), splits, file.parent)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as cause:
         raise DataError(
             f"cannot read the cross-validation {file}: {cause}. Name the folder that linearityiqa crossval printed."
         ) from cause
-
-
-def _require_figures(result: SplitResult) -> None:
-    counts = (result.split, result.train_images, result.test_images)
-    if not all(type(count) is int and count >= 0 for count in counts) or result.train_images == 0:
-        raise ValueError("a count is not a whole number")
-    if not all(value is None or isinstance(value, int | float) for value in result.figures.values()):
-        raise ValueError("a figure is not a number")
 
 
 def paired_values(ours: Crossvalidation, other: Crossvalidation, metric: str) -> Iterator[tuple[int, float, float]]:
@@ -156,25 +152,18 @@ def paired_values(ours: Crossvalidation, other: Crossvalidation, metric: str) ->
             yield result.split, a, b
 
 
-def _with_random_splits(train_config: TrainConfig) -> TrainConfig:
-    """The options with `resplit` where every split would else be the same."""
-    first, second = (_open(_run_of(train_config, split, None)) for split in (0, 1))
-    if train_config.data.resplit or _test_names(first) != _test_names(second):
-        return train_config
+def _with_random_splits(base: TrainConfig) -> TrainConfig:
+    """The options with `resplit` if all splits would be the same without it."""
+    first, second = (_open(_run_of(base, split)) for split in (0, 1))
+    if base.data.resplit or _test_names(first) != _test_names(second):
+        return base
     logger.info("%s has a split of its own: references are split at random instead", first.name)
-    return replace(train_config, data=replace(train_config.data, resplit=True))
+    return replace(base, data=replace(base.data, resplit=True))
 
 
-def _run_of(base: TrainConfig, split: int, output: Path | None) -> TrainConfig:
-    return replace(
-        base,
-        data=replace(base.data, exp_id=split),
-        run=replace(base.run, output=None if output is None else output / f"split-{split}"),
-    )
-
-
-def _folder(base: TrainConfig) -> Path:
-    return base.run.output or base.run.log_dir / f"crossval-{run_name(base)}"
+def _run_of(base: TrainConfig, split: int) -> TrainConfig:
+    output = None if base.run.output is None else base.run.output / f"split-{split}"
+    return replace(base, data=replace(base.data, exp_id=split), run=replace(base.run, output=output))
 
 
 def _open(config: TrainConfig) -> Database:
@@ -182,12 +171,10 @@ def _open(config: TrainConfig) -> Database:
 
 
 def _test_names(database: Database) -> list[str]:
-    part = "test" if len(database.splits["test"]) else "val"
-    return sorted(database.split(part).names)  # type: ignore[arg-type]
+    return sorted(database.split("test" if len(database.splits["test"]) else "val").names)
 
 
-def _result_of(run: TrainConfig, split: int) -> SplitResult:
-    database = _open(run)
+def _result_of(run: TrainConfig, database: Database) -> SplitResult:
     names = _test_names(database)
     figures: dict[str, float | None] = dict.fromkeys(METRICS)
     note = ""
@@ -196,10 +183,10 @@ def _result_of(run: TrainConfig, split: int) -> SplitResult:
         found = results["splits"][results["reported_split"]]["fused"]
         figures = {metric: found[metric] for metric in METRICS}
     except DivergedError as end:
-        logger.warning("split %d diverged: %s", split, end)
+        logger.warning("split %d diverged: %s", run.data.exp_id, end)
         note = str(end)
     return SplitResult(
-        split=split,
+        split=run.data.exp_id,
         images=hashlib.sha256("\n".join(names).encode("utf-8", "surrogatepass")).hexdigest(),
         train_images=len(database.split("train")),
         test_images=len(names),
@@ -207,14 +194,3 @@ def _result_of(run: TrainConfig, split: int) -> SplitResult:
         folder=str(run_folder(run)),
         note=note,
     )
-
-
-def _write(done: Crossvalidation, config: CrossvalConfig) -> None:
-    content: dict[str, Any] = {
-        "format": FORMAT,
-        "name": done.name,
-        "database": done.database,
-        "options": to_dict(config.train),
-        "splits": [vars(result) for result in done.splits],
-    }
-    write_text(done.folder / FILE, json.dumps(content, indent=2) + "\n")

@@ -1,9 +1,8 @@
-"""Several processes that train one network: how they start, and what they tell each other.
+"""Several processes, started by torchrun, that train one network: how they meet, and what they exchange.
 
-torchrun starts one process for each GPU and says in environment variables which is which. All of them go through the
-same steps; each computes the backbone on its share of the images of every batch, and then the heads and the loss on
-the features of the whole batch. So the loss, and batch normalisation in the heads, are those of one process, and the
-gradient of the backbone is the sum of the shares' gradients.
+Each computes the backbone on its share of the images of every batch, then the heads and the loss on the features of
+the whole batch. So the loss, and batch normalisation in the heads, are those of one process, and the gradient of the
+backbone is the sum of the shares' gradients.
 """
 
 import contextlib
@@ -11,24 +10,30 @@ import functools
 import gc
 import logging
 import os
+import time
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 
-from linearityiqa.data.loading.samplers import Shares, TrainingBatches
 from linearityiqa.errors import ConfigError, TrainingError
-from linearityiqa.training.rendezvous import TIMEOUT, common_store, meet
+
+TIMEOUT = timedelta(minutes=30)
+"""Longest wait for another process; then the run fails."""
+SECONDS_BETWEEN_LOOKS = 0.05
 
 
 @dataclass(frozen=True)
 class World:
     """The processes of a run, as one of them sees them; alone, every method gives its argument back at once.
 
-    The methods are collective: each process of the run must call them, and in the same order.
+    `gather`, `all_reduce_max` and `from_main` are collective: each process must call them, in the same order.
 
     Attributes:
         rank: number of this process; process 0 alone writes files.
@@ -46,26 +51,22 @@ class World:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "World":
-        """The processes that torchrun has started, or this one alone.
-
-        Raises:
-            ConfigError: variables that contradict each other.
-        """
-        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT")
+        """The processes that torchrun has started, or this one; ConfigError if variables contradict each other."""
         address = ("MASTER_ADDR", "MASTER_PORT")
+        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT", *address)
         try:
-            size = int(environment.get("WORLD_SIZE", "1"))
+            size = int(environment.get("WORLD_SIZE", 1))
             if size == 1:
                 return cls()
             rank = int(environment["RANK"])
-            defaults = (str(rank), str(size), str(rank), str(size), "0")
-            world = cls(*(int(environment.get(name, default)) for name, default in zip(names, defaults, strict=True)))
-            if not all(map(environment.get, address)) or not (
-                0 <= world.rank < world.size and 0 <= world.local_rank < world.local_size <= world.size
-            ):
+            local_rank = int(environment.get("LOCAL_RANK", rank))
+            local_size = int(environment.get("LOCAL_WORLD_SIZE", size))
+            complete = all(map(environment.get, address))
+            if not (complete and 0 <= rank < size and 0 <= local_rank < local_size <= size):
                 raise ValueError
+            world = cls(rank, size, local_rank, local_size, int(environment.get("TORCHELASTIC_RESTART_COUNT", 0)))
         except (KeyError, ValueError) as cause:
-            found = ", ".join(f"{name}={environment[name]}" for name in (*names, *address) if name in environment)
+            found = ", ".join(f"{name}={environment[name]}" for name in names if name in environment)
             raise ConfigError(
                 f"the environment variables {found} name no process of a run. Start several processes with torchrun; "
                 "for one, unset WORLD_SIZE."
@@ -78,11 +79,7 @@ class World:
         return self.rank == 0
 
     def device_name(self, name: str) -> str:
-        """The device of this process, where the user asks for `name`.
-
-        Raises:
-            ConfigError: there are fewer GPUs here than processes, or all would share one device.
-        """
+        """The device of this process, where the user asks for `name`; ConfigError if processes would share a device."""
         if self.size == 1 or name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
             return name
         if name not in ("auto", "cuda"):
@@ -95,19 +92,15 @@ class World:
             )
         return f"cuda:{self.local_rank}"
 
-    def shares(self, batches: TrainingBatches) -> Shares:
-        """This process's share of every batch."""
-        return Shares(batches, self.rank, self.size)
-
     def own_seed(self, seed: int) -> int:
-        """A seed of what a process draws for itself, such as dropout; process 0 takes that of the run."""
+        """The seed of what this process draws for itself, such as dropout; process 0 takes that of the run."""
         return seed if self.is_main else int(np.random.SeedSequence([seed, self.rank]).generate_state(1, np.uint64)[0])
 
     def gather(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """The rows that all processes hold, in the order of their ranks.
+        """The rows of all processes, in the order of their ranks.
 
-        Gradients flow to this process's own rows only: where each process computes the same loss of all rows, the sum
-        over the processes of what then reaches a parameter is the gradient of that loss.
+        Gradients flow to this process's own rows only: if each process computes the same loss of all rows, a
+        parameter's gradients add up to that of the loss.
 
         Args:
             tensors: each of shape (N, ...), with the same N here, which may differ between processes and be 0.
@@ -120,7 +113,7 @@ class World:
             return tuple(self._rows_of_all(rows, [int(size) for size in sizes]) for rows in tensors)
 
     def all_reduce_max(self, *numbers: float) -> tuple[float, ...]:
-        """The largest that any process gives, for each of the numbers."""
+        """The maximum of each number over the processes."""
         if self.size == 1:
             return numbers
         values = torch.tensor(numbers, dtype=torch.float64)
@@ -129,17 +122,13 @@ class World:
         return tuple(values.tolist())
 
     def from_main(self, content: bytes) -> bytes:
-        """What process 0 gives; what the others give does not matter."""
+        """The content that process 0 gives; that of the others is ignored."""
         if self.size == 1:
             return content
-        length = torch.tensor([len(content)])
+        contents = [content]
         with answered():
-            dist.broadcast(length, src=0)
-            values = torch.empty(int(length), dtype=torch.uint8)
-            if self.is_main:
-                values = torch.frombuffer(bytearray(content), dtype=torch.uint8)
-            dist.broadcast(values, src=0)
-        return content if self.is_main else values.numpy().tobytes()
+            dist.broadcast_object_list(contents, src=0, device=torch.device("cpu"))
+        return contents[0]
 
     def _rows_of_all(self, rows: torch.Tensor, sizes: list[int]) -> torch.Tensor:
         padded = rows.new_zeros(max(sizes), *rows.shape[1:])  # gloo wants equal shapes
@@ -150,10 +139,6 @@ class World:
         pieces[self.rank] = rows
         return torch.cat(pieces)
 
-    def wait(self) -> None:
-        """Go on when all processes have come here."""
-        self.all_reduce_max(0.0)
-
 
 ALONE = World()
 """A run of one process."""
@@ -161,13 +146,10 @@ ALONE = World()
 
 @contextlib.contextmanager
 def open_world(device: str) -> Iterator[World]:
-    """The processes of this run, connected for as long as the block lasts.
-
-    Args:
-        device: the device that the user asks for.
+    """Connect the processes of this run for the block, on the device that the user asks for.
 
     Raises:
-        ConfigError: variables of torchrun that contradict each other, or a device that is not to be had.
+        ConfigError: variables of torchrun that contradict each other, or a device that is not available.
         TrainingError: the other processes do not answer.
     """
     world = World.from_environment()
@@ -179,7 +161,7 @@ def open_world(device: str) -> Iterator[World]:
         torch.cuda.set_device(world.local_rank)
     with answered():
         world = replace(world, restarts=max(world.restarts, _earlier_starts(world)))
-        store = PrefixStore(meet(common_store(), world.rank, world.size), common_store())
+        store = PrefixStore(meet(_common_store(), world.rank, world.size), _common_store())
         # gloo beside NCCL: what is said about the run stays on the CPU and waits for no GPU
         backends = "cpu:gloo,cuda:nccl" if gpu else "gloo"
         dist.init_process_group(backends, store=store, rank=world.rank, world_size=world.size, timeout=TIMEOUT)
@@ -190,7 +172,7 @@ def open_world(device: str) -> Iterator[World]:
     completed = False
     try:
         yield world
-        world.wait()
+        world.all_reduce_max(0.0)  # waits for all
         completed = True
     finally:
         notices.setLevel(level)
@@ -202,14 +184,45 @@ def open_world(device: str) -> Iterator[World]:
 
 
 @functools.cache
+def _common_store() -> Store:
+    """The store that torchrun, or process 0, keeps for all; kept as long as this process lives."""
+    store: Store
+    store, _, _ = next(rendezvous("env://", timeout=TIMEOUT))
+    return PrefixStore("linearityiqa", store)
+
+
+def meet(store: Store, rank: int, size: int) -> str:
+    """A new name that the `size` processes now alive agree on in a common store; TrainingError if some do not come.
+
+    torchrun may hand processes that it has restarted the store of those before them (torch 2.15 does), in which they
+    would find the addresses of the dead and wait for ever; and torchrun on another machine may count other restarts.
+    Therefore each process leaves a word that is new, process 0 proposes a name made of the words it finds, and a name
+    is taken when all whose words are in it have agreed, which the dead do not.
+    """
+    word = uuid.uuid4().hex
+    store.set(f"word of {rank}", word)
+    deadline = time.monotonic() + TIMEOUT.total_seconds()
+    while time.monotonic() < deadline:
+        if rank == 0:
+            store.set("proposal", "-".join(store.get(f"word of {other}").decode() for other in range(size)))
+        name = store.get("proposal").decode()
+        if word in name:
+            store.set(f"{name} {rank}", "agreed")
+            if store.check([f"{name} {other}" for other in range(size)]):
+                return name
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    raise TrainingError(f"of the {size} processes of this run some have not come. Start all of them again.")
+
+
+@functools.cache
 def _earlier_starts(world: World) -> int:
     """Starts that process 0 finds in the store: torchrun does not count those for another machine's sake."""
-    return common_store().add("starts of process 0", int(world.is_main)) - 1
+    return _common_store().add("starts of process 0", int(world.is_main)) - 1
 
 
 @contextlib.contextmanager
 def answered() -> Iterator[None]:
-    """Failures to reach the other processes as one sentence."""
+    """Turn a failure to reach the other processes into one sentence."""
     try:
         yield
     except torch.OutOfMemoryError:

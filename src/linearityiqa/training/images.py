@@ -1,24 +1,54 @@
-"""The images of a run: which are trained on, and which the network is tested on."""
+"""The images of a run, and the scale of their labels: which are trained on, and which the network is tested on."""
 
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from linearityiqa.config import TrainConfig
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from linearityiqa.config import OptimiserConfig, TrainConfig
 from linearityiqa.data.databases.opening import open_databases
 from linearityiqa.data.databases.table import Database, ImageTable
 from linearityiqa.data.loading.augmentation import Augmentation
 from linearityiqa.data.loading.dataset import ImageDataset, MixedDataset, open_images, require_equal_sizes
 from linearityiqa.data.loading.pixelcache import Decoding
-from linearityiqa.training.optimisation import LabelScaling
+from linearityiqa.errors import DataError
 
 logger = logging.getLogger(__name__)
 
 Part = Literal["train", "val", "test"]
+Labels = TypeVar("Labels", torch.Tensor, NDArray[np.float64])
 DEBUG_BATCHES = 5
 DEBUG_IMAGES = 5
+
+
+@dataclass(frozen=True)
+class LabelScaling:
+    """Standardisation of the MOS for the loss: (mos - mean) / deviation."""
+
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    @classmethod
+    def of(cls, config: OptimiserConfig, training_mos: NDArray[np.float64]) -> "LabelScaling":
+        """The scaling that `label_scale` asks for, from the training set alone.
+
+        Raises:
+            DataError: all training images have the same MOS, so there is nothing to standardise (or to learn).
+        """
+        if config.label_scale == "given":
+            return cls()
+        deviation = float(training_mos.std())
+        if deviation == 0:
+            raise DataError("all training images have the same MOS: there is nothing to learn. Check the labels.")
+        return cls(float(training_mos.mean()), deviation)
+
+    def __call__(self, mos: Labels) -> Labels:
+        """The labels as the loss sees them."""
+        return (mos - self.mean) / self.deviation
 
 
 @dataclass(frozen=True)
@@ -51,23 +81,32 @@ class RunImages:
     @property
     def facts(self) -> dict[str, Any]:
         """The labels and splits that the run's state belongs to."""
-        first, *others = (_facts(database) for database in self.databases)
+        first, *others = (
+            {
+                "names": database.table.names,
+                "mos": database.table.mos.tolist(),
+                "splits": {part: rows.tolist() for part, rows in database.splits.items()},
+            }
+            for database in self.databases
+        )
         return {**first, **({"more": others} if others else {})}
 
 
 def open_run_images(config: TrainConfig, *, workers: int) -> RunImages:
-    """Open the databases of a run, and the caches of their images.
-
-    Args:
-        config: the configuration of the run.
-        workers: processes that decode images.
+    """Open the databases of a run, and the caches of their images, which so many processes decode.
 
     Raises:
         DataError: a label or an image is missing or malformed, images of one batch differ in size, or a cache cannot
             be made.
     """
-    databases = open_databases(config.data, config.optimiser.seed)
-    tables = _tables(databases[0])
+    options = config.optimiser
+    databases = open_databases(config.data, options.seed)
+    first = databases[0]
+    tables: dict[Part, ImageTable] = {"train": first.split("train"), "val": first.split("val")}
+    if len(first.splits["test"]):
+        tables["test"] = first.split("test")
+    else:
+        logger.warning("%s has no test split: the best epoch is reported on the validation set only", first.name)
     training_tables = [tables["train"], *(database.split("train") for database in databases[1:])]
     opened = [
         open_images(
@@ -80,51 +119,26 @@ def open_run_images(config: TrainConfig, *, workers: int) -> RunImages:
         )
         for database in databases
     ]
-    labels = LabelScaling.of(config.optimiser, tables["train"].mos)
-    if len(databases) > 1:
-        training_tables, labels = [_scaled(config, table) for table in training_tables], LabelScaling()
-    parts = [_training_set(config, images, table) for images, table in zip(opened, training_tables, strict=True)]
-    names = [database.name for database in databases]
+    labels = LabelScaling.of(options, tables["train"].mos)
+    if len(databases) > 1:  # each database's MOS on a scale of its own
+        training_tables = [
+            replace(table, mos=LabelScaling.of(options, table.mos)(table.mos)) for table in training_tables
+        ]
+        labels = LabelScaling()
+    augmentation = Augmentation(config.augmentation) if config.augmentation.augmentation else None
+    parts = [
+        images(table, augmentation=augmentation, seed=options.seed)
+        for images, table in zip(opened, training_tables, strict=True)
+    ]
+    if options.batch_size > 1:  # batches of one image may differ in size, accumulated exactly or not
+        for part in parts:
+            require_equal_sizes(part)
+    if config.run.debug:
+        images_kept = {"train": DEBUG_BATCHES * options.batch_size, "val": DEBUG_IMAGES, "test": DEBUG_IMAGES}
+        tables = {part: table.head(images_kept[part]) for part, table in tables.items()}
     return RunImages(
         databases=tuple(databases),
-        training=parts[0] if len(parts) == 1 else MixedDataset(names, parts),
-        datasets={part: opened[0](table) for part, table in _shortened(config, tables).items()},
+        training=parts[0] if len(parts) == 1 else MixedDataset([database.name for database in databases], parts),
+        datasets={part: opened[0](table) for part, table in tables.items()},
         labels=labels,
     )
-
-
-def _scaled(config: TrainConfig, table: ImageTable) -> ImageTable:
-    """A training set with the MOS that the loss sees, each database's on a scale of its own."""
-    return replace(table, mos=LabelScaling.of(config.optimiser, table.mos)(table.mos))
-
-
-def _training_set(config: TrainConfig, images: partial[ImageDataset], table: ImageTable) -> ImageDataset:
-    augmentation = Augmentation(config.augmentation) if config.augmentation.augmentation else None
-    training = images(table, augmentation=augmentation, seed=config.optimiser.seed)
-    if config.optimiser.batch_size > 1:  # batches of one image may differ in size, accumulated exactly or not
-        require_equal_sizes(training)
-    return training
-
-
-def _tables(database: Database) -> dict[Part, ImageTable]:
-    tables: dict[Part, ImageTable] = {"train": database.split("train"), "val": database.split("val")}
-    if len(database.splits["test"]):
-        tables["test"] = database.split("test")
-    else:
-        logger.warning("%s has no test split: the best epoch is reported on the validation set only", database.name)
-    return tables
-
-
-def _shortened(config: TrainConfig, tables: Mapping[Part, ImageTable]) -> Mapping[Part, ImageTable]:
-    if not config.run.debug:
-        return tables
-    images = {"train": DEBUG_BATCHES * config.optimiser.batch_size, "val": DEBUG_IMAGES, "test": DEBUG_IMAGES}
-    return {part: table.head(images[part]) for part, table in tables.items()}
-
-
-def _facts(database: Database) -> dict[str, Any]:
-    return {
-        "names": database.table.names,
-        "mos": database.table.mos.tolist(),
-        "splits": {part: rows.tolist() for part, rows in database.splits.items()},
-    }

@@ -1,31 +1,23 @@
-"""Optimiser, learning rate as a function of how far a run is (there is no state of a schedule), scale of the labels."""
+"""Optimiser, average of the weights, and learning rate as a function of how far a run is (a schedule has no state)."""
 
-from dataclasses import dataclass
+import copy
 from math import cos, pi
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import nn
 
 from linearityiqa.config import OptimiserConfig
-from linearityiqa.errors import DataError
 from linearityiqa.models import LinearityIQA
 
 SGD_MOMENTUM = 0.9
-
-Opinions = TypeVar("Opinions", torch.Tensor, NDArray[np.float64])
 
 
 def build_optimizer(network: LinearityIQA, config: OptimiserConfig) -> torch.optim.Optimizer:
     """The optimiser: heads at the learning rate, backbone at `ft_lr_ratio` of it.
 
     With `ft_lr_ratio` 0 the backbone's parameters are frozen and left out; its batch-norm statistics still move.
-    AdamW has two groups of each, since biases and normalisation layers do not decay.
-
-    Args:
-        network: the network, on its device.
-        config: which optimiser, and its options.
+    AdamW has two groups of each, since biases and normalisation layers do not decay. The network is on its device.
     """
     groups = _groups(list(network.head_parameters()), config.learning_rate, config)
     backbone = list(network.backbone_parameters())
@@ -50,8 +42,7 @@ def build_optimizer(network: LinearityIQA, config: OptimiserConfig) -> torch.opt
 def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Set an optimiser to a saved state, with every moment in the memory layout that its parameter has here.
 
-    The fused kernels go over a parameter and its moments as they lie in memory: in the layout of another machine, or
-    of other options, the moments would be taken for those of other weights.
+    Fused kernels read a parameter and its moments in memory order: a moment in another layout would meet other weights.
     """
     optimizer.load_state_dict(state)
     for parameter, moments in optimizer.state.items():
@@ -68,52 +59,48 @@ def _groups(parameters: list[torch.nn.Parameter], rate: float, config: Optimiser
     return [{"params": weights, "lr": rate}, {"params": others, "lr": rate, "weight_decay": 0.0}]
 
 
-@dataclass(frozen=True)
-class LabelScaling:
-    """What is subtracted from the MOS, and what it is then divided by, before the loss sees it."""
+class WeightAverage:
+    """A copy of a network whose weights follow those under training: average = decay * average + (1 - decay) * weights.
 
-    mean: float = 0.0
-    deviation: float = 1.0
+    The running statistics of batch normalisation are averaged alike; counters are copied. After n updates the decay is
+    at most n / (n + 9), so that the average soon forgets the random values that the heads start from.
+    """
 
-    @classmethod
-    def of(cls, config: OptimiserConfig, training_mos: NDArray[np.float64]) -> "LabelScaling":
-        """The scaling that `label_scale` asks for, from the training set alone.
+    def __init__(self, network: LinearityIQA, decay: float) -> None:
+        self.decay = decay
+        self.updates = 0
+        self.network = copy.deepcopy(network).requires_grad_(False).eval()
 
-        Raises:
-            DataError: all training images have the same MOS, so there is nothing to standardise (or to learn).
-        """
-        if config.label_scale == "given":
-            return cls()
-        deviation = float(training_mos.std())
-        if deviation == 0:
-            raise DataError("all training images have the same MOS: there is nothing to learn. Check the labels.")
-        return cls(float(training_mos.mean()), deviation)
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Follow the network by one update."""
+        self.updates += 1
+        decay = min(self.decay, self.updates / (self.updates + 9))
+        mine, theirs = self.network.state_dict(), network.state_dict()
+        averaged = [name for name, value in mine.items() if value.is_floating_point()]
+        torch._foreach_lerp_([mine[name] for name in averaged], [theirs[name] for name in averaged], 1 - decay)
+        for name in mine.keys() - averaged:
+            mine[name].copy_(theirs[name])
 
-    def __call__(self, mos: Opinions) -> Opinions:
-        """The labels as the loss sees them."""
-        return (mos - self.mean) / self.deviation
+    def state_dict(self) -> dict[str, Any]:
+        """Averaged weights and number of updates, for a resumed run."""
+        return {"updates": self.updates, "network": self.network.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Resume from what `state_dict` gave."""
+        self.updates = state["updates"]
+        self.network.load_state_dict(state["network"])
 
 
 class Schedule:
-    """Sets the learning rates of an optimiser before each of its updates.
-
-    Args:
-        optimizer: its groups' learning rates are those that the schedule starts from.
-        config: which schedule.
-        batches_per_epoch: batches of an epoch.
-    """
+    """Sets the learning rates of an optimiser before each of its updates, from those that its groups have now."""
 
     def __init__(self, optimizer: torch.optim.Optimizer, config: OptimiserConfig, batches_per_epoch: int) -> None:
         self.optimizer, self.config, self.batches_per_epoch = optimizer, config, batches_per_epoch
         self._initial = [float(group["lr"]) for group in optimizer.param_groups]
 
     def set(self, epoch: int, batches_done: int) -> None:
-        """Set the learning rates for the next update.
-
-        Args:
-            epoch: the epoch under way, from 1.
-            batches_done: batches of this epoch before the update.
-        """
+        """Set the learning rates for the update of `epoch`, from 1, that follows so many of its batches."""
         share_done = batches_done / self.batches_per_epoch
         share_next = min(self.config.accumulation_steps / self.batches_per_epoch, 1 - share_done)
         for group, initial in zip(self.optimizer.param_groups, self._initial, strict=True):
@@ -125,9 +112,9 @@ def learning_rate(config: OptimiserConfig, initial: float, epochs_done: float, e
 
     Args:
         config: schedule, warm-up, decay and epochs.
-        initial: learning rate without either.
+        initial: learning rate before any of them.
         epochs_done: passes over the training set before the update; 1.5 is the middle of the second epoch.
-        epochs_next: what the update adds to them: the warm-up ends with an update, and its first is not at 0.
+        epochs_next: passes that the update adds: the warm-up ends with an update, and its first is not at 0.
 
     >>> [learning_rate(OptimiserConfig(schedule="cosine", epochs=2), 1.0, done, 0.5) for done in (0.0, 1.0)]
     [1.0, 0.5]

@@ -23,8 +23,8 @@ class Precision:
     Attributes:
         name: what is recorded, e.g. ``float32`` or ``bfloat16``.
         autocast: makes the context of a forward pass in training.
-        evaluation: makes that of one in evaluation: float32 on a CPU, where it is what scoring computes in.
-        scaler: scales losses so that float16 gradients do not vanish; passes everything through otherwise.
+        evaluation: the same in evaluation: float32 on a CPU, as in scoring.
+        scaler: scales losses so that float16 gradients do not vanish; does nothing for other types.
     """
 
     name: str
@@ -48,7 +48,7 @@ def choose_precision(config: OptimiserConfig, device: torch.device) -> Precision
 
 
 def arithmetic_of(precision: Precision, device: torch.device) -> str:
-    """In words, what else than the options decides how a run rounds: the same words, the same bits."""
+    """Precision, device and version of torch, on which roundings depend: the same words mean the same bits."""
     if device.type == "cpu":
         where = f"cpu ({torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads)"
     else:
@@ -63,8 +63,7 @@ def cpu_computes_bfloat16() -> bool:
     """
     if not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
         return False
-    get_capabilities = getattr(torch.cpu, "get_capabilities", dict)
-    capabilities: dict[str, Any] = get_capabilities()
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
@@ -91,33 +90,27 @@ def keep_depthwise_in_float32(network: nn.Module) -> None:
 
 
 def choose_layout(network: nn.Module, precision: Precision, device: torch.device, *, blocked: bool = True) -> Layout:
-    """How images, kernels and maps lie in memory while the network is trained (docs/decisions.md has the figures).
+    """The memory layout in which a network trains fastest (docs/decisions.md has the figures).
 
-    In float32 a CPU is fastest in oneDNN's own blocks. Where they are not to be had, channels-last is faster for 1 x 1
-    and grouped kernels, and slower in the backward pass of wide dense ones. Mixed precision wants channels-last.
-
-    Args:
-        network: what is trained, with a `backbone`.
-        precision: of its forward passes.
-        device: where it is.
-        blocked: whether it may compute in blocks: not if it is compiled, or its batch normalisation frozen.
+    In float32 a CPU is fastest in oneDNN's own blocks (not used without `blocked`: if the network is compiled, or its
+    batch normalisation frozen). Where these are missing, channels-last is faster for 1 x 1 and grouped kernels, and
+    slower in the backward pass of wide dense ones. Mixed precision wants channels-last.
     """
+    if precision.name != "float32":
+        return Layout.CHANNELS_LAST
     if device.type != "cpu":
-        last = precision.name != "float32" or torch.backends.cudnn.allow_tf32
-    elif precision.name != "float32":
-        last = True
-    elif blocked and precision.name == "float32" and can_be_blocked(network.get_submodule("backbone")):
+        return Layout.CHANNELS_LAST if torch.backends.cudnn.allow_tf32 else Layout.USUAL
+    if blocked and can_be_blocked(network.get_submodule("backbone")):
         return Layout.BLOCKED
-    else:
-        convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
-        sizes = {module: module.weight.numel() for module in convolutions}
-        dense = [module for module in convolutions if module.groups == 1 and max(module.kernel_size) > 1]
-        last = sum(sizes[module] for module in dense) < DENSE_SHARE * sum(sizes.values())
-    return Layout.CHANNELS_LAST if last else Layout.USUAL
+    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    sizes = {module: module.weight.numel() for module in convolutions}
+    dense = [module for module in convolutions if module.groups == 1 and max(module.kernel_size) > 1]
+    mostly_dense = sum(sizes[module] for module in dense) >= DENSE_SHARE * sum(sizes.values())
+    return Layout.USUAL if mostly_dense else Layout.CHANNELS_LAST
 
 
 def make_deterministic(seed: int, *, randomness: bool) -> None:
-    """Seed torch's generators; unless `randomness`, allow deterministic algorithms only, and float32 that is float32.
+    """Seed torch's generators, and allow deterministic algorithms and true float32 only.
 
     With `randomness`, a GPU tries out which algorithms are fastest, and rounds float32 factors to TF32.
     """

@@ -2,30 +2,56 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 
-from linearityiqa.config import TrainConfig, run_folder, runfiles, to_dict
+from linearityiqa.config import DeviceConfig, RunConfig, TrainConfig, run_folder, run_name, runfiles, to_dict
 from linearityiqa.console import working
+from linearityiqa.data.databases.table import Database
 from linearityiqa.errors import DataError, DivergedError, TrainingError
+from linearityiqa.evaluation import Evaluation, evaluate, results_of, write_authors_npy, write_predictions_csv
 from linearityiqa.files import write_text
+from linearityiqa.mapping import LinearMapping
+from linearityiqa.models import save_model
+from linearityiqa.quality import QualityScores
+from linearityiqa.record import MAX_DIGESTS, ImageDigests, ModelRecord, SeenImages
 from linearityiqa.training.distributed import World, open_world
-from linearityiqa.training.initial import described_by_initial_model
-from linearityiqa.training.outcome import RunResult, finish
-from linearityiqa.training.runlog import NoLog, RunLog
-from linearityiqa.training.session import Session, open_session
+from linearityiqa.training.runlog import RunLog
+from linearityiqa.training.session import Session, described_by_initial_model, open_session
 from linearityiqa.training.state import RunState, exclusive
 from linearityiqa.training.stopping import StopRequest
 from linearityiqa.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
+RECORDED_FIGURES = ("SROCC", "PLCC", "RMSE")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run: its folder, and what results.json says."""
+
+    folder: Path
+    results: dict[str, Any]
+
+    @property
+    def model_file(self) -> Path:
+        """The model of the best epoch."""
+        return self.folder / runfiles.MODEL
+
+    def figure(self, split: str, name: str) -> float:
+        """A figure of the fused head, e.g. SROCC on the test split; nan where it is not defined or not known."""
+        value = self.results["splits"].get(split, {}).get("fused", {}).get(name)
+        return float("nan") if value is None else float(value)
+
 
 def train(config: TrainConfig) -> RunResult:
-    """Train, or go on training, the run that `config` describes, and test its best epoch.
+    """Train, or resume training, the run that `config` describes, and test its best epoch.
 
     The run folder is a function of the options. A run that was stopped there goes on from its saved state and ends
     in the same bits as an undisturbed one; a finished one gives its results again. Under torchrun every process calls
@@ -49,62 +75,64 @@ def train(config: TrainConfig) -> RunResult:
 def _train(config: TrainConfig, world: World, stop: StopRequest) -> RunResult:
     folder = run_folder(config)
     fresh = config.run.fresh and not world.restarts
-
-    resuming, finished = map(bool, world.from_main(_found(folder, fresh) if world.is_main else b""))
-    here = _in_process(config, world, cache=not finished)  # else there is hardly anything left to decode
+    # process 0 alone need have the folder: whether there is a state to resume, and results of a run that is finished
+    found = [not fresh and (folder / runfiles.STATE).exists(), (folder / runfiles.RESULTS).exists()]
+    resuming, finished = map(bool, world.from_main(bytes([found[0], all(found)])))
+    # this process's own device; nothing is decoded into a cache where there is hardly anything left to decode
+    device = replace(config.device, device=world.device_name(config.device.device))
+    here = replace(
+        config,
+        device=replace(device, cache="none") if finished else device,
+        run=replace(config.run, pbar=config.run.pbar and world.is_main),
+    )
     with working("opening the database and the network"):
         session = open_session(here, resuming=resuming, world=world, stop=stop)
-    state = RunState.load(folder, session.fingerprint, world) if resuming else None
-    if state is not None and state.phase == "finished":
+    state = RunState.load(folder, session.fingerprint, world) if resuming else RunState(session.fingerprint)
+    if state.phase == "finished":
         results = world.from_main((folder / runfiles.RESULTS).read_bytes() if world.is_main else b"")
         return RunResult(folder, json.loads(results))
+    log = None
     if world.is_main:
-        if fresh:  # not before it is known that the new run can start
-            _clear(folder)
-        _write_config(folder, config)
-        (folder / runfiles.DIVERGED).unlink(missing_ok=True)
-    run_state = state or RunState(session.fingerprint)
-    log = RunLog(folder, session.database.name, run_state, log_norms=here.run.log_bhat) if world.is_main else NoLog()
+        _prepare_folder(folder, config, fresh=fresh)
+        log = RunLog(folder, session.images.database.name, state, log_norms=config.run.log_bhat)
     try:
-        trainer = Trainer(session, run_state, log, stop)
+        trainer = Trainer(session, state, log, stop)
         logger.info("%s", session.summary())
-        if state is not None:
+        if resuming:
             _announce(state, session)
-            trainer.restore()
+            state.restore(session)
         trainer.run()
-        return finish(trainer)
+        return _finish(trainer)
     except DataError:
         # a signal for the whole process group also ends the processes that decode images: the stop is the cause
         stop.raise_if_requested(f"stopped; the same command goes on from the last state saved in {folder}")
         raise
     except DivergedError as end:
         if world.is_main:
-            content = {"epoch": run_state.epoch, "message": str(end)}
+            content = {"epoch": state.epoch, "message": str(end)}
             write_text(folder / runfiles.DIVERGED, json.dumps(content, indent=2) + "\n")
         raise
     finally:
-        log.close()
+        if log is not None:
+            log.close()
         session.step.disconnect()
 
 
-def _found(folder: Path, fresh: bool) -> bytes:
-    """Two bytes: whether there is a state to go on from, and whether it looks like that of a finished run."""
-    resuming = not fresh and (folder / runfiles.STATE).exists()
-    return bytes([resuming, resuming and (folder / runfiles.RESULTS).exists()])
-
-
-def _in_process(config: TrainConfig, world: World, *, cache: bool) -> TrainConfig:
-    """The configuration as one of several processes carries it out."""
-    device = replace(config.device, device=world.device_name(config.device.device))
-    return replace(
-        config,
-        device=device if cache else replace(device, cache="none"),
-        run=replace(config.run, pbar=config.run.pbar and world.is_main),
-    )
+def _prepare_folder(folder: Path, config: TrainConfig, *, fresh: bool) -> None:
+    """Write config.toml; if `fresh`, first remove what an earlier run left, now that the new one is known to start."""
+    if fresh:
+        for pattern in runfiles.ALL:
+            for path in folder.glob(pattern):
+                path.unlink()
+    try:
+        write_text(folder / runfiles.CONFIG, tomli_w.dumps(to_dict(config)))
+    except OSError as cause:
+        raise TrainingError(f"cannot write the run folder {folder}: {cause}. Name another with --output.") from cause
+    (folder / runfiles.DIVERGED).unlink(missing_ok=True)
 
 
 def _announce(state: RunState, session: Session) -> None:
-    world = session.world
+    processes = session.step.world.size
     logger.info("going on with epoch %d, batch %d", state.epoch, state.step + 1)
     if state.arithmetic not in ("", session.arithmetic):  # "": saved by a version that did not note it
         logger.warning(
@@ -113,24 +141,73 @@ def _announce(state: RunState, session: Session) -> None:
             state.arithmetic,
             session.arithmetic,
         )
-    if state.processes != world.size:
+    if state.processes != processes:
         logger.warning(
             "so far %d processes have computed this run, from here on %d do: sums are rounded in another order, so it "
             "ends in nearly, but not exactly, the same numbers",
             state.processes,
-            world.size,
+            processes,
         )
 
 
-def _write_config(folder: Path, config: TrainConfig) -> None:
-    try:
-        write_text(folder / runfiles.CONFIG, tomli_w.dumps(to_dict(config)))
-    except OSError as cause:
-        raise TrainingError(f"cannot write the run folder {folder}: {cause}. Name another with --output.") from cause
+def _finish(trainer: Trainer) -> RunResult:
+    """Fit the best epoch's mapping, test its weights, and write the model file and the results."""
+    session, state = trainer.session, trainer.state
+    config, images = session.config, session.images
+    if state.best["mapping"] is None:
+        mapping = trainer.predict("train").fit_mapping()
+    else:
+        mapping = QualityScores(*(LinearMapping(*line) for line in state.best["mapping"]))
+    predictions = {"val": trainer.predict("val")}
+    if "test" in images.datasets:
+        predictions["test"] = trainer.predict("test")
+    evaluations = {part: evaluate(found, mapping) for part, found in predictions.items()}
+    record = ModelRecord(
+        # where and how a run was executed is nobody's business but its owner's: the file may be published
+        config=replace(config, run=RunConfig(), device=DeviceConfig()),
+        mapping=mapping,
+        scale=images.database.scale,
+        database=" + ".join(database.name for database in images.databases),
+        epoch=int(state.best["epoch"]),
+        normalisation=session.step.network.normalisation,
+        figures=_recorded_figures(evaluations),
+        opinions=images.database.opinions,
+        seen=_seen_images(images.databases),
+    )
+    reported = "test" if "test" in predictions else "val"
+    results = results_of(
+        record,
+        images.database.name,
+        evaluations,
+        reported,
+        run=run_name(config),
+        precision=session.step.precision.name,
+        epochs_trained=state.epoch,
+    )
+    state.phase, state.best, state.scores = "finished", {}, {}
+    if session.step.world.is_main:
+        save_model(session.folder / runfiles.MODEL, session.evaluated, record)
+        write_predictions_csv(session.folder / runfiles.PREDICTIONS, predictions[reported], mapping)
+        if config.run.npy_dir is not None:
+            write_authors_npy(config.run.npy_dir / f"{run_name(config)}.npy", predictions[reported], mapping)
+        write_text(session.folder / runfiles.RESULTS, json.dumps(results, indent=2) + "\n")
+        state.save(session.folder)
+    return RunResult(session.folder, results)
 
 
-def _clear(folder: Path) -> None:
-    """Remove what an earlier run left, and nothing else that the folder may hold."""
-    for pattern in runfiles.ALL:
-        for path in folder.glob(pattern):
-            path.unlink()
+def _seen_images(databases: Sequence[Database]) -> SeenImages:
+    training = [path for database in databases for path in database.split("train").paths()]
+    return SeenImages(
+        databases=tuple(database.digest for database in databases),
+        train=ImageDigests.of(training, MAX_DIGESTS),
+        val=ImageDigests.of(databases[0].split("val").paths(), MAX_DIGESTS),
+    )
+
+
+def _recorded_figures(evaluations: dict[str, Evaluation]) -> dict[str, float]:
+    return {
+        f"{part} {figure}": value
+        for part, evaluation in evaluations.items()
+        for figure, value in evaluation.agreement.fused.as_dict().items()
+        if figure in RECORDED_FIGURES and value is not None
+    }

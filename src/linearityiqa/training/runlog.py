@@ -1,4 +1,4 @@
-"""The readable record of a run: CSV files and TensorBoard events, all made from the resumable state."""
+"""The log of a run: CSV files and TensorBoard events, all made from the resumable state."""
 
 import csv
 import io
@@ -16,31 +16,28 @@ from linearityiqa.files import write_text
 from linearityiqa.training.state import RunState
 
 FIGURES = ("SROCC", "PLCC", "KROCC", "RMSE")
-METRICS_COLUMNS = (
-    "epoch",
-    "split",
-    *(figure if head == "fused" else f"{figure}_{head}" for head in AUTHORS_SUFFIXES for figure in FIGURES),
-    "loss",
-    "learning_rate",
-)
+FIGURE_COLUMNS = {
+    (head, figure): figure if head == "fused" else f"{figure}_{head}" for head in AUTHORS_SUFFIXES for figure in FIGURES
+}
+"""Column of metrics.csv for a figure of a head."""
+METRICS_COLUMNS = ("epoch", "split", *FIGURE_COLUMNS.values(), "loss", "learning_rate")
 TIMING_COLUMNS = ("epoch", "phase", "seconds", "images_per_second", "peak_memory_mb")
 NORM_COLUMNS = ("iteration", *AUTHORS_SUFFIXES)
 
 
 def metrics_row(epoch: int, split: str, evaluation: Evaluation | None, *, mapped: bool) -> dict[str, Any]:
-    """A row of metrics.csv; RMSE stays empty unless the scores were `mapped` to MOS by a fitted line."""
+    """A row of metrics.csv; without RMSE unless the scores were `mapped` to MOS by a fitted line."""
     row: dict[str, Any] = {"epoch": epoch, "split": split}
     if evaluation is not None:
-        for head in AUTHORS_SUFFIXES:
-            figures = getattr(evaluation.agreement, head).as_dict()
-            for figure in FIGURES:
-                if mapped or figure != "RMSE":
-                    row[figure if head == "fused" else f"{figure}_{head}"] = figures[figure]
+        figures = evaluation.as_dict()
+        for (head, figure), column in FIGURE_COLUMNS.items():
+            if mapped or figure != "RMSE":
+                row[column] = figures[head][figure]
     return row
 
 
 def peak_memory_mb(device: torch.device) -> float:
-    """Most memory used so far: of the GPU where there is one, else of this process (resident), in MB."""
+    """Peak memory so far in MB: of the GPU if the device is one, else of this process (resident)."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
     try:
@@ -54,8 +51,7 @@ def peak_memory_mb(device: torch.device) -> float:
 class RunLog:
     """Writes metrics.csv, timing.csv, bhat.csv and TensorBoard events of a run folder.
 
-    The CSV files are rewritten whole from the state, so they never hold more than the state does. Events cannot be
-    taken back once written: on resuming, the files of the run are replaced by one made from the state.
+    The CSV files are rewritten whole from the state. Event files cannot be: a resumed run replaces them by a new one.
     """
 
     def __init__(self, folder: Path, database: str, state: RunState, *, log_norms: bool) -> None:
@@ -65,23 +61,23 @@ class RunLog:
         self._events = SummaryWriter(str(folder))
         for iteration, loss in enumerate(state.losses, start=1):
             self.iteration(iteration, loss)
-        for tag, step, value in state.scalars:
-            self._events.add_scalar(tag, value, step)
+        self._add_figures(state.metrics)
         self.write_tables(state)
 
     def iteration(self, iteration: int, loss: float) -> None:
         """Log the loss of one iteration of the run, counted from 1."""
         self._events.add_scalar("train/loss", loss, iteration)
 
-    def epoch(self, state: RunState, rows: Iterable[dict[str, Any]]) -> None:
-        """Log the rows of metrics.csv that an epoch has added, and keep their scalars in the state."""
-        for row in rows:
-            for figure, value in row.items():
-                if figure in METRICS_COLUMNS[2:-2] and value is not None:
-                    scalar = (f"{row['split']}/{self.database}/{figure}", int(row["epoch"]), float(value))
-                    state.scalars.append(scalar)
-                    self._events.add_scalar(scalar[0], scalar[2], scalar[1])
+    def epoch(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Log the rows of metrics.csv that an epoch has added."""
+        self._add_figures(rows)
         self._events.flush()
+
+    def _add_figures(self, rows: Iterable[dict[str, Any]]) -> None:
+        for row in rows:
+            for column in FIGURE_COLUMNS.values():
+                if row.get(column) is not None:
+                    self._events.add_scalar(f"{row['split']}/{self.database}/{column}", row[column], row["epoch"])
 
     def write_tables(self, state: RunState) -> None:
         """Rewrite the CSV files from the state."""
@@ -97,24 +93,6 @@ class RunLog:
     def close(self) -> None:
         """Flush and close the event file."""
         self._events.close()
-
-
-class NoLog(RunLog):
-    """The log of a process that writes nothing."""
-
-    def __init__(self) -> None: ...
-
-    def iteration(self, iteration: int, loss: float) -> None:
-        """Nothing."""
-
-    def epoch(self, state: RunState, rows: Iterable[dict[str, Any]]) -> None:
-        """Nothing."""
-
-    def write_tables(self, state: RunState) -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing."""
 
 
 def _csv(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> str:

@@ -3,29 +3,27 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from linearityiqa.config import TrainConfig, result_options, run_folder
+from linearityiqa.config import ModelConfig, TrainConfig, TransformConfig, result_options, run_folder
 from linearityiqa.data.databases.table import Database
-from linearityiqa.data.loading.dataset import ImageDataset, MixedDataset
 from linearityiqa.data.loading.loader import BatchLoader
 from linearityiqa.data.loading.processes import default_workers, keep_freed_memory
-from linearityiqa.data.loading.samplers import TrainingBatches
+from linearityiqa.data.loading.samplers import Shares, TrainingBatches
 from linearityiqa.errors import ConfigError
 from linearityiqa.evaluation.device import compile_backbone, place, prepare_device
 from linearityiqa.losses import QualityLoss
-from linearityiqa.models import LinearityIQA
-from linearityiqa.training.averaging import WeightAverage
+from linearityiqa.mapping import LinearMapping
+from linearityiqa.models import LinearityIQA, TrainedModel, open_model
+from linearityiqa.packaged import BUNDLED, bundled_weights
+from linearityiqa.quality import QualityScores
 from linearityiqa.training.distributed import ALONE, World
-from linearityiqa.training.images import DEBUG_BATCHES, Part, RunImages, open_run_images
-from linearityiqa.training.initial import start_from_model
-from linearityiqa.training.optimisation import Schedule, build_optimizer
+from linearityiqa.training.images import DEBUG_BATCHES, LabelScaling, RunImages, open_run_images
+from linearityiqa.training.optimisation import Schedule, WeightAverage, build_optimizer
 from linearityiqa.training.precision import (
-    Precision,
     arithmetic_of,
     choose_layout,
     choose_precision,
@@ -40,18 +38,17 @@ STOPPED = "stopped before training; what is decoded into the cache is kept, and 
 
 @dataclass
 class Session:
-    """Everything that a run works with and that is not resumable state.
+    """Everything that a run works with, apart from its resumable state.
 
     Attributes:
-        config: the configuration of the run.
-        folder: where the run is written.
+        config: the configuration of the run, on this process's own device.
+        folder: the run folder.
         images: the databases, and which of their images are trained and tested on.
         loader: training batches; `batches.start_at` says from where.
         batches: the order of the training images.
-        step: network, loss, optimiser and precision.
-        schedule: the learning-rate schedule.
-        device: where the arithmetic happens.
-        workers: processes that decode images.
+        batches_per_epoch: how many of an epoch's batches are trained on.
+        step: network, loss, optimiser, precision and processes.
+        workers: number of processes that decode images.
     """
 
     config: TrainConfig
@@ -59,76 +56,37 @@ class Session:
     images: RunImages
     loader: BatchLoader
     batches: TrainingBatches
+    batches_per_epoch: int
     step: TrainingStep
     schedule: Schedule
     device: torch.device
     workers: int
 
     @property
-    def database(self) -> Database:
-        """The database that the run is validated and tested on."""
-        return self.images.database
-
-    @property
-    def training(self) -> ImageDataset | MixedDataset:
-        """The training images, with augmentation."""
-        return self.images.training
-
-    @property
-    def datasets(self) -> Mapping[Part, ImageDataset]:
-        """The images of each part as they are evaluated; no `test` where there is none."""
-        return self.images.datasets
-
-    @property
-    def network(self) -> LinearityIQA:
-        """The network under training."""
-        return self.step.network
-
-    @property
     def evaluated(self) -> LinearityIQA:
         """The network that is evaluated and saved: the one under training, or the average of its weights."""
-        return self.network if self.step.average is None else self.step.average.network
-
-    @property
-    def world(self) -> World:
-        """The processes that train together."""
-        return self.step.world
-
-    @property
-    def precision(self) -> Precision:
-        """Precision of forward passes."""
-        return self.step.precision
+        return self.step.network if self.step.average is None else self.step.average.network
 
     @property
     def arithmetic(self) -> str:
-        """What this process computes in, and on, in words."""
-        return arithmetic_of(self.precision, self.device)
-
-    @property
-    def batches_per_epoch(self) -> int:
-        """Training batches of one epoch."""
-        return batches_per_epoch(self.config, self.batches)
-
-    @property
-    def losses_an_epoch(self) -> int:
-        """Losses of one epoch: one for each batch, or for the batches of each update with exact accumulation."""
-        return -(-self.batches_per_epoch // self.step.batches_a_loss)
+        """Precision, device and version of torch, in words."""
+        return arithmetic_of(self.step.precision, self.device)
 
     def summary(self) -> str:
-        """What is trained on what, how and where, a line each."""
-        options, first = self.config.optimiser, self.database
-        images = ", ".join(f"{len(data)} {part}" for part, data in self.datasets.items())
+        """Database, network, device, training and run folder, a line each."""
+        options, first, precision = self.config.optimiser, self.images.database, self.step.precision
+        images = ", ".join(f"{len(data)} {part}" for part, data in self.images.datasets.items())
         others = [f"; also trained on {len(one.split('train'))} of {one.name}" for one in self.images.databases[1:]]
-        parameters = sum(parameter.numel() for parameter in self.network.parameters())
+        parameters = sum(parameter.numel() for parameter in self.step.network.parameters())
         initial = options.weights if options.init is None else f"{options.init}, heads included"
         weights = "random weights" if initial == "none" else f"initial weights {initial}"
-        own = self.precision.evaluation is contextlib.nullcontext and self.precision.name != "float32"
+        own = precision.evaluation is contextlib.nullcontext and precision.name != "float32"
         device = f"{self.device} ({torch.get_num_threads()} threads)" if self.device.type == "cpu" else str(self.device)
-        processes = f", {self.world.size} processes" if self.world.size > 1 else ""
+        processes = f", {self.step.world.size} processes" if self.step.world.size > 1 else ""
         lines = {
             "database": f"{first.name}: {images} images{''.join(others)}",
             "network": f"{self.config.model.architecture}, {parameters:,} parameters, {weights}",
-            "device": f"{device}{processes}, {self.precision.name}{' (evaluation in float32)' if own else ''}",
+            "device": f"{device}{processes}, {precision.name}{' (evaluation in float32)' if own else ''}",
             "training": f"{self.config.loss.loss_type} loss, {self.batches_per_epoch} batches of {options.batch_size} "
             f"images an epoch, {options.epochs} epochs",
             "run folder": str(self.folder),
@@ -138,11 +96,7 @@ class Session:
     @property
     def fingerprint(self) -> str:
         """Digest of the options and labels that the run's state belongs to."""
-        facts = {
-            "options": result_options(self.config),
-            "debug": self.config.run.debug,
-            **self.images.facts,
-        }
+        facts = {"options": result_options(self.config), "debug": self.config.run.debug, **self.images.facts}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -151,14 +105,8 @@ def open_session(
 ) -> Session:
     """Put the parts of a run together; labels and images are checked before any weights are loaded.
 
-    Args:
-        config: the configuration of the run.
-        resuming: the weights will come from a saved state, so initial ones need not be loaded.
-        world: the processes that train together.
-        stop: a stop asked for here ends the decoding of images into a cache.
-
-    Raises:
-        LinearityIQAError: the database, the device, the backbone or its weights are not to be had.
+    `resuming`: the weights will come from a saved state, so initial ones need not be loaded. A `stop` ends the decoding
+    of images into a cache.
     """
     device = prepare_device(config.device)
     if device.type == "cpu":
@@ -169,7 +117,9 @@ def open_session(
         images = open_run_images(config, workers=workers)
     options = config.optimiser
     batches = TrainingBatches(images.counts, options.batch_size, options.seed, images_a_loss=options.images_a_loss)
-    loader = BatchLoader(images.training, world.shares(batches), workers, pin_memory=device.type == "cuda")
+    batches_per_epoch = min(len(batches), DEBUG_BATCHES) if config.run.debug else len(batches)
+    shares = Shares(batches, world.rank, world.size)
+    loader = BatchLoader(images.training, shares, workers, pin_memory=device.type == "cuda")
     step = _training_step(config, images, device, world, resuming=resuming)
     return Session(
         config=config,
@@ -177,11 +127,58 @@ def open_session(
         images=images,
         loader=loader,
         batches=batches,
+        batches_per_epoch=batches_per_epoch,
         step=step,
-        schedule=Schedule(step.optimizer, config.optimiser, batches_per_epoch(config, batches)),
+        schedule=Schedule(step.optimizer, options, batches_per_epoch),
         device=device,
         workers=workers,
     )
+
+
+def described_by_initial_model(config: TrainConfig) -> TrainConfig:
+    """The configuration with the network and the transform of the model that the run starts from (`--init`).
+
+    A transform that options describe is kept, so it may differ from the model's.
+
+    Raises:
+        ModelFileError: the model file cannot be used.
+        ConfigError: the options describe another network than the file holds.
+    """
+    if config.optimiser.init is None:
+        return config
+    own = _open_initial_model(config).record.config
+    if config.model not in (ModelConfig(), own.model):
+        raise ConfigError(
+            f"--init {config.optimiser.init} holds a model of {own.model.architecture}, which the options on the "
+            "network do not describe. Leave them out: the file has its own."
+        )
+    transform = own.transform if config.transform == TransformConfig() else config.transform
+    return replace(config, model=own.model, transform=transform)
+
+
+def start_from_model(network: LinearityIQA, config: TrainConfig, database: Database) -> None:
+    """Give a network, in place, the weights of the model that the run starts from (`--init`).
+
+    A loss that compares scores as they are (mae, mse) also gets scores on the scale of its labels from the start: the
+    ends of the model's scale become those of the database's. The other losses do not see the scale.
+    """
+    trained = _open_initial_model(config)
+    network.load_state_dict(trained.network.state_dict())
+    network.normalisation = trained.network.normalisation
+    if config.loss.loss_type in ("mae", "mse"):
+        labels = LabelScaling.of(config.optimiser, database.split("train").mos)
+        scale = database.scale
+        own = trained.record.scale or scale
+        between = LinearMapping.fit([own.low, own.high], [scale.low, scale.high])
+        seen = LinearMapping(1 / labels.deviation, -labels.mean / labels.deviation)
+        heads = QualityScores(network.stage3.score, network.stage4.score, network.fused)
+        for head, line in zip(heads, trained.record.mapping, strict=True):
+            head.map_by(line.then(between).then(seen))
+
+
+def _open_initial_model(config: TrainConfig) -> TrainedModel:
+    name = config.optimiser.init
+    return open_model(bundled_weights() if name == BUNDLED else Path(str(name)))
 
 
 def _training_step(
@@ -190,9 +187,9 @@ def _training_step(
     options = config.optimiser
     make_deterministic(world.own_seed(options.seed), randomness=options.randomness)
     precision = choose_precision(options, device)
-    from_backbone = options.init is None and world.is_main and not resuming
-    network = LinearityIQA(config.model, weights=options.weights if from_backbone else "none")
-    if options.init is not None and world.is_main and not resuming:
+    initialise = world.is_main and not resuming  # the other processes, and a resumed run, are handed the weights
+    network = LinearityIQA(config.model, weights=options.weights if initialise and options.init is None else "none")
+    if initialise and options.init is not None:
         start_from_model(network, config, images.database)
     layout = choose_layout(network, precision, device, blocked=not (config.device.compile or options.freeze_bn))
     if device.type == "cpu" and precision.name != "float32":
@@ -214,16 +211,15 @@ def _training_step(
         layout=layout,
         world=world,
     )
-    step.average = _average(config, network, device)  # now that all processes have the weights of the first
+    if options.ema_decay > 0:
+        step.average = WeightAverage(network, options.ema_decay)  # now that all processes have the first one's weights
+        if config.device.compile:  # which a copy is not
+            compile_backbone(step.average.network, device)
     return step
 
 
 def _require_shareable(config: TrainConfig, world: World, device: torch.device) -> None:
-    """Check, before anything is read, that several processes can train what one would.
-
-    Raises:
-        ConfigError: a batch has no image for every process, or its statistics cannot be taken over all processes.
-    """
+    """Raise ConfigError, before anything is read, if several processes cannot train what one would."""
     if config.optimiser.batch_size < world.size:
         raise ConfigError(
             f"batch_size {config.optimiser.batch_size} leaves some of the {world.size} processes without images: it "
@@ -238,17 +234,3 @@ def _require_shareable(config: TrainConfig, world: World, device: torch.device) 
             f"{config.model.architecture} takes batch statistics, which torch adds up over processes on GPUs only: on "
             "a CPU train with --freeze_bn, or with one process."
         )
-
-
-def _average(config: TrainConfig, network: LinearityIQA, device: torch.device) -> WeightAverage | None:
-    if config.optimiser.ema_decay == 0:
-        return None
-    average = WeightAverage(network, config.optimiser.ema_decay)
-    if config.device.compile:  # which a copy is not
-        compile_backbone(average.network, device)
-    return average
-
-
-def batches_per_epoch(config: TrainConfig, batches: TrainingBatches) -> int:
-    """How many of an epoch's batches are trained on."""
-    return min(len(batches), DEBUG_BATCHES) if config.run.debug else len(batches)

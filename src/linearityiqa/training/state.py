@@ -1,10 +1,10 @@
-"""Everything a run needs to go on after a stop as if nothing had been, in one file."""
+"""The resumable state of a run, in one file, and the lock on its folder."""
 
 import contextlib
 import io
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,8 @@ from linearityiqa.config import runfiles
 from linearityiqa.errors import TrainingError
 from linearityiqa.files import atomic_path, new_folder, try_lock
 from linearityiqa.training.distributed import ALONE, World
+from linearityiqa.training.optimisation import restore_optimizer
+from linearityiqa.training.session import Session
 
 FORMAT = 2
 Phase = Literal["train", "evaluate", "final", "finished"]
@@ -25,19 +27,18 @@ class RunState:
 
     Attributes:
         fingerprint: digest of the options and the labels that the state belongs to.
-        epoch: the epoch under way, from 1.
+        epoch: the current epoch, from 1.
         step: batches of this epoch that are done.
-        phase: what the epoch is at; `final` is the last test with the best weights.
+        phase: of the epoch; `final` is the last test with the best weights.
         network, optimizer, scaler, average: their state dicts; no average without `ema_decay`.
         random: torch's generators by kind of device, a row for each process.
         losses: the loss of each iteration of the run.
         norms: with log_bhat, (fused, stage3, stage4) norms of each iteration.
         metrics: rows of metrics.csv.
         timing: rows of timing.csv.
-        scalars: what went to TensorBoard after each epoch, as (tag, step, value).
         best: weights, epoch, criterion, mapping and raw predictions of the best epoch.
-        scores: raw predictions of the evaluation under way, by split, NaN where not yet made.
-        seconds: time spent on the phase under way.
+        scores: raw predictions of the current evaluation, by split, NaN where not yet made.
+        seconds: time spent on the current phase.
         processes: how many have computed together.
         arithmetic: what they computed in, and on, in words.
     """
@@ -55,7 +56,6 @@ class RunState:
     norms: list[list[float]] = field(default_factory=list)
     metrics: list[dict[str, Any]] = field(default_factory=list)
     timing: list[dict[str, Any]] = field(default_factory=list)
-    scalars: list[tuple[str, int, float]] = field(default_factory=list)
     best: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, torch.Tensor] = field(default_factory=dict)
     seconds: float = 0.0
@@ -63,14 +63,10 @@ class RunState:
     arithmetic: str = ""
 
     def save(self, folder: Path) -> None:
-        """Write `last.pt` whole or not at all.
-
-        Raises:
-            TrainingError: the folder cannot be written; the state saved before is untouched.
-        """
+        """Write `last.pt` whole or not at all; TrainingError if the folder cannot be written."""
         try:
             with atomic_path(folder / runfiles.STATE) as temporary:
-                torch.save({"format": FORMAT, **{f.name: getattr(self, f.name) for f in fields(self)}}, temporary)
+                torch.save({"format": FORMAT, **vars(self)}, temporary)
         except (OSError, RuntimeError) as cause:  # torch reports a full disk as a RuntimeError
             raise TrainingError(
                 f"cannot save the state of the run in {folder}: {cause}. Free space or mend the folder's permissions; "
@@ -79,11 +75,7 @@ class RunState:
 
     @classmethod
     def load(cls, folder: Path, fingerprint: str, world: World = ALONE) -> "RunState":
-        """The saved state of the run in `folder`, which only process 0 needs to have.
-
-        Raises:
-            TrainingError: the state is damaged, or belongs to other options or labels.
-        """
+        """Read `last.pt`, which only process 0 needs to have; TrainingError if it is damaged or of another run."""
         path = folder / runfiles.STATE
         try:
             if world.size > 1:
@@ -92,6 +84,7 @@ class RunState:
             values = torch.load(file, map_location="cpu", weights_only=True)
             if values.pop("format") != FORMAT:
                 raise ValueError("it was written by another version")
+            values.pop("scalars", None)  # what earlier versions kept for TensorBoard; `metrics` has it
             state = cls(**values)
         except Exception as cause:  # torch.load raises many kinds for a damaged file
             raise TrainingError(f"cannot read {path}: {cause}. Start over with --fresh.") from cause
@@ -102,32 +95,47 @@ class RunState:
             )
         return state
 
-    def capture_random(self, device: torch.device, world: World) -> None:
-        """Note the state of torch's generators in every process."""
-        states = [torch.get_rng_state()]
-        if device.type == "cuda":
-            states.append(torch.cuda.get_rng_state(device))
-        rows = world.gather(*(state[None] for state in states))
-        self.random, self.processes = dict(zip(("cpu", "cuda"), rows, strict=False)), world.size
+    def capture(self, session: Session) -> None:
+        """Take over network, optimiser and torch's generators of every process, and what they compute on."""
+        self.arithmetic = session.arithmetic
+        if self.phase == "final":  # where the network holds the best weights, which the state has already
+            return
+        step = session.step
+        self.network = step.network.state_dict()
+        self.optimizer = step.optimizer.state_dict()
+        self.scaler = step.precision.scaler.state_dict()
+        self.average = {} if step.average is None else step.average.state_dict()
+        generators = [torch.get_rng_state()]
+        if session.device.type == "cuda":
+            generators.append(torch.cuda.get_rng_state(session.device))
+        rows = step.world.gather(*(generator[None] for generator in generators))
+        self.random, self.processes = dict(zip(("cpu", "cuda"), rows, strict=False)), step.world.size
 
-    def restore_random(self, device: torch.device, world: World) -> None:
-        """Set torch's generators to what was noted in this process; one that was not there keeps its own."""
-        if world.rank >= self.processes:
+    def restore(self, session: Session) -> None:
+        """Set network, optimiser and torch's generators to the state; a process that is new keeps its generators."""
+        if self.phase == "final":
+            session.evaluated.load_state_dict(self.best["weights"])
+            return
+        step, device = session.step, session.device
+        step.network.load_state_dict(self.network)
+        restore_optimizer(step.optimizer, self.optimizer)
+        step.precision.scaler.load_state_dict(self.scaler)
+        if step.average is not None:
+            step.average.load_state_dict(self.average)
+        rank = step.world.rank
+        if rank >= self.processes:
             return
         # copies: torch reads a generator's state from the start of the memory that a row is part of
-        torch.set_rng_state(self.random["cpu"][world.rank].clone())
+        torch.set_rng_state(self.random["cpu"][rank].clone())
         if device.type == "cuda" and "cuda" in self.random:
-            torch.cuda.set_rng_state(self.random["cuda"][world.rank].clone(), device)
+            torch.cuda.set_rng_state(self.random["cuda"][rank].clone(), device)
 
 
 @contextlib.contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the run folder for this process; the hold ends with the process, however it ends.
+    """Lock the run folder for this process; TrainingError if another one has it, or it cannot be written.
 
-    A run that fails before there is anything worth keeping leaves no folder behind.
-
-    Raises:
-        TrainingError: another process holds it, or the folder cannot be made or written.
+    A run that fails before anything is worth keeping leaves no folder behind.
     """
     lock = folder / runfiles.LOCK
     with contextlib.ExitStack() as stack:

@@ -1,9 +1,5 @@
-"""One training step: forward pass, gathering of predictions and loss, kept apart.
+"""One training step: forward pass, gathering of predictions, loss and update."""
 
-A batch larger than memory passes through the backbone part by part, and once more for its gradients.
-"""
-
-import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -21,22 +17,18 @@ from linearityiqa.models import LinearityIQA
 from linearityiqa.models.layout import Layout
 from linearityiqa.models.network import PooledFeatures
 from linearityiqa.quality import QualityScores
-from linearityiqa.training.averaging import WeightAverage
 from linearityiqa.training.distributed import ALONE, World, answered
-from linearityiqa.training.optimisation import LabelScaling
+from linearityiqa.training.images import LabelScaling
+from linearityiqa.training.optimisation import WeightAverage
 from linearityiqa.training.precision import Precision
 
 
 def pooled_by_parts(network: LinearityIQA, parts: Sequence[Tensor]) -> PooledFeatures:
-    """What `network.pool` gives for all parts of a batch together, holding the activations of one part at a time.
+    """`network.pool` of all parts of a batch larger than memory, holding the activations of one part at a time.
 
     The backward pass computes each part a second time, with the same random numbers, and leaves alone the running
-    statistics of batch normalisation, which the first pass has moved. Batch normalisation of the backbone sees one
-    part at a time; everything after the pooling sees the whole batch.
-
-    Args:
-        network: the network in training mode.
-        parts: images as `LinearityIQA.forward` takes them; parts may differ in size.
+    statistics of batch normalisation, which the first pass has moved. The backbone's batch normalisation sees one
+    part at a time; everything after the pooling sees the whole batch. Parts may differ in size.
     """
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
@@ -48,7 +40,7 @@ def pooled_by_parts(network: LinearityIQA, parts: Sequence[Tensor]) -> PooledFea
 
 @contextmanager
 def statistics_kept(network: nn.Module) -> Iterator[None]:
-    """Batch normalisation works as ever inside, but afterwards its running statistics are what they were before."""
+    """Restore the running statistics of batch normalisation after the block."""
     layers = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.training]
     kept = [(layer, name, buffer) for layer in layers for name, buffer in layer.named_buffers(recurse=False)]
     for layer, name, buffer in kept:
@@ -61,7 +53,7 @@ def statistics_kept(network: nn.Module) -> Iterator[None]:
 
 
 class Outcome(NamedTuple):
-    """What a batch has given: its loss, and its predictions without a graph; both are still on the device."""
+    """The loss of a batch, and its predictions without a graph; both are still on the device."""
 
     loss: Tensor
     scores: QualityScores[Tensor]
@@ -69,12 +61,10 @@ class Outcome(NamedTuple):
 
 @dataclass
 class TrainingStep:
-    """Forward, loss and backward of a batch, and the optimiser's step.
+    """Forward, loss and backward of a batch, and the optimiser's step; nothing here waits for the device.
 
     A batch-normalised loss is a function of a whole batch of predictions, not a mean over images; hence the features
     of several forward passes, and of several processes, are put together before the heads and the loss.
-
-    Nothing here waits for the device: who reads the outcomes does.
     """
 
     network: LinearityIQA
@@ -97,20 +87,16 @@ class TrainingStep:
                 self._shared = DistributedDataParallel(_AsModule(self), find_unused_parameters=unused)
 
     def disconnect(self) -> None:
-        """Let go of what connects this step with other processes; it computes no more."""
+        """Release the connection with other processes, after the last step."""
         self._shared = None
 
     @property
     def batches_a_loss(self) -> int:
-        """How many batches `accumulate` is handed at once, except at the end of an epoch."""
+        """Number of batches that `accumulate` takes at once; fewer at the end of an epoch."""
         return self.accumulation_steps if self.exact_accumulation else 1
 
     def forward(self, *batches: NetworkBatch) -> tuple[QualityScores[Tensor], Tensor]:
-        """Raw predictions of all images, those of the other processes included, and their MOS.
-
-        Predictions are float32 whatever the precision of the forward pass. Of several batches only the activations of
-        one are ever in memory.
-        """
+        """Raw predictions (at least float32) of all images, those of the other processes included, and their MOS."""
         images = [batch.images.contiguous(memory_format=self.layout.outside) for batch in batches]
         with self.precision.autocast():
             pooled = self.network.pool(images[0]) if len(images) == 1 else pooled_by_parts(self.network, images)
@@ -125,18 +111,16 @@ class TrainingStep:
         return scores.map(lambda head: head if head.dtype == torch.float64 else head.float()), mos
 
     def loss(self, scores: QualityScores[Tensor], mos: Tensor) -> Tensor:
-        """The loss of gathered predictions against their MOS, on the scale that the loss sees."""
+        """The loss of gathered predictions against their MOS."""
         loss: Tensor = self.loss_function(scores, self.labels(mos))
         return loss
 
     def accumulate(self, *batches: NetworkBatch, last: bool = True) -> Outcome:
-        """Add the gradient of the loss of some batches together, divided by the number of losses of an update.
+        """Add the gradient of one loss of some batches (this process's share), divided by the losses of an update.
 
-        Args:
-            batches: this process's share of each batch.
-            last: `update` comes next.
+        `last`: `update` comes next.
         """
-        context: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+        context: AbstractContextManager[None] = nullcontext()
         compute: Callable[..., Outcome] = self.outcome
         if self._shared is not None:  # gradients are put together in the last backward pass before an update
             context, compute = answered() if last else self._shared.no_sync(), self._shared
@@ -152,7 +136,7 @@ class TrainingStep:
         return Outcome(self.loss(scores, mos), scores.map(Tensor.detach))
 
     def update(self) -> None:
-        """Step the optimiser with the accumulated gradient, and clear it; the average of the weights follows."""
+        """Step the optimiser with the accumulated gradient, clear it, and update the average of the weights."""
         if self.clip_grad_norm is not None:
             self.precision.scaler.unscale_(self.optimizer)
             parameters = (parameter for group in self.optimizer.param_groups for parameter in group["params"])
@@ -165,7 +149,7 @@ class TrainingStep:
 
 
 class _AsModule(nn.Module):
-    """A step as the module that DistributedDataParallel wants; it ends in the loss, which tells what has a gradient."""
+    """A step as a module, for DistributedDataParallel, which finds parameters without gradient from the loss."""
 
     def __init__(self, step: TrainingStep) -> None:
         super().__init__()

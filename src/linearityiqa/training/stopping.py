@@ -1,4 +1,4 @@
-"""Being asked to stop: signals are noted, and answered where the state can be saved."""
+"""Requests to stop: signals are noted, and answered where the state can be saved."""
 
 import contextlib
 import signal
@@ -12,10 +12,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """Notes SIGINT and SIGTERM inside its `with` block; a second one acts at once, as if nobody listened.
-
-    Handlers can only be set in the main thread; elsewhere the block notes nothing.
-    """
+    """Notes SIGINT and SIGTERM inside its `with` block, in the main thread only; a second one has its usual effect."""
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
@@ -34,20 +31,20 @@ class StopRequest:
         self._restore()
 
     def raise_if_requested(self, message: str) -> None:
-        """Raise `Interrupted` with `message` where a signal has come."""
+        """Raise `Interrupted` with `message` if a signal has come."""
         if self.signal_number is not None:
             raise Interrupted(message, self.signal_number)
 
     @contextlib.contextmanager
     def at_once(self, message: str) -> Iterator[None]:
-        """Raise `Interrupted` wherever a signal finds the block: for work that may end anywhere and be gone on with."""
+        """Raise `Interrupted` wherever a signal finds the block: for work that can be resumed from anywhere."""
         self.raise_if_requested(message)
         self._message = message
         try:
             yield
         finally:
             self._message = ""
-            self.raise_if_requested(message)  # where what the handler raised was dropped, or taken for another failure
+            self.raise_if_requested(message)  # if what the handler raised was dropped, or taken for another failure
 
     def _note(self, number: int, frame: types.FrameType | None) -> None:
         self.signal_number = number
