@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from linearityiqa.cli.datasets import contents
 from linearityiqa.config import ConvertConfig, SplitConfig, SyntheticConfig
 from linearityiqa.console import track
+from linearityiqa.data.checks.duplicates import Scenes, find_scenes
 from linearityiqa.data.checks.images import glances
-from linearityiqa.data.checks.scenes import Scenes, find_scenes
+from linearityiqa.data.databases.csvfile import refuse_to_overwrite, write_csv
 from linearityiqa.data.databases.imagefiles import find_images
 from linearityiqa.data.databases.infomat import write_info_mat
-from linearityiqa.data.databases.labelfile import ImageNames, names_for, refuse_to_overwrite, write_csv
 from linearityiqa.data.databases.labels import Labels
-from linearityiqa.data.databases.sources import KNOWN, LabelSource, open_label_file, open_labels
+from linearityiqa.data.databases.opening import ImageNames, LabelSource, names_for, open_label_file, open_labels
+from linearityiqa.data.databases.published import KNOWN
 from linearityiqa.data.databases.splits import split_by_ratio, split_into_folds, validation_split
 from linearityiqa.data.loading.processes import default_workers
 from linearityiqa.errors import DataError

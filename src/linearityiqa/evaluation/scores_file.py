@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from linearityiqa.config import DataConfig
 from linearityiqa.data.databases.labels import MAX_ROWS, Labels
-from linearityiqa.data.databases.sources import open_label_file, open_labels
+from linearityiqa.data.databases.opening import open_label_file, open_labels
 from linearityiqa.data.databases.texttable import MAX_BYTES, read_text_table
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation.predictions import RATINGS, SavedPredictions

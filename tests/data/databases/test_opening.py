@@ -10,7 +10,8 @@ import pytest
 
 from layouts import make_authors_layout, make_clive, make_koniq, make_photos
 from linearityiqa.config import DataConfig
-from linearityiqa.data.databases.opening import KNOWN, open_database
+from linearityiqa.data.databases.opening import open_database, open_databases
+from linearityiqa.data.databases.published import KNOWN
 from linearityiqa.errors import DataError
 
 
@@ -195,3 +196,45 @@ def test_databases_open_without_torch_or_pandas(photo_database):
         "sys.exit(any(name in sys.modules for name in ('torch', 'pandas', 'scipy', 'h5py')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.fixture
+def three_databases(tmp_path, monkeypatch):
+    """A current folder with KonIQ-10k, CLIVE and mine.csv."""
+    monkeypatch.chdir(tmp_path)
+    make_koniq(tmp_path, 20)
+    make_clive(tmp_path / "CLIVE", 12)
+    (tmp_path / "CLIVE" / "Images").rename(tmp_path / "Images")
+    (tmp_path / "CLIVE" / "Data").rename(tmp_path / "Data")
+    (tmp_path / "CLIVE").rmdir()
+    (tmp_path / "CLIVE").symlink_to(tmp_path / "Images")
+    names = [f"{i}.png" for i in range(4)]
+    make_photos(tmp_path / "images", names)
+    rows = [f"{name},{i / 4},{'train' if i < 2 else 'val'}" for i, name in enumerate(names)]
+    (tmp_path / "mine.csv").write_text("\n".join(["image_name,mos,split", *rows]) + "\n")
+    return tmp_path
+
+
+def test_each_is_opened_by_its_own_rules(three_databases):
+    found = open_databases(DataConfig(more_datasets=("CLIVE", "mine.csv")), seed=3)
+    assert [database.name for database in found] == ["KonIQ-10k", "CLIVE", "mine"]
+    assert [len(database.table) for database in found] == [20, 12, 4]
+    assert found[1].table.common_size == (500, 500)
+    assert found[2].splits["train"].tolist() == [0, 1]
+
+
+def test_image_dir_is_the_first_ones_alone(three_databases):
+    (three_databases / "elsewhere").mkdir()
+    (three_databases / "images").rename(three_databases / "elsewhere" / "images")
+    config = DataConfig(
+        dataset="mine.csv", image_dir=three_databases / "elsewhere" / "images", more_datasets=("CLIVE",)
+    )
+    assert open_databases(config, seed=0)[1].table.root.resolve() == three_databases / "Images"
+
+
+def test_training_on_what_the_first_is_tested_on_is_refused(three_databases):
+    (three_databases / "leak.csv").write_text(
+        "image_name,mos,split\n2.png,1,train\n1.png,2,train\n0.png,3,val\n3.png,4,val\n"
+    )
+    with pytest.raises(DataError, match=r"1 training images of leak are validation or test images of mine.*2\.png"):
+        open_databases(DataConfig(dataset="mine.csv", more_datasets=("leak.csv",)), seed=0)

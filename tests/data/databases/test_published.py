@@ -11,15 +11,15 @@ import releases
 from linearityiqa.config import DataConfig
 from linearityiqa.data.databases.imagefiles import find_images
 from linearityiqa.data.databases.opening import open_database
-from linearityiqa.data.databases.published.biq2021 import read_biq2021
-from linearityiqa.data.databases.published.csiq import read_csiq
-from linearityiqa.data.databases.published.kadid import DISTORTIONS as KADID
-from linearityiqa.data.databases.published.kadid import read_kadid
-from linearityiqa.data.databases.published.koniq import read_koniq
-from linearityiqa.data.databases.published.live import read_live
-from linearityiqa.data.databases.published.spaq import read_spaq
-from linearityiqa.data.databases.published.tid2013 import DISTORTIONS as TID
-from linearityiqa.data.databases.published.tid2013 import read_tid2013
+from linearityiqa.data.databases.published.distorted import (
+    KADID_DISTORTIONS,
+    TID_DISTORTIONS,
+    read_csiq,
+    read_kadid,
+    read_live,
+    read_tid2013,
+)
+from linearityiqa.data.databases.published.photographs import read_biq2021, read_koniq, read_spaq
 from linearityiqa.errors import DataError
 
 MAKERS = {
@@ -52,7 +52,7 @@ def test_every_release_opens_by_its_name(name, how, tmp_path, monkeypatch):
 
 
 def test_the_distortions_are_as_many_as_published():
-    assert (len(set(KADID)), len(set(TID))) == (25, 24)
+    assert (len(set(KADID_DISTORTIONS)), len(set(TID_DISTORTIONS))) == (25, 24)
 
 
 def test_kadid(tmp_path):

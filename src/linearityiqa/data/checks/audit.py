@@ -1,8 +1,8 @@
-"""The audit of a database: everything that is wrong with it, in one pass over its labels and images."""
+"""Audit of a database: all faults of its labels and images, found in one pass."""
 
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from linearityiqa.config import CheckConfig
 from linearityiqa.console import track
 from linearityiqa.data.checks.duplicates import Rows, check_near_duplicates, check_same_files, same_files, stand_ins
 from linearityiqa.data.checks.findings import Finding, Report, check_labels, in_order
-from linearityiqa.data.checks.images import ImageCheck, check_images, check_unlisted, glances
-from linearityiqa.data.checks.neardup import SIDE, find_near_duplicates
+from linearityiqa.data.checks.images import ImageCheck, check_images, check_unlisted, glances, keep_pictures
+from linearityiqa.data.checks.neardup import find_near_duplicates
 from linearityiqa.data.databases.imagefiles import Places, find_places
 from linearityiqa.data.databases.labels import Fault, Labels
-from linearityiqa.data.databases.sources import LabelSource, open_labels
+from linearityiqa.data.databases.opening import LabelSource, open_labels
 from linearityiqa.data.loading.processes import default_workers
 from linearityiqa.quality import QualityScale
 
@@ -87,19 +87,14 @@ def _check_files(config: CheckConfig, labels: Labels, folder: Path, places: Mapp
     names = list(places)
     workers = default_workers(config.num_workers)
     with tempfile.TemporaryFile() as file:
-        seen: list[ImageCheck] = []
-        looks = glances(names, folder, workers)
-        for glance in track(looks, "reading images", total=len(names), enabled=not config.quiet):
-            file.write(glance.picture.ljust(SIDE * SIDE, b"\0"))
-            seen.append(replace(glance, picture=b""))
-        file.flush()
+        looks = track(glances(names, folder, workers), "reading images", total=len(names), enabled=not config.quiet)
+        seen, pictures = keep_pictures(looks, file)
         yield from check_images(seen, config.data.exif_rotation)
         rows = _rows(labels, places)
         groups = same_files(seen)
         for group in groups:
             yield from check_same_files([names[number] for number in group], rows)
         if config.near_duplicates:
-            pictures = np.memmap(file, dtype=np.uint8, mode="r", shape=(len(names), SIDE, SIDE))
             related = _related(labels, list(places.values()))
             yield from _near_duplicates(config, seen, pictures, related, groups, folder, rows)
 
@@ -114,11 +109,7 @@ def _near_duplicates(
     rows: Rows,
 ) -> Iterator[Finding]:
     numbers, copies = stand_ins(len(seen), groups)
-
-    def watch(parts: Iterable[int], description: str, total: int) -> Iterable[int]:
-        return track(parts, description, total=total, enabled=not config.quiet)
-
-    found = find_near_duplicates(pictures, related, numbers, watch)
+    found = find_near_duplicates(pictures, related, numbers, quiet=config.quiet)
     yield from check_near_duplicates(seen, copies, found.links, folder, rows)
     if found.cut:
         message = (

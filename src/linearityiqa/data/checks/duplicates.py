@@ -1,6 +1,10 @@
-"""Images that are the same: as files, in their pixels, or to the eye; across splits a leak."""
+"""Images that are the same: as files, in their pixels, or to the eye; across splits a leak.
 
-from collections.abc import Iterator, Mapping, Sequence
+A scene holds the images that show the same picture or were made from one reference.
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import ImageChops
 
 from linearityiqa.data.checks.findings import Finding
-from linearityiqa.data.checks.images import ImageCheck
-from linearityiqa.data.checks.neardup import Groups, Link
-from linearityiqa.errors import UnreadableImageError
+from linearityiqa.data.checks.images import ImageCheck, keep_pictures
+from linearityiqa.data.checks.neardup import Groups, Link, find_near_duplicates
+from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.images import decode
 
 NAMED = 8
@@ -22,12 +26,11 @@ EQUAL = 0.999
 
 @dataclass(frozen=True)
 class Rows:
-    """What the labels say of each image, by its name.
+    """MOS and split of each image, by its name.
 
     Attributes:
         mos: its score.
         split: its split; empty where the labels have no split.
-        where: its place in the label file.
     """
 
     mos: Mapping[str, float]
@@ -41,11 +44,6 @@ class Rows:
     def leak(self, names: Sequence[str]) -> bool:
         """Whether the images are in more than one split."""
         return len({self.split[name] for name in names if name in self.split}) > 1
-
-    @property
-    def are_split(self) -> bool:
-        """Whether any image is in a split."""
-        return bool(self.split)
 
 
 def same_files(glances: Sequence[ImageCheck]) -> list[list[int]]:
@@ -91,8 +89,8 @@ def check_near_duplicates(
             yield from _conflict(names, rows)
             continue
         # without a split of its own a database is split at random, by references where they are known
-        wrong = leak or not rows.are_split
-        advice = "" if rows.are_split else " Give them one reference, so that no random split parts them."
+        wrong = leak or not rows.split
+        advice = "" if rows.split else " Give them one reference, so that no random split parts them."
         message = f"the same picture: {rows.named(names)}; {_alike(inside, equal)}.{advice}"
         yield Finding("near-duplicates", message, tuple(names), "error" if wrong else "remark", leak)
 
@@ -133,3 +131,89 @@ def _conflict(names: Sequence[str], rows: Rows) -> Iterator[Finding]:
     if len(scores) > 1:
         values = ", ".join(f"{score:g}" for score in scores[:NAMED])
         yield Finding("conflict", f"scores {values} for the same image: {rows.named(names)}.", tuple(names))
+
+
+@dataclass(frozen=True, eq=False)
+class Scenes:
+    """The scenes of a database.
+
+    Attributes:
+        codes: number of the scene of each image, shape (N,).
+        references: the first image (or its reference) of the same scene, on the same side of the test set's border.
+        test: whether each image is in the test set, shape (N,).
+        cut: whether there were too many alike images to compare all pairs.
+    """
+
+    codes: NDArray[np.int64]
+    references: tuple[str, ...]
+    test: NDArray[np.bool_]
+    cut: bool
+
+    @property
+    def shared(self) -> NDArray[np.bool_]:
+        """Whether each image is of a scene with images on both sides of the test set's border, shape (N,)."""
+        return np.isin(self.codes, np.intersect1d(self.codes[self.test], self.codes[~self.test]))
+
+    def summary(self) -> dict[str, int]:
+        """Scenes of several images, images in them, test images of a scene that others show, and these others."""
+        sizes = np.unique(self.codes, return_counts=True)[1]
+        return {
+            "groups": int((sizes > 1).sum()),
+            "images": int(sizes[sizes > 1].sum()),
+            "test_images": int((self.shared & self.test).sum()),
+            "barred": int((self.shared & ~self.test).sum()),
+        }
+
+
+def find_scenes(
+    looks: Iterable[ImageCheck],
+    references: Sequence[str] | None = None,
+    test: NDArray[np.int64] | None = None,
+    *,
+    quiet: bool = True,
+) -> Scenes:
+    """Group images by what they show: near-duplicates, identical files and images of one reference belong together.
+
+    Args:
+        looks: a look at each image, in order.
+        references: the reference of each image, where that is known.
+        test: rows of a test set that stays as it is, so that a scene may have images on both sides of its border.
+        quiet: show no progress bar.
+
+    Raises:
+        DataError: an image cannot be decoded; the message names it.
+    """
+
+    with tempfile.TemporaryFile() as file:
+        seen, pictures = keep_pictures(map(_decoded, looks), file)
+        count = len(seen)
+        groups = Groups(count)
+        firsts: dict[str, int] = {}
+        for row, reference in enumerate(references or ()):
+            groups.join(firsts.setdefault(reference, row), row)
+        copies = same_files(seen)
+        for group in copies:
+            for row in group[1:]:
+                groups.join(group[0], row)
+        numbers, _ = stand_ins(count, copies)
+        found = find_near_duplicates(pictures, _roots(groups, count), numbers, quiet=quiet)
+    for link in found.links:
+        groups.join(link.first, link.second)
+    codes = _roots(groups, count)
+    held = np.zeros(count, dtype=bool)
+    if test is not None:
+        held[test] = True
+    first: dict[tuple[int, bool], int] = {}
+    rows = [first.setdefault(side, row) for row, side in enumerate(zip(codes.tolist(), held.tolist(), strict=True))]
+    words = [look.name for look in seen] if references is None else references
+    return Scenes(codes, tuple(words[row] for row in rows), held, found.cut)
+
+
+def _decoded(look: ImageCheck) -> ImageCheck:
+    if look.error:
+        raise DataError(f"its scene cannot be found: {look.error}")
+    return look
+
+
+def _roots(groups: Groups, count: int) -> NDArray[np.int64]:
+    return np.array([groups.root(number) for number in range(count)])

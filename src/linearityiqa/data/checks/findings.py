@@ -1,4 +1,4 @@
-"""What an audit of a database found: errors, and remarks on what is merely worth knowing."""
+"""Findings of an audit: errors, and remarks that call for no correction."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -46,7 +46,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found.
+    """A finding of the audit.
 
     Attributes:
         kind: a key of `TITLES`.
@@ -87,12 +87,12 @@ class Report:
 
     @property
     def errors(self) -> tuple[Finding, ...]:
-        """What is wrong."""
+        """The findings that are errors."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
     @property
     def remarks(self) -> tuple[Finding, ...]:
-        """What is worth knowing."""
+        """The findings that are remarks."""
         return tuple(finding for finding in self.findings if finding.severity == "remark")
 
     def as_dict(self) -> dict[str, Any]:

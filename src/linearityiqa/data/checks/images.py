@@ -1,12 +1,16 @@
-"""Image files looked at one by one, many at once: what is wrong with them, what is unusual, and a thumbnail of each."""
+"""Checks of single image files: faults, unusual properties, and a thumbnail of each."""
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from linearityiqa.data.checks.findings import Finding
 from linearityiqa.data.checks.neardup import SIDE, thumbnail
@@ -19,7 +23,7 @@ from linearityiqa.images import opened, to_rgb
 
 @dataclass(frozen=True, kw_only=True)
 class ImageCheck:
-    """What one image file is like.
+    """Properties of an image file.
 
     Attributes:
         name: its name relative to the folder.
@@ -88,6 +92,20 @@ def glances(names: Sequence[str], folder: Path, workers: int) -> Iterator[ImageC
 
 def _glances_at(names: Sequence[str], folder: Path) -> list[ImageCheck]:
     return [glance_at(name, folder) for name in names]
+
+
+def keep_pictures(looks: Iterable[ImageCheck], file: IO[bytes]) -> tuple[list[ImageCheck], NDArray[np.uint8]]:
+    """Move the thumbnails of at least one image into a file, so that those of millions need no memory.
+
+    Returns:
+        The looks without their thumbnails; the thumbnails mapped from the file, uint8 (N, 64, 64), black where unknown.
+    """
+    seen = []
+    for look in looks:
+        file.write(look.picture.ljust(SIDE * SIDE, b"\0"))
+        seen.append(replace(look, picture=b""))
+    file.flush()
+    return seen, np.memmap(file, dtype=np.uint8, mode="r", shape=(len(seen), SIDE, SIDE))
 
 
 USUAL = 0.5

@@ -1,5 +1,7 @@
-"""Any database as a CSV file: image_name, mos (or dmos), and optionally mos_std, split, reference."""
+"""Labels as a CSV file, read and written: image_name, mos (or dmos), and optionally mos_std, split, reference."""
 
+import csv
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from linearityiqa.data.databases.labels import Fault, Labels, OnFault, refuse
 from linearityiqa.data.databases.splits import SPLITS
 from linearityiqa.data.databases.texttable import TextTable, read_text_table
 from linearityiqa.errors import DataError
+from linearityiqa.files import atomic_path
 from linearityiqa.quality import QualityScale
 
 COLUMNS = ("image_name", "mos", "dmos", "mos_std", "split", "reference")
@@ -49,24 +52,19 @@ def read_csv(
         DataError: what is wrong, in which file, column and line.
     """
     table = read_text_table(path, None if others else COLUMNS, on_fault)
-    names = tuple(table.texts("image_name"))
-    mos, own_scale = _opinions(table, on_fault, scale)
-    return Labels(
-        file=path,
-        names=names,
-        mos=mos,
-        scale=own_scale,
+    mos, own_scale = _opinions(table, scale)
+    return table.labels(
+        table.texts("image_name"),
+        mos,
+        own_scale,
         mos_std=table.known_numbers("mos_std"),
-        references=_references(table, on_fault),
-        splits=split_column(table, "split", on_fault) if "split" in table else None,
-        lines=table.lines,
-        others={name: tuple(values) for name, values in table.columns.items() if name not in COLUMNS},
-        on_fault=on_fault,
-        nan_reported=True,
+        references=_references(table),
+        splits=split_column(table, "split") if "split" in table else None,
+        others={name: values for name, values in table.columns.items() if name not in COLUMNS},
     )
 
 
-def split_column(table: TextTable, column: str, on_fault: OnFault = refuse) -> dict[str, NDArray[np.int64]]:
+def split_column(table: TextTable, column: str) -> dict[str, NDArray[np.int64]]:
     """The rows of each split, from a column of the words in `SPLIT_WORDS` (upper and lower case are alike).
 
     Where faults are collected, a row with another word is in no split.
@@ -81,14 +79,12 @@ def split_column(table: TextTable, column: str, on_fault: OnFault = refuse) -> d
                 f"{table.where(row)}: {column} is {word[:40]!r}; it must be one of {', '.join(SPLIT_WORDS)}. "
                 "Correct or drop the row."
             )
-            on_fault(Fault("split", message))
+            table.on_fault(Fault("split", message))
     splits = np.array([SPLIT_WORDS.get(word, "") for word in words])
     return {name: np.flatnonzero(splits == name) for name in SPLITS}
 
 
-def _opinions(
-    table: TextTable, on_fault: OnFault, ends: tuple[float, float] | None
-) -> tuple[NDArray[np.float64], QualityScale]:
+def _opinions(table: TextTable, ends: tuple[float, float] | None) -> tuple[NDArray[np.float64], QualityScale]:
     """MOS, higher is better, and their scale."""
     inverted = "dmos" in table
     if inverted and "mos" in table:
@@ -100,7 +96,7 @@ def _opinions(
     low, high = float(np.nanmin(opinions)), float(np.nanmax(opinions))
     if low == high:
         message = f"every {column} in {table.file} is {low:g}: there is no quality to tell apart. Check the column."
-        on_fault(Fault("scores", message))
+        table.on_fault(Fault("scores", message))
         high += 1
     if ends is None:
         scale = QualityScale.filled_by(low, high, table.file.name)
@@ -119,11 +115,71 @@ def _opinions(
     return opinions, scale
 
 
-def _references(table: TextTable, on_fault: OnFault) -> tuple[str, ...] | None:
+def _references(table: TextTable) -> list[str] | None:
     if "reference" not in table:
         return None
     references = table.texts("reference")
     for row, reference in enumerate(references):
         if not reference:
-            on_fault(Fault("reference", f"{table.where(row)}: reference is empty. Name it, or remove the column."))
-    return tuple(references)
+            message = f"{table.where(row)}: reference is empty. Name it, or remove the column."
+            table.on_fault(Fault("reference", message))
+    return references
+
+
+def write_csv(
+    path: Path,
+    labels: Labels,
+    names: tuple[str, ...],
+    splits: Mapping[str, NDArray[np.int64]] | None,
+    *,
+    force: bool = False,
+) -> None:
+    """Write image_name, mos, mos_std, split, reference and the other columns, as far as the labels have them.
+
+    Numbers are written with all digits, so that they are read as they were.
+
+    Args:
+        path: the file; it appears whole or not at all.
+        labels: the rows.
+        names: their image names.
+        splits: the rows of each split, or None for no such column.
+        force: overwrite a file that is there.
+
+    Raises:
+        DataError: the file is there and `force` is not given.
+        OSError: it cannot be written.
+    """
+    refuse_to_overwrite(path, force)
+    columns: dict[str, list[str]] = {"image_name": list(names), "mos": [repr(float(value)) for value in labels.mos]}
+    if labels.mos_std is not None:
+        columns["mos_std"] = [repr(float(value)) for value in labels.mos_std]
+    if splits is not None:
+        columns["split"] = split_words(splits, len(names))
+    if labels.references is not None:
+        columns["reference"] = list(labels.references)
+    columns |= {name: list(values) for name, values in labels.others.items() if name not in COLUMNS}
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+
+
+def refuse_to_overwrite(path: Path, force: bool) -> None:
+    """Raise a `DataError` where a file is there that nobody asked to replace."""
+    if path.exists() and not force:
+        raise DataError(f"{path} is there already. Name another --output, or give --force to replace it.")
+
+
+def split_words(splits: Mapping[str, NDArray[np.int64]], count: int) -> list[str]:
+    """The split of each row.
+
+    Raises:
+        DataError: a row that is in no split.
+    """
+    words = [""] * count
+    for name, rows in splits.items():
+        for row in rows:
+            words[row] = name
+    if "" in words:
+        raise DataError(f"row {words.index('') + 1} is in no split. Give every row one.")
+    return words

@@ -1,4 +1,4 @@
-"""A database in figures: how its scores, their deviations and the sizes of its images are distributed."""
+"""Statistics of a database: distributions of its scores, their deviations and the sizes of its images."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from linearityiqa.config import StatsConfig
 from linearityiqa.console import track
 from linearityiqa.data.databases.imagefiles import find_images
-from linearityiqa.data.databases.sources import open_labels
+from linearityiqa.data.databases.opening import open_labels
 from linearityiqa.images import image_size
 
 SIZES = 10
@@ -21,7 +21,7 @@ SIZES = 10
 
 @dataclass(frozen=True)
 class Distribution:
-    """How a quantity is distributed over all images, and over those of each split.
+    """Distribution of a quantity over all images, and over those of each split.
 
     Attributes:
         quantity: what it is.
@@ -38,7 +38,7 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Description:
-    """A database in figures.
+    """Statistics of a database.
 
     Attributes:
         name: the database.

@@ -24,6 +24,9 @@ SUFFIXES = {
     "HEIF": HEIF_SUFFIXES,
 }
 """The usual endings of names, by Pillow's name of the format."""
+Listing = defaultdict[str, list[str]]
+"""File names by a key."""
+
 _ENDINGS = frozenset(ending for endings in SUFFIXES.values() for ending in endings)
 
 
@@ -94,17 +97,16 @@ def find_places(labels: Labels, folder: Path, on_fault: OnFault) -> Places:
     missing = [name for name in rows if not _is_file(folder / name)]
     if not missing:
         return Places(rows, [], {})
-    listings: dict[Path, Listing] = {}
+    listings: dict[Path, tuple[Listing, Listing]] = {}
     found: dict[str, list[str]] = {}
     for name in missing:
         home = (folder / name).parent
         if home not in listings:
             listings[home] = _listing(home)
         file = PurePosixPath(name)
-        in_another_case = [
-            other for other in listings[home].by_case[file.name.lower()] if str(file.with_name(other)) not in rows
-        ]
-        found[name] = listings[home].by_stem[file.name] or in_another_case
+        by_stem, by_case = listings[home]
+        in_another_case = [other for other in by_case[file.name.lower()] if str(file.with_name(other)) not in rows]
+        found[name] = by_stem[file.name] or in_another_case
     whole: dict[str, int] = {}
     for name, row in rows.items():
         files = found.get(name, [])
@@ -118,25 +120,20 @@ def find_places(labels: Labels, folder: Path, on_fault: OnFault) -> Places:
     return Places(whole, absent, {name: found[name] for name in absent if found[name]})
 
 
-class Listing(NamedTuple):
-    """The files of a folder: images by their names without the ending, and all by their names in lower case."""
-
-    by_stem: defaultdict[str, list[str]]
-    by_case: defaultdict[str, list[str]]
-
-
-def _listing(folder: Path) -> Listing:
-    listing = Listing(defaultdict(list), defaultdict(list))
+def _listing(folder: Path) -> tuple[Listing, Listing]:
+    """The images of a folder by their names without the ending, and all its files by their names in lower case."""
+    by_stem: Listing = defaultdict(list)
+    by_case: Listing = defaultdict(list)
     try:
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
             path = PurePosixPath(entry.name)
             if entry.is_file():
-                listing.by_case[entry.name.lower()].append(entry.name)
+                by_case[entry.name.lower()].append(entry.name)
                 if path.suffix.lower() in _ENDINGS:
-                    listing.by_stem[path.stem].append(entry.name)
+                    by_stem[path.stem].append(entry.name)
     except OSError:  # no such folder, or one that may not be read: nothing is found in it
         pass
-    return listing
+    return by_stem, by_case
 
 
 def rows_by_name(labels: Labels, folder: Path, on_fault: OnFault) -> dict[str, int]:

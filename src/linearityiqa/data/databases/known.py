@@ -14,7 +14,7 @@ LABEL_FOLDER = Path("data")
 
 @dataclass(frozen=True, kw_only=True)
 class KnownDatabase:
-    """A published database as data: what it is, where it comes from, how its files lie.
+    """Facts of a published database: its scale, source and licence, and the layout of its files.
 
     Attributes:
         name: name of the database, for `--dataset`; also of the folder (or soft link) with its images.

@@ -1,7 +1,4 @@
-"""What a label file says: image names and opinion scores, checked, before the images are looked for.
-
-A fault is refused at once, or collected, by one and the same reader.
-"""
+"""Labels (image names and opinion scores) as a label file has them, and its faults, which are raised or collected."""
 
 import logging
 import re
@@ -28,8 +25,8 @@ class Fault(NamedTuple):
     """One thing wrong with a label file.
 
     Attributes:
-        kind: what sort of fault it is.
-        message: what, where and the remedy, a sentence.
+        kind: the kind of fault.
+        message: what is wrong, where, and the remedy.
         images: names of the images concerned, as they stand in the file.
     """
 
@@ -39,7 +36,7 @@ class Fault(NamedTuple):
 
 
 OnFault = Callable[[Fault], None]
-"""What a reader does with a fault: `refuse` raises it, the `append` of a list collects it and the reader goes on."""
+"""Receives the faults that a reader finds: `refuse` raises each, the `append` of a list collects them."""
 
 
 def refuse(fault: Fault) -> NoReturn:

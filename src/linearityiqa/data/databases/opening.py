@@ -1,17 +1,156 @@
 """Open a database by name, or from a CSV file: find its labels and its images, and split it."""
 
+import json
+import logging
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from linearityiqa.config import DataConfig
+from linearityiqa.data.databases.csvfile import read_csv
 from linearityiqa.data.databases.imagefiles import find_images
-from linearityiqa.data.databases.sources import KNOWN, open_labels
+from linearityiqa.data.databases.infomat import read_info_mat
+from linearityiqa.data.databases.known import LABEL_FOLDER, KnownDatabase
+from linearityiqa.data.databases.labels import Labels, OnFault, refuse
+from linearityiqa.data.databases.published import KNOWN
 from linearityiqa.data.databases.splits import split_by_reference
 from linearityiqa.data.databases.table import Database, ImageTable
-from linearityiqa.errors import DataError
+from linearityiqa.errors import ConfigError, DataError, did_you_mean
 
-__all__ = ["KNOWN", "open_database", "open_databases"]
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
+"""Endings that make an unknown `--dataset` a file that is missing, and not a name that is unknown."""
+
+_COMMON_NAMES = ("dmos.csv", "Train.csv")
+"""Names of published label files that a user's own may well have, too."""
+
+MANIFEST = "database.json"
+"""Beside labels that `linearityiqa datasets make` has computed: how they were made."""
+_MANIFEST_BYTES = 2**20
+"""Bound on it; a real one has a thousand."""
+
+_log = logging.getLogger(__name__)
+
+
+class LabelSource(NamedTuple):
+    """Labels, and what is needed to find their images.
+
+    Attributes:
+        name: name of the database.
+        labels: what the label file says.
+        folders: where the images may lie, the best place first.
+        remedy: what to do where images are missing, a sentence.
+        known: the published database, or None for a CSV file.
+        opinions: whether people gave the scores; else `linearityiqa datasets make` has computed them.
+    """
+
+    name: str
+    labels: Labels
+    folders: list[Path]
+    remedy: str
+    known: KnownDatabase | None = None
+    opinions: bool = True
+
+
+def open_labels(config: DataConfig, on_fault: OnFault = refuse, *, others: bool = False) -> LabelSource:
+    """Read the labels of the database that the options name; its images are not looked for.
+
+    Args:
+        config: dataset, image folder and split.
+        on_fault: what is done about faulty rows and values.
+        others: keep further columns of a CSV file.
+
+    Raises:
+        DataError: an unknown name, labels that are missing (and where to get them), or bad ones.
+        ConfigError: a scale was given for a known database.
+        MissingExtraError: the format needs a package that is not installed.
+    """
+    known = KNOWN.get(config.dataset)
+    if known is not None:
+        if config.scale is not None:
+            raise ConfigError(f"{known.name} has a scale of its own: --scale is for CSV files")
+        path = known.find_labels(config.image_dir)
+        _log.info("%s: labels from %s", known.name, path)
+        labels = _read_published(known, path, config, on_fault)
+        return LabelSource(known.name, labels, known.image_folders(config.image_dir), known.remedy(), known)
+    path = Path(config.dataset)
+    _refuse_labels_of_known(path)
+    if path.suffix.lower() not in TEXT_SUFFIXES and not path.exists():
+        raise DataError(
+            f"unknown dataset {config.dataset!r}{did_you_mean(config.dataset, KNOWN)}: it is neither a known database "
+            f"({', '.join(KNOWN)}) nor a file. Give one of these names, or the path of a CSV file with the columns "
+            "image_name and mos."
+        )
+    labels = read_csv(path, on_fault, others=others, scale=config.scale)
+    folders = [path.parent, path.parent / "images"] if config.image_dir is None else [config.image_dir]
+    remedy = "Name the folder that the image names are relative to with --image_dir, or drop the rows."
+    return LabelSource(path.stem, labels, folders, remedy, opinions=not _is_computed(path))
+
+
+def _is_computed(labels: Path) -> bool:
+    """Whether `linearityiqa datasets make` made a label file: its manifest lies beside it."""
+    try:
+        with labels.with_name(MANIFEST).open("rb") as stream:
+            return "labels_sha256" in json.loads(stream.read(_MANIFEST_BYTES))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
+
+
+def open_label_file(path: Path, config: DataConfig) -> LabelSource | None:
+    """Read a label file of a published database, told by its name, or any other info.mat; None for other files.
+
+    Args:
+        path: the file; its images are looked for beside it, beside its folder, and in `config.image_dir`.
+        config: image folder and split.
+
+    Raises:
+        DataError: what is wrong with it.
+        MissingExtraError: the format needs a package that is not installed.
+    """
+    known = next((known for known in KNOWN.values() if path.name in (known.info_file, *known.release_files)), None)
+    if not path.is_file() or (known is None and path.suffix.lower() != ".mat"):
+        return None
+    inner = ("", "images") if known is None else known.inner_folders
+    beside = [home / folder for home in (path.parent, path.parent / "..") for folder in inner]
+    folders = beside if config.image_dir is None else [config.image_dir / folder for folder in inner]
+    remedy = "Name the folder of the images with --image_dir."
+    name = path.stem if known is None else known.name
+    return LabelSource(name, _read_published(known, path, config), folders, remedy, known)
+
+
+def _read_published(known: KnownDatabase | None, path: Path, config: DataConfig, on_fault: OnFault = refuse) -> Labels:
+    """Read a label file of a published database, in the layout of its release, or any info.mat."""
+    if known is not None and path.name != known.info_file:
+        return known.read_release(path, on_fault)
+    train_ratio, train_and_val_ratio = config.train_ratio, config.train_and_val_ratio
+    if known is not None and known.info_ratios is not None:
+        train_ratio, train_and_val_ratio = known.info_ratios
+        _log.info(
+            "%s: the split of %s has its authors' ratios %.6f and %.6f; train_ratio and train_and_val_ratio are unused",
+            known.name,
+            path.name,
+            train_ratio,
+            train_and_val_ratio,
+        )
+    return read_info_mat(
+        path,
+        None if known is None else known.scale,
+        exp_id=config.exp_id,
+        train_ratio=train_ratio,
+        train_and_val_ratio=train_and_val_ratio,
+        opinion_factor=1.0 if known is None else known.opinion_factor,
+        on_fault=on_fault,
+    )
+
+
+def _refuse_labels_of_known(path: Path) -> None:
+    """A known database's own label file has other columns: read as any CSV it would lose its split."""
+    for known in KNOWN.values():
+        if path.name in (known.info_file, *known.release_files) and path.name not in _COMMON_NAMES:
+            raise DataError(
+                f"{path} is a label file of {known.name}. Put it into {LABEL_FOLDER}{os.sep} or beside the images, and "
+                f"give --dataset {known.name}."
+            )
 
 
 def open_database(config: DataConfig, seed: int) -> Database:
@@ -74,3 +213,38 @@ def open_databases(config: DataConfig, seed: int) -> list[Database]:
 def _files(database: Database, *splits: str) -> set[str]:
     root = Path(os.path.realpath(database.table.root))
     return {str(root / database.table.names[row]) for split in splits for row in database.splits[split]}
+
+
+class ImageNames(NamedTuple):
+    """Image names for a CSV file.
+
+    Attributes:
+        names: the names.
+        image_dir: the folder that must be given with the file as --image_dir; None where it is found by itself.
+        found: whether the images are there at all.
+    """
+
+    names: tuple[str, ...]
+    image_dir: Path | None = None
+    found: bool = True
+
+
+def names_for(output: Path, source: LabelSource) -> ImageNames:
+    """The image names for a CSV file, relative to its own folder where the images lie inside.
+
+    Args:
+        output: the CSV file to be.
+        source: the labels, and where their images may lie.
+    """
+    try:
+        root, names = find_images(source.labels, source.folders, source.remedy)
+    except DataError as cause:
+        _log.warning("the image names are written as they stand in %s, because %s", source.labels.file, cause)
+        return ImageNames(source.labels.names, found=False)
+    home, place = Path(os.path.abspath(output.parent)), Path(os.path.abspath(root))  # noqa: PTH100 - links stay links
+    if place in (home, home / "images"):
+        return ImageNames(names)
+    if place.is_relative_to(home):
+        inner = place.relative_to(home).as_posix()
+        return ImageNames(tuple(f"{inner}/{name}" for name in names))
+    return ImageNames(names, root)

@@ -1,4 +1,4 @@
-"""What a database is to everybody else: a table of images with opinion scores, a scale, and splits."""
+"""Tables of images with opinion scores, and databases: a table with a scale and splits."""
 
 import hashlib
 from collections.abc import Iterator, Mapping

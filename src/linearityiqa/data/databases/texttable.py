@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -10,8 +10,9 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from linearityiqa.data.databases.labels import MAX_ROWS, Fault, OnFault, check_count, refuse
+from linearityiqa.data.databases.labels import MAX_ROWS, Fault, Labels, OnFault, check_count, refuse
 from linearityiqa.errors import DataError
+from linearityiqa.quality import QualityScale
 
 MAX_BYTES = 1 << 30
 """Largest label file that is read."""
@@ -88,6 +89,32 @@ class TextTable:
         if column not in self or all(text.lower() in ("", "nan") for text in self.texts(column)):
             return None
         return self.numbers(column)
+
+    def labels(
+        self,
+        names: Sequence[str],
+        mos: NDArray[np.float64],
+        scale: QualityScale,
+        *,
+        mos_std: NDArray[np.float64] | None = None,
+        references: Sequence[str] | None = None,
+        splits: Mapping[str, NDArray[np.int64]] | None = None,
+        others: Mapping[str, Sequence[str]] | None = None,
+    ) -> Labels:
+        """Labels of all rows, of values that `texts` and `numbers` gave."""
+        return Labels(
+            file=self.file,
+            names=tuple(names),
+            mos=mos,
+            scale=scale,
+            mos_std=mos_std,
+            references=None if references is None else tuple(references),
+            splits=splits,
+            lines=self.lines,
+            others={name: tuple(values) for name, values in (others or {}).items()},
+            on_fault=self.on_fault,
+            nan_reported=True,
+        )
 
     def _number(self, text: str) -> float:
         if "_" in text:  # Python's own notation, in a label file a slip

@@ -19,7 +19,7 @@ from PIL import Image, features
 
 from linearityiqa.config import SyntheticConfig
 from linearityiqa.console import track
-from linearityiqa.data.databases.sources import MANIFEST
+from linearityiqa.data.databases.opening import MANIFEST
 from linearityiqa.data.loading.processes import default_workers, process_context, start_processes
 from linearityiqa.data.synthetic.distortions import ByteImage
 from linearityiqa.errors import DataError

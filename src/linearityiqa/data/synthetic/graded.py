@@ -14,8 +14,8 @@ import numpy as np
 
 from linearityiqa.config import SyntheticConfig
 from linearityiqa.console import track
+from linearityiqa.data.checks.duplicates import find_scenes
 from linearityiqa.data.checks.images import ImageCheck, glances
-from linearityiqa.data.checks.scenes import find_scenes
 from linearityiqa.data.databases.imagefiles import SUFFIXES
 from linearityiqa.data.databases.labels import is_name
 from linearityiqa.data.databases.splits import split_by_reference

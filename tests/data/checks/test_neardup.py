@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from linearityiqa.data.checks.neardup import find_near_duplicates, search, thumbnail
-from linearityiqa.data.checks.neardup.registration import similarity
-from linearityiqa.data.checks.neardup.signatures import mirrored, signatures
+from linearityiqa.data.checks import neardup
+from linearityiqa.data.checks.neardup import find_near_duplicates, mirrored, signatures, thumbnail
+from linearityiqa.data.checks.registration import similarity
 from pictures import CHANGES, make_picture
 
 COUNT = 60
@@ -24,7 +24,7 @@ def test_every_changed_copy_is_found_and_nothing_else(originals, change):
     assert not found.cut
     assert {(link.first, link.second) for link in found.links} == {(i, COUNT + i) for i in range(8)}
     assert all(link.mirrored == (change == "mirrored") for link in found.links)
-    assert all(search.SAME <= link.similarity <= 1 + 1e-6 for link in found.links)
+    assert all(neardup.SAME <= link.similarity <= 1 + 1e-6 for link in found.links)
 
 
 def test_different_pictures_are_far_from_the_threshold(originals):
@@ -90,13 +90,13 @@ def test_only_the_numbers_asked_for_are_looked_at(originals):
 def test_blocks_do_not_matter(originals, monkeypatch):
     pictures = np.concatenate([originals, originals[::-1][:20]])
     whole = find_near_duplicates(pictures, np.arange(len(pictures)))
-    monkeypatch.setattr(search, "_BLOCK", 7)
+    monkeypatch.setattr(neardup, "_BLOCK", 7)
     parts = find_near_duplicates(pictures, np.arange(len(pictures)))
     assert sorted(link[:2] for link in parts.links) == sorted(link[:2] for link in whole.links)
 
 
 def test_too_many_candidates_are_cut_and_said_to_be(originals, monkeypatch):
-    monkeypatch.setattr(search, "MOST_CANDIDATES", 30)
+    monkeypatch.setattr(neardup, "MOST_CANDIDATES", 30)
     pictures = np.concatenate([np.repeat(originals[:1], 20, axis=0), originals[1:3], originals[1:3]])
     assert find_near_duplicates(pictures, np.arange(24)).cut
 

@@ -1,4 +1,4 @@
-"""How alike two small pictures are, once the one is laid upon the other."""
+"""Similarity of two small pictures after registration of the second to the first."""
 
 from typing import Any
 

@@ -1,13 +1,66 @@
-"""All pairs of near-duplicates among many pictures, and the groups that chains of pairs make."""
+"""Near-duplicates: images that show the same picture, though their files and pixels differ.
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+Each picture is a small grey square with a short vector; scalar products of the vectors find the pairs that are worth a
+closer look.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from linearityiqa.data.checks.neardup.registration import similarity
-from linearityiqa.data.checks.neardup.signatures import LENGTH, mirrored, signatures
+from linearityiqa.console import track
+from linearityiqa.data.checks.registration import similarity
+from linearityiqa.extras import require
+
+SIDE = 64
+"""Width and height of a thumbnail, whatever the shape of the image."""
+
+
+def thumbnail(image: Image.Image) -> NDArray[np.uint8]:
+    """A loaded image as uint8 of shape (64, 64): every pixel counts once."""
+    grey = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+    return np.asarray(grey, dtype=np.uint8)
+
+
+FREQUENCIES = 8
+"""Frequencies kept in each direction, the constant one included."""
+LENGTH = FREQUENCIES**2 - 1
+"""Length of a signature."""
+FLAT = 1.0
+"""A picture whose detail has a smaller standard deviation, in grey levels, has nothing to be recognised by."""
+
+_REDUCED = 32
+
+
+def signatures(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The low frequencies of each picture, of unit length, float32 (N, 63); zeros for a flat picture.
+
+    The discrete cosine transform of the thumbnail, 8 x 8 frequencies without the constant, each times its frequency:
+    the amplitudes of photographs fall with frequency, so that without this two or three would decide. Signatures do not
+    change with brightness and contrast, and little with compression, noise or the size of the image.
+
+    Args:
+        thumbnails: uint8, shape (N, 64, 64).
+    """
+    dctn = require("scipy.fft", "metrics").dctn
+    count = len(thumbnails)
+    factor = SIDE // _REDUCED
+    reduced = thumbnails.reshape(count, _REDUCED, factor, _REDUCED, factor).mean(axis=(2, 4), dtype=np.float32)
+    detail: Any = dctn(reduced, axes=(1, 2), norm="ortho")[:, :FREQUENCIES, :FREQUENCIES]
+    steps = np.arange(FREQUENCIES, dtype=np.float32)
+    vectors = (detail * np.hypot(steps[:, None], steps)).reshape(count, -1)[:, 1:].astype(np.float32)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    flat = reduced.std(axis=(1, 2), keepdims=True)[:, :, 0] < FLAT
+    return np.asarray(np.where(flat, 0, vectors / np.maximum(lengths, 1e-6)), dtype=np.float32)
+
+
+def mirrored(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The signatures of the mirror images: odd horizontal frequencies change their sign."""
+    signs = np.where(np.arange(FREQUENCIES) % 2, -1, 1)
+    return vectors * np.tile(signs, FREQUENCIES)[1:].astype(np.float32)
 
 
 class Groups:
@@ -59,9 +112,6 @@ Among 4.5 million pairs of a photograph and the mirror image of another one (3,0
 MOST_CANDIDATES = 200_000
 """Most pairs that are compared; beyond, only the likeliest are, and the result says so."""
 
-Watch = Callable[[Iterable[int], str, int], Iterable[int]]
-"""Hands on the parts of the work, given its description and their number; for a progress bar."""
-
 _BLOCK = 2048
 _BATCH = 128
 
@@ -75,15 +125,6 @@ class Link(NamedTuple):
     mirrored: bool
 
 
-class Candidates(NamedTuple):
-    """Likely pairs, the likeliest first; `cut` says that there were too many."""
-
-    first: NDArray[np.int64]
-    second: NDArray[np.int64]
-    mirrored: NDArray[np.bool_]
-    cut: bool
-
-
 class NearDuplicates(NamedTuple):
     """Links that join every group of near-duplicates (a tree each), and whether the search had to be cut short."""
 
@@ -95,7 +136,8 @@ def find_near_duplicates(
     thumbnails: NDArray[np.uint8],
     related: NDArray[np.int64],
     numbers: NDArray[np.int64] | None = None,
-    watch: Watch = lambda parts, *_: parts,
+    *,
+    quiet: bool = True,
 ) -> NearDuplicates:
     """Find the pictures that show the same: recompressed, resized, cropped, brightened, mirrored, or shot again.
 
@@ -105,23 +147,20 @@ def find_near_duplicates(
         thumbnails: uint8, shape (N, 64, 64); read in parts, so it may be a file mapped into memory.
         related: a number for each; pictures of the same number are known to be related, and not compared.
         numbers: which of the pictures are looked at, ascending; by default all.
-        watch: sees the parts of the work go by.
+        quiet: show no progress bar.
     """
     numbers = np.arange(len(thumbnails)) if numbers is None else numbers
     vectors = np.empty((len(numbers), LENGTH), dtype=np.float32)
     for start in range(0, len(numbers), _BLOCK):
         vectors[start : start + _BLOCK] = signatures(thumbnails[numbers[start : start + _BLOCK]])
-    likely = _likely_pairs(vectors, related[numbers], watch)
-    candidates = likely._replace(first=numbers[likely.first], second=numbers[likely.second])
+    pairs, cut = _likely_pairs(vectors, related[numbers], quiet)
     groups = Groups(len(thumbnails))
     links: list[Link] = []
-    count = len(candidates.first)
-    for start in watch(range(0, count, _BATCH), "comparing pictures", -(-count // _BATCH)):
-        part = slice(start, start + _BATCH)
-        open_pairs = [
-            not groups.joined(i, j) for i, j in zip(candidates.first[part], candidates.second[part], strict=True)
-        ]
-        first, second, flip = (each[part][open_pairs] for each in candidates[:3])
+    for start in track(range(0, len(pairs), _BATCH), "comparing pictures", enabled=not quiet):
+        batch = pairs[start : start + _BATCH]
+        first, second = numbers[batch["first"]], numbers[batch["second"]]
+        apart = [not groups.joined(i, j) for i, j in zip(first, second, strict=True)]
+        first, second, flip = first[apart], second[apart], batch["mirrored"][apart]
         if not len(first):
             continue
         others = thumbnails[second]
@@ -129,29 +168,26 @@ def find_near_duplicates(
         for i, j, flipped, value in zip(first, second, flip, similarity(thumbnails[first], others), strict=True):
             if value >= SAME and groups.join(int(i), int(j)):
                 links.append(Link(int(i), int(j), float(value), bool(flipped)))
-    return NearDuplicates(links, candidates.cut)
+    return NearDuplicates(links, cut)
+
+
+_PAIR = np.dtype([("product", "f4"), ("first", "i4"), ("second", "i4"), ("mirrored", "?")])
 
 
 def _likely_pairs(
-    vectors: NDArray[np.float32],
-    related: NDArray[np.int64],
-    watch: Watch,
-) -> Candidates:
-    """The pairs of signatures with a large product, found block by block."""
+    vectors: NDArray[np.float32], related: NDArray[np.int64], quiet: bool
+) -> tuple[NDArray[np.void], bool]:
+    """The pairs of signatures with a large product, the largest first, and whether there were too many."""
     pairs = np.empty(0, dtype=_PAIR)
     cut = False
     blocks = -(-len(vectors) // _BLOCK)
-    for row in watch(range(blocks), "looking for near-duplicates", blocks):
+    for row in track(range(blocks), "looking for near-duplicates", enabled=not quiet):
         for found in _row_of_blocks(vectors, related, row):
             pairs = np.concatenate([pairs, found])
             if len(pairs) > MOST_CANDIDATES:
                 pairs = pairs[np.argsort(-pairs["product"], kind="stable")[:MOST_CANDIDATES]]
                 cut = True
-    pairs = pairs[np.argsort(-pairs["product"], kind="stable")]
-    return Candidates(pairs["first"], pairs["second"], pairs["mirrored"], cut)
-
-
-_PAIR = np.dtype([("product", "f4"), ("first", "i4"), ("second", "i4"), ("mirrored", "?")])
+    return pairs[np.argsort(-pairs["product"], kind="stable")], cut
 
 
 def _row_of_blocks(vectors: NDArray[np.float32], related: NDArray[np.int64], row: int) -> Iterator[NDArray[np.void]]:

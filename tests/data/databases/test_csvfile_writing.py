@@ -5,10 +5,8 @@ import pytest
 
 from layouts import make_clive
 from linearityiqa.config import DataConfig
-from linearityiqa.data.databases.csvfile import read_csv
-from linearityiqa.data.databases.labelfile import names_for, write_csv
-from linearityiqa.data.databases.opening import open_database
-from linearityiqa.data.databases.sources import open_label_file, open_labels
+from linearityiqa.data.databases.csvfile import read_csv, write_csv
+from linearityiqa.data.databases.opening import names_for, open_database, open_label_file, open_labels
 from linearityiqa.errors import DataError
 from releases import make_kadid, make_tid
 

@@ -1,0 +1,195 @@
+"""Databases of photographs as they were taken: the facts of each, and the reader of its release."""
+
+from pathlib import Path
+
+import numpy as np
+
+from linearityiqa.data.databases.csvfile import split_column
+from linearityiqa.data.databases.known import KnownDatabase
+from linearityiqa.data.databases.labels import Labels, OnFault, refuse
+from linearityiqa.data.databases.releasefiles import read_numbers, read_texts, read_workbook
+from linearityiqa.data.databases.texttable import read_text_table
+from linearityiqa.errors import DataError
+from linearityiqa.quality import QualityScale
+
+MOS_PER_RATING = 27.82
+"""Slope of KonIQ-10k's MOS (1..100) on the mean of the ratings (1..5); the published deviations are of ratings."""
+KONIQ_SETS = "koniq10k_distributions_sets.csv"
+KONIQ_SCALE = QualityScale(low=1, high=100)
+
+
+def read_koniq(path: Path, on_fault: OnFault = refuse) -> Labels:
+    """Read one of the two official files of KonIQ-10k (Hosu, Lin, Sziranyi, Saupe, IEEE TIP 2020).
+
+    ``koniq10k_distributions_sets.csv`` (of the authors' repository) has image_name, c1..c5, c_total, MOS, SD, set.
+    ``koniq10k_scores_and_distributions.csv`` (of the database's page) has no set, MOS is the mean rating in 1..5, and
+    MOS_zscore is what the other calls MOS.
+
+    Returns:
+        Labels with MOS in 1..100, the standard deviations brought to that scale, and the official split where the
+        file has it.
+
+    Raises:
+        DataError: what is wrong, in which column and line.
+    """
+    table = read_text_table(path, ("image_name", "MOS", "MOS_zscore", "SD", "set"), on_fault)
+    has_sets = "MOS_zscore" not in table
+    return table.labels(
+        table.texts("image_name"),
+        table.numbers("MOS" if has_sets else "MOS_zscore"),
+        KONIQ_SCALE,
+        mos_std=table.numbers("SD") * MOS_PER_RATING,
+        splits=split_column(table, "set") if has_sets else None,
+    )
+
+
+KONIQ_10K = KnownDatabase(
+    name="KonIQ-10k",
+    images=10073,
+    scale=KONIQ_SCALE,
+    source="KonIQ-10k: database.mmsp-kn.de",
+    licence="photographs under the Creative Commons licences of their authors; for the scores see the page",
+    inner_folders=("", "1024x768"),
+    link_target="1024x768",
+    release_files=(KONIQ_SETS, "koniq10k_scores_and_distributions.csv"),
+    release_folders=("", "..", "1024x768"),
+    read_release=read_koniq,
+    note=f"the official split is in {KONIQ_SETS}; standard deviations are multiplied by {MOS_PER_RATING}",
+    opinion_factor=MOS_PER_RATING,  # the authors' info.mat, too, has the deviations of ratings
+    info_ratios=(7058 / 10073, 8058 / 10073),
+)
+
+
+CLIVE_NAME = "CLIVE"
+CLIVE_SCALE = QualityScale(low=0, high=100)
+TRAINING_EXAMPLES = 7
+"""The first images of CLIVE's release trained the human observers; they are no part of the database."""
+
+
+def read_clive(path: Path, on_fault: OnFault = refuse) -> Labels:
+    """Read CLIVE, the LIVE In the Wild Challenge Database (Ghadiyaram, Bovik, IEEE TIP 2016), from ``Data/``.
+
+    Args:
+        path: ``AllMOS_release.mat``; ``AllImages_release.mat`` and ``AllStdDev_release.mat`` lie beside it.
+        on_fault: what is done about faulty values.
+
+    Returns:
+        Labels of all images but the training examples, MOS and standard deviations in 0..100.
+
+    Raises:
+        DataError: a file that is missing, damaged or of another layout.
+        MissingExtraError: SciPy is not installed.
+    """
+    names = read_texts(path.with_name("AllImages_release.mat"), "AllImages_release", CLIVE_NAME)
+    mos = read_numbers(path, "AllMOS_release", CLIVE_NAME)
+    mos_std = read_numbers(path.with_name("AllStdDev_release.mat"), "AllStdDev_release", CLIVE_NAME)
+    if not len(names) == len(mos) == len(mos_std):
+        raise DataError(
+            f"{path.parent}: {len(names)} image names, {len(mos)} scores and {len(mos_std)} standard deviations do not "
+            "belong together. Copy the release again."
+        )
+    kept = slice(TRAINING_EXAMPLES, None)
+    return Labels(
+        file=path, names=names[kept], mos=mos[kept], scale=CLIVE_SCALE, mos_std=mos_std[kept], on_fault=on_fault
+    )
+
+
+CLIVE = KnownDatabase(
+    name=CLIVE_NAME,
+    images=1162,
+    scale=CLIVE_SCALE,
+    source="LIVE In the Wild Image Quality Challenge Database: live.ece.utexas.edu/research/ChallengeDB",
+    licence="free to use, copy and distribute with the copyright notice of the University of Texas at Austin",
+    inner_folders=("", "Images"),
+    link_target="ChallengeDB_release/Images",
+    release_files=("AllMOS_release.mat",),
+    release_folders=("Data", "../Data"),
+    read_release=read_clive,
+    common_size=(500, 500),
+)
+
+
+BIQ_SCALE = QualityScale(low=0, high=1)
+
+
+def read_biq2021(path: Path, on_fault: OnFault = refuse) -> Labels:
+    """Read both files of the official split of BIQ2021 (Ahmed, Asif, Journal of Electronic Imaging 2022).
+
+    Layout of the release: ``Train (Images and MOS).csv`` and ``Test (Images and MOS).csv`` with Image Name and MOS (the
+    columns after them are empty), ``Images/`` (``ss01 (1).jpg``; one file ends in ``.JPG``, unlike its row). An earlier
+    state of it has the same columns in ``Train.csv`` and ``Test.csv``.
+
+    Args:
+        path: the file of the training set; that of the test set lies beside it.
+        on_fault: what is done about faulty rows and values.
+
+    Raises:
+        DataError: what is wrong, in which file, column and line.
+    """
+    files = (path, path.with_name(path.name.replace("Train", "Test", 1)))
+    train, test = (read_text_table(file, ("Image Name", "MOS"), on_fault) for file in files)
+    rows = np.arange(len(train) + len(test))
+    return Labels(
+        file=path.parent,  # of two files, so that rows are counted through
+        names=(*train.texts("Image Name"), *test.texts("Image Name")),
+        mos=np.concatenate([train.numbers("MOS"), test.numbers("MOS")]),
+        scale=BIQ_SCALE,
+        splits={"train": rows[: len(train)], "val": rows[:0], "test": rows[len(train) :]},
+        on_fault=on_fault,
+        nan_reported=True,
+    )
+
+
+BIQ2021 = KnownDatabase(
+    name="BIQ2021",
+    images=12000,
+    scale=BIQ_SCALE,
+    source="BIQ2021: github.com/nisarahmedrana/BIQ2021",
+    licence="none stated: ask its authors",
+    inner_folders=("Images", ""),
+    link_target="BIQ2021",
+    release_files=("Train (Images and MOS).csv", "Train.csv"),
+    release_folders=("", ".."),
+    read_release=read_biq2021,
+    note="no standard deviations; the official split has no validation set (datasets split --val cuts one)",
+)
+
+
+SPAQ_SCALE = QualityScale(low=0, high=100)
+SPAQ_ATTRIBUTES = ("Brightness", "Colorfulness", "Contrast", "Noisiness", "Sharpness")
+
+
+def read_spaq(path: Path, on_fault: OnFault = refuse) -> Labels:
+    """Read SPAQ (Fang, Zhu, Zeng, Ma, Wang, CVPR 2020); the attributes are kept beside the scores.
+
+    Layout of the release: ``Annotations/MOS and Image attribute scores.xlsx``, whose first sheet has Image name, MOS
+    and the attributes, and ``TestImage/`` (``00001.jpg``). That sheet saved as CSV is read, too.
+
+    Raises:
+        DataError: what is wrong, in which column and row.
+        MissingExtraError: openpyxl is not installed.
+    """
+    columns = ("Image name", "MOS", *SPAQ_ATTRIBUTES)
+    read_as_csv = path.suffix.lower() == ".csv"
+    table = read_text_table(path, columns, on_fault) if read_as_csv else read_workbook(path, columns, None, on_fault)
+    return table.labels(
+        table.texts("Image name"),
+        table.numbers("MOS"),
+        SPAQ_SCALE,
+        others={name.lower(): table.texts(name) for name in SPAQ_ATTRIBUTES if name in table},
+    )
+
+
+SPAQ = KnownDatabase(
+    name="SPAQ",
+    images=11125,
+    scale=SPAQ_SCALE,
+    source="SPAQ: github.com/h4nwei/SPAQ",
+    licence="for research and education, with the notice of its authors",
+    inner_folders=("TestImage", ""),
+    link_target="SPAQ",
+    release_files=("MOS and Image attribute scores.xlsx", "MOS and Image attribute scores.csv"),
+    release_folders=("Annotations", "", "../Annotations", ".."),
+    read_release=read_spaq,
+    note="no standard deviations and no official split",
+)
