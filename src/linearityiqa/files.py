@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from linearityiqa.errors import OutputError
+
 SECONDS_BETWEEN_LOOKS = 0.2
 """How often a process that waits for a lock tries to take it."""
 
@@ -40,6 +42,19 @@ def atomic_path(path: Path) -> Iterator[Path]:
         _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(what: str, remedy: str = "Make room, or choose another folder.") -> Iterator[None]:
+    """Turn what the system says of writing `what` into a sentence with a remedy.
+
+    Raises:
+        OutputError: the folder cannot be written, or the disk is full or fails.
+    """
+    try:
+        yield
+    except OSError as cause:
+        raise OutputError(f"cannot write {what}: {cause.strerror or cause}. {remedy}") from cause
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import torch
 
 from linearityiqa.data.loading.processes import MOST_LANES
 from linearityiqa.errors import ConfigError
-from linearityiqa.evaluation.device import in_lanes, lanes_of, resolve_device, visible_gpus
+from linearityiqa.evaluation.device import in_parallel, parallel_batches, resolve_device, visible_gpus
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def threads():
 
 @pytest.mark.parametrize("lanes", [1, 2, 3])
 def test_results_come_in_order_and_from_inference_mode(lanes) -> None:
-    found = list(in_lanes(lambda item: (item**2, torch.is_inference_mode_enabled()), range(20), lanes))
+    found = list(in_parallel(lambda item: (item**2, torch.is_inference_mode_enabled()), range(20), lanes))
     assert found == [(item**2, True) for item in range(20)]
     assert not torch.is_inference_mode_enabled()
 
@@ -60,7 +60,7 @@ def test_lanes_run_at_once_and_share_the_threads() -> None:
         together.wait()
         return torch.get_num_threads()
 
-    assert list(in_lanes(meet, range(4), 2)) == [2] * 4
+    assert list(in_parallel(meet, range(4), 2)) == [2] * 4
     assert torch.get_num_threads() == 4
     found = []
     other = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
@@ -72,7 +72,7 @@ def test_lanes_run_at_once_and_share_the_threads() -> None:
 def test_items_are_read_a_little_ahead_only() -> None:
     read = []
     endless = (read.append(number) or number for number in itertools.count())
-    results = in_lanes(lambda item: item, endless, 2)
+    results = in_parallel(lambda item: item, endless, 2)
     assert list(itertools.islice(results, 5)) == [0, 1, 2, 3, 4]
     assert len(read) <= 5 + 2
     results.close()
@@ -84,7 +84,7 @@ def test_a_failure_is_raised_where_its_result_is_due() -> None:
             raise ValueError("two")
         return item
 
-    results = in_lanes(fails_at_two, range(10), 2)
+    results = in_parallel(fails_at_two, range(10), 2)
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ValueError, match="two"):
         next(results)
@@ -92,7 +92,7 @@ def test_a_failure_is_raised_where_its_result_is_due() -> None:
 
 
 def test_a_cpu_has_as_many_lanes_as_threads_up_to_a_bound_and_a_gpu_one() -> None:
-    assert lanes_of(torch.device("cpu")) == 4
+    assert parallel_batches(torch.device("cpu")) == 4
     torch.set_num_threads(MOST_LANES + 1)
-    assert lanes_of(torch.device("cpu")) == MOST_LANES
-    assert lanes_of(torch.device("cuda")) == 1
+    assert parallel_batches(torch.device("cpu")) == MOST_LANES
+    assert parallel_batches(torch.device("cuda")) == 1

@@ -17,9 +17,8 @@ from linearityiqa.errors import OutputError
 from linearityiqa.quality import GRADES, QualityScale
 from linearityiqa.scoring import Details, ImageScore, Scorer, gallery
 from linearityiqa.scoring.gallery import Gallery
-from linearityiqa.scoring.map_files import write_map
-from linearityiqa.scoring.pictures import Picture, cells_of, cells_of_file, reread, shrunk, thumbnail
-from linearityiqa.scoring.quality_map import QualityMap
+from linearityiqa.scoring.pictures import Picture, QualityMap, cells_of, cells_of_file, reread, shrunk, thumbnail
+from linearityiqa.scoring.results import write_map
 from pictures import make_picture
 from pixel_runtime import PixelRuntime, make_record
 
@@ -130,12 +129,8 @@ def test_the_page_has_a_largest_size_and_the_worst_keep_their_pictures(tmp_path,
     picture = thumbnail(make_picture(3, (400, 600)))
     results = [ImageScore(f"{i}.jpg", float(i), thumbnail=picture) for i in range(300)]
     write(tmp_path / "page.html", results)
-    assert (
-        len(
-            read_page(tmp_path / "page.html").picture({"picture": read_page(tmp_path / "page.html").rows[0]["picture"]})
-        )
-        > 1000
-    )
+    page = read_page(tmp_path / "page.html")
+    assert len(page.picture(page.rows[0])) > 1000
     monkeypatch.setattr(gallery, "MAX_BYTES", 250_000)
     write(tmp_path / "page.html", results)
     assert (tmp_path / "page.html").stat().st_size <= 250_000
@@ -182,4 +177,4 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_scored(tmp_p
 def test_a_picture_of_a_file_that_must_not_be_decoded_is_refused(tmp_path) -> None:
     make_picture(1).save(tmp_path / "a.png")
     with pytest.raises(Exception, match="megapixels"):
-        reread(str(tmp_path / "a.png"), None, 1000, 50, max_pixels=100)
+        reread(str(tmp_path / "a.png"), 1000, 50, max_pixels=100)

@@ -1,12 +1,21 @@
-"""Oracle: views cut by hand from an image whose pixels are their own positions."""
+"""Oracles: views cut by hand from an image whose pixels are their own positions; the input; counts of what is held."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
 
+from linearityiqa.data.loading.processes import prefetch
+from linearityiqa.data.loading.samplers import BatchLimit
 from linearityiqa.errors import ImageTooSmallError
 from linearityiqa.images import ImageTransform
-from linearityiqa.scoring import Details, PreprocessedImage, Scorer
-from linearityiqa.scoring.inference import spread, views
+from linearityiqa.scoring import Details, ImageScore, PreprocessedImage, Scorer, inference
+from linearityiqa.scoring.inference import in_batches, in_order, spread, views
 from linearityiqa.scoring.prepared import prepare
 from pixel_runtime import PixelRuntime
 
@@ -63,3 +72,99 @@ def test_results_hold_it_only_on_request_whatever_the_batch(runtime: PixelRuntim
     assert unlike.uncertainty == pytest.approx(step * np.std(shares), rel=1e-4)
     assert unknown.uncertainty is None
     assert unknown.score is not None
+
+
+SIZES = [(8, 8), (8, 4), (4, 8), None]
+
+
+def image_of(size: tuple[int, int], name: str = "") -> PreprocessedImage:
+    """An image of a size (height, width)."""
+    return PreprocessedImage(name, Image.new("RGB", size[::-1]))
+
+
+def finish(batch: list) -> list[tuple[int, ImageScore]]:
+    return [
+        (number, image if isinstance(image, ImageScore) else ImageScore(image.name, 1.0)) for number, image in batch
+    ]
+
+
+@given(st.lists(st.sampled_from(SIZES), max_size=60), st.integers(1, 5))
+def test_every_image_is_scored_once_with_its_like_and_leaves_in_order(
+    sizes: list[tuple[int, int] | None], batch_size: int
+) -> None:
+    held = set()
+    taken = given_out = 0
+
+    def images() -> Iterator[PreprocessedImage | ImageScore]:
+        nonlocal taken
+        for i, size in enumerate(sizes):
+            assert len(held) < 4 * batch_size
+            assert i - given_out < 4 * batch_size
+            taken += 1
+            if size is None:
+                yield ImageScore(str(i), error="broken")
+            else:
+                held.add(str(i))
+                yield image_of(size, str(i))
+
+    def score(batch: list) -> list[tuple[int, ImageScore]]:
+        assert 1 <= len(batch) <= batch_size
+        assert len({getattr(image, "size", None) for _, image in batch}) == 1
+        held.difference_update(str(number) for number, _ in batch)
+        return finish(batch)
+
+    results = []
+    for result in in_order(map(score, in_batches(images(), BatchLimit(batch_size)))):
+        results.append(result)
+        given_out += 1
+    assert taken == len(sizes)
+    assert [result.path for result in results] == [str(i) for i in range(len(sizes))]
+    assert [result.failed for result in results] == [size is None for size in sizes]
+    assert not held
+
+
+def batches_of(sizes: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """(images read so far, images) of each batch, of at most 8 images and 100 pixels."""
+    read = 0
+
+    def images() -> Iterator[PreprocessedImage]:
+        nonlocal read
+        for read, size in enumerate(sizes, 1):  # noqa: B007 - counted for the batches
+            yield image_of(size)
+
+    return [(read, len(batch)) for batch in in_batches(images(), BatchLimit(8, pixels=100))]
+
+
+def test_batches_of_large_images_are_small() -> None:
+    sizes = [(5, 10), (11, 10), (9, 10), (5, 10)]  # 50, 110, 90 pixels
+    assert batches_of(sizes) == [(2, 1), (3, 1), (4, 2)]
+
+
+def test_a_window_of_large_images_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inference, "WAITING_PIXELS", 400)
+    sizes = [(1, 50), (2, 25), (5, 10), (10, 5), (25, 2), (50, 1), (1, 49), (49, 1), (1, 3)]  # 398 and 3 pixels
+    assert batches_of(sizes)[0] == (9, 1)  # 4 x 100 may wait
+
+
+@pytest.mark.parametrize("slow", [0, 1, 3])
+def test_batches_depend_on_the_images_alone_not_on_how_fast_they_are_scored(slow: int) -> None:
+    sizes = [SIZES[i * i % 3] for i in range(50)]
+    expected = [[number for number, _ in batch] for batch in in_batches(numbered(sizes), BatchLimit(4))]
+    started: list[list[int]] = []
+    gate = threading.Event()
+
+    def score(batch: list) -> list[tuple[int, ImageScore]]:
+        started.append([number for number, _ in batch])
+        if len(started) == slow:
+            gate.wait(60)
+        return finish(batch)
+
+    threading.Timer(0.05, gate.set).start()
+    with ThreadPoolExecutor(2) as executor:
+        results = list(in_order(prefetch(executor, score, in_batches(numbered(sizes), BatchLimit(4)), 3)))
+    assert [result.path for result in results] == [str(i) for i in range(len(sizes))]
+    assert sorted(started) == sorted(expected)
+
+
+def numbered(sizes: list[tuple[int, int]]) -> Iterator[PreprocessedImage]:
+    return (image_of(size, str(i)) for i, size in enumerate(sizes))

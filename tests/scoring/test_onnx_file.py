@@ -15,8 +15,7 @@ from onnx import ModelProto, SparseTensorProto, TensorProto, helper, numpy_helpe
 
 from linearityiqa.errors import ModelFileError
 from linearityiqa.scoring import onnx_file
-from linearityiqa.scoring.onnx_file import NOTE_KEY, OnnxNote, read_onnx
-from linearityiqa.scoring.protobuf import fields
+from linearityiqa.scoring.onnx_file import NOTE_KEY, OnnxNote, fields, read_onnx
 from tiny_onnx import tiny_graph, tiny_model, tiny_note, write
 
 

@@ -70,7 +70,7 @@ def test_every_image_once_though_a_machine_dies(model_file, photos, tmp_path, mo
     output.count = count
     try:
         ray.init(address=cluster.address, logging_level="error", log_to_driver=False)
-        score_on_ray(job, output, photos, ray, Resources(cpus=1, gpus=0, workers=2))
+        score_on_ray(job, output, photos, Resources(cpus=1, gpus=0, workers=2))
     finally:
         output.close()
         ray.shutdown()

@@ -20,10 +20,8 @@ from linearityiqa.packaged import bundled_card
 from linearityiqa.scoring import Details, ImageScore, Scorer, expand
 from linearityiqa.scoring.gallery import Gallery
 from linearityiqa.scoring.inputs import count, expand_url, is_url
-from linearityiqa.scoring.map_files import write_map
-from linearityiqa.scoring.output import Provenance, open_output
-from linearityiqa.scoring.output.provenance import read_scores
-from linearityiqa.scoring.results import Tally
+from linearityiqa.scoring.output import Provenance, open_output, read_scores
+from linearityiqa.scoring.results import Tally, write_map
 
 
 def score(config: ScoreConfig) -> int:
@@ -154,7 +152,7 @@ class _Task:
                 resources = resources_of(config.device, ray.nodes())
                 own = {"num_threads": resources.cpus, "num_workers": resources.cpus, "lanes": config.lanes or 1}
                 job = ScoringJob(model_file, scorer_options(config) | own, details, folder)
-                score_on_ray(job, rows, _paths_and_addresses(config.words), ray, resources)
+                score_on_ray(job, rows, _paths_and_addresses(config.words), resources)
             finally:
                 ray.shutdown()
         except KeyboardInterrupt as cause:

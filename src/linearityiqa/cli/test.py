@@ -65,7 +65,7 @@ def test(config: TestConfig) -> int:
             one = replace(one, output=model.home / f"test-{names[dataset]}-{config.split}{apart}")
         opener = open_with_torch
         if model.file.suffix.lower() == ".onnx":
-            from linearityiqa.scoring.onnx_network import open_onnx as opener
+            from linearityiqa.scoring.torch_runtime import open_onnx as opener
         outcome = evaluate_model_file(one, model.file, opener)
         outcomes[model.name].append(outcome)
         show(outcome, model.file, as_json=config.json)

@@ -104,26 +104,26 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def lanes_of(device: torch.device) -> int:
+def parallel_batches(device: torch.device) -> int:
     """How many batches a device computes at once: on a CPU as many as torch has threads, at most 8."""
     return min(torch.get_num_threads(), MOST_LANES) if device.type == "cpu" else 1
 
 
-def in_lanes(compute: Callable[[T], R], items: Iterable[T], lanes: int) -> Iterator[R]:
-    """`compute` of each item, in inference mode and in the order of the items; `lanes` of them run at once.
+def in_parallel(compute: Callable[[T], R], items: Iterable[T], parallel: int) -> Iterator[R]:
+    """`compute` of each item, in inference mode and in the order of the items; so many run in parallel.
 
-    torch's threads are divided among the lanes. `items` is read at most that far ahead.
+    torch's threads are divided among them. `items` is read at most that far ahead.
     """
-    if lanes == 1:
+    if parallel == 1:
         yield from map(torch.inference_mode()(compute), items)
         return
     threads = torch.get_num_threads()
     # OpenMP keeps the number of threads for each thread that asks, so this one keeps its own
     pool = ThreadPoolExecutor(
-        lanes, "evaluation", initializer=torch.set_num_threads, initargs=(max(1, threads // lanes),)
+        parallel, "evaluation", initializer=torch.set_num_threads, initargs=(max(1, threads // parallel),)
     )
     try:
-        yield from prefetch(pool, torch.inference_mode()(compute), items, lanes)
+        yield from prefetch(pool, torch.inference_mode()(compute), items, parallel)
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)  # what threads to come begin with

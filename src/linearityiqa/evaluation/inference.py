@@ -1,4 +1,4 @@
-"""A network and a dataset -> predictions, in batches of equally large images."""
+"""Predictions of a network on a dataset, in batches of equally large images."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +16,7 @@ from linearityiqa.data.loading.dataset import ImageDataset
 from linearityiqa.data.loading.loader import BatchLoader
 from linearityiqa.data.loading.samplers import BatchLimit, SampleKey, evaluation_batches
 from linearityiqa.errors import DataError, NotFiniteError
-from linearityiqa.evaluation.device import in_lanes, lanes_of
+from linearityiqa.evaluation.device import in_parallel, parallel_batches
 from linearityiqa.evaluation.predictions import Predictions
 from linearityiqa.evaluation.transfer import NetworkBatch, network_batches
 from linearityiqa.images import IMAGENET, Normalisation
@@ -95,7 +95,7 @@ def predict(
     with evaluation_mode(network), torch.inference_mode():
         # a process that has no batch in the last round still takes part in it
         mine = itertools.chain(network_batches(loader, device, normalisation), [None] * (rounds - len(turns)))
-        scored = _scored(network, mine, autocast, peers, lanes_of(device))
+        scored = _scored(network, mine, autocast, peers, parallel_batches(device))
         shown = track(
             scored,
             progress or "",
@@ -156,7 +156,7 @@ def _finished_batches(batches: list[list[SampleKey]], scores: NDArray[np.float64
 
 
 def _scored(
-    network: nn.Module, batches: Iterable[NetworkBatch | None], autocast: Autocast, peers: Peers | None, lanes: int
+    network: nn.Module, batches: Iterable[NetworkBatch | None], autocast: Autocast, peers: Peers | None, parallel: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Rows and scores of each batch, joined by those of the peers' batches of the same round."""
 
@@ -165,7 +165,7 @@ def _scored(
             return np.empty(0, dtype=np.int64), np.empty((0, len(HEADS)))
         return batch.indices.numpy(), _scores_of(network, batch, autocast)
 
-    for rows, scores in in_lanes(of_batch, batches, lanes):
+    for rows, scores in in_parallel(of_batch, batches, parallel):
         if peers is not None:
             rows, scores = (part.numpy() for part in peers.gather(torch.from_numpy(rows), torch.from_numpy(scores)))
         yield rows, scores

@@ -1,4 +1,4 @@
-"""Whether an exported model gives the scores of the network that it was made from."""
+"""Comparison of an exported model with the network that it was made from."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from linearityiqa.scoring.onnx_file import OnnxNote
 from linearityiqa.sizes import smallest_pixels
 
 TOLERANCE = 1e-4
-"""Largest difference of a float32 export from torch, as a share of the scale (see `unit_of`)."""
+"""Largest difference of a float32 export from torch, as a share of the scale."""
 FLOAT16_TOLERANCE = 0.005
 """Largest difference that weights rounded to float16 may make, as a share of the scale."""
 INT8_DIFFERENCE = 0.01
@@ -87,13 +87,7 @@ class Agreement(NamedTuple):
 
 
 def agreement(int8: ArrayLike, float32: ArrayLike, record: ModelRecord) -> Agreement:
-    """How near the 8-bit scores of photographs are to their float32 ones, both on the scale of the model.
-
-    Args:
-        int8: fused scores, shape (N,).
-        float32: fused scores, shape (N,).
-        record: of the model.
-    """
+    """How near the 8-bit fused scores of photographs, shape (N,), are to their float32 ones, on the model's scale."""
     got, expected = np.asarray(int8, dtype=np.float64), np.asarray(float32, dtype=np.float64)
     ranks = srocc(got, expected) if len(got) >= FEWEST_TO_RANK else float("nan")
     return Agreement(len(got), float(np.abs(got - expected).mean()) / _unit(record, [expected]), ranks)

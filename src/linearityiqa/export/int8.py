@@ -11,39 +11,18 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    CalibrationMethod,
-    QuantFormat,
-    QuantType,
-    quantize_static,
-)
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
 from linearityiqa.scoring.onnx_file import IMAGES
 
-_ON_MAPS = frozenset(
-    (
-        "Add",
-        "AveragePool",
-        "Clip",
-        "Concat",
-        "Conv",
-        "HardSwish",
-        "MaxPool",
-        "Mul",
-        "Relu",
-        "Reshape",
-        "Split",
-        "Transpose",
-    )
-)
-"""Operators of a backbone that are quantised."""
 _TAIL = frozenset(("Add", "Clip", "Concat", "HardSwish", "Mul", "Relu", "Sigmoid"))
 """Operators that may stand between a backbone's last convolution and the pooling of its maps."""
+_ON_MAPS = (_TAIL - {"Sigmoid"}) | {"AveragePool", "Conv", "MaxPool", "Reshape", "Split", "Transpose"}
+"""Operators of a backbone that are quantised."""
 
 
 def quantised(model: ModelProto, batches: Iterable[NDArray[np.float32]]) -> ModelProto:
-    """The model with its backbone in 8-bit integers (quantise-dequantise pairs around the operators of ONNX).
+    """Quantise the backbone of a model to 8-bit integers (quantise-dequantise pairs around the operators of ONNX).
 
     Activations have 8 bits and a zero point; weights have 7 bits and a scale a channel. With 7 bits the sums of two
     products fit into the 16 bits that processors without VNNI add them in: with 8, they saturate. Pooling and heads
@@ -103,7 +82,7 @@ def _behind_the_maps(model: ModelProto) -> Iterator[NodeProto]:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Without the quantiser's advice, which is followed already; it writes to the root logger and would set it up."""
+    """Silence the quantiser's advice, which is followed already; it writes to the root logger and would set it up."""
     root, silence, nobody = logging.getLogger(), (lambda record: False), logging.NullHandler()
     root.addHandler(nobody)
     root.addFilter(silence)  # what other loggers hand up passes

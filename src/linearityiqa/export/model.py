@@ -1,4 +1,4 @@
-"""From a trained model of torch to an ONNX file that onnxruntime scores with."""
+"""Export of a trained model to an ONNX file, checked against torch."""
 
 import itertools
 import logging
@@ -7,13 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from linearityiqa.config import ExportConfig, ModelConfig, TransformConfig
 from linearityiqa.console import track
 from linearityiqa.errors import ConfigError, DataError, ImageTooSmallError, UnreadableImageError
-from linearityiqa.export.checks import FLOAT16_TOLERANCE, Agreement, agreement, generated_batches, require_equal
+from linearityiqa.export.checks import (
+    FLOAT16_TOLERANCE,
+    Agreement,
+    Batch,
+    Outputs,
+    agreement,
+    generated_batches,
+    require_equal,
+)
 from linearityiqa.extras import require
 from linearityiqa.files import atomic_path
 from linearityiqa.hub import HubModel
@@ -33,15 +38,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CHECKED_PHOTOGRAPHS = 8
-"""Photographs on which an export is compared with torch."""
+"""Number of photographs on which an export is compared with torch."""
 
 _FUSED = HEADS.index("fused")
-Batch = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was written, and what was measured on the way.
+    """Figures of an export.
 
     Attributes:
         output: the ONNX file.
@@ -77,29 +81,28 @@ def export_model(config: ExportConfig) -> ExportReport:
     database = config.trained_on or trained.record.database
     note = OnnxNote(replace(trained.record, database=database), trained.network.taps)
     model = to_onnx(trained.network, with_map=config.with_map)
+    near: Agreement | None = None
+    rounding: float | None = None
+
+    def batches() -> Iterator[Batch]:
+        return generated_batches(note) if config.images is None else _on_photographs(config.images, note)
+
     with atomic_path(output) as temporary:
         float32 = _written(temporary, model, note)
-        expected = _outputs(float32, config)
-        difference = require_equal(expected, _torch_outputs(trained, config), _batches(config, note), note.record)
+        of_float32 = _outputs(float32, config)
+        difference = require_equal(of_float32, _torch_outputs(trained, config), batches(), note.record)
         note = replace(note, check={"difference": difference})
-        near: Agreement | None = None
-        rounding: float | None = None
         if config.float16:
-            halved = _outputs(_written(temporary, stored_in_float16(model), note), config)
-            rounding = require_equal(halved, expected, _batches(config, note), note.record, FLOAT16_TOLERANCE)
+            model = stored_in_float16(model)
+            of_float16 = _outputs(_written(temporary, model, note), config)
+            rounding = require_equal(of_float16, of_float32, batches(), note.record, FLOAT16_TOLERANCE)
             note = replace(note, check=note.check | {"float16 difference": rounding})
-            _written(temporary, stored_in_float16(model), note)
-        elif config.calibration is None:
+        if config.calibration is None:
             _written(temporary, model, note)
         else:
             near = _write_int8(temporary, model, float32, note, config, config.calibration)
         size = temporary.stat().st_size
     return ExportReport(output, size, difference, rounding, near)
-
-
-def _batches(config: ExportConfig, note: OnnxNote) -> Iterator[Batch]:
-    """What the outputs are compared on."""
-    return generated_batches(note) if config.images is None else _on_photographs(config.images, note)
 
 
 def _open(config: ExportConfig) -> "TrainedModel":
@@ -126,17 +129,17 @@ def output_of(config: ExportConfig) -> Path:
 
 
 def _written(path: Path, model: "ModelProto", note: OnnxNote) -> OnnxRuntime:
-    """The model as it runs from its file, which holds the note."""
+    """Write a model with its note to a file, and open it."""
     del model.metadata_props[:]
     model.metadata_props.add(key=NOTE_KEY, value=note.to_json())
     path.write_bytes(model.SerializeToString())
     return OnnxRuntime(path, device="cpu")
 
 
-def _outputs(runtime: OnnxRuntime, config: ExportConfig) -> Callable[[Batch], Sequence[NDArray[np.floating]]]:
+def _outputs(runtime: OnnxRuntime, config: ExportConfig) -> Callable[[Batch], Outputs]:
     """All outputs of an exported model: the heads, then the map."""
 
-    def run(batch: Batch) -> Sequence[NDArray[np.floating]]:
+    def run(batch: Batch) -> Outputs:
         if not config.with_map:
             return list(runtime.predict(batch).T)
         scores, maps = runtime.predict_with_maps(batch)
@@ -145,18 +148,17 @@ def _outputs(runtime: OnnxRuntime, config: ExportConfig) -> Callable[[Batch], Se
     return run
 
 
-def _torch_outputs(trained: "TrainedModel", config: ExportConfig) -> Callable[[Batch], Sequence[NDArray[np.floating]]]:
+def _torch_outputs(trained: "TrainedModel", config: ExportConfig) -> Callable[[Batch], Outputs]:
     """All outputs of the network that is exported, in the same order."""
     import torch
 
-    from linearityiqa.models.quality_map import scores_and_map
+    from linearityiqa.export.network import AllOutputs
 
-    def run(batch: Batch) -> Sequence[NDArray[np.floating]]:
+    network = AllOutputs(trained.network, with_map=config.with_map)
+
+    def run(batch: Batch) -> Outputs:
         with torch.inference_mode():
-            if not config.with_map:
-                return [score.numpy() for score in trained.network(torch.from_numpy(batch))]
-            scores, quality_map = scores_and_map(trained.network, torch.from_numpy(batch))
-            return [output.numpy() for output in (*scores, quality_map)]
+            return [output.numpy() for output in network(torch.from_numpy(batch))]
 
     return run
 
@@ -167,14 +169,12 @@ def _write_int8(
     """Quantise on half of the photographs, and compare with float32 on the others."""
     from linearityiqa.export.int8 import quantised
 
-    paths = _spaced(list(expand([folder])), 2 * config.calibration_images)
+    paths = _spaced(folder, 2 * config.calibration_images)
     for_ranges, others = paths[::2], paths[1::2] or paths
 
     def photographs(chosen: Sequence[Path], what: str) -> Iterator[Batch]:
-        return (
-            stack([image], note.record.normalisation)
-            for image in track(_readable(chosen, note), what, len(chosen), enabled=config.pbar)
-        )
+        for image in track(_readable(chosen, note), what, len(chosen), enabled=config.pbar):
+            yield stack([image], note.record.normalisation)
 
     ranges = photographs(for_ranges, "calibrating")
     first = next(ranges, None)
@@ -206,7 +206,7 @@ def _write_int8(
 
 def _on_photographs(folder: Path, note: OnnxNote) -> Iterator[Batch]:
     """Photographs one by one, then two together."""
-    images = list(_readable(_spaced(list(expand([folder])), CHECKED_PHOTOGRAPHS), note))
+    images = list(_readable(_spaced(folder, CHECKED_PHOTOGRAPHS), note))
     if not images:
         raise _no_photographs(folder)
     yield from (stack([image], note.record.normalisation) for image in images)
@@ -227,10 +227,10 @@ def _readable(paths: Iterable[Path], note: OnnxNote) -> Iterator[PreprocessedIma
             yield image
 
 
-def _spaced(paths: Sequence[Path], count: int) -> list[Path]:
-    """At most `count` of the paths, evenly over all of them."""
-    if len(paths) <= count:
-        return list(paths)
+def _spaced(folder: Path, count: int) -> list[Path]:
+    """At most `count` of the images in a folder, evenly over all of them."""
+    paths = list(expand([folder]))
+    count = min(count, len(paths))
     return [paths[index * len(paths) // count] for index in range(count)]
 
 

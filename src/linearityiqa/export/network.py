@@ -1,4 +1,4 @@
-"""From a network of torch to an ONNX model that takes any number of images of any size."""
+"""Conversion of a network of torch to an ONNX model for any number of images of any size."""
 
 import contextlib
 import copy
@@ -37,7 +37,7 @@ AXES = {0: "batch", 2: "height", 3: "width"}
 
 
 def to_onnx(network: LinearityIQA, *, with_map: bool) -> ModelProto:
-    """The network in evaluation mode as an ONNX model, without a note.
+    """Convert a network in evaluation mode to an ONNX model, without a note.
 
     The input is called `IMAGES`, the outputs are called after the heads, and the quality map `MAP`. Batch
     normalisation is folded into the layer before it, and what is linear in a head becomes one layer.
@@ -49,10 +49,13 @@ def to_onnx(network: LinearityIQA, *, with_map: bool) -> ModelProto:
     network = _with_folded_heads(network)
     if isinstance(network.backbone, TimmBackbone):
         _hide_same_padding(network.backbone)
-    exported = _Exported(network, with_map=with_map).eval()
+    levels = (network.config.P6, network.config.P7)
+    height, width = (smallest_pixels(side, network.taps, levels) for side in EXAMPLE[2:])
+    example = torch.zeros(*EXAMPLE[:2], height, width)
+    exported = AllOutputs(network, with_map=with_map).eval()
     with _quietly():
         any_size = {IMAGES: dict.fromkeys(AXES, torch.export.Dim.DYNAMIC)}
-        program = torch.export.export(exported, (_example(network),), dynamic_shapes=any_size, strict=False)
+        program = torch.export.export(exported, (example,), dynamic_shapes=any_size, strict=False)
         converted = torch.onnx.export(
             program,
             (),
@@ -69,15 +72,15 @@ def to_onnx(network: LinearityIQA, *, with_map: bool) -> ModelProto:
     return _tidied(converted.model_proto)
 
 
-class _Exported(nn.Module):
-    """The network with plain outputs: the scores in the order of `HEADS`, then the map."""
+class AllOutputs(nn.Module):
+    """A network with plain outputs: the scores in the order of `HEADS`, then the map where it is asked for."""
 
     def __init__(self, network: LinearityIQA, *, with_map: bool) -> None:
         super().__init__()
         self.network = network
         self.with_map = with_map
 
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:  # noqa: D102
         if not self.with_map:
             return tuple(self.network(images))
         scores, quality_map = scores_and_map(self.network, images)
@@ -85,7 +88,7 @@ class _Exported(nn.Module):
 
 
 def fold(layers: Iterable[nn.Module]) -> nn.Linear:
-    """The one linear layer that does what linear layers and batch normalisations in a row do in evaluation mode.
+    """Fold linear layers and batch normalisations in a row, in evaluation mode, into one linear layer.
 
     It is computed in float64, so that only the rounding of float32 sums differs.
 
@@ -106,7 +109,7 @@ def fold(layers: Iterable[nn.Module]) -> nn.Linear:
 
 
 def _with_folded_heads(network: LinearityIQA) -> LinearityIQA:
-    """A copy with one linear layer wherever a head has several, or batch normalisation, in a row."""
+    """Copy a network, with one linear layer wherever a head has several, or batch normalisation, in a row."""
     network = copy.deepcopy(network).eval()
     for part in list(network.modules()):
         if isinstance(part, StageHead):
@@ -169,7 +172,7 @@ def _hide_same_padding(backbone: TimmBackbone) -> None:
 
 
 def stored_in_float16(model: ModelProto) -> ModelProto:
-    """A copy whose weights are stored in float16, each made float32 again when the file is loaded."""
+    """Copy a model with its weights stored in float16, each made float32 again when the file is loaded."""
     half = ModelProto()
     half.CopyFrom(model)
     casts = []
@@ -188,14 +191,8 @@ def stored_in_float16(model: ModelProto) -> ModelProto:
     return half
 
 
-def _example(network: LinearityIQA) -> Tensor:
-    levels = (network.config.P6, network.config.P7)
-    height, width = (smallest_pixels(side, network.taps, levels) for side in EXAMPLE[2:])
-    return torch.zeros(*EXAMPLE[:2], height, width)
-
-
 def _tidied(model: ModelProto) -> ModelProto:
-    """The model without what the exporter notes of this machine's source files, and with names for its free axes."""
+    """Remove what the exporter notes of this machine's source files, and name the free axes."""
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
         part.ClearField("doc_string")
@@ -217,16 +214,16 @@ def _tidied(model: ModelProto) -> ModelProto:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Without the progress, notices and warnings of the exporter, which say nothing to a user."""
-    names = ("torch", "torch.onnx", "torch.export", "onnxscript", "onnx_ir")
-    levels = {name: logging.getLogger(name).level for name in names}
+    """Silence the progress, notices and warnings of the exporter, which say nothing to a user."""
+    loggers = [logging.getLogger(name) for name in ("torch", "torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
     sink = io.StringIO()
     with warnings.catch_warnings(), contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
         warnings.simplefilter("ignore")
-        for name in names:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
         try:
             yield
         finally:
-            for name, level in levels.items():
-                logging.getLogger(name).setLevel(level)
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

@@ -1,5 +1,6 @@
-"""The page of a model on the Hugging Face Hub, from what its file says."""
+"""Model card for the Hugging Face Hub, and the transform of a model in words."""
 
+from linearityiqa.config import TransformConfig
 from linearityiqa.record import ModelRecord
 
 _CARD = """---
@@ -35,13 +36,24 @@ it fails, and under which licence it and its training data are.
 """
 
 
-def model_card(record: ModelRecord, repo: str, images: str) -> str:
-    """A model card (Markdown, with the hub's metadata at its head); its owner adds limits and a licence.
+def describe_transform(transform: TransformConfig) -> str:
+    """Describe what a transform does to the size of an image.
+
+    >>> describe_transform(TransformConfig(resize=True))
+    'resized to 498 x 664'
+    """
+    if transform.size is None:
+        return "at their own size"
+    words = {"stretch": "resized to", "fit": "resized to the area of", "shrink": "reduced to the area of"}
+    return "{} {} x {}".format(words[transform.resize_mode], *transform.size)
+
+
+def model_card(record: ModelRecord, repo: str) -> str:
+    """Model card (Markdown, with the hub's metadata at its head); its owner adds limits and a licence.
 
     Args:
         record: what the model file says.
         repo: ``OWNER/NAME`` that the model is published under.
-        images: what becomes of the size of an image, in words.
     """
     labels = f", {record.labels}" if record.labels else ""
     rows = "".join(f"| {_plain(name)} | {value:.4g} |\n" for name, value in record.figures.items())
@@ -49,7 +61,7 @@ def model_card(record: ModelRecord, repo: str, images: str) -> str:
         title=repo.rpartition("/")[2],
         model=f"{record.config.model.architecture}, trained on {_plain(record.database)}{labels}",
         scale=_plain(str(record.scale)) if record.scale else "no known scale",
-        images=images,
+        images=describe_transform(record.config.transform),
         figures=f"| measured | value |\n|---|---|\n{rows}\n" if rows else "",
         repo=repo,
         database=_plain(record.database),
@@ -57,5 +69,5 @@ def model_card(record: ModelRecord, repo: str, images: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text that breaks no table and starts no HTML."""
+    """Make a text safe: it breaks no table and starts no HTML."""
     return " ".join(text.replace("|", "/").replace("<", "(").replace(">", ")").split())

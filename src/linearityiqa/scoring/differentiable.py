@@ -63,7 +63,7 @@ class DifferentiableQuality(nn.Module):
         return self._line.slope * scores.fused + self._line.intercept
 
     def train(self, mode: bool = True) -> "DifferentiableQuality":
-        """Stays in evaluation mode, also as part of a module that trains."""
+        """Stay in evaluation mode, also as part of a module that trains."""
         super().train(False)
         return self
 

@@ -1,4 +1,4 @@
-"""A page to look at: every photograph with its score, worst first, in one HTML file that needs nothing else."""
+"""Gallery of scored photographs: every one with its score, worst first, in one HTML file that needs nothing else."""
 
 import base64
 import contextlib
@@ -15,17 +15,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from linearityiqa.data.loading.processes import default_workers, prefetch
-from linearityiqa.errors import DataError, OutputError
-from linearityiqa.files import atomic_path
+from linearityiqa.errors import DataError
+from linearityiqa.files import atomic_path, writing
 from linearityiqa.quality import GRADES
 from linearityiqa.record import ModelRecord
-from linearityiqa.scoring.inputs import is_url, read_url
+from linearityiqa.scoring.card import describe_transform
 from linearityiqa.scoring.pictures import (
     THUMBNAIL_PIXELS,
     THUMBNAIL_QUALITY,
@@ -37,80 +37,9 @@ from linearityiqa.scoring.pictures import (
     shrunk,
 )
 from linearityiqa.scoring.results import ImageScore, decimals, quantiles
-from linearityiqa.scoring.scorer import describe_transform
 
 _ASSETS = importlib.resources.files("linearityiqa.scoring") / "assets"
 _SCRIPTS = ("grid.js", "viewer.js", "histogram.js", "gallery.js")
-
-
-def head() -> bytes:
-    """The page until where the small pictures begin, base64 without anything between them."""
-    style, script = _asset("gallery.css"), _script()
-    policy = (
-        # nothing is loaded but pictures out of the page itself and the photographs beside it, and no script runs but
-        # ours, whatever stands in a file name
-        f"default-src 'none'; img-src data: file:; style-src {_digest(style)}; script-src {_digest(script)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    page = _asset("gallery.html").replace("{policy}", policy).replace("{style}", style)
-    return f'{page.rstrip()}\n<script id="pictures" type="text/plain">'.encode()
-
-
-def facts(record: ModelRecord, scores: NDArray[np.float64], page: Path, *, without: int, stopped: bool) -> bytes:
-    """The end of the pictures, what is known of the model and the scores, and the beginning of the rows.
-
-    Args:
-        record: of the model.
-        scores: of all photographs, nan for none.
-        page: where the page will stand: photographs are found from there.
-        without: how many have no picture, because the page would be too large.
-        stopped: there are more photographs than these.
-    """
-    digits, scale = decimals(record.scale), record.scale
-    known = scores[~np.isnan(scores)]
-    values: dict[str, Any] = {
-        "digits": digits,
-        "scale": None if scale is None else [scale.low, scale.high],
-        "grades": GRADES if scale is not None and record.opinions else None,
-        "folder": os.path.relpath(Path.cwd(), page.parent.resolve()),
-        "quantiles": quantiles(known, digits) if len(known) else [],
-        "without": without,
-        "stopped": stopped,
-        "about": {
-            "Model": f"{record.config.model.architecture}, trained on {record.database}",
-            "Predicts": record.labels or "not recorded",
-            "Scale": str(scale) if scale else "not recorded",
-            "Images": describe_transform(record.config.transform),
-            "Software": f"linearityiqa {version('linearityiqa')}",
-            "Written": time.strftime("%Y-%m-%d %H:%M"),
-        },
-    }
-    begin = b'</script>\n<script id="rows" type="application/json">['
-    return b'</script>\n<script id="facts" type="application/json">' + script_json(values) + begin
-
-
-def foot() -> bytes:
-    """The end of the rows and of the page."""
-    return f"]</script>\n<script>{_script()}</script>\n</body>\n</html>\n".encode()
-
-
-def script_json(values: Any) -> bytes:
-    """JSON in ASCII that may stand in a script element: nothing in it ends the element or begins a comment."""
-    return json.dumps(values, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c").encode("ascii")
-
-
-def _asset(name: str) -> str:
-    return (_ASSETS / name).read_text(encoding="utf-8")
-
-
-def _script() -> str:
-    return '"use strict";\n' + "".join(map(_asset, _SCRIPTS))
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
 MAX_BYTES = 60_000_000
 """Most bytes of a page; only the rows of very many photographs alone can have more."""
 PREVIEWS = 200
@@ -128,7 +57,7 @@ S = TypeVar("S")
 
 
 class Gallery:
-    """Results gathered for a page; what they hold waits in an unnamed file beside it, so that memory stays small.
+    """Results gathered for a page, in an unnamed file beside it, so that memory stays small.
 
     Args:
         path: of the page; its folder is made, and written to at once, so that a long run does not end in vain.
@@ -143,12 +72,12 @@ class Gallery:
         self._path, self._record, self._max_pixels = path, record, max_pixels
         self._scores: array[float] = array("d")
         self._lengths: array[int] = array("Q")  # bytes of the row and of the thumbnail of each photograph, in turn
-        with self._explained():
+        with writing(f"the report {self._path}"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._spill = self._temporary()
+            self._spill = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 - close() closes it
 
     def close(self) -> None:
-        """Let go of what was gathered."""
+        """Remove what was gathered."""
         self._spill.close()
 
     def add(self, result: ImageScore, cells: Cells | None = None) -> None:
@@ -159,15 +88,15 @@ class Gallery:
         """
         if cells is None and result.quality_map is not None:
             cells = cells_of(result.quality_map)
-        row = script_json(self._row(result, cells))
+        row = _script_json(self._row(result, cells))
         content = b"" if result.thumbnail is None else result.thumbnail.content
-        with self._explained():
+        with writing(f"the report {self._path}"):
             self._spill.write(row + content)
         self._scores.append(np.nan if result.score is None else result.score)
         self._lengths.extend((len(row), len(content)))
 
     def add_stored(self, results: Iterable[ImageScore]) -> None:
-        """Gather rows of an earlier run or of other machines; their pictures are made from the files anew.
+        """Gather rows of an earlier run or of other machines; pictures are made anew from the files.
 
         Raises:
             OutputError: the disk is full or fails.
@@ -196,7 +125,7 @@ class Gallery:
         starts = np.concatenate([[0], np.cumsum(lengths.sum(axis=1))])
         scores = np.array(self._scores)[: len(lengths)]  # an interrupt may have come before the last length
         order = np.argsort(scores, kind="stable").tolist()  # those without a score come last
-        first, last = head(), foot()
+        first, last = _head(), _foot()
         room = MAX_BYTES - len(first) - len(last) - int(lengths[:, 0].sum()) - ROW_BYTES * len(order) - FACTS_BYTES
         most = max(LEAST_THUMBNAIL, _fair_share(lengths[:, 1], room * 3 // 4))
         left = room - int(np.minimum(lengths[:, 1], most).sum()) * 4 // 3
@@ -205,10 +134,10 @@ class Gallery:
             self._spill.seek(int(starts[i]))
             return self._spill.read(int(lengths[i, 0])), self._spill.read(int(lengths[i, 1]))
 
-        with self._explained(), atomic_path(self._path) as temporary, temporary.open("wb") as page:
+        with writing(f"the report {self._path}"), atomic_path(self._path) as temporary, temporary.open("wb") as page:
             scored = [] if stopped else order[: min(PREVIEWS, np.isfinite(scores).sum())]
             previews = list(self._previews((json.loads(gathered(i)[0])["path"] for i in scored), left))
-            with self._temporary() as rows:
+            with tempfile.TemporaryFile(dir=self._path.parent) as rows:
                 page.write(first)
                 end = without = 0
                 for rank, i in enumerate(order):
@@ -221,8 +150,10 @@ class Gallery:
                             page.write(text)
                             places[name] = (end, end := end + len(text))
                     without += bool(thumbnail) and places["picture"] is None
-                    rows.write(b"%b%b,%b" % (b"," * (rank > 0), script_json(places).rstrip(b"}"), row.lstrip(b"{")))
-                page.write(facts(self._record, scores, self._path, without=without, stopped=stopped))
+                    rows.write(b"%b%b,%b" % (b"," * (rank > 0), _script_json(places).rstrip(b"}"), row.lstrip(b"{")))
+                facts = _facts(self._record, scores, self._path, without=without, stopped=stopped)
+                page.write(b'</script>\n<script id="facts" type="application/json">' + facts)
+                page.write(b'</script>\n<script id="rows" type="application/json">[')
                 rows.seek(0)
                 shutil.copyfileobj(rows, page)
             page.write(last)
@@ -239,12 +170,12 @@ class Gallery:
 
     def _copy(self, path: str, pixels: int = THUMBNAIL_PIXELS, quality: int = THUMBNAIL_QUALITY) -> Picture | None:
         try:
-            return reread(path, read_url if is_url(path) else None, pixels, quality, self._max_pixels)
+            return reread(path, pixels, quality, self._max_pixels)
         except DataError:
             return None  # it was there when it was scored, or its row says why it has no score
 
     def _row(self, result: ImageScore, cells: Cells | None) -> dict[str, Any]:
-        """What the page's scripts know of a photograph beside its pictures."""
+        """Row of a photograph for the page's scripts, without its pictures."""
         word = None if result.score is None else self._record.grade(result.score)
         values = {
             "path": result.path,
@@ -259,21 +190,76 @@ class Gallery:
         }
         return {name: value for name, value in values.items() if value is not None}
 
-    def _temporary(self) -> IO[bytes]:
-        return tempfile.TemporaryFile(dir=self._path.parent)
 
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as cause:
-            raise OutputError(
-                f"cannot write the report {self._path}: {cause.strerror or cause}. Make room, or choose another folder."
-            ) from cause
+def _head() -> bytes:
+    """Start of the page; the small pictures follow in base64, without anything between them."""
+    style = _asset("gallery.css")
+    policy = (
+        # nothing is loaded but pictures out of the page itself and the photographs beside it, and no script runs but
+        # ours, whatever stands in a file name
+        f"default-src 'none'; img-src data: file:; style-src {_digest(style)}; script-src {_digest(_script())}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    page = _asset("gallery.html").replace("{policy}", policy).replace("{style}", style)
+    return f'{page.rstrip()}\n<script id="pictures" type="text/plain">'.encode()
+
+
+def _facts(record: ModelRecord, scores: NDArray[np.float64], page: Path, *, without: int, stopped: bool) -> bytes:
+    """Facts on the model and on all photographs for the page's scripts.
+
+    Args:
+        record: of the model.
+        scores: of all photographs, nan for none.
+        page: where the page will stand: photographs are found from there.
+        without: how many have no picture, because the page would be too large.
+        stopped: there are more photographs than these.
+    """
+    digits, scale = decimals(record.scale), record.scale
+    known = scores[~np.isnan(scores)]
+    return _script_json(
+        {
+            "digits": digits,
+            "scale": None if scale is None else [scale.low, scale.high],
+            "grades": GRADES if scale is not None and record.opinions else None,
+            "folder": os.path.relpath(Path.cwd(), page.parent.resolve()),
+            "quantiles": quantiles(known, digits) if len(known) else [],
+            "without": without,
+            "stopped": stopped,
+            "about": {
+                "Model": f"{record.config.model.architecture}, trained on {record.database}",
+                "Predicts": record.labels or "not recorded",
+                "Scale": str(scale) if scale else "not recorded",
+                "Images": describe_transform(record.config.transform),
+                "Software": f"linearityiqa {version('linearityiqa')}",
+                "Written": time.strftime("%Y-%m-%d %H:%M"),
+            },
+        }
+    )
+
+
+def _foot() -> bytes:
+    return f"]</script>\n<script>{_script()}</script>\n</body>\n</html>\n".encode()
+
+
+def _script_json(values: Any) -> bytes:
+    """JSON in ASCII for a script element: nothing in it ends the element or begins a comment."""
+    return json.dumps(values, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c").encode("ascii")
+
+
+def _asset(name: str) -> str:
+    return (_ASSETS / name).read_text(encoding="utf-8")
+
+
+def _script() -> str:
+    return '"use strict";\n' + "".join(map(_asset, _SCRIPTS))
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _in_threads(function: Callable[[T], S], items: Iterable[T]) -> Iterator[S]:
-    """`function` of each item, in order, computed a few items ahead by a thread for each core."""
+    """Yield `function` of each item, in order, computed a few items ahead by a thread for each core."""
     threads = max(1, default_workers(None))
     with ThreadPoolExecutor(threads, thread_name_prefix="picture") as pool:
         try:
@@ -283,7 +269,7 @@ def _in_threads(function: Callable[[T], S], items: Iterable[T]) -> Iterator[S]:
 
 
 def _fair_share(sizes: NDArray[np.int64], room: int) -> int:
-    """The most bytes that each of several contents may have, so that together they have at most `room`.
+    """Largest number of bytes for each of several contents, so that together they have at most `room`.
 
     >>> _fair_share(np.array([1, 100, 10]), 31), _fair_share(np.array([1, 2]), 31)
     (20, 2)

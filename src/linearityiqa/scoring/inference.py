@@ -1,25 +1,77 @@
-"""From images of one size to results: the network, the mapping to MOS, and what was asked for beside."""
+"""Scores of many images in bounded memory: batches of one size, the network, results in the order of the images."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from linearityiqa.data.loading.samplers import MAX_PIXELS_PER_BATCH, BatchLimit
 from linearityiqa.errors import ConfigError, DataError, ImageTooSmallError
 from linearityiqa.quality import HEADS, QualityScores
 from linearityiqa.record import ModelRecord
-from linearityiqa.scoring.batching import Slot
+from linearityiqa.scoring.pictures import QualityMap
 from linearityiqa.scoring.prepared import PreprocessedImage, stack
-from linearityiqa.scoring.quality_map import QualityMap
 from linearityiqa.scoring.results import Details, ImageScore
 from linearityiqa.scoring.runtime import MapRuntime, Runtime
 
+WINDOW_BATCHES = 4
+"""Most images that wait for others of their size, in batches."""
+WAITING_PIXELS = WINDOW_BATCHES * MAX_PIXELS_PER_BATCH
+"""Most pixels of decoded images that wait."""
 CROP = 7 / 8
-"""Sides of a crop, as a share of the image's."""
+"""Sides of a crop as a share of the image's."""
+
+Batch = Sequence[tuple[int, PreprocessedImage | ImageScore]]
+"""Images of one size, each with its number among all images; or one that could not be decoded, which has its result."""
+Results = Sequence[tuple[int, ImageScore]]
+
+_FUSED = HEADS.index("fused")
+_NOT_FINITE = "the model's score of this image is not finite. Check the model's weights, or score on --device cpu."
+
+
+def in_batches(images: Iterable[PreprocessedImage | ImageScore], limit: BatchLimit) -> Iterator[Batch]:
+    """Group images of one size into batches; the result of an image that could not be decoded is a batch of its own.
+
+    Which images share a batch depends on their order and sizes alone, never on how fast they are decoded or scored.
+
+    Args:
+        images: read only as far as `WINDOW_BATCHES` and `WAITING_PIXELS` allow.
+        limit: most images and pixels of a batch.
+    """
+    # by size; the first holds the oldest image
+    waiting: dict[tuple[int, int], list[tuple[int, PreprocessedImage]]] = {}
+
+    def is_full() -> bool:
+        span = number + 1 - next(iter(waiting.values()))[0][0]
+        pixels = sum(height * width * len(alike) for (height, width), alike in waiting.items())
+        return span >= WINDOW_BATCHES * limit.images or pixels >= WAITING_PIXELS
+
+    for number, image in enumerate(images):
+        if isinstance(image, ImageScore):
+            yield [(number, image)]
+        else:
+            height, width = image.size
+            waiting.setdefault(image.size, []).append((number, image))
+            if len(waiting[image.size]) >= limit.of(height * width):
+                yield waiting.pop(image.size)
+        while waiting and is_full():
+            yield waiting.pop(next(iter(waiting)))
+    yield from waiting.values()
+
+
+def in_order(batches: Iterable[Results]) -> Iterator[ImageScore]:
+    """Yield the results of all batches in the order of the images."""
+    results: dict[int, ImageScore] = {}
+    due = 0
+    for batch in batches:
+        results.update(batch)
+        while due in results:
+            yield results.pop(due)
+            due += 1
 
 
 def views(batch: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    """The mirror images of a batch (N, 3, H, W), and its crops at the four corners, unscaled."""
+    """Yield the mirror images of a batch (N, 3, H, W), and its crops at the four corners, unscaled."""
     yield batch[..., ::-1]
     height, width = (max(1, int(CROP * side)) for side in batch.shape[2:])
     for rows in (slice(None, height), slice(-height, None)):
@@ -53,12 +105,8 @@ def spread(
     return deviations
 
 
-_FUSED = HEADS.index("fused")
-_NOT_FINITE = "the model's score of this image is not finite. Check the model's weights, or score on --device cpu."
-
-
 class Inference:
-    """What a runtime says of images, on the scale of the model.
+    """Scores of a runtime on the scale of the model.
 
     Args:
         runtime: runs the network; several threads may call it.
@@ -66,75 +114,66 @@ class Inference:
     """
 
     def __init__(self, runtime: Runtime, record: ModelRecord) -> None:
-        self._runtime = runtime
+        self.runtime = runtime
         self._record = record
 
     def score(self, image: PreprocessedImage) -> float:
-        """The quality of one image.
+        """Score one image.
 
         Raises:
             ImageTooSmallError: the network's pooling windows do not fit on the image.
             DataError: the device has too little memory for the image, or the score is not finite.
         """
-        scores = self._mapped(self._runtime.predict(stack([image], self._record.normalisation)))
+        scores = self._mapped(self.runtime.predict(stack([image], self._record.normalisation)))
         if not np.isfinite(scores).all():
             raise DataError(_NOT_FINITE)
         return float(scores[0, _FUSED])
 
-    def of_slots(self, details: Details) -> Callable[[list[Slot]], list[Slot]]:
-        """What finishes the slots of one batch, with scores or with the reason why there are none, and gives them.
+    def of_batches(self, details: Details) -> Callable[[Batch], Results]:
+        """Return a function that scores a batch; an image that cannot be scored gets a result with the reason.
 
         Raises:
             ConfigError: quality maps are asked of a runtime that gives none.
         """
-        if details.maps and not isinstance(self._runtime, MapRuntime):
+        if details.maps and not isinstance(self.runtime, MapRuntime):
             raise ConfigError("this runtime gives no quality map: it has no method predict_with_maps")
 
-        def finish(slots: list[Slot]) -> list[Slot]:
-            images = [slot.image for slot in slots if slot.image is not None]
-            if not images:  # it could not be decoded
-                return slots
+        def score(batch: Batch) -> Results:
+            undecoded = [(number, image) for number, image in batch if isinstance(image, ImageScore)]
+            if undecoded:
+                return undecoded
+            numbers, images = zip(*batch, strict=True)
             try:
                 results = self._results(images, details)
             except ImageTooSmallError as cause:
                 results = [_failed(image, cause) for image in images]
             except DataError as cause:
-                if len(slots) > 1:  # what does not fit into memory together may fit one by one
-                    for slot in slots:
-                        finish([slot])
-                    return slots
+                if len(batch) > 1:  # what does not fit into memory together may fit one by one
+                    return [result for item in batch for result in score([item])]
                 results = [_failed(images[0], cause)]
-            for slot, result in zip(slots, results, strict=True):
-                slot.finish(result)
-            return slots
+            return list(zip(numbers, results, strict=True))
 
-        return finish
+        return score
 
     def _results(self, images: Sequence[PreprocessedImage], details: Details) -> list[ImageScore]:
         batch = stack(images, self._record.normalisation)
         maps: NDArray[np.float32] | None = None
-        if details.maps and isinstance(self._runtime, MapRuntime):
-            raw, maps = self._runtime.predict_with_maps(batch)
+        if details.maps and isinstance(self.runtime, MapRuntime):
+            raw, maps = self.runtime.predict_with_maps(batch)
         else:
-            raw = self._runtime.predict(batch)
+            raw = self.runtime.predict(batch)
         scores = self._mapped(raw)
-        spreads = spread(batch, scores[:, _FUSED], self._fused) if details.uncertainty else None
-        return [
-            self._result(
-                image,
-                QualityScores(*scores[i].tolist()),
-                None if spreads is None else float(spreads[i]),
-                None if maps is None else self._map(maps[i], image),
-            )
-            for i, image in enumerate(images)
-        ]
+        spreads = np.full(len(images), np.nan)
+        if details.uncertainty:
+            spreads = spread(batch, scores[:, _FUSED], lambda view: self._mapped(self.runtime.predict(view))[:, _FUSED])
+        results = []
+        for i, image in enumerate(images):
+            local = None if maps is None else self._map(maps[i], image)
+            results.append(self._result(image, QualityScores(*scores[i].tolist()), float(spreads[i]), local))
+        return results
 
     def _result(
-        self,
-        image: PreprocessedImage,
-        scores: QualityScores[float],
-        uncertainty: float | None,
-        quality_map: QualityMap | None,
+        self, image: PreprocessedImage, scores: QualityScores[float], uncertainty: float, local: QualityMap | None
     ) -> ImageScore:
         if not np.isfinite(scores).all():
             return _failed(image, _NOT_FINITE)
@@ -144,24 +183,23 @@ class Inference:
             score=scores.fused,
             stage3=scores.stage3,
             stage4=scores.stage4,
-            uncertainty=uncertainty if uncertainty is not None and np.isfinite(uncertainty) else None,
+            uncertainty=uncertainty if np.isfinite(uncertainty) else None,
             on_scale=None if scale is None else scale.contains(scores.fused),
             notes=image.notes,
-            quality_map=quality_map,
+            quality_map=local,
             thumbnail=image.thumbnail,
         )
 
     def _map(self, raw: NDArray[np.float32], image: PreprocessedImage) -> QualityMap:
-        return QualityMap(
-            self._record.mapping.fused(raw).astype(np.float32), image.image, self._record.scale, image.native
-        )
+        values = self._record.mapping.fused(raw).astype(np.float32)
+        return QualityMap(values, image.image, self._record.scale, image.native)
 
     def _mapped(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Raw outputs of the heads, shape (N, 3), mapped to MOS."""
+        """Map raw outputs of the heads, shape (N, 3), to MOS."""
         return np.stack([line(outputs) for line, outputs in zip(self._record.mapping, raw.T, strict=True)], axis=1)
 
     def _fused(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
-        return self._mapped(self._runtime.predict(batch))[:, _FUSED]
+        return self._mapped(self.runtime.predict(batch))[:, _FUSED]
 
 
 def _failed(image: PreprocessedImage, cause: DataError | str) -> ImageScore:

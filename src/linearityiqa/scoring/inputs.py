@@ -1,77 +1,17 @@
-"""Which images a few words name: files, folders, globs, and a list on standard input."""
+"""Images that the words of a command name: files, folders, globs, a list on standard input, addresses."""
 
 import glob
 import logging
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import BinaryIO
 
 from linearityiqa.errors import ConfigError, DataError, UnreadableImageError
 from linearityiqa.extras import require
 from linearityiqa.images import MAX_FILE_BYTES
 from linearityiqa.images.decoding import HEIF_SUFFIXES, heif_is_installed
-
-
-def is_url(word: str) -> bool:
-    """Whether a word is an address and not a path of this machine.
-
-    >>> is_url("s3://bucket/a.jpg"), is_url("photos/a.jpg"), is_url("C://a.jpg")
-    (True, False, False)
-    """
-    protocol, separator, _ = word.partition("://")
-    return bool(separator) and len(protocol) > 1 and protocol.replace("+", "").replace("-", "").isalnum()
-
-
-def expand_url(word: str) -> Iterator[str]:
-    """The images that an address names, by name: an object, all images below a folder, or the matches of a glob.
-
-    Raises:
-        DataError: the address cannot be opened, or the package that its protocol needs is not installed.
-        MissingExtraError: fsspec is not installed.
-    """
-    try:
-        files, path = require("fsspec.core", "ray").url_to_fs(word)
-        if glob.has_magic(path):
-            found = [name for name in files.glob(path) if _is_image(name)]
-        elif files.isdir(path):
-            found = [name for name in files.find(path) if _is_image(name)]
-        else:
-            found = [path]
-        yield from (str(files.unstrip_protocol(name)) for name in sorted(found))
-    except (OSError, ValueError, ImportError) as cause:
-        raise DataError(
-            f"cannot open {word}: {cause}. Check the address, and that its protocol is installed."
-        ) from cause
-
-
-def read_url(address: str) -> bytes:
-    """The content behind an address, or of a local file.
-
-    Raises:
-        UnreadableImageError: it is missing, cannot be read, is empty, or has more than `MAX_FILE_BYTES` bytes.
-    """
-    try:
-        opened: Any = require("fsspec", "ray").open(address, "rb")
-        with opened as stream:
-            content = bytes(stream.read(MAX_FILE_BYTES + 1))
-    except (OSError, ValueError, ImportError) as cause:
-        reason = "it does not exist" if isinstance(cause, FileNotFoundError) else str(cause)
-        raise UnreadableImageError(
-            f"cannot read {address}: {reason}. Check the address and its permissions."
-        ) from cause
-    if not content:
-        raise UnreadableImageError(f"{address} is empty (0 bytes). Copy the file again.")
-    if len(content) > MAX_FILE_BYTES:
-        raise UnreadableImageError(f"{address} has more than the {MAX_FILE_BYTES} bytes allowed. Save it compressed.")
-    return content
-
-
-def _is_image(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
-
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +36,7 @@ LIST = "-"
 
 
 def expand(words: Iterable[str | Path], listing: BinaryIO | None = None) -> Iterator[Path]:
-    """The images that `words` name, in order, one by one as they are found.
+    """Yield the images that `words` name, in order, as they are found.
 
     - ``-`` names the paths of `listing`;
     - an existing folder, all images below it, by name, but nothing hidden; links are followed, each folder once;
@@ -129,22 +69,71 @@ def expand(words: Iterable[str | Path], listing: BinaryIO | None = None) -> Iter
     if empty:
         logger.warning("no image was found in %s", ", ".join(empty))
     if skipped:
-        _report(skipped)
+        endings = [ending or "without ending" for ending, _ in skipped.most_common(SHOWN_SUFFIXES)]
+        more = ", ..." if len(skipped) > len(endings) else ""
+        files = skipped.total()
+        logger.warning("%d file%s skipped: %s%s", files, "" if files == 1 else "s", ", ".join(endings), more)
 
 
 def count(words: Iterable[str | Path]) -> int | None:
-    """How many images `expand` would find, or None where a list on standard input is among the words."""
+    """Number of images that `expand` would find; None where a list on standard input is among the words."""
     names = list(map(str, words))
     if LIST in names:
         return None
     return sum(1 for word in names for _ in _named_by(word, None, Counter()))
 
 
-def _report(skipped: Counter[str]) -> None:
-    endings = [ending or "without ending" for ending, _ in skipped.most_common(SHOWN_SUFFIXES)]
-    more = ", ..." if len(skipped) > len(endings) else ""
-    files = skipped.total()
-    logger.warning("%d file%s skipped: %s%s", files, "" if files == 1 else "s", ", ".join(endings), more)
+def is_url(word: str) -> bool:
+    """Whether a word is an address and not a path of this machine.
+
+    >>> is_url("s3://bucket/a.jpg"), is_url("photos/a.jpg"), is_url("C://a.jpg")
+    (True, False, False)
+    """
+    protocol, separator, _ = word.partition("://")
+    return bool(separator) and len(protocol) > 1 and protocol.replace("+", "").replace("-", "").isalnum()
+
+
+def expand_url(word: str) -> Iterator[str]:
+    """Yield the images that an address names: an object, all images below a folder, or the matches of a glob, by name.
+
+    Raises:
+        DataError: the address cannot be opened, or the package that its protocol needs is not installed.
+        MissingExtraError: fsspec is not installed.
+    """
+    try:
+        files, path = require("fsspec.core", "ray").url_to_fs(word)
+        if glob.has_magic(path):
+            found = sorted(filter(_is_image, files.glob(path)))
+        elif files.isdir(path):
+            found = sorted(filter(_is_image, files.find(path)))
+        else:
+            found = [path]
+        yield from (str(files.unstrip_protocol(name)) for name in found)
+    except (OSError, ValueError, ImportError) as cause:
+        raise DataError(
+            f"cannot open {word}: {cause}. Check the address, and that its protocol is installed."
+        ) from cause
+
+
+def read_url(address: str) -> bytes:
+    """Read the content behind an address, or of a local file.
+
+    Raises:
+        UnreadableImageError: it is missing, cannot be read, is empty, or has more than `MAX_FILE_BYTES` bytes.
+    """
+    try:
+        with require("fsspec", "ray").open(address, "rb") as stream:
+            content = bytes(stream.read(MAX_FILE_BYTES + 1))
+    except (OSError, ValueError, ImportError) as cause:
+        reason = "it does not exist" if isinstance(cause, FileNotFoundError) else str(cause)
+        raise UnreadableImageError(
+            f"cannot read {address}: {reason}. Check the address and its permissions."
+        ) from cause
+    if not content:
+        raise UnreadableImageError(f"{address} is empty (0 bytes). Copy the file again.")
+    if len(content) > MAX_FILE_BYTES:
+        raise UnreadableImageError(f"{address} has more than the {MAX_FILE_BYTES} bytes allowed. Save it compressed.")
+    return content
 
 
 def _named_by(word: str, listing: BinaryIO | None, skipped: Counter[str]) -> Iterator[Path]:
@@ -155,7 +144,7 @@ def _named_by(word: str, listing: BinaryIO | None, skipped: Counter[str]) -> Ite
             yield from _images_at(path, skipped)
     elif not word:
         raise ConfigError("a path is empty. Name an image, a folder or a glob.")
-    elif re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", word) and not os.path.lexists(word):
+    elif is_url(word) and not os.path.lexists(word):
         raise ConfigError(f"{word} is an address, not a file. Download it first, or score it with --ray.")
     elif glob.has_magic(word) and not os.path.lexists(word):
         yield from _matching(word)
@@ -171,7 +160,7 @@ def _images_at(path: Path, skipped: Counter[str]) -> Iterator[Path]:
 
 
 def _listed(listing: BinaryIO) -> Iterator[Path]:
-    """The paths of a text, one a line; blank lines are skipped, and names that are not UTF-8 are kept as they are."""
+    """Yield the paths of a text, one a line, without blank lines; names that are not UTF-8 are kept."""
     number = 0
     while line := listing.readline(MAX_LINE_BYTES):
         number += 1
@@ -186,12 +175,12 @@ def _matching(pattern: str) -> Iterator[Path]:
     any_ending = Path(pattern).suffix not in ("", ".*")
     for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
         path = Path(name)
-        if (any_ending or _is_image_name(name)) and not path.is_dir():
+        if (any_ending or _is_image(name)) and not path.is_dir():
             yield path
 
 
 def _images_below(top: Path, skipped: Counter[str]) -> Iterator[Path]:
-    """Depth first, by name; memory grows with the entries of the open folders, not with the whole tree."""
+    """Walk a folder depth first, by name; memory grows with the open folders' entries, not with the whole tree."""
     pending = [(top, True)]
     entered: set[tuple[int, int]] = set()
     while pending:
@@ -221,11 +210,11 @@ def _visible(folder: Path, skipped: Counter[str]) -> Iterator[tuple[str, bool]]:
             is_folder = entry.is_dir()
             if entry.name.startswith("."):
                 continue
-            if is_folder or _is_image_name(entry.name):
+            if is_folder or _is_image(entry.name):
                 yield entry.name, is_folder
             else:
                 skipped[Path(entry.name).suffix.lower()] += 1
 
 
-def _is_image_name(name: str) -> bool:
+def _is_image(name: str) -> bool:
     return Path(name).suffix.lower() in IMAGE_SUFFIXES

@@ -1,4 +1,4 @@
-"""The mean predicted quality of images, as a metric for a training loop."""
+"""Mean predicted quality of images as a metric of torchmetrics."""
 
 import os
 from typing import Any
@@ -42,7 +42,7 @@ class QualityMetric(Metric):
         self.add_state("count", default=torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, images: Tensor) -> None:
-        """Take in a batch.
+        """Add a batch.
 
         Args:
             images: RGB, shape (N, 3, H, W): floating point in 0..1, or uint8 in 0..255.

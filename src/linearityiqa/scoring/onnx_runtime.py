@@ -1,4 +1,4 @@
-"""Scoring with onnxruntime: exported models, without torch."""
+"""Runtime of exported models: onnxruntime, without torch."""
 
 import re
 from pathlib import Path
@@ -12,8 +12,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as native
 from linearityiqa.config import ModelConfig, changed_from_defaults
 from linearityiqa.errors import ConfigError, DataError, ModelFileError
 from linearityiqa.quality import HEADS
-from linearityiqa.record import ModelRecord
-from linearityiqa.scoring.onnx_file import IMAGES, MAP, OnnxFile, read_onnx
+from linearityiqa.scoring.onnx_file import IMAGES, MAP, read_onnx
 from linearityiqa.sizes import check_image_size
 
 _FATAL = 4
@@ -34,9 +33,12 @@ class OnnxRuntime:
 
     Args:
         path: a file of ``linearityiqa export``.
-        model: what the file's own description must not contradict, or None.
-        device: auto (an NVIDIA GPU where onnxruntime has one), cpu, cuda or cuda:N.
-        num_threads: threads of the arithmetic on a CPU; by default one a core.
+        model, device, num_threads: as of `open_runtime`; auto is an NVIDIA GPU where onnxruntime has one.
+
+    Attributes:
+        record: configuration, mapping and scale of the model.
+        on_gpu: whether onnxruntime computes on a GPU.
+        precision: what the network computes in, ``float32`` or ``int8``.
 
     Raises:
         ModelFileError: the file is missing, damaged, unsafe, not one of ours, or of another architecture.
@@ -46,56 +48,35 @@ class OnnxRuntime:
     def __init__(
         self, path: Path, *, model: ModelConfig | None = None, device: str = "auto", num_threads: int | None = None
     ) -> None:
-        self._path = path
         file = read_onnx(path)
-        self._note = file.note
-        self._has_map = file.has_map
-        _require_description(path, file.note.record, model)
-        self._session = _open_session(path, file, _provider(device), num_threads)
-
-    @property
-    def record(self) -> ModelRecord:
-        """Configuration, mapping and scale of the model."""
-        return self._note.record
-
-    @property
-    def on_gpu(self) -> bool:
-        """Whether onnxruntime computes on a GPU."""
-        provider: str = self._session.get_providers()[0]
-        return provider != "CPUExecutionProvider"
-
-    @property
-    def precision(self) -> str:
-        """What the network computes in: ``float32`` or ``int8``."""
-        return self._note.precision
+        self._path, self._has_map, self._taps = path, file.has_map, file.note.taps
+        self.record, self.precision = file.note.record, file.note.precision
+        for name, value in changed_from_defaults(model or ModelConfig()).items():
+            own = getattr(self.record.config.model, name)
+            if own != value:
+                raise ModelFileError(
+                    f"{path} holds a model with {name} {own}, not {value}. Leave the description out: the file has its "
+                    "own."
+                )
+        self._session = _open_session(path, file.content, _provider(device), num_threads)
+        self.on_gpu = self._session.get_providers()[0] != "CPUExecutionProvider"
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Raw outputs of the three heads, shape (N, 3), of normalised images, shape (N, 3, H, W).
-
-        Raises:
-            ImageTooSmallError: the network's pooling windows do not fit on H x W.
-            DataError: there is too little memory for the batch.
-        """
-        return _columns(self._run(HEADS, batch))
+        """Raw outputs of the three heads, as of `Runtime`."""
+        return np.stack(self._run(HEADS, batch), axis=1).astype(np.float64)
 
     def predict_with_maps(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Raw outputs as of `predict`, and raw local scores of the fused head, shape (N, h, w).
-
-        Raises:
-            ImageTooSmallError: as `predict`.
-            DataError: as `predict`.
-            ModelFileError: the model was exported without its map.
-        """
+        """Raw outputs and local scores, as of `MapRuntime`."""
         if not self._has_map:
             raise ModelFileError(
                 f"{self._path} gives no quality map. Export the model again, with linearityiqa export --with_map."
             )
         *scores, maps = self._run((*HEADS, MAP), batch)
-        return _columns(scores), maps
+        return np.stack(scores, axis=1).astype(np.float64), maps
 
     def _run(self, outputs: tuple[str, ...], batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         count, _, height, width = batch.shape
-        check_image_size(height, width, self.record.config.model, self._note.taps)
+        check_image_size(height, width, self.record.config.model, self._taps)
         options = onnxruntime.RunOptions()
         options.log_severity_level = _FATAL
         options.only_execute_path_to_fetches = True  # no work for a map that nobody asked for
@@ -111,21 +92,8 @@ class OnnxRuntime:
         return results
 
 
-def _columns(scores: list[NDArray[np.float32]]) -> NDArray[np.float64]:
-    return np.stack(scores, axis=1).astype(np.float64)
-
-
-def _require_description(path: Path, record: ModelRecord, model: ModelConfig | None) -> None:
-    for name, value in changed_from_defaults(model or ModelConfig()).items():
-        own = getattr(record.config.model, name)
-        if own != value:
-            raise ModelFileError(
-                f"{path} holds a model with {name} {own}, not {value}. Leave the description out: the file has its own."
-            )
-
-
 def _provider(device: str) -> tuple[str, dict[str, Any]]:
-    """Name and options of what computes on the device.
+    """Name and options of onnxruntime's provider for a device.
 
     Raises:
         ConfigError: a device that onnxruntime does not have here.
@@ -141,7 +109,7 @@ def _provider(device: str) -> tuple[str, dict[str, Any]]:
 
 
 def _open_session(
-    path: Path, file: OnnxFile, provider: tuple[str, dict[str, Any]], num_threads: int | None
+    path: Path, content: bytes, provider: tuple[str, dict[str, Any]], num_threads: int | None
 ) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL
@@ -150,16 +118,13 @@ def _open_session(
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_mem_pattern = False  # one would be kept for every size of image
     try:
-        session = onnxruntime.InferenceSession(file.content, options, providers=[provider])
+        session = onnxruntime.InferenceSession(content, options, providers=[provider])
     except _LOAD_FAILURES as cause:
-        raise ModelFileError(f"{path} cannot be loaded: {_first_line(cause)}. Copy the file again.") from cause
+        reason = str(cause).partition("\n")[0].rstrip(".") or type(cause).__name__
+        raise ModelFileError(f"{path} cannot be loaded: {reason}. Copy the file again.") from cause
     if session.get_providers()[0] != provider[0]:  # it falls back to the CPU without a word
         raise ConfigError(f"onnxruntime cannot use the GPU here ({provider[0]} does not start). Take --device cpu.")
     images, *others = session.get_inputs()
     if others or images.name != IMAGES or images.type != "tensor(float)" or len(images.shape) != 4:
         raise ModelFileError(f"{path} takes other inputs than images. Export it again with linearityiqa export.")
     return session
-
-
-def _first_line(cause: Exception) -> str:
-    return str(cause).splitlines()[0].rstrip(".") if str(cause) else type(cause).__name__

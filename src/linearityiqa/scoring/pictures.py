@@ -1,24 +1,34 @@
-"""Small pictures of photographs and of their quality maps, for pages that show many of them."""
+"""Pictures in results: thumbnails of photographs, and maps of where in them quality is lost."""
 
 import base64
 import io
 import math
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from linearityiqa.errors import UnreadableImageError
 from linearityiqa.images import opened, to_rgb
-from linearityiqa.scoring.quality_map import ENDS, STRONGEST, TINT, QualityMap, key_height
+from linearityiqa.quality import QualityScale
+from linearityiqa.scoring.inputs import is_url, read_url
 
 THUMBNAIL_PIXELS = 224 * 168
 """Pixels of a thumbnail: about 4 kB."""
 THUMBNAIL_QUALITY = 50
 """Quality of its compression, 0 to 100."""
+TINT = (213, 94, 0)
+"""Vermilion, which people with any colour vision tell from grey."""
+STRONGEST = 0.8
+"""Opacity of the tint where quality is lowest."""
+ENDS = "best and worst"
+"""Key of the text in a PNG file that holds the map's highest and lowest value."""
+SMALLEST_SPAN = 0.2
+"""Differences of less than this share of the scale never get the full tint: a good photograph stays nearly clear."""
 MOST_CELLS = 32
 """Most cells along a side of a map on a page."""
 
@@ -33,6 +43,139 @@ class Picture(NamedTuple):
 
     content: bytes
     size: tuple[int, int]
+
+
+def thumbnail(image: Image.Image, pixels: int = THUMBNAIL_PIXELS, quality: int = THUMBNAIL_QUALITY) -> Picture:
+    """Reduce an RGB image to an area.
+
+    Args:
+        image: the photograph.
+        pixels: of the copy; a smaller image keeps its size.
+        quality: of the compression, 0 to 100.
+    """
+    size = _scaled(image.size, min(1.0, math.sqrt(pixels / (image.width * image.height))))
+    small = image if size == image.size else image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+    stream = io.BytesIO()
+    small.save(stream, "WEBP", quality=quality, method=2)  # half the time of the default method, a twentieth larger
+    return Picture(stream.getvalue(), image.size)
+
+
+def reread(path: str, pixels: int, quality: int, max_pixels: int) -> Picture:
+    """Read a photograph as a reduced copy; of a JPEG no more is decoded than that needs.
+
+    Args:
+        path: a local path or an address.
+        pixels: of the copy.
+        quality: of the compression, 0 to 100.
+        max_pixels: larger images are refused before they are decoded.
+
+    Raises:
+        UnreadableImageError: it cannot be read or decoded.
+    """
+    try:
+        with opened(read_url(path) if is_url(path) else Path(path), name=path, max_pixels=max_pixels) as (undecoded, _):
+            native = undecoded.size
+            side = round(math.sqrt(pixels * max(native) / min(native)))
+            undecoded.draft(None, (min(side, native[0]), min(side, native[1])))
+            drafted = undecoded.size
+            image = to_rgb(undecoded, name=path, exif_rotation=True, colour_profile=True, max_pixels=max_pixels).image
+            copy = thumbnail(image, pixels, quality)
+    except (OSError, MemoryError, ValueError) as cause:
+        raise UnreadableImageError(f"cannot make a small picture of {path}: {cause}.") from cause
+    return copy._replace(size=native if image.size == drafted else (native[1], native[0]))
+
+
+def shrunk(content: bytes, most: int) -> bytes:
+    """Reduce a thumbnail until it has at most `most` bytes or is tiny."""
+    while len(content) > most:
+        with Image.open(io.BytesIO(content), formats=["WEBP"]) as image:
+            area = image.width * image.height
+            if area < 500:
+                break
+            content = thumbnail(image.convert("RGB"), max(400, round(0.7 * area * most / len(content))), 40).content
+    return content
+
+
+@dataclass(frozen=True, eq=False)
+class QualityMap:
+    """Local quality: the score of each part of an image, as if the whole image were like that part.
+
+    Attributes:
+        values: local scores, float32 of shape (h, w), on the scale of the model; the cells cover the image evenly.
+        image: the image that the network saw, RGB.
+        scale: the scale of the scores, or None where it is unknown.
+        native: (height, width) of the photograph, whose shape the picture has; by default that of `image`.
+    """
+
+    values: NDArray[np.float32]
+    image: Image.Image
+    scale: QualityScale | None = None
+    native: tuple[int, int] | None = None
+
+    @property
+    def loss(self) -> NDArray[np.float64]:
+        """How far each cell is below the best one, in 0..1, shape (h, w): 1 is the full tint.
+
+        1 stands for the lowest cell, or for a fifth of the scale below the best where no cell is that low.
+        """
+        below = float(self.values.max()) - self.values.astype(np.float64)
+        return below / self._span if self._span > 0 else np.zeros_like(below)
+
+    def picture(self) -> Image.Image:
+        """The image in grey, tinted where quality is lost, over a line that says what clear and full tint stand for."""
+        height, width = self.native or (self.image.height, self.image.width)
+        size = _scaled((width, height), max(self.image.size) / max(height, width))  # the network may see it squeezed
+        grey = self.image.convert("L").convert("RGB").resize(size, Image.Resampling.BICUBIC)
+        # bilinear: cells are blended without ringing
+        opacity = Image.fromarray(np.round(255 * STRONGEST * self.loss).astype(np.uint8)).resize(
+            size, Image.Resampling.BILINEAR
+        )
+        tinted = Image.composite(Image.new("RGB", grey.size, TINT), grey, opacity)
+        key = self._key(tinted.width)
+        page = Image.new("RGB", (tinted.width, tinted.height + key.height), "white")
+        page.paste(tinted, (0, 0))
+        page.paste(key, (0, tinted.height))
+        return page
+
+    def png(self) -> bytes:
+        """`picture` as the content of a PNG file."""
+        stream, ends = io.BytesIO(), PngInfo()
+        ends.add_text(ENDS, f"{self.values.max():.6g} {self.values.min():.6g}")
+        # half the time of the default level, a tenth larger
+        self.picture().save(stream, "PNG", compress_level=3, pnginfo=ends)
+        return stream.getvalue()
+
+    def _repr_png_(self) -> bytes:
+        return self.png()
+
+    @property
+    def _span(self) -> float:
+        """Difference in score between clear and full tint."""
+        smallest = SMALLEST_SPAN * (self.scale.high - self.scale.low) if self.scale else 0.0
+        return max(float(self.values.max() - self.values.min()), smallest)
+
+    def _key(self, width: int) -> Image.Image:
+        """A bar from clear to full tint between the scores that these stand for."""
+        best, span = float(self.values.max()), self._span
+        size = key_height(width) // 2
+        font = ImageFont.load_default(size)
+        key = Image.new("RGB", (width, 2 * size), "white")
+        draw = ImageDraw.Draw(key)
+        left, right = f"{best:.3g}", f"{best - span:.3g}"
+        start = round(draw.textlength(left, font)) + size
+        end = width - round(draw.textlength(right, font)) - size
+        for text, x in ((left, size // 2), (right, end + size // 2)):
+            draw.text((x, size), text, fill="black", font=font, anchor="lm")
+        if end > start:
+            share = np.linspace(0, STRONGEST, end - start)[None, :, None]
+            bar = np.round(128 * (1 - share) + np.array(TINT) * share).astype(np.uint8)
+            key.paste(Image.fromarray(np.repeat(bar, size, axis=0)), (start, size // 2))
+        return key
+
+
+def key_height(width: int) -> int:
+    """Height of the line below a map's picture of a width, in pixels."""
+    return 2 * max(10, min(16, width // 24))
 
 
 class Cells(NamedTuple):
@@ -55,67 +198,14 @@ class Cells(NamedTuple):
         return {"width": width, "height": height, "best": self.best, "worst": self.worst, "loss": text}
 
 
-def thumbnail(image: Image.Image, pixels: int = THUMBNAIL_PIXELS, quality: int = THUMBNAIL_QUALITY) -> Picture:
-    """A copy of an RGB image, reduced to an area.
-
-    Args:
-        image: the photograph.
-        pixels: of the copy; a smaller image keeps its size.
-        quality: of the compression, 0 to 100.
-    """
-    factor = min(1.0, math.sqrt(pixels / (image.width * image.height)))
-    size = max(1, round(factor * image.width)), max(1, round(factor * image.height))
-    small = image if size == image.size else image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
-    stream = io.BytesIO()
-    small.save(stream, "WEBP", quality=quality, method=2)  # half the time of the default method, a twentieth larger
-    return Picture(stream.getvalue(), image.size)
-
-
-def reread(path: str, read: Callable[[str], bytes] | None, pixels: int, quality: int, max_pixels: int) -> Picture:
-    """A reduced copy of a photograph's file; of a JPEG no more is decoded than that needs.
-
-    Args:
-        path: names the photograph.
-        read: gives the content of a path; by default paths are local files.
-        pixels: of the copy.
-        quality: of the compression, 0 to 100.
-        max_pixels: larger images are refused before they are decoded.
-
-    Raises:
-        UnreadableImageError: it cannot be read or decoded.
-    """
-    try:
-        with opened(Path(path) if read is None else read(path), name=path, max_pixels=max_pixels) as (undecoded, _):
-            native = undecoded.size
-            side = round(math.sqrt(pixels * max(native) / min(native)))
-            undecoded.draft(None, (min(side, native[0]), min(side, native[1])))
-            drafted = undecoded.size
-            image = to_rgb(undecoded, name=path, exif_rotation=True, colour_profile=True, max_pixels=max_pixels).image
-            copy = thumbnail(image, pixels, quality)
-    except (OSError, MemoryError, ValueError) as cause:
-        raise UnreadableImageError(f"cannot make a small picture of {path}: {cause}.") from cause
-    return copy._replace(size=native if image.size == drafted else (native[1], native[0]))
-
-
-def shrunk(content: bytes, most: int) -> bytes:
-    """A thumbnail with ever fewer pixels, until it has at most `most` bytes or is tiny."""
-    while len(content) > most:
-        with Image.open(io.BytesIO(content), formats=["WEBP"]) as image:
-            area = image.width * image.height
-            if area < 500:
-                break
-            content = thumbnail(image.convert("RGB"), max(400, round(0.7 * area * most / len(content))), 40).content
-    return content
-
-
 def cells_of(quality_map: QualityMap) -> Cells:
-    """A quality map with few cells."""
+    """Reduce a quality map to few cells."""
     loss = Image.fromarray(quality_map.loss.astype(np.float32))
     return Cells(_few(loss), float(quality_map.values.max()), float(quality_map.values.min()))
 
 
 def cells_of_file(path: Path, max_pixels: int) -> Cells:
-    """The cells of the map in a picture that `QualityMap.png` made: where grey pixels are tinted, and how much.
+    """Read the cells of a map back from a picture that `QualityMap.png` made, by the tint of its grey pixels.
 
     Raises:
         UnreadableImageError: the picture cannot be read.
@@ -132,6 +222,10 @@ def cells_of_file(path: Path, max_pixels: int) -> Cells:
 
 
 def _few(loss: Image.Image) -> NDArray[np.uint8]:
-    factor = min(1.0, MOST_CELLS / max(loss.size))
-    size = max(1, round(factor * loss.width)), max(1, round(factor * loss.height))
+    size = _scaled(loss.size, min(1.0, MOST_CELLS / max(loss.size)))
     return np.round(255 * np.asarray(loss.resize(size, Image.Resampling.BOX))).astype(np.uint8)
+
+
+def _scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:
+    width, height = size
+    return max(1, round(factor * width)), max(1, round(factor * height))

@@ -1,110 +1,36 @@
-"""An image on its way to the network: decoded, upright, in RGB, of the size that the network sees."""
+"""Preparing one image for the network: decoded, upright, in RGB, of the size that the network sees."""
 
+import os
 import sys
-from typing import TYPE_CHECKING, Any
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, Union, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from linearityiqa.errors import UnreadableImageError
-
-if TYPE_CHECKING:
-    from torch import Tensor
-    from typing_extensions import TypeIs
-import os
-import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias, Union, cast
-
-from linearityiqa.errors import DataError
-from linearityiqa.images import (
-    MAX_FILE_BYTES,
-    DecodedImage,
-    ImageTransform,
-    Normalisation,
-    decode,
-    normalise,
-    to_rgb,
-)
+from linearityiqa.errors import DataError, UnreadableImageError
+from linearityiqa.images import MAX_FILE_BYTES, ImageTransform, Normalisation, decode, normalise, to_rgb
 from linearityiqa.scoring.pictures import Picture, thumbnail
 
 if TYPE_CHECKING:
     from torch import Tensor
-
+    from typing_extensions import TypeIs
 
 CHANNELS = (1, 3, 4)
 """Grey, RGB, and RGB with opacity."""
 ROUNDING = 1e-3
-"""How far floating point may lie beyond 0..1; it is clipped."""
-
-
-def is_tensor(value: object) -> "TypeIs[Tensor]":
-    """Whether a value is a tensor of torch, which need not be installed."""
-    torch = sys.modules.get("torch")  # where it was never imported there are none
-    return torch is not None and isinstance(value, torch.Tensor)
-
-
-def image_of_tensor(tensor: "Tensor", name: str) -> Image.Image:
-    """A tensor of shape (H, W) or (C, H, W) as an image; else as `image_of_array`.
-
-    Raises:
-        UnreadableImageError: another shape, type or range.
-    """
-    plain = tensor.detach().cpu()
-    values: NDArray[Any] = (plain.float() if plain.is_floating_point() else plain).numpy()  # numpy lacks bfloat16
-    if values.ndim == 3 and values.shape[0] not in CHANNELS and values.shape[2] in CHANNELS:
-        raise UnreadableImageError(
-            f"{name} is a tensor of shape {values.shape}, and channels come first in one: use tensor.permute(2, 0, 1)."
-        )
-    return _image(np.moveaxis(values, 0, -1) if values.ndim == 3 else values, name, "tensor", "(H, W) or (C, H, W)")
-
-
-def image_of_array(values: NDArray[Any], name: str) -> Image.Image:
-    """An array of shape (H, W) or (H, W, C), uint8 or floating point in 0..1, as an image of 8 bits.
-
-    Args:
-        values: grey, RGB, or RGB with opacity.
-        name: how messages call it.
-
-    Raises:
-        UnreadableImageError: another shape, type or range.
-    """
-    if values.ndim == 3 and values.shape[0] in CHANNELS and values.shape[2] not in CHANNELS:
-        raise UnreadableImageError(
-            f"{name} is an array of shape {values.shape}, and channels come last in one: use array.transpose(1, 2, 0)."
-        )
-    return _image(values, name, "array", "(H, W) or (H, W, C)")
-
-
-def _image(values: NDArray[Any], name: str, kind: str, shape: str) -> Image.Image:
-    """An image of values whose channels come last."""
-    if values.ndim not in (2, 3) or values.size == 0 or (values.ndim == 3 and values.shape[2] not in CHANNELS):
-        raise UnreadableImageError(
-            f"{name} is of the wrong shape: the {kind} of an image has the shape {shape}, of 1, 3 or 4 channels; got "
-            f"{values.shape if values.ndim != 3 or kind == 'array' else (values.shape[2], *values.shape[:2])}."
-        )
-    if np.issubdtype(values.dtype, np.floating):
-        low, high = float(values.min()), float(values.max())
-        if not (low >= -ROUNDING and high <= 1 + ROUNDING):  # also where one is not a number
-            raise UnreadableImageError(
-                f"{name} lies in {low:.4g}..{high:.4g}: floating point must lie in 0..1. Divide by 255, or clip it."
-            )
-        values = np.round(255 * np.clip(values, 0, 1, dtype=np.float32)).astype(np.uint8)
-    elif values.dtype != np.uint8:
-        raise UnreadableImageError(
-            f"{name} holds {values.dtype}: the {kind} of an image holds uint8, or floating point in 0..1. Convert it."
-        )
-    return Image.fromarray(values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values)
+"""Tolerance of floating point beyond 0..1, which is clipped."""
 
 
 class BinaryFile(Protocol):
     """An open file, or anything else that gives bytes."""
 
     def read(self, size: int, /) -> bytes:
-        """At most so many bytes."""
+        """Read at most so many bytes."""
         ...
 
 
@@ -165,15 +91,15 @@ def prepare(
     name = name or name_of(source) or "the image"
     try:
         content = _content(source, name)
-        decoded: DecodedImage
         if isinstance(content, Image.Image):
             with _LOCKS[id(content) // 16 % len(_LOCKS)]:  # the same image may be in several threads
-                decoded = to_rgb(content, name=name, exif_rotation=True, colour_profile=True, max_pixels=max_pixels)
+                image, notes = to_rgb(
+                    content, name=name, exif_rotation=True, colour_profile=True, max_pixels=max_pixels
+                )
         else:
-            decoded = decode(content, name=name, exif_rotation=True, colour_profile=True, max_pixels=max_pixels)
-        native = decoded.image.height, decoded.image.width
-        small = thumbnail(decoded.image) if with_thumbnail else None
-        return PreprocessedImage(name, transform.pixels(decoded.image), decoded.notes, native, small)
+            image, notes = decode(content, name=name, exif_rotation=True, colour_profile=True, max_pixels=max_pixels)
+        small = thumbnail(image) if with_thumbnail else None
+        return PreprocessedImage(name, transform.pixels(image), notes, (image.height, image.width), small)
     except MemoryError as cause:
         raise UnreadableImageError(
             f"there is too little memory for {name}. Score fewer images at once (--batch_size 1), or with --resize."
@@ -203,25 +129,39 @@ def stack(images: Sequence[PreprocessedImage], normalisation: Normalisation) -> 
 
 
 def name_of(source: ImageLike) -> str | None:
-    """The path that an image was named by, or that an open file or a Pillow image knows; None for any other."""
+    """Path of an image, as given, or as an open file or a Pillow image knows it; None for any other."""
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)
     known = getattr(source, "filename" if isinstance(source, Image.Image) else "name", None)
     return known if known and isinstance(known, str) else None
 
 
+def each_image(images: Iterable[ImageLike] | ImageLike) -> Iterable[ImageLike]:
+    """Return the images; a single one becomes a list of one."""
+    if isinstance(images, np.ndarray) or is_tensor(images):
+        single = images.ndim in (2, 3)  # an array of one dimension is a list of paths
+    else:
+        known = isinstance(images, str | os.PathLike | bytes | bytearray | memoryview | Image.Image)
+        single = known or hasattr(images, "read")
+    return [cast(ImageLike, images)] if single else cast(Iterable[ImageLike], images)
+
+
+def is_tensor(value: object) -> "TypeIs[Tensor]":
+    """Whether a value is a tensor of torch, which need not be installed."""
+    torch = sys.modules.get("torch")  # where it was never imported there are none
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
 def _content(source: ImageLike, name: str) -> Path | bytes | Image.Image:
-    """An image as a file, the content of one, or a Pillow image."""
+    """Reduce the kinds of images to a file, the content of one, or a Pillow image."""
     if isinstance(source, str | os.PathLike):
         return Path(source)
     if isinstance(source, bytes | Image.Image):
         return source
     if isinstance(source, bytearray | memoryview):
         return bytes(source)
-    if isinstance(source, np.ndarray):
-        return image_of_array(source, name)
-    if is_tensor(source):
-        return image_of_tensor(source, name)
+    if isinstance(source, np.ndarray) or is_tensor(source):
+        return _image_of(source, name)
     if hasattr(source, "read"):
         return _read(source, name)
     raise UnreadableImageError(
@@ -242,11 +182,41 @@ def _read(stream: BinaryFile, name: str) -> bytes:
     return content
 
 
-def each_image(images: Iterable[ImageLike] | ImageLike) -> Iterable[ImageLike]:
-    """The images of what may be a single one."""
-    if isinstance(images, np.ndarray) or is_tensor(images):
-        single = images.ndim in (2, 3)  # an array of one dimension is a list of paths
+def _image_of(source: "NDArray[Any] | Tensor", name: str) -> Image.Image:
+    """Convert an array (H, W) or (H, W, C), or a tensor (H, W) or (C, H, W), to an image of 8 bits.
+
+    Raises:
+        UnreadableImageError: another shape, type or range.
+    """
+    values: NDArray[Any]
+    if is_tensor(source):
+        kind, layout, channels, wrong = "tensor", "(H, W) or (C, H, W)", 0, 2
+        order = "is a tensor of shape {}, and channels come first in one: use tensor.permute(2, 0, 1)."
+        plain = source.detach().cpu()
+        values = (plain.float() if plain.is_floating_point() else plain).numpy()  # numpy lacks bfloat16
     else:
-        known = isinstance(images, str | os.PathLike | bytes | bytearray | memoryview | Image.Image)
-        single = known or hasattr(images, "read")
-    return [cast(ImageLike, images)] if single else cast(Iterable[ImageLike], images)
+        kind, layout, channels, wrong = "array", "(H, W) or (H, W, C)", 2, 0
+        order = "is an array of shape {}, and channels come last in one: use array.transpose(1, 2, 0)."
+        values = source
+    shape = values.shape
+    if len(shape) == 3 and shape[channels] not in CHANNELS and shape[wrong] in CHANNELS:
+        raise UnreadableImageError(f"{name} {order.format(shape)}")
+    if len(shape) not in (2, 3) or values.size == 0 or (len(shape) == 3 and shape[channels] not in CHANNELS):
+        raise UnreadableImageError(
+            f"{name} is of the wrong shape: the {kind} of an image has the shape {layout}, of 1, 3 or 4 channels; got "
+            f"{shape}."
+        )
+    if np.issubdtype(values.dtype, np.floating):
+        low, high = float(values.min()), float(values.max())
+        if not (low >= -ROUNDING and high <= 1 + ROUNDING):  # also where one is not a number
+            raise UnreadableImageError(
+                f"{name} lies in {low:.4g}..{high:.4g}: floating point must lie in 0..1. Divide by 255, or clip it."
+            )
+        values = np.round(255 * np.clip(values, 0, 1, dtype=np.float32)).astype(np.uint8)
+    elif values.dtype != np.uint8:
+        raise UnreadableImageError(
+            f"{name} holds {values.dtype}: the {kind} of an image holds uint8, or floating point in 0..1. Convert it."
+        )
+    if len(shape) == 3:
+        values = np.moveaxis(values, channels, -1)
+    return Image.fromarray(values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values)

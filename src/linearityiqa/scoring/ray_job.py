@@ -6,7 +6,7 @@ however often a worker or a machine is lost.
 
 import itertools
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,32 +18,30 @@ from linearityiqa.scoring.output.parquet import ParquetOutput, part_name, row_of
 from linearityiqa.scoring.results import Details
 from linearityiqa.scoring.scorer import Scorer
 
-BLOCK_IMAGES = 500
-"""Most images of a block: what is lost with a worker."""
 MOST_WORKERS = 10_000
 
 
 @dataclass(frozen=True)
 class ScoringJob:
-    """What every worker of a job needs to know; it travels to other machines.
+    """Settings of a job, which every worker gets.
 
     Attributes:
         model_file: the model, under the path that it has on every machine.
         options: of `Scorer`.
         details: what is asked for beside the scores.
         folder: where the blocks are written; all machines see it under this path.
-        block_images: images of a block.
+        block_images: most images of a block: what is lost with a worker.
     """
 
     model_file: Path
     options: dict[str, Any]
     details: Details
     folder: Path
-    block_images: int = BLOCK_IMAGES
+    block_images: int = 500
 
 
 class Resources(NamedTuple):
-    """What a worker reserves, and how many workers there may be."""
+    """Cores and GPUs that a worker reserves, and the largest number of workers."""
 
     cpus: int
     gpus: int
@@ -51,14 +49,14 @@ class Resources(NamedTuple):
 
 
 class BlockScorer:
-    """A worker of the job: a model that stays open, and scores block after block."""
+    """Worker of a job: scores block after block with a model that stays open."""
 
     def __init__(self, job: ScoringJob) -> None:
         self._job = job
         self._scorer = Scorer(job.model_file, **job.options)
 
     def __call__(self, blocks: dict[str, Any]) -> dict[str, Any]:
-        """Score a block and write its file; how many images it has, and how many of them have no score."""
+        """Score blocks and write their files; return their numbers of images, and of those without a score."""
         counts = [self._score(str(part), list(paths)) for part, paths in zip(*blocks.values(), strict=True)]
         images, failed = zip(*counts, strict=True)
         return {"images": list(images), "failed": list(failed)}
@@ -71,29 +69,29 @@ class BlockScorer:
         return len(results), sum(result.failed for result in results)
 
 
-def score_on_ray(job: ScoringJob, output: ParquetOutput, paths: Iterable[str], ray: Any, resources: Resources) -> None:
-    """Score the images that have no row yet on a cluster; `output` counts them as their blocks are done.
+def score_on_ray(job: ScoringJob, output: ParquetOutput, paths: Iterable[str], resources: Resources) -> None:
+    """Score the images that have no row yet on the cluster that Ray is connected to; `output` counts finished blocks.
 
     Args:
         job: what the workers need.
         output: where the rows go, open, so that no other process writes there.
         paths: the images, as local paths or addresses.
-        ray: the module, connected to a cluster.
         resources: of a worker.
 
     Raises:
         OutputError: a block could not be scored or written, on several workers.
     """
     new = (path for path in paths if output.take(path))
-    blocks = [
-        {"part": part_name(output.next_part + number), "paths": block}
-        for number, block in enumerate(_blocks(new, job.block_images))
-    ]
+    in_blocks = iter(lambda: list(itertools.islice(new, job.block_images)), [])
+    blocks = [{"part": part_name(number), "paths": block} for number, block in enumerate(in_blocks, output.next_part)]
     if not blocks:
         return
+    import ray.data  # a part of its own, which must be imported
+
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     # each row of the data set is a block: what a lost worker had is then done again whole, under the same name
-    data = require_ray_data(ray).from_items(blocks, override_num_blocks=len(blocks))
-    done = data.map_batches(
+    done = ray.data.from_items(blocks, override_num_blocks=len(blocks)).map_batches(
         BlockScorer,
         fn_constructor_args=(job,),
         batch_size=1,
@@ -112,17 +110,8 @@ def score_on_ray(job: ScoringJob, output: ParquetOutput, paths: Iterable[str], r
         ) from failure
 
 
-def require_ray_data(ray: Any) -> Any:
-    """Ray's data sets, without bars and notices of their own."""
-    import ray.data  # a part of its own, which must be imported
-
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    return ray.data
-
-
 def resources_of(device: ScoringDeviceConfig, nodes: Iterable[dict[str, Any]]) -> Resources:
-    """A worker for each GPU of a cluster with its share of the cores, or without GPUs one for each core.
+    """Resources of a job: a worker for each GPU with its share of the cores, or without GPUs one for each core.
 
     Args:
         device: where the arithmetic happens, and how many threads it takes.
@@ -139,9 +128,3 @@ def resources_of(device: ScoringDeviceConfig, nodes: Iterable[dict[str, Any]]) -
         raise ConfigError(f"--device {device.device} needs a GPU, and the Ray cluster has none")
     threads = device.num_threads or 1
     return Resources(cpus=threads, gpus=0, workers=min(MOST_WORKERS, max(1, cpus // threads)))
-
-
-def _blocks(paths: Iterable[str], size: int) -> Iterator[list[str]]:
-    source = iter(paths)
-    while block := list(itertools.islice(source, size)):
-        yield block

@@ -1,35 +1,35 @@
-"""What scoring says about images."""
+"""Results of scoring: rows of every format, tables of notebooks, pictures of maps, summaries."""
 
 import base64
-import statistics
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from linearityiqa.extras import require
-from linearityiqa.scoring.pictures import Picture
-from linearityiqa.scoring.quality_map import QualityMap
-
-if TYPE_CHECKING:
-    import pandas as pd
 import csv
+import hashlib
 import io
 import json
+import statistics
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from linearityiqa.extras import require
+from linearityiqa.files import write_bytes, writing
 from linearityiqa.quality import QualityScale
+from linearityiqa.scoring.pictures import Picture, QualityMap
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_SHOWN = 60
 """Rows that a notebook shows; of more images the first and the last."""
 
 
 class Details(NamedTuple):
-    """What is asked for beside the scores, at a price in time.
+    """Details to compute beside the scores, at a price in time.
 
     Attributes:
         uncertainty: the spread of the score over views of the image.
@@ -87,8 +87,7 @@ class ImageScore:
 
     def as_dict(self, details: Details = PLAIN) -> dict[str, Any]:
         """The columns by name, in order, as plain values that JSON can hold."""
-        values = {name: getattr(self, name) for name in columns(details)}
-        return values | {"notes": list(self.notes)}
+        return {name: getattr(self, name) for name in columns(details)} | {"notes": list(self.notes)}
 
     def _repr_html_(self) -> str:
         return ImageScores([self])._repr_html_()
@@ -133,30 +132,23 @@ class ImageScores(list[ImageScore]):
 
 
 def _html_row(result: ImageScore) -> str:
-    cells = ("" if result.thumbnail is None else _html_picture(result.thumbnail), *map(_html_text, _html_texts(result)))
-    return "<tr>" + "".join(f"<td style='text-align: left; min-width: 7em'>{cell}</td>" for cell in cells) + "</tr>"
-
-
-def _html_picture(picture: Picture) -> str:
-    data = base64.b64encode(picture.content).decode("ascii")
-    return f"<img alt='' style='max-height: 84px' src='data:image/webp;base64,{data}'>"
-
-
-def _html_text(text: str) -> str:
-    # names that are not UTF-8 hold surrogates, which no notebook can store
-    return escape(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
-
-
-def _html_texts(result: ImageScore) -> Iterator[str]:
-    spread = "" if result.uncertainty is None else f" \N{PLUS-MINUS SIGN} {result.uncertainty:.2g}"
+    picture, score = "", ""
+    if result.thumbnail is not None:
+        data = base64.b64encode(result.thumbnail.content).decode("ascii")
+        picture = f"<img alt='' style='max-height: 84px' src='data:image/webp;base64,{data}'>"
+    if result.score is not None:
+        spread = "" if result.uncertainty is None else f" \N{PLUS-MINUS SIGN} {result.uncertainty:.2g}"
+        score = f"{result.score:#.4g}{spread}"
     beyond = ("beyond the model's scale",) if result.on_scale is False else ()
-    yield result.path
-    yield "" if result.score is None else f"{result.score:#.4g}{spread}"
-    yield result.error or "; ".join((*beyond, *result.notes))
+    texts = result.path, score, result.error or "; ".join((*beyond, *result.notes))
+    # names that are not UTF-8 hold surrogates, which no notebook can store
+    safe = (escape(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")) for text in texts)
+    cells = (f"<td style='text-align: left; min-width: 7em'>{content}</td>" for content in (picture, *safe))
+    return f"<tr>{''.join(cells)}</tr>"
 
 
 def columns(details: Details = PLAIN) -> tuple[str, ...]:
-    """Names of the columns of every output format, in order; those of details only where they are asked for.
+    """Columns of every output format, in order; those of details only where they are asked for.
 
     >>> columns(Details(uncertainty=True))
     ('path', 'score', 'stage3', 'stage4', 'uncertainty', 'on_scale', 'notes', 'error')
@@ -167,17 +159,26 @@ def columns(details: Details = PLAIN) -> tuple[str, ...]:
 
 
 COLUMNS = columns()
-"""The columns that are always there."""
+"""Columns that are always there."""
 
 
 def csv_header(details: Details) -> str:
     """The first line of a CSV file, without its end."""
-    return csv_line(columns(details))
+    return _csv_line(columns(details))
 
 
 def csv_row(result: ImageScore, details: Details) -> str:
     """A result as a line of CSV, without its end; a path may make it several lines, in quotes."""
-    return csv_line(map(_cell, result.as_dict(details).values()))
+    words = {True: "true", False: "false", None: None}
+    row = result.as_dict(details) | {"on_scale": words[result.on_scale], "notes": "; ".join(result.notes)}
+    return _csv_line(row.values())
+
+
+def _csv_line(cells: Iterable[Any]) -> str:
+    line = io.StringIO()
+    end = "\r\n"  # what the end consists of is quoted inside a cell: a path may hold either
+    csv.writer(line, lineterminator=end).writerow(cells)
+    return line.getvalue().removesuffix(end)
 
 
 def json_row(result: ImageScore, details: Details) -> str:
@@ -185,22 +186,38 @@ def json_row(result: ImageScore, details: Details) -> str:
     return json.dumps(result.as_dict(details))
 
 
-def csv_line(cells: Iterable[Any]) -> str:
-    """Cells as a line of CSV, without its end."""
-    line = io.StringIO()
-    end = "\r\n"  # what the end consists of is quoted inside a cell: a path may hold either
-    csv.writer(line, lineterminator=end).writerow(cells)
-    return line.getvalue().removesuffix(end)
+def write_map(folder: Path, result: ImageScore) -> ImageScore:
+    """Write the picture of a result's quality map into a folder.
+
+    Returns:
+        The result with the file in place of the map; as it is, where it has no map.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    if result.quality_map is None:
+        return result
+    path = folder / map_name(result.path)
+    with writing(f"the quality map {path}"):
+        write_bytes(path, result.quality_map.png())
+    return replace(result, map_file=str(path), quality_map=None)
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "; ".join(value) if isinstance(value, list) else value
+def map_name(path: str) -> str:
+    """A file name for the picture of the image at `path`: readable, safe, and its own whatever other images are called.
+
+    >>> map_name("holiday/beach.jpg") != map_name("work/beach.jpg")
+    True
+    """
+    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in Path(path).stem)
+    while len(stem.encode()) > 80:  # file systems bound the bytes of a name
+        stem = stem[:-1]
+    digest = hashlib.blake2b(path.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+    return f"{stem}-{digest}.png"
 
 
 class Tally:
-    """Counts results as they pass by; takes 8 bytes for each.
+    """Count of results as they pass by; takes 8 bytes for each.
 
     Attributes:
         total: number of results.

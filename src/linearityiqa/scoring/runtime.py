@@ -1,15 +1,22 @@
-"""What scoring asks of a network, whatever runs it, and which file is run by what."""
+"""Interface of the runtimes that compute a network, and the choice of one for a model file."""
 
 from pathlib import Path
-from typing import NoReturn, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from linearityiqa.config import ModelConfig, TransformConfig
-from linearityiqa.errors import ConfigError, ModelFileError
+from linearityiqa.errors import ModelFileError
 from linearityiqa.extras import require
 from linearityiqa.record import ModelRecord
+
+HOW_TO_GET_A_MODEL = (
+    "Train one (linearityiqa train, or linearityiqa demo, which takes minutes and no data), download one of the "
+    "authors' checkpoints, e.g. p1q2.pth (the README says where they are and which options they need), or name none "
+    "and score with the model in the package."
+)
+"""Remedy where a model file is not named or not there."""
 
 
 class Runtime(Protocol):
@@ -46,43 +53,20 @@ class MapRuntime(Runtime, Protocol):
     """A runtime that can also say where in an image quality is lost."""
 
     def predict_with_maps(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Raw outputs of the three heads, and the fused head's output locally.
+        """Raw outputs as of `predict`, and the fused head's output locally.
 
         Args:
             batch: as of `predict`.
 
         Returns:
-            The scores as of `predict`, shape (N, 3); and raw local scores of the fused head, shape (N, h, w), whose
-            cells cover the image evenly (`linearityiqa.models.quality_map`).
+            The scores, shape (N, 3); and raw local scores of the fused head, shape (N, h, w), whose cells cover the
+            image evenly (`linearityiqa.models.quality_map`).
 
         Raises:
-            ImageTooSmallError: as `predict`.
-            DataError: as `predict`.
+            ImageTooSmallError, DataError: as `predict`.
             ModelFileError: the model file gives no map; says how to make one that does.
         """
         ...
-
-
-class ClosedRuntime:
-    """The runtime of a scorer that is closed."""
-
-    on_gpu = False
-
-    def __init__(self, record: ModelRecord) -> None:
-        self.record = record
-
-    @property
-    def network(self) -> NoReturn:
-        """Refused."""
-        raise ConfigError("this scorer is closed. Open the model again.")
-
-    def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Refused."""
-        return self.network
-
-    def predict_with_maps(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Refused."""
-        return self.network
 
 
 def open_runtime(
@@ -93,7 +77,7 @@ def open_runtime(
     device: str = "auto",
     num_threads: int | None = None,
 ) -> Runtime:
-    """The runtime that fits a model file.
+    """Open a model file with the runtime for it.
 
     Args:
         path: our .safetensors or .onnx, or a .pth of the authors.
@@ -122,18 +106,10 @@ def open_runtime(
 
 
 def _may_hold_tensors(path: Path) -> bool:
-    """Whether a file begins as safetensors, an archive of torch or a pickle does; what cannot be read may."""
+    """Whether a file begins as safetensors, an archive of torch or a pickle does, or cannot be read."""
     try:
         with path.open("rb") as stream:
             start = stream.read(9)
     except OSError:
         return True  # who opens it says why not
     return start.startswith((b"PK\x03\x04", b"\x80")) or start[8:] == b"{" or len(start) < 9
-
-
-HOW_TO_GET_A_MODEL = (
-    "Train one (linearityiqa train, or linearityiqa demo, which takes minutes and no data), download one of the "
-    "authors' checkpoints, e.g. p1q2.pth (the README says where they are and which options they need), or name none "
-    "and score with the model in the package."
-)
-"""The remedy where a model file is not named or not there."""

@@ -1,5 +1,6 @@
 """A trained model that scores photographs: one, or any number."""
 
+import functools
 import logging
 import os
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -10,18 +11,17 @@ from typing import TYPE_CHECKING, Any, Self
 from linearityiqa.config import AugmentationConfig, ModelConfig, TransformConfig
 from linearityiqa.config.checks import require_options
 from linearityiqa.data.loading.processes import default_workers, prefetch
-from linearityiqa.data.loading.samplers import BatchLimit, batch_limit
+from linearityiqa.data.loading.samplers import batch_limit
 from linearityiqa.errors import ConfigError, DataError
 from linearityiqa.hub import HubModel, local_model
 from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform
 from linearityiqa.packaged import bundled_model
 from linearityiqa.record import ModelRecord
-from linearityiqa.scoring.batching import Slot, in_batches, in_lanes, in_order
-from linearityiqa.scoring.card import model_card
-from linearityiqa.scoring.inference import Inference
+from linearityiqa.scoring.card import describe_transform, model_card
+from linearityiqa.scoring.inference import Inference, in_batches, in_order
 from linearityiqa.scoring.prepared import ImageLike, PreprocessedImage, each_image, name_of, prepare
 from linearityiqa.scoring.results import PLAIN, Details, ImageScore, ImageScores
-from linearityiqa.scoring.runtime import ClosedRuntime, Runtime, open_runtime
+from linearityiqa.scoring.runtime import Runtime, open_runtime
 
 if TYPE_CHECKING:
     from linearityiqa.scoring.differentiable import DifferentiableQuality, ImageQualityLoss, Reduction
@@ -45,9 +45,13 @@ class Scorer:
         batch_size: most images that `score_many` gives the network at once; by default what suits the device.
         num_workers: threads that decode; by default one a core, at most 8.
         num_threads: threads of the arithmetic on a CPU, for the whole process; by default the runtime's choice.
-        lanes: batches that `score_many` computes at once on a CPU; more than one pays where `num_threads` leaves cores
-            free. A GPU computes one at a time.
+        lanes: parallel batches of `score_many` on a CPU; more than one pays where `num_threads` leaves cores free. A
+            GPU computes one at a time.
         max_pixels: larger images are refused before they are decoded.
+
+    Attributes:
+        record: what the model file says of its model, with the transform that this scorer uses.
+        limit: the most that `score_many` gives the network at once.
 
     Raises:
         ModelFileError: the model file is missing, damaged, unsafe or of another architecture.
@@ -73,18 +77,14 @@ class Scorer:
             (lanes >= 1, f"lanes must be >= 1, got {lanes}"),
             (max_pixels >= 1, f"max_pixels must be >= 1, got {max_pixels}"),
         )
-        path = bundled_model() if path is None else path
-        runtime: Runtime
-        if isinstance(path, str | os.PathLike):
-            file = local_model(path)
+        runtime = bundled_model() if path is None else path
+        if isinstance(runtime, str | os.PathLike):
+            file = local_model(runtime)
             runtime = open_runtime(file, model=model, transform=transform, device=device, num_threads=num_threads)
-        else:
-            runtime = path
-        self._record = _with_transform(runtime.record, transform)
-        self._runtime = runtime
-        self._inference = Inference(runtime, self._record)
-        self._transform = ImageTransform.of(self._record.config.transform)
-        self._limit = batch_limit(batch_size, gpu=runtime.on_gpu)
+        self.record = _with_transform(runtime.record, transform)
+        self._inference: Inference | None = Inference(runtime, self.record)
+        self._transform = ImageTransform.of(self.record.config.transform)
+        self.limit = batch_limit(batch_size, gpu=runtime.on_gpu)
         self._threads = max(1, default_workers(num_workers))
         self._lanes = 1 if runtime.on_gpu else lanes
         self._max_pixels = max_pixels
@@ -115,38 +115,32 @@ class Scorer:
         self.close()
 
     def close(self) -> None:
-        """Let go of the network and its memory; what is scored afterwards raises `ConfigError`."""
-        self._runtime = ClosedRuntime(self._record)
-        self._inference = Inference(self._runtime, self._record)
+        """Release the network and its memory; scoring afterwards raises `ConfigError`."""
+        self._inference = None
+
+    @property
+    def _network(self) -> Inference:
+        if self._inference is None:
+            raise ConfigError("this scorer is closed. Open the model again.")
+        return self._inference
 
     def __repr__(self) -> str:
-        record = self._record
+        record = self.record
         labels = f" ({record.labels})" if record.labels else ""
-        scale = f"scores on {record.scale}" if record.scale else "the scale of its scores is not recorded"
-        images = describe_transform(record.config.transform)
         model = f"{record.config.model.architecture} trained on {record.database}{labels}"
-        return f"<{type(self).__name__}: {model}; {scale}; images {images}>"
+        scale = f"scores on {record.scale}" if record.scale else "the scale of its scores is not recorded"
+        return f"<{type(self).__name__}: {model}; {scale}; images {describe_transform(record.config.transform)}>"
 
     def card(self, repo: str) -> str:
-        """A README.md for the model's page on the Hugging Face Hub; its owner adds limits and a licence.
+        """Model card: README.md of the model's page on the Hugging Face Hub; its owner adds limits and a licence.
 
         Args:
             repo: ``OWNER/NAME`` that the model is published under.
         """
-        return model_card(self._record, repo, describe_transform(self._record.config.transform))
-
-    @property
-    def record(self) -> ModelRecord:
-        """What the model file says of its model, with the transform that this scorer uses."""
-        return self._record
-
-    @property
-    def limit(self) -> BatchLimit:
-        """The most that `score_many` gives the network at once."""
-        return self._limit
+        return model_card(self.record, repo)
 
     def score(self, image: ImageLike) -> float:
-        """The quality of one image on the scale of `record`, higher is better; never clipped.
+        """Score one image on the scale of `record`: higher is better, never clipped.
 
         Args:
             image: as of `ImageLike`: a path, an encoded image, an open file, a Pillow image, an array or a tensor.
@@ -156,13 +150,13 @@ class Scorer:
             ImageTooSmallError: the network's pooling windows do not fit on the image.
             DataError: the device has too little memory for the image, or the score is not finite.
         """
-        return self._inference.score(self.prepare(image))
+        return self._network.score(self.prepare(image))
 
     def prepare(self, image: ImageLike, name: str | None = None, *, with_thumbnail: bool = False) -> PreprocessedImage:
         """Decode and resize one image, ready for `score_batch`.
 
         Args:
-            image: as of `ImageLike`: a path, an encoded image, an open file, a Pillow image, an array or a tensor.
+            image: as of `score`.
             name: how messages and results call the image; by default its path.
             with_thumbnail: make a small picture of it too.
 
@@ -174,32 +168,23 @@ class Scorer:
     def score_batch(self, images: Sequence[PreprocessedImage], details: Details = PLAIN) -> list[ImageScore]:
         """Score images that are already decoded, of any sizes; those of one size share batches.
 
-        An image that cannot be scored is a row with the reason.
-
         Args:
             images: what `prepare` gave.
             details: what is asked for beside the scores.
 
         Returns:
-            A result for each image, in their order.
+            A result for each image, in their order; of one that cannot be scored, with the reason.
 
         Raises:
-            ConfigError: a quality map is asked of a runtime that gives none.
-            ModelFileError: the same, of a model file.
+            ConfigError, ModelFileError: a quality map is asked of a runtime, or of a model file, that gives none.
         """
-        score = self._inference.of_slots(details)
-        slots = (Slot(image.name, image) for image in images)
-        return list(in_order(map(score, in_batches(slots, self._limit))))
+        score = self._network.of_batches(details)
+        return list(in_order(map(score, in_batches(images, self.limit))))
 
     def __call__(self, images: Iterable[ImageLike] | ImageLike, details: Details = PLAIN) -> ImageScores:
         """Score one image or several, as `score_many` does, and keep all results: a list, which notebooks show.
 
-        Args:
-            images: as of `score_many`.
-            details: what is asked for beside the scores.
-
-        Raises:
-            ConfigError, ModelFileError: as `score_many`.
+        Args and exceptions are those of `score_many`.
         """
         return ImageScores(self.score_many(images, details._replace(thumbnails=True)))
 
@@ -225,19 +210,17 @@ class Scorer:
                 cannot read it refuses with a `DataError` or an `OSError`.
 
         Raises:
-            ConfigError: a quality map is asked of a runtime that gives none.
-            ModelFileError: the same, of a model file.
+            ConfigError, ModelFileError: a quality map is asked of a runtime, or of a model file, that gives none.
         """
-        score = self._inference.of_slots(details)
+        score = self._network.of_batches(details)
+        decode = functools.partial(self._decode, read, details)
         decoders = ThreadPoolExecutor(self._threads, thread_name_prefix="decode")
         runners = ThreadPoolExecutor(self._lanes, thread_name_prefix="score")
         try:
-            depth = max(2 * self._threads, self._limit.images)
-            slots = prefetch(
-                decoders, lambda item: self._slot(*item, read, details), enumerate(each_image(images)), depth
-            )
-            batches = in_batches(slots, self._limit)
-            yield from in_order(in_lanes(runners, score, batches, self._lanes))
+            ahead = max(2 * self._threads, self.limit.images)
+            decoded = prefetch(decoders, decode, enumerate(each_image(images)), ahead)
+            batches = in_batches(decoded, self.limit)
+            yield from in_order(prefetch(runners, score, batches, self._lanes + 1))  # so that no runner waits for work
         finally:
             decoders.shutdown(wait=True, cancel_futures=True)
             runners.shutdown(wait=True, cancel_futures=True)
@@ -248,12 +231,12 @@ class Scorer:
         Raises:
             ConfigError: the model is not run by torch.
         """
-        network = getattr(self._runtime, "network", None)
+        network = getattr(self._network.runtime, "network", None)
         if network is None:
             raise ConfigError("gradients need a model that torch runs. Open the .safetensors or .pth model instead.")
         from linearityiqa.scoring.differentiable import DifferentiableQuality
 
-        return DifferentiableQuality(network, self._record)
+        return DifferentiableQuality(network, self.record)
 
     def as_loss(self, reduction: "Reduction" = "mean") -> "ImageQualityLoss":
         """A loss for image restoration that falls as the score rises: (N, 3, H, W) in 0..1 to a scalar.
@@ -271,20 +254,23 @@ class Scorer:
 
         return ImageQualityLoss(module, reduction)
 
-    def _slot(self, place: int, image: ImageLike, read: Callable[[str], bytes] | None, details: Details) -> Slot:
+    def _decode(
+        self, read: Callable[[str], bytes] | None, details: Details, item: tuple[int, ImageLike]
+    ) -> PreprocessedImage | ImageScore:
+        """Prepare an image for the network; one that cannot be decoded gives its result."""
+        place, image = item
         name = name_of(image) or f"images[{place}]"
         try:
             source = read(name) if read is not None and isinstance(image, str | os.PathLike) else image
-            return Slot(name, self.prepare(source, name, with_thumbnail=details.thumbnails))
+            return self.prepare(source, name, with_thumbnail=details.thumbnails)
         except DataError as cause:
-            return Slot(name, result=ImageScore(name, error=str(cause)))
+            return ImageScore(name, error=str(cause))
         except OSError as cause:
-            error = f"cannot read {name}: {cause}. Check the path and its permissions."
-            return Slot(name, result=ImageScore(name, error=error))
+            return ImageScore(name, error=f"cannot read {name}: {cause}. Check the path and its permissions.")
 
 
 def _with_transform(record: ModelRecord, transform: TransformConfig | None) -> ModelRecord:
-    """The record with another transform, and a notice where that is not the one the model was trained with."""
+    """Put another transform into a record; a warning says that the model was not trained with it."""
     if transform is None or transform.effective() == record.config.transform.effective():
         return record
     logger.warning(
@@ -295,15 +281,3 @@ def _with_transform(record: ModelRecord, transform: TransformConfig | None) -> M
     # a crop that fitted the training size need not fit this one, and means nothing outside training
     config = replace(record.config, transform=transform, augmentation=AugmentationConfig())
     return replace(record, config=config)
-
-
-def describe_transform(transform: TransformConfig) -> str:
-    """What becomes of the size of an image, in words.
-
-    >>> describe_transform(TransformConfig(resize=True))
-    'resized to 498 x 664'
-    """
-    if transform.size is None:
-        return "at their own size"
-    words = {"stretch": "resized to", "fit": "resized to the area of", "shrink": "reduced to the area of"}
-    return "{} {} x {}".format(words[transform.resize_mode], *transform.size)

@@ -1,24 +1,28 @@
-"""Scoring with torch: our model files and the authors' checkpoints."""
+"""Runtime of our model files and the authors' checkpoints: torch; and ONNX files as networks of torch, to be tested."""
 
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from linearityiqa.config import ModelConfig, ScoringDeviceConfig, TransformConfig
-from linearityiqa.errors import DataError
-from linearityiqa.evaluation.device import place, prepare_device
-from linearityiqa.models import LinearityIQA, open_model
+from linearityiqa.config import ModelConfig, ScoringDeviceConfig, TestConfig, TransformConfig
+from linearityiqa.errors import ConfigError, DataError
+from linearityiqa.evaluation.device import parallel_batches, place, prepare_device
+from linearityiqa.models import open_model
+from linearityiqa.models.files import with_transform
 from linearityiqa.models.layout import fuse_batch_norm
 from linearityiqa.models.quality_map import scores_and_map
 from linearityiqa.models.tensors import file_kind
 from linearityiqa.quality import QualityScores
-from linearityiqa.record import ModelRecord
+from linearityiqa.scoring.runtime import Runtime
+
+if TYPE_CHECKING:
+    from linearityiqa.evaluation.testing import ReadyModel
 
 T = TypeVar("T")
 
@@ -28,10 +32,12 @@ class TorchRuntime:
 
     Args:
         path: our .safetensors, or a .pth of the authors.
-        model: architecture of a .pth; a file of ours knows its own, which this must not contradict.
-        transform: transform that a .pth was trained with; a file of ours knows its own.
-        device: auto (a GPU where there is one), cpu, cuda, cuda:N or mps.
-        num_threads: threads of the arithmetic on a CPU, for the whole process; by default torch's choice.
+        model, transform, device, num_threads: as of `open_runtime`.
+
+    Attributes:
+        record: configuration, mapping and scale of the model.
+        on_gpu: whether the network is on a GPU.
+        network: on its device, without batch normalisation in its backbone.
 
     Raises:
         ModelFileError: the file is missing, damaged, unsafe or of another architecture.
@@ -50,51 +56,24 @@ class TorchRuntime:
         self._device = prepare_device(ScoringDeviceConfig(device=device, num_threads=num_threads))
         # a transform asked for in place of our file's own is the scorer's affair, whatever the runtime
         trained = open_model(path, model=model, transform=transform if file_kind(path) == "torch" else None)
-        self._record = trained.record
-        self._network = place(fuse_batch_norm(trained.network.eval()), self._device)
-
-    @property
-    def record(self) -> ModelRecord:
-        """Configuration, mapping and scale of the model."""
-        return self._record
-
-    @property
-    def on_gpu(self) -> bool:
-        """Whether the network is on a GPU."""
-        return self._device.type == "cuda"
-
-    @property
-    def network(self) -> LinearityIQA:
-        """The network itself, on its device, without batch normalisation in its backbone."""
-        return self._network
+        self.record = trained.record
+        self.on_gpu = self._device.type == "cuda"
+        self.network = place(fuse_batch_norm(trained.network.eval()), self._device)
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Raw outputs of the three heads, shape (N, 3), of normalised images, shape (N, 3, H, W).
-
-        Raises:
-            ImageTooSmallError: the network's pooling windows do not fit on H x W.
-            DataError: the device has too little memory for the batch.
-        """
-        return _columns(self._run(self._network, batch))
+        """Raw outputs of the three heads, as of `Runtime`."""
+        return _columns(self._run(self.network, batch))
 
     def predict_with_maps(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Raw outputs as of `predict`, and raw local scores of the fused head, shape (N, h, w).
-
-        Raises:
-            ImageTooSmallError: as `predict`.
-            DataError: as `predict`.
-        """
-        scores, quality_map = self._run(functools.partial(scores_and_map, self._network), batch)
+        """Raw outputs and local scores, as of `MapRuntime`."""
+        scores, quality_map = self._run(functools.partial(scores_and_map, self.network), batch)
         return _columns(scores), quality_map.float().cpu().numpy()
 
-    def _images(self, batch: NDArray[np.float32]) -> Tensor:
-        return torch.from_numpy(batch).to(self._device, memory_format=torch.channels_last)
-
     def _run(self, function: Callable[[Tensor], T], batch: NDArray[np.float32]) -> T:
-        """`function` of the batch on the device, and the reason in words where memory is too small for it."""
+        """Run `function` on the batch on the device; say so where memory is too small for it."""
         try:
             with torch.inference_mode():
-                return function(self._images(batch))
+                return function(torch.from_numpy(batch).to(self._device, memory_format=torch.channels_last))
         except RuntimeError as cause:
             if not (isinstance(cause, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(cause)):
                 raise
@@ -109,3 +88,34 @@ def _columns(scores: QualityScores[Tensor]) -> NDArray[np.float64]:
     # float32 before the copy: not every accelerator has float64
     columns: NDArray[np.float32] = torch.stack(tuple(scores), dim=1).float().cpu().numpy()
     return columns.astype(np.float64)
+
+
+class RuntimeNetwork(nn.Module):
+    """The network of any runtime as one of torch."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__()
+        self._runtime = runtime
+
+    def forward(self, images: Tensor) -> QualityScores[Tensor]:
+        """Raw outputs of the three heads, shape (N,), of normalised images, shape (N, 3, H, W)."""
+        scores = self._runtime.predict(images.cpu().contiguous().numpy())
+        return QualityScores(*torch.from_numpy(scores).T)
+
+
+def open_onnx(config: TestConfig, model_file: Path, device: torch.device) -> "ReadyModel":
+    """Open an ONNX file of ours as the options of a test say.
+
+    Raises:
+        ModelFileError: the file cannot be used.
+        ConfigError: onnxruntime lacks the device, or is to compile.
+    """
+    from linearityiqa.evaluation.testing import ReadyModel, asked_transform
+    from linearityiqa.scoring.onnx_runtime import OnnxRuntime
+
+    if config.device.compile:
+        raise ConfigError("--compile is for networks of torch: leave it out for an ONNX file")
+    threads = max(1, torch.get_num_threads() // parallel_batches(device))
+    runtime = OnnxRuntime(model_file, model=config.model, device=config.device.device, num_threads=threads)
+    record = with_transform(runtime.record, asked_transform(config), model_file)
+    return ReadyModel(RuntimeNetwork(runtime), record, runtime.precision)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from linearityiqa.config.serve import LimitsConfig
 from linearityiqa.errors import DataError, ImageTooLargeError
 from linearityiqa.scoring import Details, ImageScore, PreprocessedImage, Scorer
-from linearityiqa.scoring.batching import WAITING_PIXELS
+from linearityiqa.scoring.inference import WAITING_PIXELS
 from linearityiqa.serving.gate import Metrics
 from linearityiqa.serving.problems import busy
 from linearityiqa.serving.uploads import Upload

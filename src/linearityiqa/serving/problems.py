@@ -15,7 +15,7 @@ from linearityiqa.config.serve import LimitsConfig
 from linearityiqa.quality import QualityScale
 from linearityiqa.record import ModelRecord
 from linearityiqa.scoring import ImageScore, QualityMap, describe_transform
-from linearityiqa.scoring.quality_map import STRONGEST, TINT
+from linearityiqa.scoring.pictures import STRONGEST, TINT
 from linearityiqa.serving import schemas
 
 MEDIA_TYPE = "application/problem+json"

@@ -1,20 +1,43 @@
-"""Scores that are appended durably, so that the same command goes on where it stopped."""
+"""Durable outputs of scores, which the same command resumes after a stop."""
 
 import contextlib
-from collections.abc import Iterator
+import csv
+import hashlib
+import json
+import math
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from linearityiqa.scoring.output.base import Output
-from linearityiqa.scoring.output.provenance import Provenance
-from linearityiqa.scoring.output.text import CsvForm, JsonForm, TextOutput
-from linearityiqa.scoring.results import Details
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["Output", "Provenance", "open_output"]
+from linearityiqa.config import to_dict
+from linearityiqa.errors import OutputError
+from linearityiqa.extras import require
+from linearityiqa.files import sha256_of, try_lock, write_text, writing
+from linearityiqa.record import ModelRecord
+from linearityiqa.scoring.results import Details, ImageScore, columns
+
+FORMAT = 1
+"""Version of the layout of a provenance file."""
+MAX_BYTES = 1 << 20
+"""Bound on a provenance file."""
+_RECENT = 1 << 16
+_INFORMATIVE = ("model", "software")
+REMEDY = "Choose another --output, or start this one over with --fresh."
+_NUMBERS = ("score", "stage3", "stage4", "uncertainty")
+_TEXTS = ("path", "error", "map_file")
+_TRUTH = {"true": True, "false": False}
 
 
 @contextlib.contextmanager
-def open_output(path: Path, provenance: Provenance, details: Details, *, fresh: bool = False) -> Iterator[Output]:
-    """Open an output to go on with it, or to start it.
+def open_output(path: Path, provenance: "Provenance", details: Details, *, fresh: bool = False) -> Iterator["Output"]:
+    """Open an output to resume it, or to start it.
 
     Args:
         path: a file (.csv, .jsonl), else a folder of Parquet files.
@@ -27,15 +50,237 @@ def open_output(path: Path, provenance: Provenance, details: Details, *, fresh: 
             another model or other options.
         MissingExtraError: Parquet without pyarrow.
     """
-    output: Output
-    match path.suffix.lower():
-        case ".csv":
-            output = TextOutput(path, CsvForm(details), provenance, fresh=fresh)
-        case ".jsonl":
-            output = TextOutput(path, JsonForm(details), provenance, fresh=fresh)
-        case _:
-            from linearityiqa.scoring.output.parquet import ParquetOutput
+    from linearityiqa.scoring.output.parquet import ParquetOutput
+    from linearityiqa.scoring.output.text import CsvOutput, JsonOutput
 
-            output = ParquetOutput(path, details, provenance, fresh=fresh)
-    with contextlib.closing(output):
+    kind = {".csv": CsvOutput, ".jsonl": JsonOutput}.get(path.suffix.lower(), ParquetOutput)
+    with contextlib.closing(kind(path, details, provenance, fresh=fresh)) as output:
         yield output
+
+
+def read_scores(output: Path) -> Iterator[ImageScore]:
+    """Yield the rows of a complete output in their order.
+
+    Args:
+        output: a file (.csv, .jsonl), else a folder of Parquet files.
+
+    Raises:
+        OutputError: it was changed since it was written, or the disk fails.
+    """
+    try:
+        match output.suffix.lower():
+            case ".csv":
+                with output.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
+                    yield from map(_of_cells, csv.DictReader(stream, strict=True))
+            case ".jsonl":
+                with output.open(encoding="ascii") as stream:
+                    yield from (_of_values(json.loads(line)) for line in stream)
+            case _:
+                parquet = require("pyarrow.parquet", "parquet")
+                for part in sorted(output.glob("part-*.parquet")):
+                    with parquet.ParquetFile(part) as file:
+                        for batch in file.iter_batches(batch_size=1000):
+                            yield from map(_of_values, batch.to_pylist())
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError, csv.Error) as cause:
+        raise OutputError(f"cannot read the scores in {output}: {cause}. Start it over with --fresh.") from cause
+
+
+def _of_cells(row: Mapping[str, str]) -> ImageScore:
+    values: dict[str, Any] = {name: cell or None for name, cell in row.items()}
+    notes = row["notes"].split("; ") if row["notes"] else []
+    return _of_values(values | {"on_scale": _TRUTH.get(row["on_scale"]), "notes": notes})
+
+
+def _of_values(values: Mapping[str, Any]) -> ImageScore:
+    numbers: dict[str, Any] = {name: float(values[name]) for name in _NUMBERS if values.get(name) is not None}
+    texts: dict[str, Any] = {name: str(values[name]) for name in _TEXTS if values.get(name) is not None}
+    if not all(map(math.isfinite, numbers.values())):
+        raise ValueError(f"a score of {values['path']} is no number")
+    return ImageScore(**texts, **numbers, on_scale=values.get("on_scale"), notes=tuple(map(str, values["notes"])))
+
+
+class Output(ABC):
+    """Rows of scores, one for each image, in a file or folder that one process writes at a time.
+
+    Args:
+        path: the file or folder.
+        details: which columns there are.
+        provenance: what the rows are made with; stands in a file beside them.
+        fresh: start over.
+
+    Attributes:
+        total: number of rows, those of earlier runs included.
+        failed: how many of them have no score.
+
+    Raises:
+        OutputError: as `open_output`.
+    """
+
+    def __init__(self, path: Path, details: Details, provenance: "Provenance", *, fresh: bool) -> None:
+        self.total = self.failed = 0
+        self._path, self._details = path, details
+        self._seen = PathSet()
+        with self._writing():
+            self._descriptor = self._open()
+            try:
+                if try_lock(self._descriptor) is False:
+                    raise OutputError(f"another process is writing {path}. Wait for it, or stop it.")
+                self._start(provenance, fresh=fresh)
+            except BaseException:
+                os.close(self._descriptor)
+                raise
+
+    def take(self, path: str) -> bool:
+        """Whether an image has no row yet; each path is taken once."""
+        return self._seen.add(path)
+
+    @abstractmethod
+    def write(self, result: ImageScore) -> None:
+        """Append the row of an image.
+
+        Raises:
+            OutputError: the disk is full or fails; what was appended before stays.
+        """
+
+    def close(self) -> None:
+        """Bring all rows to the disk.
+
+        Raises:
+            OutputError: the disk is full or fails.
+        """
+        try:
+            with self._writing():
+                self._flush()
+        finally:
+            os.close(self._descriptor)
+
+    @abstractmethod
+    def _open(self) -> int:
+        """Make the file or folder; return its descriptor, to be locked."""
+
+    @abstractmethod
+    def _start(self, provenance: "Provenance", *, fresh: bool) -> None:
+        """Read the rows that are there, once their provenance is known to agree; or start over."""
+
+    @abstractmethod
+    def _flush(self) -> None:
+        """Bring all rows to the disk."""
+
+    def _count(self, *, failed: bool) -> None:
+        self.total += 1
+        self.failed += failed
+
+    def _writing(self) -> contextlib.AbstractContextManager[None]:
+        remedy = (
+            "Rows written before are safe; make room, or check the permissions, and give the same command again: it "
+            "goes on where it stopped."
+        )
+        return writing(str(self._path), remedy)
+
+
+class PathSet:
+    """Paths by 64-bit digests: 8 bytes each, beside a small set of the most recent ones.
+
+    Two of ten million paths share a digest with a probability of 3 in a million; the second would be taken for known.
+
+    >>> seen = PathSet()
+    >>> seen.add("a.jpg"), seen.add("b.jpg"), seen.add("a.jpg")
+    (True, True, False)
+    """
+
+    def __init__(self) -> None:
+        self._sorted: NDArray[np.uint64] = np.empty(0, dtype=np.uint64)
+        self._recent: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._sorted) + len(self._recent)
+
+    def add(self, path: str) -> bool:
+        """Add a path; return whether it was new."""
+        key = int.from_bytes(hashlib.blake2b(path.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+        place = int(np.searchsorted(self._sorted, np.uint64(key)))
+        if key in self._recent or (place < len(self._sorted) and int(self._sorted[place]) == key):
+            return False
+        self._recent.add(key)
+        if len(self._recent) >= _RECENT:
+            recent = np.fromiter(self._recent, dtype=np.uint64, count=len(self._recent))
+            self._sorted = np.sort(np.concatenate([self._sorted, recent]))
+            self._recent.clear()
+        return True
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Model and options behind the rows of an output; two runs may share it only if all of them agree.
+
+    Attributes:
+        model_sha256: digest of the model file.
+        architecture: options of the network, of which an authors' checkpoint says nothing itself.
+        transform: what was done to images before the network saw them.
+        columns: names of the columns, in order.
+        max_pixels: larger images were refused.
+        model: name of the model file; not compared.
+        software: what wrote the output; not compared.
+    """
+
+    model_sha256: str
+    architecture: dict[str, Any]
+    transform: dict[str, Any]
+    columns: list[str]
+    max_pixels: int
+    model: str = ""
+    software: str = field(default_factory=lambda: f"linearityiqa {version('linearityiqa')}")
+
+    @classmethod
+    def of(cls, model_file: Path, record: ModelRecord, details: Details, *, max_pixels: int) -> "Provenance":
+        """Provenance of rows from now on; reads the model file for its digest."""
+        return cls(
+            model_sha256=sha256_of(model_file),
+            architecture=to_dict(record.config.model),
+            transform=to_dict(record.config.transform.effective()),
+            columns=list(columns(details)),
+            max_pixels=max_pixels,
+            model=model_file.name,
+        )
+
+    def write(self, path: Path) -> None:
+        """Write it to a file."""
+        write_text(path, json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n")
+
+    def require_same(self, path: Path, output: Path) -> None:
+        """Check that rows made with this may join those of `output`, by the file `path` beside them.
+
+        Raises:
+            OutputError: they may not, which names the first difference; or the file is missing, damaged or newer.
+        """
+        stored = _read_provenance(path, output)
+        for name, ours in asdict(self).items():
+            theirs = getattr(stored, name)
+            if name not in _INFORMATIVE and ours != theirs:
+                raise OutputError(
+                    f"{output} holds scores made with another {name} ({_short(theirs)}, now {_short(ours)}). {REMEDY}"
+                )
+
+
+def _read_provenance(path: Path, output: Path) -> Provenance:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError("it is too large")
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values.pop("format") != FORMAT:
+            raise ValueError("it is of another version of linearityiqa")
+        return Provenance(**values)
+    except FileNotFoundError as cause:
+        raise OutputError(
+            f"{output} is there, but not {path.name}, which says what its scores were made with. {REMEDY}"
+        ) from cause
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as cause:
+        raise OutputError(
+            f"cannot read {path}, which says what the scores of {output.name} were made with: {cause}. {REMEDY}"
+        ) from cause
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {item}" for name, item in value.items())
+    return ", ".join(value) if isinstance(value, list) else str(value)[:16]

@@ -7,9 +7,8 @@ from typing import Any
 
 from linearityiqa.errors import OutputError
 from linearityiqa.extras import require
-from linearityiqa.files import atomic_path, try_lock
-from linearityiqa.scoring.output.base import Output, translate_errors
-from linearityiqa.scoring.output.provenance import Provenance
+from linearityiqa.files import atomic_path
+from linearityiqa.scoring.output import Output, Provenance
 from linearityiqa.scoring.results import Details, ImageScore, columns
 
 PART_ROWS = 10_000
@@ -19,23 +18,11 @@ PART_SECONDS = 300.0
 PROVENANCE = "_provenance.json"
 """Readers of Parquet folders pass over names that start with an underscore."""
 
-_TYPES = {
-    "score": "double",
-    "stage3": "double",
-    "stage4": "double",
-    "uncertainty": "double",
-    "on_scale": "bool",
-}
+_TYPES = dict.fromkeys(("score", "stage3", "stage4", "uncertainty"), "double") | {"on_scale": "bool"}
 
 
 class ParquetOutput(Output):
     """Rows gathered into files ``part-000000.parquet``, ..., each written whole or not at all.
-
-    Args:
-        folder: the folder; what it was made with stands in ``_provenance.json``.
-        details: which columns there are.
-        provenance: what the rows are made with.
-        fresh: start over.
 
     Raises:
         OutputError: as `open_output`.
@@ -43,21 +30,11 @@ class ParquetOutput(Output):
     """
 
     def __init__(self, folder: Path, details: Details, provenance: Provenance, *, fresh: bool) -> None:
-        super().__init__()
         require("pyarrow.parquet", "parquet")
-        self._folder = folder
-        self._details = details
         self._rows: list[dict[str, Any]] = []
-        self._next = 0
-        with translate_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            with translate_errors(folder):
-                self._start(provenance, fresh=fresh)
-        except BaseException:
-            os.close(self._descriptor)
-            raise
+        self.next_part = 0
+        """Number of the next part."""
+        super().__init__(folder, details, provenance, fresh=fresh)
         self._written = time.monotonic()
 
     def take(self, path: str) -> bool:
@@ -69,52 +46,33 @@ class ParquetOutput(Output):
         self._rows.append(row_of(result, self._details))
         self._count(failed=result.failed)
         if len(self._rows) >= PART_ROWS or time.monotonic() - self._written >= PART_SECONDS:
-            self._flush()
-
-    def close(self) -> None:
-        """Write the rows that are left."""
-        try:
-            self._flush()
-        finally:
-            os.close(self._descriptor)
-
-    @property
-    def next_part(self) -> int:
-        """Number of the next part."""
-        return self._next
+            with self._writing():
+                self._flush()
 
     def count(self, images: int, failed: int) -> None:
         """Count rows of parts that others have written."""
         self.total += images
         self.failed += failed
 
-    def _flush(self) -> None:
-        if self._rows:
-            with translate_errors(self._folder):
-                write_part(self._folder / part_name(self._next), self._rows, self._details)
-            self._next += 1
-            self._rows = []
-        self._written = time.monotonic()
+    def _open(self) -> int:
+        self._path.mkdir(parents=True, exist_ok=True)
+        return os.open(self._path, os.O_RDONLY)
 
     def _start(self, provenance: Provenance, *, fresh: bool) -> None:
-        if try_lock(self._descriptor) is False:
-            raise OutputError(f"another process is writing {self._folder}. Wait for it, or stop it.")
-        for leftover in self._folder.glob(".part-*.parquet*"):  # of a part that a kill interrupted
+        for leftover in self._path.glob(".part-*.parquet*"):  # of a part that a kill interrupted
             leftover.unlink()
-        parts = sorted(self._folder.glob("part-*.parquet"))
+        parts = sorted(self._path.glob("part-*.parquet"))
         if fresh:
             for part in parts:
                 part.unlink()
             parts = []
-        companion = self._folder / PROVENANCE
-        if parts:
-            provenance.require_same(Provenance.read(companion, self._folder), self._folder)
-        else:
-            provenance.write(companion)
+        if not parts:
+            provenance.write(self._path / PROVENANCE)
+            return
+        provenance.require_same(self._path / PROVENANCE, self._path)
         for part in parts:
             self._read_part(part)
-        if parts:
-            self._next = 1 + int(parts[-1].stem.removeprefix("part-"))
+        self.next_part = 1 + int(parts[-1].stem.removeprefix("part-"))
 
     def _read_part(self, part: Path) -> None:
         pyarrow, parquet = require("pyarrow", "parquet"), require("pyarrow.parquet", "parquet")
@@ -128,6 +86,13 @@ class ParquetOutput(Output):
         except (pyarrow.ArrowException, KeyError, TypeError, AttributeError) as cause:
             raise OutputError(f"{part} cannot be read: {cause}. Remove it, and its images are scored again.") from cause
 
+    def _flush(self) -> None:
+        if self._rows:
+            write_part(self._path / part_name(self.next_part), self._rows, self._details)
+            self.next_part += 1
+            self._rows = []
+        self._written = time.monotonic()
+
 
 def write_part(path: Path, rows: list[dict[str, Any]], details: Details) -> None:
     """Write a Parquet file of rows, whole or not at all.
@@ -135,9 +100,11 @@ def write_part(path: Path, rows: list[dict[str, Any]], details: Details) -> None
     Raises:
         OSError: the disk is full or fails.
     """
-    table = require("pyarrow", "parquet").Table.from_pylist(rows, schema=schema_of(details))
+    pyarrow, parquet = require("pyarrow", "parquet"), require("pyarrow.parquet", "parquet")
+    types = {name: pyarrow.type_for_alias(_TYPES.get(name, "string")) for name in columns(details)}
+    schema = pyarrow.schema(types | {"notes": pyarrow.list_(pyarrow.string())})
     with atomic_path(path) as temporary:
-        require("pyarrow.parquet", "parquet").write_table(table, temporary)
+        parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), temporary)
 
 
 def row_of(result: ImageScore, details: Details) -> dict[str, Any]:
@@ -146,22 +113,10 @@ def row_of(result: ImageScore, details: Details) -> dict[str, Any]:
     return {name: _text(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
-def schema_of(details: Details) -> Any:
-    """The Arrow schema of the rows."""
-    pyarrow = require("pyarrow", "parquet")
-
-    def type_of(name: str) -> Any:
-        return (
-            pyarrow.list_(pyarrow.string()) if name == "notes" else pyarrow.type_for_alias(_TYPES.get(name, "string"))
-        )
-
-    return pyarrow.schema([(name, type_of(name)) for name in columns(details)])
+def part_name(number: int) -> str:
+    """Name of the file of a part."""
+    return f"part-{number:06d}.parquet"
 
 
 def _text(value: str) -> str:
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def part_name(number: int) -> str:
-    """Name of the file of a part."""
-    return f"part-{number:06d}.parquet"

@@ -10,8 +10,8 @@ from PIL import Image
 from linearityiqa.errors import ConfigError, OutputError
 from linearityiqa.quality import QualityScale
 from linearityiqa.scoring import Details, ImageScore, QualityMap, Scorer
-from linearityiqa.scoring.map_files import map_name, write_map
-from linearityiqa.scoring.quality_map import STRONGEST, TINT
+from linearityiqa.scoring.pictures import STRONGEST, TINT
+from linearityiqa.scoring.results import map_name, write_map
 from pixel_runtime import MAPPING, PixelRuntime, make_record
 
 SCALE = QualityScale(low=0, high=100)
