@@ -14,11 +14,10 @@ import pytest
 from linearityiqa.cli import main
 from linearityiqa.config import ReproduceConfig, command_words
 from linearityiqa.errors import Interrupted
-from linearityiqa.reproduce import ITEMS
 from linearityiqa.reproduce.processes import Worker
 from linearityiqa.reproduce.reproduction import reproduce
 from linearityiqa.reproduce.run_folders import progress_of
-from linearityiqa.reproduce.setup import Setup
+from linearityiqa.reproduce.setup import ITEMS, Setup
 from linearityiqa.training.step import TrainingStep
 from linearityiqa.training.trainer import Trainer
 from small_reproduction import numbers, one_thread, small_reproduction

@@ -9,7 +9,8 @@ from linearityiqa.errors import DataError
 from linearityiqa.evaluation import Predictions
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import QualityScores
-from linearityiqa.reproduce import BhatLog, Curve, PredictionsSet, Scale
+from linearityiqa.reproduce.paper import Scale
+from linearityiqa.reproduce.run_data import BhatLog, Curve, PredictionsSet
 
 SMALL = Scale(training_set="train.csv", other_set="other.csv", base="resnet18", sweep="resnet18",
               backbones=("resnet18",), plain=("alexnet",), splits=3)  # fmt: skip

@@ -10,9 +10,19 @@ from hypothesis import strategies as st
 
 from linearityiqa.errors import DataError
 from linearityiqa.quality import QualityScores
-from linearityiqa.reproduce import ITEMS, AuthorsLayout, BhatLog, Curve, Scale, draw_items, export, gather
-from linearityiqa.reproduce.authors_layout import read_bhat_log, read_curve, write_bhat_log, write_curve
+from linearityiqa.reproduce.authors_layout import (
+    AuthorsLayout,
+    export,
+    read_bhat_log,
+    read_curve,
+    write_bhat_log,
+    write_curve,
+)
+from linearityiqa.reproduce.item import draw_items, gather
+from linearityiqa.reproduce.paper import Scale
 from linearityiqa.reproduce.reproduction import numbers_json
+from linearityiqa.reproduce.run_data import BhatLog, Curve
+from linearityiqa.reproduce.setup import ITEMS
 
 
 def write(path, text):

@@ -7,11 +7,10 @@ import pytest
 
 from linearityiqa.config import DeviceConfig
 from linearityiqa.errors import Interrupted, TrainingError
-from linearityiqa.reproduce import ITEMS, processes
-from linearityiqa.reproduce.execution import run_jobs
-from linearityiqa.reproduce.order import Order
+from linearityiqa.reproduce import processes
+from linearityiqa.reproduce.execution import order_of, run_jobs
 from linearityiqa.reproduce.run_folders import progress_of
-from linearityiqa.reproduce.setup import Setup
+from linearityiqa.reproduce.setup import ITEMS, Setup
 from linearityiqa.training import train
 from linearityiqa.training.step import TrainingStep
 from small_reproduction import small_reproduction
@@ -101,8 +100,8 @@ def test_a_refused_folder_is_left_alone_until_fresh(config, jobs):
 def test_an_order_survives_its_journey_as_json(photo_database, tmp_path):
     setup = Setup(small_reproduction(photo_database, tmp_path, test_dataset="other.csv"))
     job = setup.jobs([ITEMS["fig7"]])[0]
-    order = Order.of(job.config, job.tests)
-    assert Order(**json.loads(json.dumps(order._asdict()))) == order
+    order = order_of(job)
+    assert json.loads(json.dumps(order)) == order
 
 
 def test_a_missing_database_is_said_once_and_before_anything_is_trained(config, photo_database, monkeypatch, caplog):

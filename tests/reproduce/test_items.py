@@ -10,8 +10,11 @@ import pytest
 import scipy.stats
 
 from linearityiqa.errors import DataError
-from linearityiqa.reproduce import ITEMS, AuthorsLayout, Scale, draw_item, draw_items, gather
+from linearityiqa.reproduce.authors_layout import AuthorsLayout
+from linearityiqa.reproduce.item import Comparison, comparison_table, draw_item, draw_items, gather
+from linearityiqa.reproduce.paper import Scale
 from linearityiqa.reproduce.reproduction import numbers_json
+from linearityiqa.reproduce.setup import ITEMS
 
 PAPER = Scale()
 
@@ -223,3 +226,12 @@ def test_the_json_equals_the_files_numbers(real_data):
     rows = (folder / "csv/bnMSE_SROCC.csv").read_text().splitlines()[1:]
     (found,) = [one for one in curves if one["options"].get("use_bn_end") and one["metric"] == "SROCC"]
     assert found["values"] == [float(row.split(",")[2]) for row in rows]
+
+
+def test_comparison_says_whether_the_published_value_is_inside():
+    inside = Comparison("PLCC", 0.93, 0.935, "somewhere", (0.92, 0.94))
+    outside = Comparison("PLCC", 0.93, 0.95, "somewhere", (0.92, 0.94))
+    unknown = Comparison("epoch", 8.0, 10.0, "somewhere")
+    assert (inside.inside, outside.inside, unknown.inside) == (True, False, None)
+    assert outside.as_dict()["difference"] == pytest.approx(-0.02)
+    assert [row[5] for row in comparison_table([inside, outside, unknown]).rows] == ["yes", "no", None]

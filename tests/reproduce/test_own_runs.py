@@ -12,13 +12,13 @@ import pytest
 
 from linearityiqa.config import ReproduceConfig
 from linearityiqa.errors import DataError
-from linearityiqa.reproduce import ITEMS, AuthorsLayout, draw_items, export, gather
+from linearityiqa.reproduce.authors_layout import AuthorsLayout, export
 from linearityiqa.reproduce.execution import run_jobs
-from linearityiqa.reproduce.item import BhatNeed, CurveNeed, PredictionsNeed
+from linearityiqa.reproduce.item import BhatNeed, CurveNeed, PredictionsNeed, draw_items, gather
 from linearityiqa.reproduce.own_runs import OwnRuns
 from linearityiqa.reproduce.reproduction import numbers_json
 from linearityiqa.reproduce.run_folders import progress_of
-from linearityiqa.reproduce.setup import Setup
+from linearityiqa.reproduce.setup import ITEMS, Setup
 from small_reproduction import small_reproduction
 
 ITEMS_RUN = [ITEMS[name] for name in ("fig1", "fig7", "figA2")]

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from linearityiqa.config import TrainConfig
-from linearityiqa.reproduce import ITEMS, Run, Scale
-from linearityiqa.reproduce.paper import PUBLISHED_FIGURES, published_figure, published_mark
+from linearityiqa.reproduce.paper import PUBLISHED_FIGURES, Run, Scale, published_figure, published_mark
+from linearityiqa.reproduce.setup import ITEMS
 
 
 def runs_of(name):

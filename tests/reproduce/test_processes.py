@@ -9,11 +9,10 @@ import pytest
 
 from linearityiqa.config import DeviceConfig
 from linearityiqa.errors import ConfigError
-from linearityiqa.reproduce import ITEMS, processes
-from linearityiqa.reproduce.execution import run_jobs
-from linearityiqa.reproduce.order import carry_out
+from linearityiqa.reproduce import processes
+from linearityiqa.reproduce.execution import carry_out, run_jobs
 from linearityiqa.reproduce.processes import _resources, run_in_processes
-from linearityiqa.reproduce.setup import Setup
+from linearityiqa.reproduce.setup import ITEMS, Setup
 from linearityiqa.training.stopping import StopRequest
 from small_reproduction import one_thread, small_reproduction
 

@@ -5,7 +5,9 @@ import json
 
 import pytest
 
-from linearityiqa.reproduce import ITEMS, draw_items, save_drawn, write_report
+from linearityiqa.reproduce.item import draw_items
+from linearityiqa.reproduce.reproduction import save_drawn, write_report
+from linearityiqa.reproduce.setup import ITEMS
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from linearityiqa.errors import DataError
 from linearityiqa.quality import QualityScores
-from linearityiqa.reproduce import BhatLog, Curve
+from linearityiqa.reproduce.run_data import BhatLog, Curve
 
 NAN = float("nan")
 

@@ -9,10 +9,10 @@ import pytest
 from linearityiqa.cli.parsing import parse
 from linearityiqa.config import ReproduceConfig, TrainConfig, TransformConfig, run_folder
 from linearityiqa.errors import ConfigError
-from linearityiqa.reproduce import ITEMS, Run, Scale
 from linearityiqa.reproduce.item import PredictionsNeed
+from linearityiqa.reproduce.paper import Run, Scale
 from linearityiqa.reproduce.reproduction import paper_command
-from linearityiqa.reproduce.setup import Setup, chosen_items, database_name
+from linearityiqa.reproduce.setup import ITEMS, Setup, chosen_items, database_name
 
 PAPER = Setup(ReproduceConfig())
 

@@ -9,9 +9,8 @@ from fastapi.testclient import TestClient
 
 from linearityiqa.config import ServeConfig
 from linearityiqa.scoring import Runtime, Scorer
-from linearityiqa.serving.app import create_app
+from linearityiqa.serving.app import Service, create_app
 from linearityiqa.serving.gate import Token
-from linearityiqa.serving.service import Service
 from pixel_runtime import PixelRuntime
 
 TOKEN = "correct-horse-battery-staple"

@@ -10,9 +10,9 @@ import pytest
 from linearityiqa.config import LimitsConfig
 from linearityiqa.scoring import Details, Scorer
 from linearityiqa.serving import batcher
+from linearityiqa.serving.answers import Problem
 from linearityiqa.serving.batcher import MicroBatcher
 from linearityiqa.serving.gate import Metrics
-from linearityiqa.serving.problems import Problem
 from linearityiqa.serving.uploads import Buffer, Upload
 from live_service import GatedRuntime, grey
 from pixel_runtime import PixelRuntime

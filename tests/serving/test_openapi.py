@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from linearityiqa.config import ServeConfig
 from linearityiqa.scoring import Scorer
-from linearityiqa.serving.app import create_app
-from linearityiqa.serving.service import Service
+from linearityiqa.serving.app import Service, create_app
 from live_service import grey
 from pixel_runtime import PixelRuntime
 

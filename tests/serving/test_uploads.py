@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linearityiqa.serving.problems import Problem
+from linearityiqa.serving.answers import Problem
 from linearityiqa.serving.uploads import printable_name, read_form
 
 BOUNDARY = b"xyz"

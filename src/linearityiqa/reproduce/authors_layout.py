@@ -46,16 +46,16 @@ class AuthorsLayout:
     folder: Path
 
     def curve(self, need: CurveNeed) -> Curve:
-        """The curve that is needed."""
+        """Read the CSV file of a curve."""
         return read_curve(self._path(need))
 
     def predictions(self, need: PredictionsNeed) -> PredictionsSet:
-        """The predictions that are needed."""
+        """Read the .npy file of predictions."""
         results = read_authors_npy(self._path(need))
         return PredictionsSet(results.predictions, results.mapping)
 
     def bhat(self, need: BhatNeed) -> BhatLog:
-        """The log that is needed."""
+        """Read the log of b."""
         return read_bhat_log(self._path(need))
 
     def _path(self, need: Need) -> Path:

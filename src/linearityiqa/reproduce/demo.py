@@ -80,11 +80,6 @@ class DemoResult:
     photographs: Mapping[str, ImageScore]
 
     @property
-    def best(self) -> str:
-        """The arm with the highest |SROCC| on the validation set."""
-        return max(self.runs, key=lambda name: abs(self.runs[name].figure("val", "SROCC")))
-
-    @property
     def in_order(self) -> int:
         """How many degraded copies score below the clean photograph."""
         clean = self.photographs[CLEAN].score
@@ -96,9 +91,9 @@ class DemoResult:
 
 
 def run_demo(config: DemoConfig) -> DemoResult:
-    """Train and test every arm, go on from the model in the package, and score versions of a photograph.
+    """Train and test every arm, fine-tune the model in the package, and score versions of a photograph.
 
-    Goes on where an earlier call stopped.
+    Resumes where an earlier call stopped.
 
     Raises:
         LinearityIQAError: a folder cannot be written, a run fails, or the demo was stopped.
@@ -199,7 +194,11 @@ def write_demo_report(config: DemoConfig, result: DemoResult) -> DemoReport:
     )
     page.gallery(
         [
-            Thumbnail(Path(image.path).read_bytes(), f"the {what} photograph", caption(what, image))
+            Thumbnail(
+                Path(image.path).read_bytes(),
+                f"the {what} photograph",
+                f"{what}: {image.error if image.score is None else f'{image.score:.2f}'}",
+            )
             for what, image in result.photographs.items()
         ]
     )
@@ -209,11 +208,6 @@ def write_demo_report(config: DemoConfig, result: DemoResult) -> DemoReport:
     path = config.output / "report.html"
     page.write(path)
     return DemoReport(table, words, pictures, path)
-
-
-def caption(what: str, image: ImageScore) -> str:
-    """A version of the photograph and its score in words."""
-    return f"{what}: {image.error if image.score is None else f'{image.score:.2f}'}"
 
 
 def summary_table(result: DemoResult) -> Table:

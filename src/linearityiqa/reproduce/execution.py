@@ -1,25 +1,84 @@
 """Carry out the runs of a reproduction: one after the other here, several at once, or on a cluster."""
 
+import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any, Literal, NamedTuple
 
 from linearityiqa.config import (
     DataConfig,
     ReproduceConfig,
+    TestConfig,
+    TrainConfig,
+    from_dict,
+    run_folder,
+    runfiles,
+    to_dict,
 )
-from linearityiqa.errors import LinearityIQAError
+from linearityiqa.errors import DivergedError, Interrupted, LinearityIQAError
 from linearityiqa.extras import connect, require
-from linearityiqa.reproduce.order import RunEnd, carry_out
 from linearityiqa.reproduce.paper import Run
-from linearityiqa.reproduce.run_folders import progress_of
+from linearityiqa.reproduce.run_folders import is_tested, progress_of, training_progress
 from linearityiqa.reproduce.setup import Job
 
 logger = logging.getLogger(__name__)
 
 
+class RunEnd(NamedTuple):
+    """How a run ended, and the sentence of one that did not end well."""
+
+    status: Literal["done", "diverged", "failed", "stopped"]
+    message: str = ""
+
+
+def order_of(job: Job) -> dict[str, Any]:
+    """A job's training and tests as plain values, which travel between processes and machines."""
+    return {"training": to_dict(job.config), "tests": [to_dict(test) for test in job.tests]}
+
+
+def carry_out_order(order: dict[str, Any]) -> RunEnd:
+    """Carry out, in this process, a job that another one sent.
+
+    Raises:
+        ConfigError: the order was made by another version of this program.
+        Interrupted: the run was asked to stop; its state is saved.
+    """
+    where = "the order of a run"
+    training = from_dict(TrainConfig, order["training"], where)
+    return carry_out(training, [from_dict(TestConfig, test, where) for test in order["tests"]])
+
+
+def carry_out(config: TrainConfig, tests: Sequence[TestConfig]) -> RunEnd:
+    """Train a run as far as that is not done, and make the tests that are missing; a failure is an outcome.
+
+    Raises:
+        Interrupted: the run was asked to stop; its state is saved.
+    """
+    from linearityiqa.evaluation.testing import evaluate_model_file
+    from linearityiqa.training import train
+
+    folder = run_folder(config)
+    try:
+        if config.run.fresh or training_progress(config).state != "done":
+            train(config)
+        for test in tests:
+            if not is_tested(test, folder):
+                evaluate_model_file(test, folder / runfiles.MODEL)
+    except DivergedError as end:
+        return RunEnd("diverged", str(end))
+    except Interrupted:
+        raise
+    except LinearityIQAError as failure:
+        return RunEnd("failed", str(failure))
+    except Exception as failure:  # memory, disk, a bug: whatever it is, it must not stop the other runs
+        logger.debug("the run in %s failed", folder, exc_info=True)
+        return RunEnd("failed", f"{type(failure).__name__}: {failure}")
+    return RunEnd("done")
+
+
 def run_jobs(jobs: Sequence[Job], config: ReproduceConfig) -> dict[Run, RunEnd]:
-    """Carry out what is left of some jobs; those of an earlier call go on where it stopped.
+    """Carry out what is left of some jobs; those of an earlier call resume where it stopped.
 
     A run that fails is reported and stops no other; one that diverged is not tried again unless `config.fresh`.
 
@@ -81,38 +140,25 @@ def _carry_out_all(jobs: Sequence[Job], config: ReproduceConfig) -> Iterator[tup
             logger.info("%s: %s", job.folder, job.run)
             yield job, carry_out(job.config, job.tests)
         return
+    from linearityiqa.reproduce.processes import run_in_processes, run_on_ray
     from linearityiqa.training.stopping import StopRequest
 
-    if config.ray is not None:
-        from linearityiqa.reproduce.processes import run_on_ray
-
-        ray = connect(config.ray)  # before the signals are taken over: Ray sets handlers of its own
-        try:
-            with StopRequest() as stop:
-                yield from run_on_ray(jobs, ray, stop)
-                stop.raise_if_requested(_STOPPED)
-        finally:
-            ray.shutdown()
-        return
-    from linearityiqa.reproduce.processes import run_in_processes
-
-    # the bars of several processes would overwrite each other
-    quiet = [replace(job, config=replace(job.config, run=replace(job.config.run, pbar=False))) for job in jobs]
-    with StopRequest() as stop:
-        yield from run_in_processes(quiet, config.jobs, stop)
-        stop.raise_if_requested(_STOPPED)
-
-
-_STOPPED = "stopped; the same command goes on from the states that the runs have saved"
+    with contextlib.ExitStack() as stack:
+        if config.ray is not None:
+            ray = connect(config.ray)  # before the signals are taken over: Ray sets handlers of its own
+            stack.callback(ray.shutdown)
+            stop = stack.enter_context(StopRequest())
+            yield from run_on_ray(jobs, ray, stop)
+        else:
+            # the bars of several processes would overwrite each other
+            quiet = [replace(job, config=replace(job.config, run=replace(job.config.run, pbar=False))) for job in jobs]
+            stop = stack.enter_context(StopRequest())
+            yield from run_in_processes(quiet, config.jobs, stop)
+        stop.raise_if_requested("stopped; the same command goes on from the states that the runs have saved")
 
 
 def _report(which: str, job: Job, outcome: RunEnd) -> None:
-    match outcome.status:
-        case "done":
-            logger.info("%s is done: %s", which, job.folder)
-        case "diverged":
-            logger.warning("%s diverged: %s", which, outcome.message)
-        case "failed":
-            logger.warning("%s failed: %s", which, outcome.message)
-        case "stopped":
-            logger.info("%s is stopped: %s", which, job.folder)
+    if outcome.status in ("done", "stopped"):
+        logger.info("%s is %s: %s", which, outcome.status, job.folder)
+    else:
+        logger.warning("%s %s: %s", which, outcome.status, outcome.message)

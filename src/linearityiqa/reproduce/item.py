@@ -1,8 +1,8 @@
-"""What an item of the paper is: the results it needs, and a pure function that draws it from them."""
+"""Items of the paper: the results that each needs, and a pure function that draws it from them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -78,8 +78,6 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     return Table(f"Computed beside the published numbers ({PAPER})", columns, rows)
 
 
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 SplitOfCurve = Literal["train", "val", "test"]
 
 
@@ -140,21 +138,21 @@ class Source(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
-    """What a source gave for an item's needs, and what it said of those it could not meet."""
+    """Results of a source by need, and a sentence for each need that it could not meet."""
 
     curves: Mapping[CurveNeed, Curve] = field(default_factory=dict)
     predictions: Mapping[PredictionsNeed, PredictionsSet] = field(default_factory=dict)
     bhat: Mapping[BhatNeed, BhatLog] = field(default_factory=dict)
     problems: Mapping[Need, str] = field(default_factory=dict)
 
-    def only(self, needs: Iterable[Need]) -> "Gathered":
+    def only(self, needs: Sequence[Need]) -> "Gathered":
         """The results of some needs, in their order."""
-        kept = tuple(needs)
+
+        def restricted(found: Mapping[Any, Any]) -> dict[Any, Any]:
+            return {need: found[need] for need in needs if need in found}
+
         return Gathered(
-            _restricted(self.curves, kept),
-            _restricted(self.predictions, kept),
-            _restricted(self.bhat, kept),
-            _restricted(self.problems, kept),
+            restricted(self.curves), restricted(self.predictions), restricted(self.bhat), restricted(self.problems)
         )
 
     def agreement(self, need: PredictionsNeed) -> Agreement | None:
@@ -166,10 +164,6 @@ class Gathered:
         """SROCC, PLCC, KROCC or RMSE of the predictions, or None where they are missing."""
         agreement = self.agreement(need)
         return agreement.as_dict()[metric] if agreement else None
-
-
-def _restricted(found: Mapping[Key, Value], needs: Iterable[Any]) -> dict[Key, Value]:
-    return {need: found[need] for need in needs if need in found}
 
 
 class Picture(NamedTuple):
@@ -225,6 +219,11 @@ class Item:
         return tuple(dict.fromkeys(need.run for need in self.needs(scale)))
 
 
+def needs_of(items: Iterable[Item], scale: Scale) -> tuple[Need, ...]:
+    """The needs of several items, each once."""
+    return tuple(dict.fromkeys(need for item in items for need in item.needs(scale)))
+
+
 def gather(needs: Iterable[Need], source: Source) -> Gathered:
     """Fetch what a source has of the needs; what it lacks is kept as sentences."""
     curves: dict[CurveNeed, Curve] = {}
@@ -267,7 +266,7 @@ def draw_items(items: Iterable[Item], source: Source, scale: Scale) -> tuple[dic
         The drawn items, and the sentence of each that could not be drawn; both in the order of `items`.
     """
     items = tuple(items)
-    results = gather(dict.fromkeys(need for item in items for need in item.needs(scale)), source)
+    results = gather(needs_of(items, scale), source)
     drawn: dict[Item, Drawn] = {}
     failures: dict[Item, str] = {}
     for item in items:

@@ -32,7 +32,7 @@ _OWN_SPLIT: SplitName = "test"
 
 @dataclass
 class OwnRuns:
-    """The results of our own runs, wherever `setup` puts them.
+    """The results of our own runs; a run that is not over or of other options, or a damaged folder, is a DataError.
 
     Attributes:
         setup: which folder holds which run.
@@ -44,11 +44,7 @@ class OwnRuns:
     _tables: dict[tuple[DataConfig, SplitName], ImageTable | None] = field(default_factory=dict, repr=False)
 
     def curve(self, need: CurveNeed) -> Curve:
-        """The curve that is needed; of a run that diverged, up to there.
-
-        Raises:
-            DataError: the run is not over or is of another configuration, or its folder is damaged.
-        """
+        """The metric by epoch; of a run that diverged, up to there."""
         folder = self._folder(need)
         curve = read_curve(folder, need.split, need.metric)
         by_epoch = need.split != "val" or need.metric == "RMSE"
@@ -62,12 +58,7 @@ class OwnRuns:
         return curve
 
     def predictions(self, need: PredictionsNeed) -> PredictionsSet:
-        """The predictions that are needed.
-
-        Raises:
-            DataError: the run is not over, diverged, or is of another configuration or of other labels; its model has
-                not been tested; or its folder is damaged.
-        """
+        """The predictions of a run's best model, of the labels that the database has now."""
         folder = self._folder(need, finished=True)
         config = self.setup.train_config(need.run)
         data, split = config.data, _OWN_SPLIT
@@ -83,18 +74,14 @@ class OwnRuns:
         return _with_mapping(saved, folder)
 
     def bhat(self, need: BhatNeed) -> BhatLog:
-        """The log that is needed.
-
-        Raises:
-            DataError: the run is not over, diverged, did not log it, or is of another configuration.
-        """
+        """The log of b of a run that is done."""
         folder = self._folder(need, finished=True)
         if not (folder / runfiles.BHAT).exists():
             raise DataError(f"{folder} was trained without --log_bhat. Train it again with --fresh.")
         return read_bhat(folder, self.setup.config.epochs)
 
     def _folder(self, need: Need, *, finished: bool = False) -> Path:
-        """The folder of a run that is over."""
+        """The folder of a run that is over; with `finished`, of one that did not diverge either."""
         config = self.setup.train_config(need.run)
         folder = self.setup.folder(need.run)
         progress = training_progress(config)

@@ -14,6 +14,8 @@ LOSSES: tuple[LossType, ...] = ("mae", "mse", "norm-in-norm")
 """The losses that the paper compares, in its order."""
 LOSS_NAMES: dict[LossType, str] = {"mae": "MAE", "mse": "MSE", "norm-in-norm": "Norm-in-Norm"}
 """How the paper writes them."""
+LOSS_STYLES = {"norm-in-norm": 0, "mse": 1, "mae": 2}
+"""Number of each loss's colour, the same in every figure."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +96,10 @@ class Scale:
     def base_run(self, **options: Any) -> Run:
         """The base run with some options changed."""
         return Run(**({"dataset": self.training_set, "architecture": self.base} | options))
+
+    def loss_runs(self, architecture: str, **options: Any) -> tuple[Run, ...]:
+        """One run for each loss."""
+        return tuple(self.base_run(architecture=architecture, loss_type=loss, **options) for loss in LOSSES)
 
 
 PAPER = "Li et al., ACM MM 2020"

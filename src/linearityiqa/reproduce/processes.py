@@ -1,6 +1,6 @@
-"""Several runs at once on one machine, each in a process of its own with a GPU of its own.
+"""Several runs at once: in processes of one machine, each with a GPU of its own, or as tasks of a Ray cluster.
 
-The process is this module, run as a script. Its standard input is one line of JSON, the order, and then stays open for
+A process is this module, run as a script. Its standard input is one line of JSON, the order, and then stays open for
 as long as the runner lives. The last line of its standard output is the outcome, as JSON.
 """
 
@@ -22,13 +22,18 @@ from linearityiqa.config import DeviceConfig
 from linearityiqa.data.loading.processes import default_workers
 from linearityiqa.errors import ConfigError, Interrupted
 from linearityiqa.evaluation.device import visible_gpus
-from linearityiqa.reproduce.order import Order, RunEnd
+from linearityiqa.reproduce.execution import RunEnd, carry_out_order, order_of
 from linearityiqa.reproduce.setup import Job
 from linearityiqa.training.stopping import StopRequest
 
 COMMAND = [sys.executable, "-m", f"{__package__}.processes"]
 """What a process of its own is started with."""
 PAUSE_SECONDS = 0.1
+MAX_RETRIES = 5
+"""How many workers may be lost with one run before it is given up."""
+LOOK_SECONDS = 0.5
+SAVE_SECONDS = 120
+"""How long runs that are asked to stop may take to save their states."""
 
 
 class Worker(NamedTuple):
@@ -47,7 +52,7 @@ class Worker(NamedTuple):
             env=os.environ | environment,
             start_new_session=True,  # Ctrl-C reaches the runner alone, which asks its workers to stop
         )
-        order = {"label": job.folder.name, **Order.of(job.config, job.tests)._asdict()}
+        order = {"label": job.folder.name, **order_of(job)}
         if process.stdin is not None:
             # a process that died at once reads nothing; its outcome says so
             with contextlib.suppress(BrokenPipeError):
@@ -114,62 +119,21 @@ def _environment(job: Job, slot: int, count: int) -> dict[str, str]:
     return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, default_workers(None) // count))}
 
 
-def main() -> int:
-    """Read the order, carry it out, print the outcome."""
-    values = json.loads(sys.stdin.buffer.readline())
-    threading.Thread(target=_end_with_runner, daemon=True).start()
-    _show_notices(values.pop("label"))
-    try:
-        outcome = Order(**values).carry_out()
-    except Interrupted as stop:
-        outcome = RunEnd("stopped", str(stop))
-    print(json.dumps(outcome._asdict()), flush=True)
-    return 0
-
-
-def _end_with_runner() -> None:
-    """When the runner is gone, leave the folder to its successor; the saved state is all that is needed."""
-    while os.read(0, 1024):
-        pass
-    os._exit(1)
-
-
-def _show_notices(label: str) -> None:
-    """Notices go to standard error, with the name of the run before them."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter(f"[{Path(label).name}] %(message)s"))
-    logger = logging.getLogger("linearityiqa")
-    logger.setLevel(logging.INFO)
-    logger.handlers = [handler]
-
-
-if __name__ == "__main__":
-    sys.exit(main())
-
-
-MAX_RETRIES = 5
-"""How many workers may be lost with one run before it is given up."""
-LOOK_SECONDS = 0.5
-SAVE_SECONDS = 120
-"""How long runs that are asked to stop may take to save their states."""
-
-
 class Preempted(Exception):  # noqa: N818 - an event, not a fault
-    """The machine of a run is being taken away: its state is saved, and it goes on elsewhere."""
+    """The machine of a run is being taken away: its state is saved, and it resumes elsewhere."""
 
 
 def run_on_ray(jobs: Iterable[Job], ray: Any, stop: StopRequest) -> Iterator[tuple[Job, RunEnd]]:
     """Carry out jobs on a cluster; outcomes come as the runs end.
 
     Every machine of the cluster needs this package, and this folder, the run folders and the databases under the paths
-    that they have here: a run goes on from the state that its last machine saved.
+    that they have here: a run resumes from the state that its last machine saved.
     """
     task = ray.remote(max_retries=MAX_RETRIES, retry_exceptions=[Preempted])(_carry_out_there)
     pending: dict[Any, Job] = {}
     for job in jobs:
         resources = _resources(job.config.device, ray.nodes())
-        order = Order.of(job.config, job.tests)
-        pending[task.options(**resources).remote(str(Path.cwd()), order._asdict())] = job
+        pending[task.options(**resources).remote(str(Path.cwd()), order_of(job))] = job
     asked = False
     while pending:
         if stop.signal_number is not None and not asked:
@@ -187,7 +151,7 @@ def _carry_out_there(folder: str, order: dict[str, Any]) -> dict[str, str]:
     """In a worker of the cluster: carry out an order in the folder that the runner was started in."""
     os.chdir(folder)
     try:
-        return dict(Order(**order).carry_out()._asdict())
+        return dict(carry_out_order(order)._asdict())
     except Interrupted as event:
         if event.exit_status == 128 + signal.SIGTERM:
             raise Preempted(str(event)) from event
@@ -221,3 +185,36 @@ def _resources(device: DeviceConfig, nodes: list[dict[str, Any]]) -> dict[str, i
     if device.device.startswith("cuda") and not gpus:
         raise ConfigError(f"--device {device.device} needs a GPU, and the Ray cluster has none")
     return {"num_cpus": min(wanted, max(1, most["CPU"])), "num_gpus": gpus}
+
+
+def main() -> int:
+    """Read the order, carry it out, print the outcome."""
+    values = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_runner, daemon=True).start()
+    _show_notices(values.pop("label"))
+    try:
+        outcome = carry_out_order(values)
+    except Interrupted as stop:
+        outcome = RunEnd("stopped", str(stop))
+    print(json.dumps(outcome._asdict()), flush=True)
+    return 0
+
+
+def _end_with_runner() -> None:
+    """When the runner is gone, leave the folder to its successor; the saved state is all that is needed."""
+    while os.read(0, 1024):
+        pass
+    os._exit(1)
+
+
+def _show_notices(label: str) -> None:
+    """Notices go to standard error, with the name of the run before them."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(f"[{Path(label).name}] %(message)s"))
+    logger = logging.getLogger("linearityiqa")
+    logger.setLevel(logging.INFO)
+    logger.handlers = [handler]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,14 +14,12 @@ from linearityiqa.config import ReproduceConfig, command_words
 from linearityiqa.files import write_text
 from linearityiqa.reporting import HtmlReport, figure_bytes, save_figure
 from linearityiqa.reproduce.authors_layout import AuthorsLayout, export
-from linearityiqa.reproduce.execution import run_jobs
-from linearityiqa.reproduce.item import Drawn, Item, Source, comparison_table, draw_items, gather
-from linearityiqa.reproduce.items import ITEMS
-from linearityiqa.reproduce.order import RunEnd
+from linearityiqa.reproduce.execution import RunEnd, run_jobs
+from linearityiqa.reproduce.item import Drawn, Item, Source, comparison_table, draw_items, gather, needs_of
 from linearityiqa.reproduce.own_runs import OwnRuns
 from linearityiqa.reproduce.paper import Run, Scale
 from linearityiqa.reproduce.run_folders import Progress, progress_of
-from linearityiqa.reproduce.setup import ALL, Job, Setup, chosen_items
+from linearityiqa.reproduce.setup import ALL, ITEMS, Job, Setup, chosen_items
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +79,7 @@ def reproduce(config: ReproduceConfig) -> Reproduction:
 
     Raises:
         ConfigError: an item that does not exist, or options that cannot be carried out here.
-        Interrupted: SIGINT or SIGTERM during a run; the same call goes on from there.
+        Interrupted: SIGINT or SIGTERM during a run; the same call resumes from there.
         OSError: the output folder cannot be written.
     """
     items, setup = chosen_items(config.items), Setup(config)
@@ -100,20 +98,19 @@ def reproduce(config: ReproduceConfig) -> Reproduction:
     wanted = [item for item in items if item not in unpublished]
     drawn, failures = draw_items(wanted, source, setup.scale)
     files = {item: save_drawn(item.name, one, config.output) for item, one in drawn.items()}
-    report = config.output / _report_name(items)
+    which = "" if len(items) == len(ITEMS) else "-" + "-".join(item.name for item in items)
+    report = config.output / f"report{which}.html"
     write_report(
         report,
         drawn,
         failures=failures | unpublished,
         environment=environment_of(setup),
-        commands=[_own_command(config), *map(paper_command, jobs)],
+        commands=[shlex.join(["linearityiqa", "reproduce", *command_words(config)]), *map(paper_command, jobs)],
         notices=_notices(setup),
     )
     exported: tuple[Path, ...] = ()
     if config.export is not None:
-        exported = export(
-            gather(dict.fromkeys(n for item in drawn for n in item.needs(setup.scale)), source), config.export
-        )
+        exported = export(gather(needs_of(drawn, setup.scale), source), config.export)
     return Reproduction(drawn, files, failures, unpublished, outcomes, report, exported)
 
 
@@ -256,11 +253,3 @@ def _notices(setup: Setup) -> list[str]:
             "place, so both tests show the same."
         )
     return notices
-
-
-def _own_command(config: ReproduceConfig) -> str:
-    return shlex.join(["linearityiqa", "reproduce", *command_words(config)])
-
-
-def _report_name(items: Sequence[Item]) -> str:
-    return "report.html" if len(items) == len(ITEMS) else f"report-{'-'.join(item.name for item in items)}.html"

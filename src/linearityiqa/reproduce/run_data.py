@@ -1,4 +1,4 @@
-"""What runs leave behind, in memory, wherever it was read: curves, predictions, the log of the norm b."""
+"""Results of runs in memory, from any source: curves, predictions and the log of the norm b."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,12 +1,12 @@
-"""What a run folder says: how far the run is, its curves and its log of b. Without torch, without the database."""
+"""Run folders: state of the run, its curves and its log of b. Needs neither torch nor the database."""
 
 import csv
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from linearityiqa.reproduce.setup import Job
 
 State = Literal["missing", "part done", "done", "diverged", "refused"]
 MAX_BYTES = 1 << 20
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,7 @@ def saved_config(folder: Path) -> TrainConfig:
         DataError: config.toml is missing or damaged.
     """
     path = folder / runfiles.CONFIG
-    try:
-        return from_dict(TrainConfig, tomllib.loads(_small_text(path)), str(path))
-    except (OSError, ValueError, RecursionError) as cause:
-        raise DataError(f"cannot read {path}: {cause}.{_REMEDY}") from cause
+    return _parsed(path, lambda text: from_dict(TrainConfig, tomllib.loads(text), str(path)))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -97,22 +95,27 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         DataError: the file is missing, too large, or holds no JSON object.
     """
-    try:
-        values = json.loads(_small_text(path))
+
+    def parse(text: str) -> dict[str, Any]:
+        values = json.loads(text)
         if not isinstance(values, dict):
             raise ValueError("it holds no object")
-    except (OSError, ValueError, RecursionError) as cause:
-        raise DataError(f"cannot read {path}: {cause}.{_REMEDY}") from cause
-    return values
+        return values
+
+    return _parsed(path, parse)
 
 
 _REMEDY = " Train the run again with --fresh, or name another folder with --log_dir."
 
 
-def _small_text(path: Path) -> str:
-    if path.stat().st_size > MAX_BYTES:
-        raise ValueError("it is too large")
-    return path.read_text(encoding="utf-8")
+def _parsed(path: Path, parse: Callable[[str], T]) -> T:
+    """What `parse` makes of a small text file; what cannot be read or parsed is a DataError."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError("it is too large")
+        return parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as cause:
+        raise DataError(f"cannot read {path}: {cause}.{_REMEDY}") from cause
 
 
 def _check_options(folder: Path, config: TrainConfig) -> None:

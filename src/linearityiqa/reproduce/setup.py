@@ -1,4 +1,4 @@
-"""From the options of a reproduction to its scale, and to the training run and the tests behind each result."""
+"""Options of a reproduction: the chosen items, their scale, and the training run and tests behind each result."""
 
 import re
 from collections.abc import Iterable
@@ -18,12 +18,17 @@ from linearityiqa.config import (
     run_folder,
 )
 from linearityiqa.errors import ConfigError, did_you_mean
+from linearityiqa.reproduce.agreement import FIG6, FIG7, TAB1, TAB2, TABA1, TABA2, TTEST
+from linearityiqa.reproduce.curves import FIG1, FIG4, FIG5, FIGA1, FIGA2
 from linearityiqa.reproduce.item import Item, PredictionsNeed
-from linearityiqa.reproduce.items import ITEMS
 from linearityiqa.reproduce.paper import Run, Scale
 
 PAPER = Scale()
 ALL = "all"
+ITEMS: dict[str, Item] = {
+    item.name: item for item in (FIG1, FIG4, FIG5, FIG6, FIG7, TAB1, TAB2, FIGA1, FIGA2, TABA1, TABA2, TTEST)
+}
+"""The twelve items of the paper, by name, in its order."""
 
 
 @dataclass(frozen=True)

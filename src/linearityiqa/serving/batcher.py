@@ -12,8 +12,8 @@ from linearityiqa.config.serve import LimitsConfig
 from linearityiqa.errors import DataError, ImageTooLargeError
 from linearityiqa.scoring import Details, ImageScore, PreprocessedImage, Scorer
 from linearityiqa.scoring.inference import WAITING_PIXELS
+from linearityiqa.serving.answers import busy
 from linearityiqa.serving.gate import Metrics
-from linearityiqa.serving.problems import busy
 from linearityiqa.serving.uploads import Upload
 
 

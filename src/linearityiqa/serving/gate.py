@@ -1,4 +1,4 @@
-"""What every request passes: counted, refused while the service stops, answered whatever goes wrong inside."""
+"""Middleware that every request passes, with the token check and the metrics."""
 
 import asyncio
 import hashlib
@@ -14,12 +14,13 @@ from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from linearityiqa.errors import ConfigError
-from linearityiqa.serving.problems import Problem, busy
+from linearityiqa.serving.answers import Problem, busy
+
+logger = logging.getLogger(__name__)
 
 MIN_TOKEN_LENGTH = 16
 MAX_TOKEN_BYTES = 4096
@@ -35,6 +36,11 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 """Of every answer that does not set them itself."""
+_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+ALWAYS_OPEN = ("/healthz", "/healthz/live", "/healthz/ready", "/metrics")
+"""Paths that answer also while the service stops."""
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
 class Token:
@@ -88,23 +94,8 @@ def refuse_other_sites(request: Request) -> None:
         raise Problem(403, "requests that another web site makes a browser send are refused.")
 
 
-CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
-_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-
-
 class Metrics:
-    """The measures of one service, in a registry of their own.
-
-    Attributes:
-        requests: answers, by path as in the documentation, method and status.
-        request_seconds: time from a request's headers to its answer, by path.
-        photographs: photographs by outcome: scored, failed, unreadable, too large.
-        queue: photographs that wait or are being scored.
-        in_flight: requests that are being answered.
-        buffered: bytes of bodies that are held.
-        batch_size: photographs of a batch.
-        network_seconds: time of a batch in the network.
-    """
+    """The measures of one service, in a registry of their own."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -124,12 +115,6 @@ class Metrics:
     def text(self) -> bytes:
         """All measures in Prometheus' text format."""
         return generate_latest(self._registry)
-
-
-logger = logging.getLogger(__name__)
-
-ALWAYS_OPEN = ("/healthz", "/healthz/live", "/healthz/ready", "/metrics")
-"""Paths that answer also while the service stops."""
 
 
 @dataclass
@@ -222,7 +207,3 @@ class _Answer:
             closing = [(b"connection", b"close")] if self._closing and b"connection" not in present else []
             message = {**message, "headers": [*message["headers"], *missing, *closing]}
         await self._send(message)
-
-
-_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))

@@ -2,7 +2,6 @@
 
 import hashlib
 from importlib.resources import files
-from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,22 +28,6 @@ _TYPES = {
 }
 
 
-class Asset(NamedTuple):
-    """A file as it is answered."""
-
-    content: bytes
-    media_type: str
-    policy: str
-
-    def respond(self, request: Request) -> Response:
-        """The file, or that the browser's copy is still good."""
-        tag = f'"{hashlib.sha256(self.content).hexdigest()[:32]}"'
-        headers = {"ETag": tag, "Cache-Control": "no-cache", "Content-Security-Policy": self.policy}
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers=headers)
-        return Response(self.content, headers=headers, media_type=self.media_type)
-
-
 def routes() -> list[Route]:
     """Routes of all pages and of what they load.
 
@@ -66,9 +49,13 @@ _OUR_ASSETS = ("page.css", "page.js", "card.js", "client.js", "csv.js", "docs.js
 
 def _route(path: str, package: str, name: str, policy: str = PAGE_POLICY) -> Route:
     content = files(package).joinpath(name).read_bytes()
-    asset = Asset(content, _TYPES["." + name.rpartition(".")[2]], policy)
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache", "Content-Security-Policy": policy}
+    media_type = _TYPES["." + name.rpartition(".")[2]]
 
     async def respond(request: Request) -> Response:
-        return asset.respond(request)
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(content, headers=headers, media_type=media_type)
 
     return Route(path, respond, methods=["GET", "HEAD"])

@@ -15,7 +15,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from linearityiqa.config.serve import LimitsConfig
-from linearityiqa.serving.problems import Problem, busy, malformed, too_large, too_slow
+from linearityiqa.serving.answers import Problem, busy
 
 MAX_NAME_LENGTH = 255
 """Longer file names are cut."""
@@ -98,19 +98,16 @@ async def read_form(content_type: str, chunks: AsyncGenerator[bytes, None], max_
     """
     boundary = parse_options_header(content_type)[1].get(b"boundary", b"").decode("latin-1")
     if not re.fullmatch(r"[\w'()+,./:=? -]{1,70}", boundary, re.ASCII):  # RFC 2046
-        raise malformed("the content type multipart/form-data names no boundary. Let your HTTP library set it.")
+        raise Problem(400, "the content type multipart/form-data names no boundary. Let your HTTP library set it.")
     # no charset reaches the parser: Python remembers every one that was ever looked up
     headers = Headers({"content-type": f'multipart/form-data; boundary="{boundary}"'})
     form = _FormOfFiles(headers, chunks, max_files=max_files, max_part_size=sys.maxsize)
     try:
         await form.parse()
-    except (
-        MultiPartException,
-        FormParserError,
-    ) as cause:  # may quote the body; the second, of old Starlettes
-        raise malformed("the body is not a form as multipart/form-data prescribes it. Send it again.") from cause
+    except (MultiPartException, FormParserError) as cause:  # may quote the body; the second, of old Starlettes
+        raise Problem(400, "the body is not a form as multipart/form-data prescribes it. Send it again.") from cause
     if not form.complete:
-        raise malformed("the form ends before its last boundary. Send it again.")
+        raise Problem(400, "the form ends before its last boundary. Send it again.")
     if not form.items:
         raise Problem(422, "the form holds no file. Attach one or several photographs as files.")
     uploads: list[Upload] = []
@@ -130,7 +127,7 @@ class _FormOfFiles(MultiPartParser):
 
     def on_part_begin(self) -> None:
         if len(self.items) == self.max_files:
-            raise too_large(f"the form holds more than the {self.max_files} files allowed. Send fewer at once.")
+            raise Problem(413, f"the form holds more than the {self.max_files} files allowed. Send fewer at once.")
         super().on_part_begin()
 
     def on_part_end(self) -> None:
@@ -169,8 +166,8 @@ def _media_type(request: Request) -> str:
 
 async def _bounded(request: Request, hold: Callable[[int], None], limits: LimitsConfig) -> AsyncGenerator[bytes, None]:
     """The chunks of the body, until there are too many bytes."""
-    refusal = too_large(
-        f"the body has more than the {limits.max_body_mb:g} MB allowed. Send fewer or smaller photographs at once."
+    refusal = Problem(
+        413, f"the body has more than the {limits.max_body_mb:g} MB allowed. Send fewer or smaller photographs at once."
     )
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limits.max_body_bytes:
@@ -190,4 +187,6 @@ async def _deadline(seconds: float) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError as cause:
-        raise too_slow(seconds) from cause
+        detail = f"the body did not arrive within {seconds:g} s. Send fewer or smaller photographs at once."
+        # what is left of it is not waited for
+        raise Problem(408, detail, headers={"Connection": "close"}) from cause

@@ -1,16 +1,19 @@
-"""Figures 1, 4 and 5: agreement by epoch."""
+"""Figures 1, 4 and 5, agreement by epoch; figures A1 and A2, the norm b by iteration and by epoch."""
 
+import math
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from linearityiqa.config import LossType
 from linearityiqa.errors import DataError
-from linearityiqa.reporting import Line, Panel, Table, line_grid
-from linearityiqa.reproduce.item import CurveNeed, Drawn, Gathered, Item, Picture, SplitOfCurve
-from linearityiqa.reproduce.items.common import LOSS_STYLES, loss_runs, plain
-from linearityiqa.reproduce.paper import LOSS_NAMES, LOSSES, Run, Scale, published_mark
+from linearityiqa.quality import HEADS
+from linearityiqa.reporting import COLUMN_WIDTH, Line, Panel, Table, line_grid
+from linearityiqa.reproduce.item import BhatNeed, CurveNeed, Drawn, Gathered, Item, Picture, SplitOfCurve
+from linearityiqa.reproduce.paper import LOSS_NAMES, LOSS_STYLES, LOSSES, Scale, published_mark
 from linearityiqa.reproduce.run_data import LOWER_IS_BETTER, Curve
 
 SPLIT_NAMES: dict[SplitOfCurve, str] = {"train": "training", "val": "validation", "test": "test"}
@@ -47,7 +50,7 @@ def _convergence_needs(scale: Scale) -> tuple[CurveNeed, ...]:
         CurveNeed(run, split, metric, f"csv/loss={run.loss_type}-{split}_{scale.training_set}_{metric}.csv")
         for split in SPLIT_NAMES
         for metric in METRICS
-        for run in loss_runs(scale, scale.base)
+        for run in scale.loss_runs(scale.base)
     )
 
 
@@ -173,8 +176,10 @@ def _draw_normalised(results: Gathered, scale: Scale) -> Drawn:
     lines: dict[str, list[Line]] = {}
     remarks: list[str] = []
     for need, curve in results.curves.items():
-        label = _normalised_label(need.run)
-        style = 3 if need.run.use_bn_end else LOSS_STYLES[need.run.loss_type]
+        loss = need.run.loss_type
+        label, style = (
+            ("MSE + batch normalisation", 3) if need.run.use_bn_end else (LOSS_NAMES[loss], LOSS_STYLES[loss])
+        )
         line = Line(label, curve.steps, curve.values, style, ended=curve.last < epochs)
         lines.setdefault(need.metric, []).append(line)
         remarks += _curve_remarks(f"{label}, {need.metric}", curve, epochs)
@@ -190,16 +195,12 @@ def _draw_normalised(results: Gathered, scale: Scale) -> Drawn:
     )
 
 
-def _normalised_label(run: Run) -> str:
-    return "MSE + batch normalisation" if run.use_bn_end else LOSS_NAMES[run.loss_type]
-
-
 def _sweep_needs(scale: Scale, sweep: str, loss: LossType) -> dict[str, CurveNeed]:
     """The curve of each value of a sweep, with one loss."""
     option, values = SWEEPS[sweep]
     found = {}
     for text, value in values.items():
-        (run,) = loss_runs(scale, scale.sweep, (loss,), **{option: value})
+        run = scale.base_run(architecture=scale.sweep, loss_type=loss, **{option: value})
         file = f"csv/loss={loss}-{sweep}={text}-val_{scale.training_set}_PLCC.csv"
         found[text] = CurveNeed(run, "val", "PLCC", file)
     return found
@@ -249,6 +250,11 @@ def _curve_numbers(need: CurveNeed, curve: Curve) -> dict[str, Any]:
     }
 
 
+def plain(values: NDArray[np.float64]) -> list[float | None]:
+    """Numbers for JSON, which has no nan."""
+    return [value if math.isfinite(value) else None for value in values.tolist()]
+
+
 def _longest(curves: Iterable[Curve]) -> int:
     """The last epoch that any of the curves reaches: an undisturbed run of the item has that many."""
     return max((curve.last for curve in curves), default=0)
@@ -286,4 +292,42 @@ FIG5 = Item(
     title="Convergence by learning rate, batch size and the backbone's learning rate",
     needs=_all_sweep_needs,
     draw=_draw_sweeps,
+)
+
+HEAD_NAMES = {"fused": "fused", "stage4": "stage 4", "stage3": "stage 3"}
+"""Heads in the order of the legend: from the largest norm b to the smallest in the authors' log."""
+
+
+def _bhat_needs(scale: Scale) -> tuple[BhatNeed, ...]:
+    return (BhatNeed(scale.base_run(), "bhat.log"),)
+
+
+def _draw_bhat(results: Gathered, scale: Scale, *, by_epoch: bool) -> Drawn:
+    """The norm b of each head, in every training batch or as the mean of every epoch."""
+    (log,) = results.bhat.values()
+    values = log.epoch_means() if by_epoch else log.values
+    steps = np.arange(1, len(values.fused) + 1)
+    lines = [Line(name, steps, getattr(values, head), style) for style, (head, name) in enumerate(HEAD_NAMES.items())]
+    panel = Panel("", "Norm b (mean of the epoch)" if by_epoch else "Norm b", lines)
+    figure = line_grid([[panel]], x_label="Epoch" if by_epoch else "Iteration", width=COLUMN_WIDTH, panel_height=2.0)
+    caption = "Norm b of each head's centred predictions"
+    caption += ", mean over the training batches of each epoch" if by_epoch else " in every training batch"
+    caption += " of the base run."
+    if scale.is_paper and not by_epoch:  # 7058 = 882 x 8 + 2
+        caption += " The regular dips are the last batch of each epoch, of two images."
+    first = {"epochs": steps.tolist()} if by_epoch else {"iterations_per_epoch": log.iterations_per_epoch}
+    rest = len(log) % log.iterations_per_epoch
+    return Drawn(
+        numbers={**first, **{head: plain(getattr(values, head)) for head in HEADS}},
+        pictures={"figA2" if by_epoch else "figA1": Picture(figure, caption)},
+        sentences=(f"The last epoch has {rest} of {log.iterations_per_epoch} iterations.",) if rest else (),
+    )
+
+
+FIGA1, FIGA2 = (
+    Item(name=name, title=title, needs=_bhat_needs, draw=partial(_draw_bhat, by_epoch=by_epoch), log_bhat=True)
+    for name, title, by_epoch in (
+        ("figA1", "The norm b by iteration", False),
+        ("figA2", "The norm b by epoch", True),
+    )
 )

@@ -1,24 +1,15 @@
 """Items of agreement with MOS: figures 6 and 7, tables 1, 2, A1 and A2, which share one shape, and the t-test."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from linearityiqa.config import LossType
 from linearityiqa.metrics import LEVEL, compare_over_splits
 from linearityiqa.reporting import BarPanel, BarSeries, Cell, Cloud, Table, bar_chart, scatter_grid
-from linearityiqa.reproduce.item import Drawn, Gathered, Item, Picture, PredictionsNeed
-from linearityiqa.reproduce.items.common import (
-    LOSS_STYLES,
-    both_databases,
-    comparisons,
-    figure_rows,
-    loss_runs,
-    plain,
-    predictions_need,
-)
-from linearityiqa.reproduce.items.curves import SWEEPS
-from linearityiqa.reproduce.paper import LOSS_NAMES, LOSSES, Scale, published_figure
+from linearityiqa.reproduce.curves import SWEEPS, plain
+from linearityiqa.reproduce.item import Comparison, Drawn, Gathered, Item, Picture, PredictionsNeed
+from linearityiqa.reproduce.paper import LOSS_NAMES, LOSS_STYLES, LOSSES, Run, Scale, published_figure
 
 FIGURES = ("SROCC", "PLCC", "RMSE")
 """What figure 7 says of every cloud."""
@@ -34,8 +25,48 @@ WIDEST_TITLE = 30
 """Characters that fit above a panel."""
 
 
+def predictions_need(scale: Scale, run: Run, database: str) -> PredictionsNeed:
+    """Predictions of a run on a database, with the authors' file for the runs of which they published them."""
+    published = run == scale.base_run(loss_type=run.loss_type)
+    return PredictionsNeed(run, database, f"npy/{database}-{LOSS_NAMES[run.loss_type]}.npy" if published else None)
+
+
+def both_databases(scale: Scale, runs: Iterable[Run]) -> tuple[PredictionsNeed, ...]:
+    """Each run tested on its own database and on the other one."""
+    databases = (scale.training_set, scale.other_set)
+    return tuple(predictions_need(scale, run, database) for run in runs for database in databases)
+
+
+def figure_rows(results: Gathered, needs: Iterable[PredictionsNeed]) -> list[dict[str, Any]]:
+    """Agreement of each run that is there, as plain values for JSON."""
+    rows = []
+    for need in needs:
+        agreement = results.agreement(need)
+        if agreement is not None:
+            what = {"options": need.run.options(), "architecture": need.run.architecture, "loss": need.run.loss_type}
+            rows.append({**what, "database": need.database, "n": agreement.n, **agreement.as_dict()})
+    return rows
+
+
+def comparisons(
+    results: Gathered, scale: Scale, needs: Iterable[PredictionsNeed], metrics: Sequence[str]
+) -> tuple[Comparison, ...]:
+    """Computed beside the published figures, where both exist; none at another scale than the paper's."""
+    found = []
+    for need in needs if scale.is_paper else ():
+        have = results.predictions.get(need)
+        for metric in metrics:
+            published, computed = published_figure(need.run, need.database, metric), results.figure(need, metric)
+            if have is None or published is None or computed is None:
+                continue
+            alpha = f", alpha {need.run.alpha[0]:g} {need.run.alpha[1]:g}" if need.run.alpha != (1.0, 0.0) else ""
+            name = f"{metric} on {need.database}, {need.run.architecture}, {LOSS_NAMES[need.run.loss_type]}{alpha}"
+            found.append(Comparison(name, computed, published.value, published.source, have.interval(metric)))
+    return tuple(found)
+
+
 def _backbone_needs(scale: Scale) -> tuple[PredictionsNeed, ...]:
-    return both_databases(scale, [run for name in scale.backbones for run in loss_runs(scale, name)])
+    return both_databases(scale, [run for name in scale.backbones for run in scale.loss_runs(name)])
 
 
 def _draw_backbones(results: Gathered, scale: Scale) -> Drawn:
@@ -73,7 +104,7 @@ def _bar_panel(results: Gathered, scale: Scale, database: str, metric: str) -> B
 
 
 def _scatter_needs(scale: Scale) -> tuple[PredictionsNeed, ...]:
-    return both_databases(scale, loss_runs(scale, scale.base))
+    return both_databases(scale, scale.loss_runs(scale.base))
 
 
 def _draw_scatter(results: Gathered, scale: Scale) -> Drawn:
@@ -182,7 +213,7 @@ def _optimizer_rows(scale: Scale) -> list[TableRow]:
             (name, text),
             tuple(
                 predictions_need(scale, run, scale.training_set)
-                for run in loss_runs(scale, scale.sweep, LOSSES, optimizer=optimizer, **{option: value})
+                for run in scale.loss_runs(scale.sweep, optimizer=optimizer, **{option: value})
             ),
         )
         for optimizer, name in OPTIMIZERS.items()
@@ -194,7 +225,7 @@ def _plain_rows(scale: Scale) -> list[TableRow]:
     return [
         TableRow((name, LOSS_NAMES[run.loss_type]), both_databases(scale, [run]))
         for name in scale.plain
-        for run in loss_runs(scale, name)
+        for run in scale.loss_runs(name)
     ]
 
 
@@ -216,7 +247,7 @@ def _split_needs(scale: Scale) -> dict[str, tuple[PredictionsNeed, ...]]:
     return {
         str(split): tuple(
             predictions_need(scale, run, scale.repeated_set)
-            for run in loss_runs(scale, scale.repeated, dataset=scale.repeated_set, exp_id=split)
+            for run in scale.loss_runs(scale.repeated, dataset=scale.repeated_set, exp_id=split)
         )
         for split in range(scale.splits)
     }

@@ -1,0 +1,250 @@
+"""The answers of the service, as its OpenAPI document describes them; failures are problem details (RFC 9457)."""
+
+import base64
+import io
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse
+
+from linearityiqa.config.serve import LimitsConfig
+from linearityiqa.quality import QualityScale
+from linearityiqa.record import ModelRecord
+from linearityiqa.scoring import ImageScore, describe_transform, quality_map
+
+MEDIA_TYPE = "application/problem+json"
+"""What every answer that is not a success has as its content type."""
+
+
+class Schema(BaseModel):
+    """Nothing but the fields that are described."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Scale(Schema):
+    """Range of the scores; higher is better."""
+
+    low: float
+    high: float
+    note: str = Field(description="What else is known of the scale, e.g. that difference scores were inverted.")
+
+
+class FileError(Schema):
+    """Why a photograph has no score."""
+
+    status: int = Field(description="Status that the photograph alone would have been answered with: 413 or 422.")
+    detail: str
+
+
+class QualityMap(Schema):
+    """Where quality is lost, on a coarse grid that covers the photograph evenly."""
+
+    image: str = Field(
+        description="A tint with one pixel a cell, as a data: address of a PNG: the more opaque, the worse."
+    )
+    height: int = Field(description="Rows of the grid.")
+    width: int = Field(description="Columns of the grid.")
+    best: float = Field(description="Local score of the best cell, on the model's scale.")
+    worst: float = Field(description="Local score of the worst cell.")
+
+
+class FileScore(Schema):
+    """One photograph, in the place in which it was sent."""
+
+    name: str = Field(description="File name as it was sent; characters that cannot be printed are replaced.")
+    score: float | None = Field(description="Predicted quality on the model's scale, never clipped.")
+    stage3: float | None = Field(description="The score of the network's shallower stage alone.")
+    stage4: float | None = Field(description="The score of the network's deeper stage alone.")
+    on_scale: bool | None = Field(
+        description="Whether the score lies on the model's scale; null where that is unknown."
+    )
+    position: float | None = Field(description="Where the score lies between the ends of the scale, 0 to 1.")
+    quality: str | None = Field(
+        description="The position in words, bad, poor, fair, good or excellent; null where nobody's opinions were "
+        "learned, or that is not recorded."
+    )
+    notes: list[str] = Field(description="What was done to decode the photograph and may bear on its quality.")
+    map: QualityMap | None = Field(description="Where quality is lost, if it was asked for.")
+    error: FileError | None
+
+
+class Scores(Schema):
+    """The photographs of a request, in their order."""
+
+    scale: Scale | None
+    results: list[FileScore]
+
+
+class Limits(Schema):
+    """What one request may hold."""
+
+    max_body_bytes: int
+    max_files: int
+    max_pixels: int
+
+
+class Model(Schema):
+    """The model that scores."""
+
+    architecture: str
+    database: str = Field(description="The database that it was trained on.")
+    labels: str | None = Field(
+        description="What it has learned to predict: people's opinions, or pseudo-labels; null where not recorded."
+    )
+    card: str | None = Field(description="Where the card of the model in the package is; null for other models.")
+    scale: Scale | None
+    transform: str = Field(description="What becomes of a photograph before the network sees it.")
+    maps: bool = Field(description="Whether it can show where quality is lost.")
+    figures: dict[str, float] = Field(description="What was measured with the model.")
+    software: str
+    limits: Limits
+
+
+class Health(Schema):
+    """Whether the service takes requests."""
+
+    status: str
+
+
+class ProblemDetails(BaseModel):
+    """A failure (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+class ScoringProblem(ProblemDetails):
+    """A failure in which no photograph could be scored, with the reason for each where they were read."""
+
+    results: list[FileScore] | None = None
+
+
+def problem_responses(*statuses: int, model: type[BaseModel] = ProblemDetails) -> dict[int | str, dict[str, Any]]:
+    """Entries of the OpenAPI document for answers that are not a success."""
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {status: {"description": _WHY[status], "content": {MEDIA_TYPE: {"schema": schema}}} for status in statuses}
+
+
+_WHY = {
+    400: "The body is not what its headers say.",
+    401: "The token is missing or wrong.",
+    403: "Another web site sent the request.",
+    408: "The body did not arrive in time.",
+    413: "Too many bytes, files or pixels.",
+    415: "The content type or encoding is not accepted.",
+    422: "No photograph can be scored, or a parameter is wrong.",
+    503: "The service is full or about to stop; Retry-After says when to try again.",
+}
+
+
+class Problem(Exception):  # noqa: N818 - the name that the standard gives it
+    """An answer that is not a success.
+
+    Args:
+        status: HTTP status; its phrase is the title.
+        detail: one sentence on this occurrence, and its remedy.
+        headers: of the answer.
+        members: further members of the JSON object.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.members = dict(members or {})
+
+    def response(self) -> JSONResponse:
+        """The answer."""
+        title = HTTPStatus(self.status).phrase
+        content = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail, **self.members}
+        return JSONResponse(content, self.status, self.headers, MEDIA_TYPE)
+
+
+def busy(detail: str, retry_seconds: float = 1) -> Problem:
+    """503: a request that would be served later.
+
+    Args:
+        detail: what there is too much of.
+        retry_seconds: when to try again; rounded up to whole seconds between 1 and 60.
+    """
+    wait = min(60, max(1, math.ceil(retry_seconds)))
+    return Problem(503, f"{detail}. Try again in {wait} s.", headers={"Retry-After": str(wait)})
+
+
+def file_score(result: ImageScore, status: int, record: ModelRecord) -> FileScore:
+    """One photograph's part of an answer.
+
+    Args:
+        result: what the scorer says.
+        status: that the photograph alone would be answered with.
+        record: of the model.
+    """
+    score, scale = result.score, record.scale
+    return FileScore(
+        name=result.path,
+        score=result.score,
+        stage3=result.stage3,
+        stage4=result.stage4,
+        on_scale=result.on_scale,
+        position=None if score is None or scale is None else scale.position(score),
+        quality=None if score is None else record.grade(score),
+        notes=list(result.notes),
+        map=None if result.quality_map is None else _tint_of(result.quality_map),
+        error=None if result.error is None else FileError(status=status, detail=result.error),
+    )
+
+
+def described_scale(scale: QualityScale | None) -> Scale | None:
+    """The scale of a model, where it is known."""
+    return None if scale is None else Scale(low=scale.low, high=scale.high, note=scale.note)
+
+
+def described_model(record: ModelRecord, limits: LimitsConfig, *, maps: bool, card: str | None) -> Model:
+    """What the model is, where its card is, and what one request may ask of it."""
+    return Model(
+        architecture=record.config.model.architecture,
+        database=record.database,
+        labels=record.labels or None,
+        card=card,
+        scale=described_scale(record.scale),
+        transform=describe_transform(record.config.transform),
+        maps=maps,
+        figures={name: value for name, value in record.figures.items() if math.isfinite(value)},
+        software=record.software,
+        limits=Limits(max_body_bytes=limits.max_body_bytes, max_files=limits.max_files, max_pixels=limits.max_pixels),
+    )
+
+
+def _tint_of(found: quality_map.QualityMap) -> QualityMap:
+    """The map as a transparent tint of a few pixels, to be stretched over the photograph."""
+    height, width = found.values.shape
+    tint = np.empty((height, width, 4), dtype=np.uint8)
+    tint[..., :3] = quality_map.TINT
+    tint[..., 3] = np.round(255 * quality_map.STRONGEST * found.loss)
+    stream = io.BytesIO()
+    Image.fromarray(tint).save(stream, "PNG")
+    return QualityMap(
+        image="data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii"),
+        height=height,
+        width=width,
+        best=float(found.values.max()),
+        worst=float(found.values.min()),
+    )
