@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse
 from linearityiqa.config.serve import LimitsConfig
 from linearityiqa.quality import QualityScale
 from linearityiqa.record import ModelRecord
-from linearityiqa.scoring import ImageScore, describe_transform, quality_map
+from linearityiqa.scoring import ImageScore, describe_transform, pictures
 
 MEDIA_TYPE = "application/problem+json"
 """What every answer that is not a success has as its content type."""
@@ -233,12 +233,12 @@ def described_model(record: ModelRecord, limits: LimitsConfig, *, maps: bool, ca
     )
 
 
-def _tint_of(found: quality_map.QualityMap) -> QualityMap:
+def _tint_of(found: pictures.QualityMap) -> QualityMap:
     """The map as a transparent tint of a few pixels, to be stretched over the photograph."""
     height, width = found.values.shape
     tint = np.empty((height, width, 4), dtype=np.uint8)
-    tint[..., :3] = quality_map.TINT
-    tint[..., 3] = np.round(255 * quality_map.STRONGEST * found.loss)
+    tint[..., :3] = pictures.TINT
+    tint[..., 3] = np.round(255 * pictures.STRONGEST * found.loss)
     stream = io.BytesIO()
     Image.fromarray(tint).save(stream, "PNG")
     return QualityMap(
