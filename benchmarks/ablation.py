@@ -1,7 +1,7 @@
 """What the ablations share: a database with MOS in 0..1, a network, arms that differ in a few options, and seeds.
 
 Every arm is trained with every seed on the training split, and tested after every epoch on the validation and test
-images together. Nothing is chosen on those images: the tables give every epoch. Runs go on where they stopped; with
+images together. Nothing is chosen on those images: the tables give every epoch. Runs resume where they stopped; with
 --report_only the tables are made of what is there.
 """
 

@@ -5,7 +5,7 @@
 Trains mobilenet_v2 at 128 x 128 from ImageNet weights with the paper's recipe, with each addition to it, and with all
 of them, on 800 training images of a CSV database whose MOS lie in 0..1 (they are multiplied by 100), and tests every
 epoch on its validation and test images together. Nothing is chosen on those images: the tables give every epoch, and
-beside the last one its difference to the paper's recipe with the same seed. Runs go on where they stopped; with
+beside the last one its difference to the paper's recipe with the same seed. Runs resume where they stopped; with
 --report_only the tables are made of what is there.
 """
 

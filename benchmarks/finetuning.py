@@ -5,7 +5,7 @@
 Cuts one subset (the names that begin with --subset) out of BIQ2021, and trains a general model on the rest. Then, for
 every draw of --count photographs from the subset's training part (a fifth of them to validate on), one run starts from
 that model and another from ImageNet weights. All are tested on the subset's part of the official test set, beside the
-general model as it is. Runs go on where they stopped. Learning rates were set beforehand, not tuned.
+general model as it is. Runs resume where they stopped. Learning rates were set beforehand, not tuned.
 """
 
 import argparse

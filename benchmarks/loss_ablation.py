@@ -8,7 +8,7 @@
 Trains a network (by default mobilenet_v2 at 256 x 256) from ImageNet weights with every arm, setting and seed, under
 one budget, on the training split of a CSV database whose MOS lie in 0..1 (they are multiplied by 100), and tests every
 epoch on its validation and test images together. Nothing is chosen on those images: the tables give every epoch. Runs
-go on where they stopped; with --report_only the tables are made of what is there.
+resume where they stopped; with --report_only the tables are made of what is there.
 """
 
 import argparse

@@ -12,7 +12,7 @@ from linearityiqa.config import (
     TrainConfig,
     TransformConfig,
 )
-from linearityiqa.evaluation.transfer import NetworkBatch, network_batches
+from linearityiqa.evaluation.prefetch import NetworkBatch, network_batches
 from linearityiqa.training.runlog import RunLog
 from linearityiqa.training.session import open_session
 from linearityiqa.training.state import RunState

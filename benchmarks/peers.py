@@ -3,7 +3,7 @@
     python benchmarks/peers.py --labels biq2021.csv --images BIQ2021/Images --factor 100 \\
         --models bundled=model.onnx --brisque brisque/bin/python --work peers --output peers.json
 
-Prints tables and writes everything as JSON; scores are kept in --work, so that a later call goes on from them.
+Prints tables and writes everything as JSON; scores are kept in --work, so that a later call resumes from them.
 """
 
 import argparse

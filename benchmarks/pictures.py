@@ -103,7 +103,7 @@ class Row(NamedTuple):
 
 
 class ScoreFile:
-    """Scores of one method by key, kept in a CSV file as they come, so that a run goes on where it was stopped."""
+    """Scores of one method by key, kept in a CSV file as they come, so that a run resumes where it was stopped."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -19,7 +19,7 @@ from torch.nn.functional import interpolate
 from linearityiqa.cli.main import main as command_line
 from linearityiqa.config import LossConfig, ModelConfig, OptimiserConfig, TrainConfig
 from linearityiqa.errors import Interrupted
-from linearityiqa.evaluation.transfer import NetworkBatch
+from linearityiqa.evaluation.prefetch import NetworkBatch
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
 from linearityiqa.training import train

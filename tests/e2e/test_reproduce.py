@@ -121,7 +121,7 @@ def test_processes_save_their_states_when_the_runner_is_asked_to_stop(
     photo_database, tmp_path, terminated_after_a_save
 ) -> None:
     config = small_reproduction(photo_database, tmp_path, "figA2", jobs=2, epochs=50)
-    with pytest.raises(Interrupted, match="the same command goes on") as stop:
+    with pytest.raises(Interrupted, match="the same command resumes") as stop:
         reproduce(config)
     assert stop.value.exit_status == 128 + signal.SIGTERM
     (job,) = Setup(config).jobs([ITEMS["figA2"]])

@@ -17,7 +17,7 @@ from linearityiqa.data.loading.dataset import ImageDataset
 from linearityiqa.data.loading.samplers import BatchLimit
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation import predict
-from linearityiqa.evaluation.transfer import normalised
+from linearityiqa.evaluation.prefetch import normalised
 from linearityiqa.images import IMAGENET, ImageTransform
 from linearityiqa.quality import QualityScores
 

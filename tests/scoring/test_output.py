@@ -235,7 +235,7 @@ def test_a_full_disk_loses_no_row(
         return write(descriptor, data)
 
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(OutputError, match=r"s\.csv: No space left on device.*goes on where it stopped"):
+    with pytest.raises(OutputError, match=r"s\.csv: No space left on device.*resumes where it stopped"):
         append(output)
     assert whole.read_bytes().startswith(output.read_bytes())
     assert output.read_bytes().endswith(b"\n")

@@ -46,7 +46,7 @@ def test_a_signal_while_images_are_decoded_stops_and_the_same_command_goes_on(ph
 
     monkeypatch.setattr(pixelcache, "decoded", interrupted_once)
     config = cached(small_run(photo_database, tmp_path / "run"), tmp_path / "cache", workers=0)
-    with pytest.raises(Interrupted, match="decoded into the cache is kept, and the same command goes on") as stop:
+    with pytest.raises(Interrupted, match="decoded into the cache is kept, and the same command resumes") as stop:
         train(config)
     assert stop.value.exit_status == 143
     train(config)

@@ -166,7 +166,7 @@ def test_a_process_that_is_left_alone_says_so(folder, photo_database, tmp_path) 
 
 
 def test_torchrun_starts_again_after_a_kill_and_process_0_speaks_for_both(output) -> None:
-    assert output.count("going on with epoch 1, batch 2") == 1  # although the command says --fresh
+    assert output.count("resuming with epoch 1, batch 2") == 1  # although the command says --fresh
     assert output.count("model file:") == 1
 
 

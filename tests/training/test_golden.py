@@ -10,7 +10,7 @@ from PIL import Image
 from formula import formula_network
 from linearityiqa.config import LossConfig, OptimiserConfig
 from linearityiqa.evaluation.inference import evaluation_mode
-from linearityiqa.evaluation.transfer import NetworkBatch
+from linearityiqa.evaluation.prefetch import NetworkBatch
 from linearityiqa.images import IMAGENET
 from linearityiqa.losses import QualityLoss
 from linearityiqa.training.images import LabelScaling

@@ -90,7 +90,7 @@ def test_signal_saves_the_state_and_says_so(photo_database, tmp_path, undisturbe
     config = small_run(photo_database, tmp_path, test_during_training=True, log_bhat=True)
     with monkeypatch.context() as patch:
         signal_after(patch, signal.SIGINT, 1)
-        with pytest.raises(Interrupted, match="goes on from the state") as stop:
+        with pytest.raises(Interrupted, match="resumes from the state") as stop:
             train(config)
     assert stop.value.exit_status == 130
     assert (tmp_path / "last.pt").exists()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from linearityiqa.config import LossConfig, ModelConfig, OptimiserConfig
-from linearityiqa.evaluation.transfer import NetworkBatch
+from linearityiqa.evaluation.prefetch import NetworkBatch
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
 from linearityiqa.models.network import PooledFeatures

@@ -38,10 +38,10 @@ _DESCRIBED = (
     "The options on the model describe a .pth file of the authors: files of ours know their network and transform."
 )
 _TRAIN = Command(
-    "train a model on a database; goes on by itself after a stop",
+    "train a model on a database; resumes by itself after a stop",
     "train.train",
     "TrainConfig",
-    "Train a model, and test its best epoch. The same command goes on where it stopped.",
+    "Train a model, and test its best epoch. The same command resumes where it stopped.",
     "dataset image_dir output epochs batch_size resize augmentation architecture init recipe loss_type device fresh "
     "config",
     (
@@ -89,7 +89,7 @@ COMMANDS = {
         "train.crossval",
         "CrossvalConfig",
         "Train and test on several random splits by reference: mean, median and spread of the figures, and paired "
-        "tests against other cross-validations. Takes the options of train. The same command goes on where it stopped.",
+        "tests against other cross-validations. Takes the options of train. The same command resumes where it stopped.",
         f"splits against {_TRAIN.essentials}",
         (
             ("photos.csv --resize -arch resnet18 --splits 5", "five random splits"),
@@ -144,7 +144,7 @@ COMMANDS = {
         "ReproduceConfig",
         "Reproduce figures and tables of the paper: train what is missing, draw, compare with the published numbers. "
         "Items: fig1 fig4 fig5 fig6 fig7 tab1 tab2 figA1 figA2 tabA1 tabA2 ttest, or all; name them first. The same "
-        "command goes on where it stopped.",
+        "command resumes where it stopped.",
         "dataset image_dir output epochs dry_run from_dir jobs device",
         (
             ("all --dry_run", "what would be trained"),

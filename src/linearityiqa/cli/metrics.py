@@ -8,7 +8,7 @@ from pathlib import Path
 
 from linearityiqa.config import MetricsConfig, command_words
 from linearityiqa.errors import ConfigError, MissingExtraError
-from linearityiqa.evaluation.judging import MOS_RANGES, Judgement, judge
+from linearityiqa.evaluation.comparison import MOS_RANGES, Comparison, compare_methods
 from linearityiqa.evaluation.methods import Methods, read_methods, short_names
 from linearityiqa.files import write_text
 from linearityiqa.mapping import LinearMapping
@@ -39,7 +39,7 @@ def metrics(config: MetricsConfig) -> int:
             "mos.csv"
         )
     methods = read_methods(config.files, config.by, config.mos_std_scale, config.labels)
-    found = judge(methods, config)
+    found = compare_methods(methods, config)
     short = short_names(list(methods.predictions))
     shown = found.renamed(short)
     plain = {"files": [str(path) for path in config.files], **found.as_dict()}
@@ -50,7 +50,7 @@ def metrics(config: MetricsConfig) -> int:
     return 0
 
 
-def readable(found: Judgement, config: MetricsConfig, short: Mapping[str, str]) -> Iterator[str]:
+def readable(found: Comparison, config: MetricsConfig, short: Mapping[str, str]) -> Iterator[str]:
     """Yield blocks of text: tables, verdicts, notes, and the full names of the methods."""
     yield agreement_table(found.agreements).to_text()
     if found.comparison is not None:
@@ -69,7 +69,7 @@ def readable(found: Judgement, config: MetricsConfig, short: Mapping[str, str]) 
         yield "\n".join(["Shortened names:", *(f"  {name} = {own}" for own, name in short.items() if name != own)])
 
 
-def group_tables(found: Judgement, mapping: str) -> list[Table]:
+def group_tables(found: Comparison, mapping: str) -> list[Table]:
     """Tables of figures by group, one for each way of grouping the images."""
     return [
         groups_table(groups, f"By {'range of MOS' if by == MOS_RANGES else by}, errors after the {mapping} mapping")
@@ -77,7 +77,7 @@ def group_tables(found: Judgement, mapping: str) -> list[Table]:
     ]
 
 
-def write_all(folder: Path, found: Judgement, plain: str) -> None:
+def write_all(folder: Path, found: Comparison, plain: str) -> None:
     """Write metrics.json and the tables as CSV."""
     write_text(folder / "metrics.json", plain + "\n")
     tables = {"figures": figures_table(found.agreements), "mappings": mappings_table(found.agreements)}
@@ -90,7 +90,7 @@ def write_all(folder: Path, found: Judgement, plain: str) -> None:
         write_text(folder / f"{name}.csv", table.to_csv())
 
 
-def write_report(folder: Path, config: MetricsConfig, methods: Methods, found: Judgement) -> None:
+def write_report(folder: Path, config: MetricsConfig, methods: Methods, found: Comparison) -> None:
     """Write report.html, if matplotlib is installed."""
     try:
         report = evaluation_report(report_content(config, methods, found), config.image_dir)
@@ -101,7 +101,7 @@ def write_report(folder: Path, config: MetricsConfig, methods: Methods, found: J
     logger.info("report: %s", folder / "report.html")
 
 
-def report_content(config: MetricsConfig, methods: Methods, found: Judgement) -> ReportContent:
+def report_content(config: MetricsConfig, methods: Methods, found: Comparison) -> ReportContent:
     """Content of report.html."""
     comparison = found.comparison
     lead = f"{', '.join(found.agreements)} on {len(methods.images)} images"

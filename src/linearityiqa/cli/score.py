@@ -128,7 +128,7 @@ class _Task:
                         rows.write(result)
             except KeyboardInterrupt as cause:
                 raise Interrupted(
-                    f"interrupted; {output} holds the scores so far, and the same command goes on from there",
+                    f"interrupted; {output} holds the scores so far, and the same command resumes from there",
                     signal.SIGINT,
                 ) from cause
             there = f", beside {before} that it held" if before else ""
@@ -157,7 +157,7 @@ class _Task:
                 ray.shutdown()
         except KeyboardInterrupt as cause:
             raise Interrupted(
-                f"interrupted; {folder} holds the blocks that are done, and the same command goes on from there",
+                f"interrupted; {folder} holds the blocks that are done, and the same command resumes from there",
                 signal.SIGINT,
             ) from cause
         finally:

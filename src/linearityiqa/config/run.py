@@ -73,7 +73,7 @@ class ProgressConfig(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(ProgressConfig):
-    """Where a run is written, what it logs, and how it goes on after a stop."""
+    """Where a run is written, what it logs, and how it resumes after a stop."""
 
     output: Path | None = None
     """Run folder, instead of LOG_DIR/<name made from the options>."""
@@ -90,7 +90,7 @@ class RunConfig(ProgressConfig):
     save_minutes: Annotated[float, at_least(0)] = 5.0
     """Save the state at least every so many minutes."""
     fresh: bool = False
-    """Start over, even where the run folder holds a state to go on from."""
+    """Start over, even where the run folder holds a state to resume from."""
 
 
 @dataclass(frozen=True, kw_only=True)

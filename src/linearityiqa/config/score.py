@@ -54,7 +54,7 @@ class ScoreConfig(ScorerConfig):
     """Also write a page to look at (.html): all images with their scores, to be sorted and searched in a browser."""
     output: Path | None = None
     """Append the scores to this file (.csv, .jsonl) or folder (of Parquet files; extra parquet) instead of printing
-    them. The same command after a stop goes on where it stopped; images that have a row are not scored again."""
+    them. The same command after a stop resumes where it stopped; images that have a row are not scored again."""
     fresh: bool = False
     """Start OUTPUT over, even where it holds scores."""
     uncertainty: bool = False

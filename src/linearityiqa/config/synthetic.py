@@ -119,7 +119,7 @@ class DemoConfig(Checked):
     """The whole story on the built-in database: train with four losses, test, plot, fine-tune, score photographs."""
 
     output: Path = Path("demo")
-    """Folder of the database, the runs, the pictures and the report. The same command goes on where it stopped."""
+    """Folder of the database, the runs, the pictures and the report. The same command resumes where it stopped."""
     images: int = 360
     """Images of the synthetic database."""
     height: int = 96

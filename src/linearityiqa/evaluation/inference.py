@@ -18,7 +18,7 @@ from linearityiqa.data.loading.samplers import BatchLimit, SampleKey, evaluation
 from linearityiqa.errors import DataError, NotFiniteError
 from linearityiqa.evaluation.device import in_parallel, parallel_batches
 from linearityiqa.evaluation.predictions import Predictions
-from linearityiqa.evaluation.transfer import NetworkBatch, network_batches
+from linearityiqa.evaluation.prefetch import NetworkBatch, network_batches
 from linearityiqa.images import IMAGENET, Normalisation
 from linearityiqa.quality import HEADS, QualityScores
 
@@ -138,7 +138,7 @@ def _start(done: NDArray[np.float64] | None, length: int) -> NDArray[np.float64]
         return np.full(shape, np.nan)
     if done.shape != shape:
         raise DataError(
-            f"the scores to go on from have shape {done.shape}, this dataset's have {shape}: they are of another "
+            f"the scores to resume from have shape {done.shape}, this dataset's have {shape}: they are of another "
             "dataset. Start the evaluation afresh."
         )
     return np.array(done, dtype=np.float64)

@@ -154,7 +154,7 @@ def _carry_out_all(jobs: Sequence[Job], config: ReproduceConfig) -> Iterator[tup
             quiet = [replace(job, config=replace(job.config, run=replace(job.config.run, pbar=False))) for job in jobs]
             stop = stack.enter_context(StopRequest())
             yield from run_in_processes(quiet, config.jobs, stop)
-        stop.raise_if_requested("stopped; the same command goes on from the states that the runs have saved")
+        stop.raise_if_requested("stopped; the same command resumes from the states that the runs have saved")
 
 
 def _report(which: str, job: Job, outcome: RunEnd) -> None:

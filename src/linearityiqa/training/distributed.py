@@ -230,5 +230,5 @@ def answered() -> Iterator[None]:
     except RuntimeError as cause:  # what gloo and NCCL raise
         raise TrainingError(
             "another process of this run has ended or does not answer; its own message says why. The same command "
-            "goes on from the last saved state."
+            "resumes from the last saved state."
         ) from cause

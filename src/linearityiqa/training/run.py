@@ -53,7 +53,7 @@ class RunResult:
 def train(config: TrainConfig) -> RunResult:
     """Train, or resume training, the run that `config` describes, and test its best epoch.
 
-    The run folder is a function of the options. A run that was stopped there goes on from its saved state and ends
+    The run folder is a function of the options. A run that was stopped there resumes from its saved state and ends
     in the same bits as an undisturbed one; a finished one gives its results again. Under torchrun every process calls
     this function; all get the result, and process 0 alone writes.
 
@@ -105,7 +105,7 @@ def _train(config: TrainConfig, world: World, stop: StopRequest) -> RunResult:
         return _finish(trainer)
     except DataError:
         # a signal for the whole process group also ends the processes that decode images: the stop is the cause
-        stop.raise_if_requested(f"stopped; the same command goes on from the last state saved in {folder}")
+        stop.raise_if_requested(f"stopped; the same command resumes from the last state saved in {folder}")
         raise
     except DivergedError as end:
         if world.is_main:
@@ -133,7 +133,7 @@ def _prepare_folder(folder: Path, config: TrainConfig, *, fresh: bool) -> None:
 
 def _announce(state: RunState, session: Session) -> None:
     processes = session.step.world.size
-    logger.info("going on with epoch %d, batch %d", state.epoch, state.step + 1)
+    logger.info("resuming with epoch %d, batch %d", state.epoch, state.step + 1)
     if state.arithmetic not in ("", session.arithmetic):  # "": saved by a version that did not note it
         logger.warning(
             "so far this run was computed in %s, from here on in %s: roundings may differ, so it may end in nearly, "

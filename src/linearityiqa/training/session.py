@@ -33,7 +33,7 @@ from linearityiqa.training.precision import (
 from linearityiqa.training.step import TrainingStep
 from linearityiqa.training.stopping import StopRequest
 
-STOPPED = "stopped before training; what is decoded into the cache is kept, and the same command goes on"
+STOPPED = "stopped before training; what is decoded into the cache is kept, and the same command resumes"
 
 
 @dataclass

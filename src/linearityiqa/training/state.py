@@ -70,7 +70,7 @@ class RunState:
         except (OSError, RuntimeError) as cause:  # torch reports a full disk as a RuntimeError
             raise TrainingError(
                 f"cannot save the state of the run in {folder}: {cause}. Free space or mend the folder's permissions; "
-                "the same command then goes on from the last saved state."
+                "the same command then resumes from the last saved state."
             ) from cause
 
     @classmethod

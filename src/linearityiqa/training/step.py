@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
-from linearityiqa.evaluation.transfer import NetworkBatch
+from linearityiqa.evaluation.prefetch import NetworkBatch
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
 from linearityiqa.models.layout import Layout

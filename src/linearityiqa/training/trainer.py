@@ -16,7 +16,7 @@ from linearityiqa.console import track
 from linearityiqa.data.loading.samplers import batch_limit
 from linearityiqa.errors import DivergedError, Interrupted, NotFiniteError
 from linearityiqa.evaluation import Predictions, evaluate, predict
-from linearityiqa.evaluation.transfer import NetworkBatch, network_batches
+from linearityiqa.evaluation.prefetch import NetworkBatch, network_batches
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import QualityScores
 from linearityiqa.training.images import Part
@@ -112,7 +112,7 @@ class Trainer:
         if signal_number:
             folder = self.session.folder
             raise Interrupted(
-                f"stopped {where}; the same command goes on from the state saved in {folder}", int(signal_number)
+                f"stopped {where}; the same command resumes from the state saved in {folder}", int(signal_number)
             )
 
     def save(self) -> None:

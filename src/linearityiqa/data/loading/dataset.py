@@ -26,7 +26,7 @@ class Batch(NamedTuple):
 
     Attributes:
         images: uint8 (N, H, W, 3), RGB: a quarter of the bytes of the network's input on the way between processes and
-            to a GPU, where `evaluation.transfer` normalises them.
+            to a GPU, where `evaluation.prefetch` normalises them.
         mos: float32 (N,).
         indices: rows in the table, int64 (N,).
     """

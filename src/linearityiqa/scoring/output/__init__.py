@@ -173,7 +173,7 @@ class Output(ABC):
     def _writing(self) -> contextlib.AbstractContextManager[None]:
         remedy = (
             "Rows written before are safe; make room, or check the permissions, and give the same command again: it "
-            "goes on where it stopped."
+            "resumes where it stopped."
         )
         return writing(str(self._path), remedy)
 

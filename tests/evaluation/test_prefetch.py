@@ -9,7 +9,7 @@ from PIL import Image
 
 from linearityiqa.data.loading.dataset import Batch
 from linearityiqa.evaluation import transfer
-from linearityiqa.evaluation.transfer import NetworkBatch, network_batches, normalised
+from linearityiqa.evaluation.prefetch import NetworkBatch, network_batches, normalised
 from linearityiqa.images import IMAGENET, Normalisation, normalise
 
 CPU = torch.device("cpu")

@@ -29,8 +29,8 @@ GroupsByMethod = Mapping[str, tuple[GroupAgreement, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """What was found.
+class Comparison:
+    """Agreement of one or several methods with the MOS, and what differs between them.
 
     Attributes:
         agreements: of each method, with intervals.
@@ -46,7 +46,7 @@ class Judgement:
     pairs: Mapping[str, PairAnalysis]
     notes: tuple[str, ...]
 
-    def renamed(self, names: Mapping[str, str]) -> "Judgement":
+    def renamed(self, names: Mapping[str, str]) -> "Comparison":
         """The same with other names of the methods."""
         comparison = self.comparison and dataclasses.replace(
             self.comparison,
@@ -85,11 +85,11 @@ class Judgement:
         }
 
 
-def judge(methods: Methods, config: MetricsConfig) -> Judgement:
-    """Judge methods on the same images.
+def compare_methods(methods: Methods, config: MetricsConfig) -> Comparison:
+    """Agreement of methods with the same MOS, and their comparison.
 
     Raises:
-        DataError: values that cannot be judged.
+        DataError: values that cannot be compared.
         MissingExtraError: SciPy is not installed.
     """
     resampling: dict[str, Any] = {
@@ -107,7 +107,7 @@ def judge(methods: Methods, config: MetricsConfig) -> Judgement:
         }
     notes = [*methods.notes, *(comparison.notes if comparison else ())]
     notes += [f"{name}: {note}" for name, found in agreements.items() for note in found.notes]
-    return Judgement(
+    return Comparison(
         agreements=agreements,
         comparison=comparison,
         groups={
