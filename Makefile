@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo reproduce-smoke test coverage bench bench-scoring bundled-model check format docs clean
+.PHONY: help setup demo reproduce-smoke test test-fast coverage bench bench-scoring bundled-model check format docs clean
 
 help:
 	@echo "make demo      train, test, plot and score on the built-in database: minutes, on a CPU, offline once set up"
 	@echo "make reproduce-smoke  every figure and table of the paper, tiny, on the built-in database: minutes, on a CPU"
 	@echo "make test      run the test suite"
+	@echo "make test-fast  the tests that take less than seconds, for daily work"
 	@echo "make coverage  run the test suite and print the share of statements that it reaches"
 	@echo "make bench     training speed and memory against the published procedure: half an hour on a CPU"
 	@echo "make bench-scoring    scoring speed, memory and start against a plain loop: half an hour on a CPU"
@@ -45,6 +46,9 @@ reproduce-smoke: $(READY)
 # One thread for each of two test processes: on a small machine more of either only makes them wait for each other.
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
+
+test-fast: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 -m "not slow and not e2e"
 
 coverage: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --cov --cov-report=term-missing:skip-covered --cov-fail-under=90

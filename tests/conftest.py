@@ -13,6 +13,13 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what drives the program from outside; `make test-fast` leaves it out, as it does tests marked `slow`."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent / "e2e"):
+            item.add_marker(pytest.mark.e2e)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real photographs and published results beside the project."""

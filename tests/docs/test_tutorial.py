@@ -16,6 +16,8 @@ import pytest
 
 from fences import PROMPT, ROOT, Fence, fences, steps
 
+pytestmark = pytest.mark.slow
+
 for module in ("torch", "skimage", "onnx", "onnxscript", "fastapi"):
     pytest.importorskip(module, reason="the tutorial takes the extras train, demo, export and serve")
 

@@ -33,6 +33,8 @@ from linearityiqa.scoring.onnx_runtime import OnnxRuntime
 from linearityiqa.scoring.torch_runtime import TorchRuntime
 from pixel_runtime import make_record
 
+pytestmark = pytest.mark.slow
+
 MODEL = ModelConfig(architecture="shufflenet_v2_x0_5", pool="mean-std", P6=2, P7=2, use_bn_end=True)
 RESIZED = TransformConfig(resize=True, resize_size_h=112, resize_size_w=128)
 

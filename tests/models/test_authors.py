@@ -15,6 +15,8 @@ from linearityiqa.models import LinearityIQA, load_model, open_model
 from linearityiqa.models.authors import authors_names, from_authors, to_authors
 from linearityiqa.quality import QualityScores
 
+pytestmark = pytest.mark.slow
+
 K, B = [10.0, 1.5, -3.0], [50.0, 2.0, 0.1]  # fused, stage 3, stage 4
 MAPPING = QualityScores(LinearMapping(1.5, 2.0), LinearMapping(-3.0, 0.1), LinearMapping(10.0, 50.0))
 

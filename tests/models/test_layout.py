@@ -11,7 +11,10 @@ from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
 from linearityiqa.models.layout import Layout, arrange, can_be_blocked
 
-pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch is built without oneDNN")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch is built without oneDNN"),
+]
 BLOCKED = ("resnet18", "resnet50", "resnext50_32x4d", "vgg11_bn", "alexnet")
 
 

@@ -12,6 +12,8 @@ from linearityiqa.config import ModelConfig
 from linearityiqa.models import LinearityIQA
 from linearityiqa.models.authors import to_authors
 
+pytestmark = pytest.mark.slow
+
 CASES = json.loads((Path(__file__).parents[1] / "golden" / "models.json").read_text())
 
 

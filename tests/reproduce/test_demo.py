@@ -12,6 +12,8 @@ from linearityiqa.config import DemoConfig
 from linearityiqa.reproduce.demo import ARMS, DemoResult, run_demo, verdict, write_demo_report
 from small_runs import SMALL_BACKBONE
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("skimage", reason="the built-in database needs scikit-image")
 pytest.importorskip("timm", reason="the model in the package has a backbone of timm")
 

@@ -16,6 +16,8 @@ from linearityiqa.reproduce.setup import ITEMS, Setup
 from linearityiqa.training.stopping import StopRequest
 from small_reproduction import one_thread, small_reproduction
 
+pytestmark = pytest.mark.slow
+
 START = """import json, os, pathlib, signal, sys, time
 label, folder, labels = json.loads(sys.stdin.readline())["label"], pathlib.Path({folder!r}), {labels!r}
 def begun(count):

@@ -22,6 +22,8 @@ from linearityiqa.scoring.ray_job import Resources, ScoringJob, resources_of, sc
 from linearityiqa.scoring.results import PLAIN
 from tiny_onnx import tiny_model, write
 
+pytestmark = pytest.mark.slow
+
 IMAGES = 120
 OPTIONS = {"num_workers": 1, "num_threads": 1}
 

@@ -17,6 +17,8 @@ from linearityiqa.training.step import TrainingStep
 from linearityiqa.training.trainer import Trainer
 from small_runs import changed, killed_at, small_run
 
+pytestmark = pytest.mark.slow
+
 ADDITIONS = {
     "optimizer": "adamw",
     "weight_decay": 0.05,

@@ -13,6 +13,8 @@ from linearityiqa.evaluation.testing import evaluate_model_file
 from linearityiqa.training import train
 from small_runs import small_run, traces
 
+pytestmark = pytest.mark.slow
+
 AUGMENTED = AugmentationConfig(augmentation=True, crop_size_h=40, crop_size_w=48)
 
 

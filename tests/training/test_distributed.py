@@ -31,6 +31,8 @@ from linearityiqa.training.distributed import ALONE, World, meet
 from linearityiqa.training.session import open_session
 from small_runs import SMALL_BACKBONE, changed
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 900.0
 ADDRESS = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
 

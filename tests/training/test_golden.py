@@ -18,6 +18,8 @@ from linearityiqa.training.optimisation import build_optimizer
 from linearityiqa.training.precision import choose_precision
 from linearityiqa.training.step import TrainingStep
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "training.json").read_text())
 
 

@@ -16,6 +16,8 @@ from linearityiqa.training.step import TrainingStep
 from linearityiqa.training.trainer import Trainer
 from small_runs import changed, killed_at, small_run, traces
 
+pytestmark = pytest.mark.slow
+
 
 def signal_after(monkeypatch: pytest.MonkeyPatch, number: int, step: int) -> None:
     """Send this process a signal after a step of the training, counted from 1."""

@@ -16,6 +16,8 @@ from linearityiqa.training.images import open_run_images
 from linearityiqa.training.step import TrainingStep
 from small_runs import changed, killed_at, small_run, traces
 
+pytestmark = pytest.mark.slow
+
 FACTOR = 1024.0  # a power of two: the labels are rounded alike on both scales
 
 

@@ -31,6 +31,8 @@ from linearityiqa.data.loading.samplers import BatchLimit, TrainingBatches, eval
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.images import ImageTransform
 
+pytestmark = pytest.mark.slow
+
 
 def epochs(dataset: ImageDataset, workers: int, starts: list[tuple[int, int]], **options: bool) -> list[list[Batch]]:
     batches = TrainingBatches(len(dataset), 4, seed=8)
