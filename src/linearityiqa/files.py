@@ -12,7 +12,7 @@ from pathlib import Path
 from linearityiqa.errors import OutputError
 
 SECONDS_BETWEEN_LOOKS = 0.2
-"""How often a process that waits for a lock tries to take it."""
+"""Seconds between two tries of a process that waits for a lock."""
 
 _log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ OBJECTS = "O8"
 
 
 class RefusedPickleError(ValueError):
-    """What a pickle asks for and must not get."""
+    """A pickle asks for what it must not get."""
 
 
 class PlainType:

@@ -1,4 +1,4 @@
-"""What there is to call: every command, and the paper's three scripts, with what their help says beside the options."""
+"""Every command, and the paper's three scripts, with the texts of their help beside the options."""
 
 from typing import NamedTuple
 
@@ -301,4 +301,4 @@ SCRIPTS = {
 ALL = COMMANDS | {f"datasets {name}": command for name, command in DATASETS.items()}
 """Commands and subcommands, by the words that stand after linearityiqa."""
 PROGRAMS = {f"linearityiqa {words}": command for words, command in ALL.items() if command.config} | SCRIPTS
-"""Whatever takes options, by what stands before them."""
+"""Everything that takes options, by the words before them."""

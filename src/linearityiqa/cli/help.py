@@ -107,7 +107,7 @@ def _shown(option: Option) -> list[str]:
 
 
 def _right(option: Option) -> str:
-    """What an option does, its choices, and the value that it has otherwise."""
+    """Text of an option: what it does, its choices, its default."""
     default = option.default
     values = default if isinstance(default, tuple) else (default,)
     facts = [f"one of {', '.join(option.choices)}"] if len(option.choices) > 1 else []

@@ -21,7 +21,7 @@ MAX_CONFIG_BYTES = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class _Sources:
-    """Where a command that trains takes options from."""
+    """Sources of the options of a command that trains."""
 
     config: Path | None = None
     """Take the options of this file, the config.toml of an earlier run; options given beside it win."""

@@ -81,7 +81,7 @@ class _Task:
 
     @property
     def details(self) -> Details:
-        """What results hold beside the score."""
+        """Parts of the results beside the score."""
         maps, thumbnails = self.config.map is not None, self.gallery is not None
         return Details(uncertainty=self.config.uncertainty, maps=maps, thumbnails=thumbnails)
 

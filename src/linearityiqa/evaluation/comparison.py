@@ -1,4 +1,4 @@
-"""Everything there is to say about the predictions of one or several methods."""
+"""Agreement of one or several methods with the MOS, by group too, and their comparison."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from linearityiqa.metrics import (
 )
 
 MOS_RANGES = "MOS"
-"""What images are grouped by in ranges of their labels."""
+"""Name of the grouping by ranges of the labels."""
 GroupsByMethod = Mapping[str, tuple[GroupAgreement, ...]]
 
 
@@ -47,7 +47,7 @@ class Comparison:
     notes: tuple[str, ...]
 
     def renamed(self, names: Mapping[str, str]) -> "Comparison":
-        """The same with other names of the methods."""
+        """Copy with other names of the methods."""
         comparison = self.comparison and dataclasses.replace(
             self.comparison,
             names=tuple(names[name] for name in self.comparison.names),

@@ -105,7 +105,7 @@ R = TypeVar("R")
 
 
 def parallel_batches(device: torch.device) -> int:
-    """How many batches a device computes at once: on a CPU as many as torch has threads, at most 8."""
+    """Number of batches that a device computes at once: on a CPU as many as torch has threads, at most 8."""
     return min(torch.get_num_threads(), MOST_LANES) if device.type == "cpu" else 1
 
 

@@ -145,7 +145,7 @@ def _start(done: NDArray[np.float64] | None, length: int) -> NDArray[np.float64]
 
 
 def _finished_batches(batches: list[list[SampleKey]], scores: NDArray[np.float64]) -> int:
-    """How many of the first batches have all their scores; the first that lacks one is computed, and all after it."""
+    """Number of batches at the start that have all their scores; all others are computed."""
     unfinished = set(np.flatnonzero(np.isnan(scores).any(axis=1)).tolist())
     count = 0
     for batch in batches:

@@ -19,7 +19,7 @@ from linearityiqa.files import named_path
 
 AUTHORS_SUFFIX = ".npy"
 MOS_TOLERANCE = 2e-3
-"""How much the MOS of one image may differ between files, as a share of their range: what rounding leaves."""
+"""Largest difference of an image's MOS between files, as a share of their range: that of rounding."""
 _SMALL_STD = 0.02
 
 
@@ -46,7 +46,7 @@ class Methods:
     notes: tuple[str, ...]
 
     def renamed(self, names: Mapping[str, str]) -> "Methods":
-        """The same with other names of the methods."""
+        """Copy with other names of the methods."""
         return replace(self, predictions={names[name]: own for name, own in self.predictions.items()})
 
 
@@ -210,7 +210,7 @@ def _check_same_mos(path: Path, file: SavedPredictions, other_path: Path, other:
 
 
 def _without_label(path: Path, scores: Scores, file: SavedPredictions, labels: Labels) -> Iterator[str]:
-    """What is left out of a file of scores, and of the labels."""
+    """Sentences on what is left out of a file of scores, and of the labels."""
     failed = sum(score is None for score in scores.scores)
     if failed:
         yield f"{failed} of the {len(scores.names)} images of {path} have no score and are left out."

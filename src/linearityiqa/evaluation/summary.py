@@ -1,4 +1,4 @@
-"""How well the heads of a model agree with MOS: as data, as results.json, as the lines of the paper's tool."""
+"""Agreement of a model's heads with MOS: as data, as results.json, as the lines of the paper's tool."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Evaluation:
     agreement: QualityScores[Agreement]
 
     def as_dict(self) -> dict[str, Any]:
-        """What results.json holds: `n`, and under each head's name its figures (None where there is no value)."""
+        """Values of results.json: `n`, and under each head's name its figures (None where there is no value)."""
         return {"n": self.n, **{head: getattr(self.agreement, head).as_dict() for head in AUTHORS_SUFFIXES}}
 
     def authors_figures(self) -> dict[str, float]:

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TestOutcome:
-    """What a test has given: what results.json says, and the folder it was written to."""
+    """Results of a test, as results.json has them, and their folder."""
 
     __test__ = False  # not a test case, whatever pytest makes of the name
 
@@ -144,7 +144,7 @@ def _evaluate(config: TestConfig, model_file: Path, model: ReadyModel, device: t
 
 
 class Seen(NamedTuple):
-    """How many of the tested images a model was trained on, and how many its best epoch was chosen on.
+    """Numbers of tested images that a model was trained on, and that its best epoch was chosen on.
 
     Attributes:
         train, val: the numbers.
@@ -171,7 +171,7 @@ def _split_options(data: DataConfig) -> dict[str, Any]:
 
 
 def _seen_images(database: Database, own: bool, table: ImageTable, record: ModelRecord) -> Seen | None:
-    """How many of the tested images the model has seen; None where its file does not say."""
+    """Numbers of tested images that the model has seen; None where its file does not say."""
     if record.seen is None:
         return None
     if own and record.seen.databases.index(database.digest) == 0:

@@ -68,7 +68,7 @@ def require_equal(
 
 
 class Agreement(NamedTuple):
-    """How near 8-bit scores are to float32 ones.
+    """Agreement of 8-bit with float32 scores.
 
     Attributes:
         images: number of photographs.
@@ -87,7 +87,7 @@ class Agreement(NamedTuple):
 
 
 def agreement(int8: ArrayLike, float32: ArrayLike, record: ModelRecord) -> Agreement:
-    """How near the 8-bit fused scores of photographs, shape (N,), are to their float32 ones, on the model's scale."""
+    """Compare the 8-bit and float32 fused scores of photographs, shape (N,), on the model's scale."""
     got, expected = np.asarray(int8, dtype=np.float64), np.asarray(float32, dtype=np.float64)
     ranks = srocc(got, expected) if len(got) >= FEWEST_TO_RANK else float("nan")
     return Agreement(len(got), float(np.abs(got - expected).mean()) / _unit(record, [expected]), ranks)
@@ -119,7 +119,7 @@ def _mapped(outputs: Outputs, record: ModelRecord) -> list[NDArray[np.float64]]:
 
 
 def _unit(record: ModelRecord, scores: Sequence[NDArray[np.float64]]) -> float:
-    """What differences are a share of: the range of the scale or, where that is unknown, the largest score."""
+    """Unit of differences: the range of the scale or, where that is unknown, the largest score."""
     if record.scale is not None:
         return record.scale.high - record.scale.low
     return max(float(np.abs(score).max()) for score in scores) or 1.0

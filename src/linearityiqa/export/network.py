@@ -148,7 +148,7 @@ def _(
 def _onnx_same_convolution(
     images: Any, weight: Any, bias: Any, stride: list[int], dilation: list[int], groups: int
 ) -> Any:
-    """The same in ONNX, which has such a padding of its own."""
+    """SAME padding in ONNX, which has one of its own."""
     return opset18.Conv(images, weight, bias, auto_pad="SAME_UPPER", strides=stride, dilations=dilation, group=groups)
 
 

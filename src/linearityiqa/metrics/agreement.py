@@ -1,4 +1,4 @@
-"""How well predictions agree with mean opinion scores (MOS): every figure of one method on one set of images."""
+"""Agreement of predictions with mean opinion scores (MOS): every figure of one method on one set of images."""
 
 import dataclasses
 import math
@@ -174,7 +174,7 @@ class Sample:
         return with_intervals(found, replicates, confidence)
 
     def statistics(self) -> tuple[Statistic, ...]:
-        """What is evaluated on resamples."""
+        """Statistics that are evaluated on resamples."""
         return (
             RankStatistics(self.predictions, self.mos),
             MomentStatistics(self.predictions, self.mos, self.std, self.mappings),
@@ -224,7 +224,7 @@ def replicate_samples(
 
 
 def with_intervals(found: Agreement, replicates: Mapping[str, Replicates], confidence: float) -> Agreement:
-    """The same agreement with the interval of every figure."""
+    """Copy of an agreement with the interval of every figure."""
     intervals = {
         name: replicates[name].interval(confidence) if name in replicates else None for name in found.figures()
     }

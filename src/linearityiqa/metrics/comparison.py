@@ -31,7 +31,7 @@ LOWER_IS_BETTER = ("RMSE", "MAE", "outlier_ratio")
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """How much one method's figure is above another's.
+    """Difference of two methods in a figure.
 
     Attributes:
         figure: name as in `Agreement.figures`; correlations are compared without their sign.
@@ -69,7 +69,7 @@ class PairComparison:
     tests: Mapping[str, tuple[DependentTest, ...]] = field(default_factory=dict)
 
     def verdict(self, figure: str) -> str:
-        """What the difference of a figure says, in words."""
+        """Sentence on the difference in a figure."""
         found = self.differences[figure]
         if found.p_holm is None:
             return f"{self.first} and {self.second} cannot be compared in {figure} on these {self.n} images."

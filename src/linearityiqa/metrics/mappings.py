@@ -61,7 +61,7 @@ class FittedMapping:
 
     @property
     def free_parameters(self) -> frozenset[str]:
-        """What the fit was free to move: "slope" (a term linear in x), "logistic", or both."""
+        """Parts that the fit was free to move: "slope" (a term linear in x), "logistic", or both."""
         if self.name == "linear":
             return frozenset({"slope"})
         if self.name == "logistic4":

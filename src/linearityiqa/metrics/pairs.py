@@ -142,7 +142,7 @@ def _resolving_power(predicted: FloatArray, z: FloatArray, confidences: tuple[fl
 
 
 def _last_crossing(centres: NDArray[np.floating], means: NDArray[np.floating], wanted: float) -> float | None:
-    """Where the mean confidence rises to the wanted one and stays above."""
+    """Difference at which the mean confidence rises to the wanted one and stays above."""
     below = np.flatnonzero(means < wanted)
     if not len(below):
         return float(centres[0])

@@ -192,7 +192,7 @@ class _TiedGroups:
         return _Weighted(ordered if self._distinct else np.add.reduceat(ordered, self._starts, axis=1))
 
     def spread(self, of_groups: FloatArray) -> FloatArray:
-        """What holds for each group, for each image: (resamples, groups) -> (resamples, N)."""
+        """Values of groups as values of their images: (resamples, groups) -> (resamples, N)."""
         return of_groups.take(self._group, axis=1)
 
     def signed_sum(self, of_images: FloatArray) -> FloatArray:

@@ -16,7 +16,7 @@ from linearityiqa.extras import require
 
 FloatArray = NDArray[np.float64]
 Counts = NDArray[np.float32]
-"""How often each image is in each resample, shape (resamples, N); float32, which matrix products take as it is."""
+"""Counts of each image in each resample, shape (resamples, N); float32, which matrix products take as it is."""
 
 MIN_IMAGES = 4
 """Fewest images that are resampled."""

@@ -20,7 +20,7 @@ _TRANSFORMERS = ("vit_", "swin_", "maxvit_")
 _CONTAINERS = ("features", "layers", "trunk_output")
 """Children of torchvision networks that only hold the trunk's modules in order."""
 _PAPER_TAPS = {"alexnet": 9}
-"""Where the paper taps a network before its last output at stride 16."""
+"""Layers that the paper taps before a network's last output at stride 16."""
 
 
 class Trunk(nn.Sequential):

@@ -1,4 +1,4 @@
-"""The same arithmetic, faster: how images, kernels and maps lie in memory, and fused batch normalisation."""
+"""Faster arithmetic with equal results: memory layouts, and fused batch normalisation."""
 
 import logging
 from enum import Enum

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MANY_POINTS = 200
 """From this length on a curve is drawn thin, without markers, and as pixels in a PDF."""
 REFERENCES = "published"
-"""What the diamonds are called in the legend of bars."""
+"""Name of the diamonds in the legend of bars."""
 WIDE_BARS = 12
 """Beyond this number of bars in a panel their values stand upright."""
 

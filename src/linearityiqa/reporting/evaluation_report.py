@@ -24,7 +24,7 @@ from linearityiqa.reporting.style import figure_bytes
 from linearityiqa.reporting.tables import Cell, Table
 
 SIGNS = {1: "+", 0: "=", -1: "-"}
-"""How the matrix of better methods is written."""
+"""Signs of the matrix of better methods."""
 
 
 def agreement_table(agreements: Mapping[str, Agreement], decimals: int = 4) -> Table:
@@ -89,7 +89,7 @@ def parametric_table(comparison: MethodComparison) -> Table:
 
 
 def better_table(comparison: MethodComparison, figure: str) -> Table:
-    """Which method is better than which: + where the row's is, - where the column's is, = where neither is shown."""
+    """Table of better methods: + where the row's is, - where the column's is, = where neither is shown."""
     matrix = comparison.better(figure)
     rows: list[list[Cell]] = [
         [name, *("" if i == j else SIGNS[int(matrix[i, j])] for j in range(len(matrix)))]
@@ -152,14 +152,14 @@ def _bounds(interval: Interval | None) -> tuple[Cell, Cell]:
 
 
 WORST = 12
-"""How many of the worst images are shown of each method."""
+"""Worst images that are shown of each method."""
 THUMBNAIL = (320, 240)
 """Most pixels of a thumbnail, width and height: twice what a page shows."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReportContent:
-    """What an evaluation report says.
+    """Content of an evaluation report.
 
     Attributes:
         title: its first heading.

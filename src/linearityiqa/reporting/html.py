@@ -66,7 +66,7 @@ class HtmlReport:
         self._blocks.append(f"<p>{_text(text)}</p>")
 
     def notice(self, *texts: str) -> None:
-        """What must not be missed, what failed or is missing: a paragraph, or a list of several; nothing for none."""
+        """Warnings, failures and missing results: a paragraph, or a list of several; nothing for none."""
         if len(texts) > 1:
             items = "".join(f"<li>{_text(text)}</li>" for text in texts)
             self._blocks.append(f'<ul class="notice">{items}</ul>')

@@ -175,7 +175,7 @@ def residual_grid(methods: Sequence[Method]) -> "Figure":
 
 @styled
 def histogram_grid(methods: Sequence[Method]) -> "Figure":
-    """How many images have which MOS, and which mapped prediction; a mapped method spreads less than the MOS."""
+    """Histograms of the MOS and of the mapped predictions; a mapped method spreads less than the MOS."""
     figure, panels = _panels(len(methods), "Images")
     handles: dict[str, Artist] = {}
     for number, (method, ax) in enumerate(zip(methods, panels, strict=True)):

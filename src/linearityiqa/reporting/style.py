@@ -1,4 +1,4 @@
-"""How every figure looks, and how it is written: print sizes, colours, embedded fonts, reproducible bytes."""
+"""Style and output of every figure: print sizes, colours, embedded fonts, reproducible bytes."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ SCREEN_DPI = 220
 
 
 class SeriesStyle(NamedTuple):
-    """How one series is told from the others, in colour and without it."""
+    """Colour, marker and dashes that tell one series from the others."""
 
     colour: str
     dashes: str | tuple[int, tuple[float, ...]]

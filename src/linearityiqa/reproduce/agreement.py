@@ -12,9 +12,9 @@ from linearityiqa.reproduce.item import Comparison, Drawn, Gathered, Item, Pictu
 from linearityiqa.reproduce.paper import LOSS_NAMES, LOSS_STYLES, LOSSES, Run, Scale, published_figure
 
 FIGURES = ("SROCC", "PLCC", "RMSE")
-"""What figure 7 says of every cloud."""
+"""Figures that figure 7 gives of every cloud."""
 TABLE_FIGURES = FIGURES[:2]
-"""What the tables say of every run."""
+"""Figures that the tables give of every run."""
 EXPONENTS = ((1.0, 1.0), (1.0, 2.0), (2.0, 1.0), (2.0, 2.0))
 VARIANTS = {(1.0, 0.0): "l", (1.0, 0.1): "l + 0.1 l'", (1.0, 1.0): "l + l'", (0.0, 1.0): "l'"}
 """Weights of l and l', and how the paper writes their sum."""

@@ -27,11 +27,11 @@ SWEEPS: dict[str, tuple[str, dict[str, float]]] = {
 }
 SWEEP_NAMES = {"lr": "learning rate", "bs": "batch size", "ft_lr_ratio": "backbone's share of the learning rate"}
 SWEEP_LABELS = SWEEP_NAMES | {"ft_lr_ratio": "ft_lr_ratio"}
-"""The same as short as a legend needs them."""
+"""Their names as short as a legend needs them."""
 
 
 class Crossing(NamedTuple):
-    """When a loss first reaches the level that Norm-in-Norm has after its first epoch.
+    """First epoch at which a loss reaches the level that Norm-in-Norm has after its first epoch.
 
     `epoch` is None where it never does; `marked` is the authors' mark, None where they made none.
     """
@@ -107,7 +107,7 @@ def _crossings(results: Gathered, scale: Scale) -> dict[CurveNeed, Crossing]:
 
 
 def _speed_up(found: list[Crossing], epochs: int) -> list[str]:
-    """How many times fewer epochs Norm-in-Norm takes, in words, for each other loss."""
+    """Sentences on how many times fewer epochs Norm-in-Norm takes than each other loss."""
     sentences = []
     for loss in dict.fromkeys(one.loss for one in found):
         reached = [one.epoch for one in found if one.loss == loss and one.epoch is not None]
@@ -261,7 +261,7 @@ def _longest(curves: Iterable[Curve]) -> int:
 
 
 def _curve_remarks(label: str, curve: Curve, epochs: int) -> list[str]:
-    """What a reader must know of a curve: that its run diverged, or which epochs have no value."""
+    """Sentences on a curve: that its run diverged, or which epochs have no value."""
     remarks = []
     if curve.last < epochs:
         when = f"after epoch {curve.last} of {epochs}" if curve.last else "in its first epoch"

@@ -65,7 +65,7 @@ PSEUDO = (
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo has found.
+    """Results of the demo.
 
     Attributes:
         database: the CSV file of the database.
@@ -81,7 +81,7 @@ class DemoResult:
 
     @property
     def in_order(self) -> int:
-        """How many degraded copies score below the clean photograph."""
+        """Number of degraded copies that score below the clean photograph."""
         clean = self.photographs[CLEAN].score
         return sum(
             clean is not None and each.score is not None and each.score < clean
@@ -150,7 +150,7 @@ def tuning_config(config: DemoConfig, database: Path) -> TrainConfig:
 
 @dataclass(frozen=True)
 class DemoReport:
-    """What the demo shows.
+    """Report of the demo.
 
     Attributes:
         table: test figures of every arm.
@@ -226,7 +226,7 @@ def summary_table(result: DemoResult) -> Table:
 
 
 def verdict(result: DemoResult) -> str:
-    """Which arm has the highest test SROCC, and how Norm-in-Norm compares where it is another."""
+    """Sentence on the arm with the highest test SROCC, and on Norm-in-Norm where it is another."""
     srocc = {name: run.figure("test", "SROCC") for name, run in result.runs.items()}
     winner = max(srocc, key=lambda name: srocc[name])
     if winner == PROPOSED:

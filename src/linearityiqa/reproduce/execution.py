@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class RunEnd(NamedTuple):
-    """How a run ended, and the sentence of one that did not end well."""
+    """Outcome of a run, and the sentence of one that did not end well."""
 
     status: Literal["done", "diverged", "failed", "stopped"]
     message: str = ""

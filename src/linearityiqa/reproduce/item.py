@@ -121,7 +121,7 @@ Need = CurveNeed | PredictionsNeed | BhatNeed
 
 
 class Source(Protocol):
-    """Where results come from: the authors' layout, or run folders. What it lacks is a DataError of one sentence."""
+    """Source of results: the authors' layout, or run folders. What it lacks is a DataError of one sentence."""
 
     def curve(self, need: CurveNeed) -> Curve:
         """The curve that is needed."""

@@ -13,7 +13,7 @@ from linearityiqa.config import LossType, OptimizerName
 LOSSES: tuple[LossType, ...] = ("mae", "mse", "norm-in-norm")
 """The losses that the paper compares, in its order."""
 LOSS_NAMES: dict[LossType, str] = {"mae": "MAE", "mse": "MSE", "norm-in-norm": "Norm-in-Norm"}
-"""How the paper writes them."""
+"""Their names in the paper."""
 LOSS_STYLES = {"norm-in-norm": 0, "mse": 1, "mae": 2}
 """Number of each loss's colour, the same in every figure."""
 
@@ -53,7 +53,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """What the items are run on; the defaults are the paper's.
+    """Databases, backbones and recipe of the items; the defaults are the paper's.
 
     Attributes:
         training_set: name of the database that all runs but those of `ttest` train and test on.

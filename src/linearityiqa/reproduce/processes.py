@@ -27,13 +27,13 @@ from linearityiqa.reproduce.setup import Job
 from linearityiqa.training.stopping import StopRequest
 
 COMMAND = [sys.executable, "-m", f"{__package__}.processes"]
-"""What a process of its own is started with."""
+"""Command that starts a worker process."""
 PAUSE_SECONDS = 0.1
 MAX_RETRIES = 5
-"""How many workers may be lost with one run before it is given up."""
+"""Workers that may be lost with one run before it is given up."""
 LOOK_SECONDS = 0.5
 SAVE_SECONDS = 120
-"""How long runs that are asked to stop may take to save their states."""
+"""Seconds that runs which are asked to stop have to save their states."""
 
 
 class Worker(NamedTuple):
@@ -61,7 +61,7 @@ class Worker(NamedTuple):
         return cls(job, process)
 
     def outcome(self) -> RunEnd:
-        """How the ended process ended."""
+        """Outcome of a process that has ended."""
         printed = self.process.stdout.read() if self.process.stdout else b""
         self.close()
         try:
@@ -169,7 +169,7 @@ def _outcome(ray: Any, reference: Any) -> RunEnd:
 
 
 def _resources(device: DeviceConfig, nodes: list[dict[str, Any]]) -> dict[str, int]:
-    """What a run reserves: a GPU where there are any, and cores for itself and its decoding, as far as nodes have them.
+    """Resources that a run reserves: a GPU where there are any, and cores for itself and decoding, as nodes have them.
 
     Raises:
         ConfigError: a GPU is asked for and the cluster has none.
@@ -201,7 +201,7 @@ def main() -> int:
 
 
 def _end_with_runner() -> None:
-    """When the runner is gone, leave the folder to its successor; the saved state is all that is needed."""
+    """End the process when the runner is gone: the folder is its successor's, who needs nothing but the saved state."""
     while os.read(0, 1024):
         pass
     os._exit(1)

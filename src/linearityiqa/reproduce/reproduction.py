@@ -24,7 +24,7 @@ from linearityiqa.reproduce.setup import ALL, ITEMS, Job, Setup, chosen_items
 
 @dataclass(frozen=True, eq=False)
 class Reproduction:
-    """What came of a reproduction.
+    """Results of a reproduction.
 
     Attributes:
         drawn: the items that are drawn.
@@ -240,7 +240,7 @@ def _unpublished(items: Sequence[Item], setup: Setup) -> dict[Item, str]:
 
 
 def _notices(setup: Setup) -> list[str]:
-    """How the scale differs from the paper's."""
+    """Sentences on how the scale differs from the paper's."""
     scale, notices = setup.scale, []
     if not scale.is_paper:
         notices.append(

@@ -37,7 +37,7 @@ class Progress:
 
 
 def progress_of(job: Job) -> Progress:
-    """How far a run and the tests of its model are; a folder of another configuration is refused in `words`."""
+    """Progress of a run and of the tests of its model; a folder of another configuration is refused in `words`."""
     trained = training_progress(job.config)
     if trained.state != "done":
         return trained
@@ -48,7 +48,7 @@ def progress_of(job: Job) -> Progress:
 
 
 def training_progress(config: TrainConfig) -> Progress:
-    """How far the training of a run is."""
+    """Progress of the training of a run."""
     folder = run_folder(config)
     try:
         if not (folder / runfiles.CONFIG).exists():
@@ -109,7 +109,7 @@ _REMEDY = " Train the run again with --fresh, or name another folder with --log_
 
 
 def _parsed(path: Path, parse: Callable[[str], T]) -> T:
-    """What `parse` makes of a small text file; what cannot be read or parsed is a DataError."""
+    """Value that `parse` makes of a small text file; DataError if it cannot be read or parsed."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ValueError("it is too large")

@@ -61,7 +61,7 @@ class Setup:
 
     @cached_property
     def scale(self) -> Scale:
-        """What the items are run on."""
+        """Databases, backbones and recipe that the items are run with."""
         config = self.config
         training, chosen = database_name(config.dataset), config.backbones
         again = self._other_is_training
@@ -172,7 +172,7 @@ class Setup:
 
 
 def database_name(dataset: str) -> str:
-    """What figures, tables and file names call a database: a known one's own name, a CSV's folder and file.
+    """Name of a database in figures, tables and file names: a known one's own name, a CSV's folder and file.
 
     >>> database_name("CLIVE"), database_name("data/my photos/labels.csv")
     ('CLIVE', 'my_photos-labels')

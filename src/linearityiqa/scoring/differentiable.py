@@ -69,7 +69,7 @@ class DifferentiableQuality(nn.Module):
 
 
 class ImageQualityLoss(nn.Module):
-    """How far images are below the best quality of the scale: a loss for image restoration.
+    """Distance of images below the best quality of the scale, as a loss for image restoration.
 
     0 is the upper end of the scale and 1 the lower one; scores are not clipped, so the loss may lie outside. Where the
     scale is unknown, the loss is the negative score.

@@ -50,7 +50,7 @@ PREVIEW_BYTES = 20_000_000
 LEAST_THUMBNAIL = 1_000
 """Bytes below which a thumbnail shows nothing; of more photographs than have room for that, the best go without."""
 ROW_BYTES, FACTS_BYTES = 80, 10_000
-"""What a row takes beside its values, and all else that the page holds."""
+"""Bytes of a row beside its values, and of all else on the page."""
 
 T = TypeVar("T")
 S = TypeVar("S")

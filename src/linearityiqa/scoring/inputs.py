@@ -29,7 +29,7 @@ MAX_LINE_BYTES = 32_768
 """A longer line is no path on any system: what is read is not a list of paths."""
 
 SHOWN_SUFFIXES = 6
-"""How many endings of skipped files a notice names."""
+"""Endings of skipped files that a notice names."""
 
 LIST = "-"
 """The word for the list on standard input."""

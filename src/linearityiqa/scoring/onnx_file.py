@@ -20,7 +20,7 @@ IMAGES = "images"
 MAP = "map"
 """Name of the optional output that holds the quality map."""
 NOTE_KEY = "linearityiqa"
-"""Where the note stands in the metadata of an ONNX file."""
+"""Key of the note in the metadata of an ONNX file."""
 FORMAT = 1
 """Version of the note's layout; a reader refuses a newer one."""
 MAX_FILE_BYTES = 2**31 - 1

@@ -114,7 +114,7 @@ class QualityMap:
 
     @property
     def loss(self) -> NDArray[np.float64]:
-        """How far each cell is below the best one, in 0..1, shape (h, w): 1 is the full tint.
+        """Distance of each cell below the best one, in 0..1, shape (h, w): 1 is the full tint.
 
         1 stands for the lowest cell, or for a fifth of the scale below the best where no cell is that low.
         """

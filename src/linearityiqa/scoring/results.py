@@ -230,7 +230,7 @@ class Tally:
 
     @property
     def failed(self) -> int:
-        """How many have no score."""
+        """Number of images without a score."""
         return self.total - len(self.scores)
 
     def watch(self, results: Iterable[ImageScore]) -> Iterator[ImageScore]:

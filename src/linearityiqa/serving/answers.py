@@ -18,7 +18,7 @@ from linearityiqa.record import ModelRecord
 from linearityiqa.scoring import ImageScore, describe_transform, pictures
 
 MEDIA_TYPE = "application/problem+json"
-"""What every answer that is not a success has as its content type."""
+"""Content type of every answer that is not a success."""
 
 
 class Schema(BaseModel):

@@ -215,7 +215,7 @@ def _scoring(service: Service, token: Token | None) -> APIRouter:
 
 
 def _operation(service: Service) -> APIRouter:
-    """What those who run the service ask."""
+    """Answers to those who run the service."""
     router = APIRouter(tags=["operation"])
 
     @router.get("/healthz/live", summary="Whether the process answers")

@@ -18,7 +18,7 @@ from linearityiqa.serving.uploads import Upload
 
 
 class Answer(NamedTuple):
-    """What becomes of one photograph.
+    """Result of one photograph, and its status.
 
     Attributes:
         result: its scores, or the reason why it has none.
@@ -45,7 +45,7 @@ class Job:
 
     @property
     def kind(self) -> tuple[tuple[int, int], Details]:
-        """What the photographs of a batch have in common."""
+        """Size and details that the photographs of a batch share."""
         return self.prepared.size, self.details
 
 

@@ -17,7 +17,7 @@ DOCS_POLICY = PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-
 """Swagger UI sets styles in its markup."""
 
 CARD = "/card"
-"""Where the card of the model in the package is."""
+"""Path of the card of the model in the package."""
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",

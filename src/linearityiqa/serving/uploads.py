@@ -44,7 +44,7 @@ class Buffer:
 
     @contextlib.contextmanager
     def lease(self) -> Iterator[Callable[[int], None]]:
-        """What counts so many more bytes of a body; they are given back at the end of the block.
+        """Yield a function that counts so many more bytes of a body; they are given back at the end of the block.
 
         Raises:
             Problem: 503, by what is given, where the buffer is full.

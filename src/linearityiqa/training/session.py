@@ -38,7 +38,7 @@ STOPPED = "stopped before training; what is decoded into the cache is kept, and 
 
 @dataclass
 class Session:
-    """Everything that a run works with, apart from its resumable state.
+    """Parts of a run other than its resumable state.
 
     Attributes:
         config: the configuration of the run, on this process's own device.

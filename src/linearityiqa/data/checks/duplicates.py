@@ -113,7 +113,7 @@ def _same_pixels(first: ImageCheck, second: ImageCheck, link: Link, folder: Path
 
 
 def _alike(links: Sequence[Link], equal: Sequence[bool]) -> str:
-    """How alike the pictures of a group are, in words."""
+    """Likeness of the pictures of a group, in words."""
     values = [link.similarity for link in links]
     low, high = min(values), max(values)
     span = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"

@@ -41,7 +41,7 @@ TITLES = {
     "unlisted": "images without a row",
     "search": "an incomplete search",
 }
-"""What is found, by kind, in the order of a report."""
+"""Kinds of findings, in the order of a report."""
 
 
 @dataclass(frozen=True)

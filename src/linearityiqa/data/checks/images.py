@@ -193,7 +193,7 @@ def _modes(glances: list[ImageCheck]) -> Iterator[Finding]:
 
 
 def _kinds(glance: ImageCheck) -> list[str]:
-    """What is unusual about an image's pixels, in words that follow "is"."""
+    """Oddity of an image's pixels, in words that follow "is"."""
     kind = _KINDS.get(glance.mode)
     alpha = ["transparent"] if "alpha composited on white" in glance.notes else []
     deep = ["16-bit"] if "16-bit reduced to 8-bit" in glance.notes and kind != "16-bit grey" else []

@@ -61,7 +61,7 @@ def _blurred(images: Images, sigma: float) -> Images:
 
 
 def _band(images: Images, fine: float, coarse: float) -> Images:
-    """What is left between two blurs."""
+    """Band of frequencies between two blurs."""
     smooth = _blurred(images, fine)
     return smooth - _blurred(smooth, coarse)
 

@@ -9,7 +9,7 @@ from linearityiqa.errors import DataError
 from linearityiqa.quality import QualityScale
 
 LABEL_FOLDER = Path("data")
-"""Where label files are kept apart from the images, relative to the current folder."""
+"""Folder of label files that are kept apart from the images, relative to the current one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class KnownDatabase:
         return f"{self.name}info.mat"
 
     def image_folders(self, image_dir: Path | None) -> list[Path]:
-        """Where the images are looked for, in this order.
+        """Folders in which the images are looked for, in this order.
 
         Args:
             image_dir: the folder that the user named; without it, one called like the database in the current folder.
@@ -63,7 +63,7 @@ class KnownDatabase:
         return [base / inner for inner in self.inner_folders]
 
     def label_files(self, image_dir: Path | None) -> list[Path]:
-        """Where the labels are looked for, in this order: `data/`, then beside the images."""
+        """Files that the labels are looked for in, in this order: `data/`, then beside the images."""
         apart = [LABEL_FOLDER] if image_dir is None else [LABEL_FOLDER, image_dir / LABEL_FOLDER]
         base = image_dir or Path(self.name)
         return [
@@ -89,7 +89,7 @@ class KnownDatabase:
         return found
 
     def remedy(self) -> str:
-        """How to get the database and where to put it, a sentence."""
+        """Sentence on how to get the database and where to put it."""
         return (
             f"Get the database from its official page ({self.source}), then: "
             f"ln -s /path/to/{self.link_target} {self.name}, or name its image folder with --image_dir."

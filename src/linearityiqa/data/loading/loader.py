@@ -31,7 +31,7 @@ Parts = tuple[Tensor, list[float], list[int]]
 
 
 class KeyBatches(Iterable[list[SampleKey]], Sized, Protocol):
-    """Which images form which batch, in order: a sampler, or a list."""
+    """Images of each batch, in order: a sampler, or a list."""
 
 
 class BatchLoader:
@@ -113,7 +113,7 @@ class BatchLoader:
 
 
 def _with_advice(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The same batches; at their end a log message about the cache where the network has waited long for images."""
+    """Yield batches; at their end log a message about the cache where the network has waited long for images."""
     waited, began = 0.0, None
     while True:
         asked = time.monotonic()
