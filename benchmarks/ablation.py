@@ -95,20 +95,21 @@ def train_one(config: TrainConfig) -> None:
         print(f"{run_folder(config)}: {problem}", file=sys.stderr, flush=True)
 
 
-def read_labels(source: Path) -> list[dict[str, str]]:
+def read_labels(source: Path, train_images: int | None) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """The rows that are trained on, all or so many drawn at random, and those that are tested."""
     with source.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
-
-
-def write_labels(source: Path, folder: Path, train_images: int | None) -> Path:
-    """The labels with MOS in 0..100, validation and test images as one validation split, and fewer training images."""
-    rows = read_labels(source)
+        rows = list(csv.DictReader(stream))
     training = [row for row in rows if row["split"] == "train"]
     if train_images is not None:
         chosen = np.random.default_rng(0).choice(len(training), train_images, replace=False)
         training = [training[number] for number in sorted(chosen)]
+    return training, [row for row in rows if row["split"] != "train"]
+
+
+def write_labels(source: Path, folder: Path, train_images: int | None) -> Path:
+    """The labels with MOS in 0..100, validation and test images as one validation split, and fewer training images."""
     name = "labels" if train_images is None else f"labels-{train_images}"
-    return write_csv(folder / f"{name}.csv", training, [row for row in rows if row["split"] != "train"])
+    return write_csv(folder / f"{name}.csv", *read_labels(source, train_images))
 
 
 def write_csv(path: Path, training: list[dict[str, str]], tested: list[dict[str, str]], scale: float = 100) -> Path:

@@ -120,15 +120,15 @@ def runs_of(setting: Setting, options: argparse.Namespace) -> Runs:
 
 def labels_of(setting: Setting, options: argparse.Namespace) -> list[Path]:
     """The label files that are trained on; what is tested is in the first."""
+    count = setting.train_images or options.train_images
     if not setting.two_scales:
-        return [write_labels(options.labels, options.output, setting.train_images or options.train_images)]
-    rows = read_labels(options.labels)
-    training = [row for row in rows if row["split"] == "train"]
-    tested = [row for row in rows if row["split"] != "train"]
+        return [write_labels(options.labels, options.output, count)]
+    training, tested = read_labels(options.labels, count)
     half = len(training) // 2
+    name = "labels" if count is None else f"labels-{count}"
     return [
-        write_csv(options.output / "labels-0-100.csv", training[:half], tested),
-        write_csv(options.output / "labels-0-5.csv", training[half:], [], scale=5),
+        write_csv(options.output / f"{name}-0-100.csv", training[:half], tested),
+        write_csv(options.output / f"{name}-0-5.csv", training[half:], [], scale=5),
     ]
 
 
