@@ -198,9 +198,6 @@ class Inference:
         """Map raw outputs of the heads, shape (N, 3), to MOS."""
         return np.stack([line(outputs) for line, outputs in zip(self._record.mapping, raw.T, strict=True)], axis=1)
 
-    def _fused(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
-        return self._mapped(self.runtime.predict(batch))[:, _FUSED]
-
 
 def _failed(image: PreprocessedImage, cause: DataError | str) -> ImageScore:
     return ImageScore(image.name, notes=image.notes, error=str(cause), thumbnail=image.thumbnail)
