@@ -15,7 +15,6 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import t
 
 from linearityiqa.config import (
     DataConfig,
@@ -30,6 +29,7 @@ from linearityiqa.config import (
 )
 from linearityiqa.errors import DivergedError
 from linearityiqa.reporting import Table, convergence, figure_bytes
+from linearityiqa.reproduce.losses import spread_words
 from linearityiqa.reproduce.run_folders import read_curves
 
 SEEDS = (1, 2, 3)
@@ -226,11 +226,7 @@ def spread(values: list[float], sign: str = "") -> str:
     """Mean, Student's interval of the mean, lowest and highest, and how many there are."""
     if not values:
         return "–"
-    text = f"{statistics.mean(values):{sign}.3f}"
-    if len(values) > 1:
-        half = t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
-        text += f" ± {half:.3f}"
-    return f"{text} ({min(values):{sign}.3f} to {max(values):{sign}.3f}; {len(values)})"
+    return f"{spread_words(values, sign=sign)} ({min(values):{sign}.3f} to {max(values):{sign}.3f}; {len(values)})"
 
 
 def arms_of(runs: Runs) -> tuple[str, ...]:

@@ -31,16 +31,9 @@ from ablation import (
     write_labels,
 )
 
-from linearityiqa.config import LabelScale, LossConfig, LossType, OptimiserConfig
+from linearityiqa.config import LossConfig, OptimiserConfig
 from linearityiqa.reporting import Table
-
-ARMS: dict[str, tuple[LossType, LabelScale]] = {
-    "Norm-in-Norm": ("norm-in-norm", "given"),
-    "MSE, MOS as given": ("mse", "given"),
-    "MSE, standardised MOS": ("mse", "standard"),
-    "MAE, MOS as given": ("mae", "given"),
-    "MAE, standardised MOS": ("mae", "standard"),
-}
+from linearityiqa.reproduce.losses import ARMS, PROPOSED
 
 
 @dataclass(frozen=True)
@@ -83,7 +76,7 @@ def main() -> None:
         for metric in METRICS:
             print(settings_table(metric, runs, options).to_markdown())
     else:
-        for table in tables(runs[names[0]], options.epochs, base="Norm-in-Norm"):
+        for table in tables(runs[names[0]], options.epochs, base=PROPOSED):
             print(table.to_markdown())
     if options.figure is not None:
         draw(runs[names[0]], options.epochs, options.figure)

@@ -9,7 +9,7 @@ from statsmodels.stats.multitest import multipletests
 
 from linearityiqa.errors import DataError
 from linearityiqa.metrics import holm, meng_rosenthal_rubin, steiger, williams
-from linearityiqa.metrics.significance import compare_over_splits, spread
+from linearityiqa.metrics.significance import compare_over_splits, mean_interval, spread
 
 ALL = [williams, steiger, meng_rosenthal_rubin]
 
@@ -127,3 +127,12 @@ def test_spread_is_numpys():
     assert found.deviation == pytest.approx(np.std(OURS, ddof=1))
     assert spread([]) is None
     assert math.isnan(spread([0.5]).deviation)
+
+
+@pytest.mark.parametrize("confidence", [0.95, 0.8])
+def test_the_interval_of_a_mean_is_scipys(confidence):
+    found = mean_interval(OURS, confidence)
+    low, high = scipy.stats.t.interval(confidence, len(OURS) - 1, loc=np.mean(OURS), scale=scipy.stats.sem(OURS))
+    assert (found.low, found.high) == pytest.approx((low, high))
+    assert mean_interval([0.5]) is None
+    assert mean_interval([]) is None

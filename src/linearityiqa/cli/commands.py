@@ -143,12 +143,13 @@ COMMANDS = {
         "reproduce.reproduce",
         "ReproduceConfig",
         "Reproduce figures and tables of the paper: train what is missing, draw, compare with the published numbers. "
-        "Items: fig1 fig4 fig5 fig6 fig7 tab1 tab2 figA1 figA2 tabA1 tabA2 ttest, or all; name them first. The same "
-        "command resumes where it stopped.",
+        "Items: fig1 fig4 fig5 fig6 fig7 tab1 tab2 figA1 figA2 tabA1 tabA2 ttest, or all of these; and beyond the paper "
+        "losses and settings, which ask what the scale of the labels does. Name them first. The same command resumes "
+        "where it stopped.",
         "dataset image_dir output epochs dry_run from_dir jobs device",
         (
             ("all --dry_run", "what would be trained"),
-            ("fig4 tab1 --jobs 2", "a figure and a table, two runs at a time"),
+            ("fig1 losses --jobs 2", "figure 1, and how much of it is the scale of the labels"),
             ("all --from LinearityIQA", "from the authors' results, without training"),
         ),
     ),

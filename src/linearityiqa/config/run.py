@@ -174,7 +174,7 @@ class ReproduceConfig(ProgressConfig):
     """Which figures and tables, from which results, at which scale; the defaults are the paper's."""
 
     items: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """Figures and tables, or all."""
+    """Figures and tables, or all of the paper's."""
     output: Path = Path("reproduced")
     """Folder of the figures, tables, numbers and the report."""
     from_dir: Annotated[Path | None, tyro.conf.arg(name="from")] = None
@@ -197,6 +197,8 @@ class ReproduceConfig(ProgressConfig):
     """Use these backbones only; by default each item's own."""
     splits: Annotated[int, at_least(2)] = 10
     """Random splits of ttest."""
+    seeds: Annotated[int, within(1, 1000)] = 3
+    """Runs of each loss in losses and settings, with the seeds SEED, SEED + 1 and so on."""
     size: Annotated[str, tyro.conf.arg(metavar="HxW")] = PAPER_SIZE
     """Height and width that images are resized to, in pixels."""
     epochs: Annotated[int, tyro.conf.arg(aliases=["-e"])] = OptimiserConfig.epochs
@@ -204,7 +206,7 @@ class ReproduceConfig(ProgressConfig):
     weights: str = OptimiserConfig.weights
     """Initial weights of the backbones: imagenet, none, or the path of a state dict."""
     seed: int = OptimiserConfig.seed
-    """Seed of every run."""
+    """Seed of every run; of losses and settings, of the first run of each loss."""
     jobs: Annotated[int, within(1, 256)] = 1
     """Runs at once, each a process of its own with a GPU of its own where there are some."""
     ray: str | None = None

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from linearityiqa.errors import DataError
 from linearityiqa.extras import require
 from linearityiqa.metrics.correlation import checked
+from linearityiqa.metrics.resampling import Interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,3 +213,20 @@ def spread(values: ArrayLike) -> Spread | None:
         lowest=float(x.min()),
         highest=float(x.max()),
     )
+
+
+def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval | None:
+    """Student's interval of the mean of a figure over runs that differ in their seed or split; None of fewer than two.
+
+    Raises:
+        MissingExtraError: SciPy is not installed.
+
+    >>> mean_interval([0.5]) is None
+    True
+    """
+    found = spread(values)
+    if found is None or found.n < 2:
+        return None
+    quantile = float(require("scipy.stats", "metrics").t.ppf((1 + confidence) / 2, found.n - 1))
+    half = quantile * found.deviation / math.sqrt(found.n)
+    return Interval(low=found.mean - half, high=found.mean + half, confidence=confidence)

@@ -78,7 +78,7 @@ def _draw_convergence(results: Gathered, scale: Scale) -> Drawn:
     )
     return Drawn(
         numbers={
-            "curves": [_curve_numbers(need, curve) for need, curve in results.curves.items()],
+            "curves": [curve_numbers(need, curve) for need, curve in results.curves.items()],
             "crossings": [one._asdict() for one in found.values()],
         },
         pictures={"fig1": Picture(line_grid(grid), caption)},
@@ -189,7 +189,7 @@ def _draw_normalised(results: Gathered, scale: Scale) -> Drawn:
         "batch normalisation of the predictions."
     )
     return Drawn(
-        numbers={"curves": [_curve_numbers(need, curve) for need, curve in results.curves.items()]},
+        numbers={"curves": [curve_numbers(need, curve) for need, curve in results.curves.items()]},
         pictures={"fig4": Picture(line_grid([panels], width=5.0, panel_height=1.9), caption)},
         sentences=tuple(remarks),
     )
@@ -228,7 +228,7 @@ def _draw_sweeps(results: Gathered, scale: Scale) -> Drawn:
                 if curve.last < epochs:
                     ended.append(f"{label} diverged\n(epoch {curve.last + 1})")
                 remarks += _curve_remarks(f"{LOSS_NAMES[loss]}, {words} {text}", curve, epochs)
-                numbers.setdefault(sweep, []).append({"value": text, **_curve_numbers(need, curve)})
+                numbers.setdefault(sweep, []).append({"value": text, **curve_numbers(need, curve)})
             panels.append(Panel(LOSS_NAMES[loss], "PLCC (validation)", lines, note="\n".join(ended)))
         caption = (
             f"{words.capitalize()}: PLCC by epoch on the validation set of {scale.training_set}, backbone "
@@ -238,7 +238,7 @@ def _draw_sweeps(results: Gathered, scale: Scale) -> Drawn:
     return Drawn(numbers=numbers, pictures=pictures, sentences=tuple(remarks))
 
 
-def _curve_numbers(need: CurveNeed, curve: Curve) -> dict[str, Any]:
+def curve_numbers(need: CurveNeed, curve: Curve) -> dict[str, Any]:
     """A curve as plain values for JSON."""
     return {
         "loss": need.run.loss_type,

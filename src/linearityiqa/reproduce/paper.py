@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
-from linearityiqa.config import LossType, OptimizerName
+from linearityiqa.config import LabelScale, LossType, OptimiserConfig, OptimizerName
 
 LOSSES: tuple[LossType, ...] = ("mae", "mse", "norm-in-norm")
 """The losses that the paper compares, in its order."""
@@ -37,7 +37,9 @@ class Run:
     learning_rate: float = 1e-4
     batch_size: int = 8
     ft_lr_ratio: float = 0.1
+    label_scale: LabelScale = "given"
     exp_id: int = 0
+    seed: int = OptimiserConfig.seed
 
     def options(self) -> dict[str, Any]:
         """The options that differ from the base run's.
@@ -66,6 +68,7 @@ class Scale:
         plain: backbones without skip connections (tabA2), or what was asked for in their place.
         repeated: backbone of the repeated splits (ttest).
         splits: number of those splits.
+        seeds: seed of all runs, and those of the further runs of the items that repeat theirs (`losses`, `settings`).
         recipe: whether image size, epochs, seed and initial weights are the paper's.
     """
 
@@ -79,6 +82,7 @@ class Scale:
     plain: tuple[str, ...] = ("alexnet", "vgg16")
     repeated: str = "resnet18"
     splits: int = 10
+    seeds: tuple[int, ...] = tuple(range(OptimiserConfig.seed, OptimiserConfig.seed + 3))
     recipe: bool = True
 
     @property
@@ -95,7 +99,8 @@ class Scale:
 
     def base_run(self, **options: Any) -> Run:
         """The base run with some options changed."""
-        return Run(**({"dataset": self.training_set, "architecture": self.base} | options))
+        own: dict[str, Any] = {"dataset": self.training_set, "architecture": self.base, "seed": self.seeds[0]}
+        return Run(**(own | options))
 
     def loss_runs(self, architecture: str, **options: Any) -> tuple[Run, ...]:
         """One run for each loss."""

@@ -98,7 +98,7 @@ def reproduce(config: ReproduceConfig) -> Reproduction:
     wanted = [item for item in items if item not in unpublished]
     drawn, failures = draw_items(wanted, source, setup.scale)
     files = {item: save_drawn(item.name, one, config.output) for item, one in drawn.items()}
-    which = "" if len(items) == len(ITEMS) else "-" + "-".join(item.name for item in items)
+    which = "" if items == tuple(ITEMS.values()) else "-" + "-".join(item.name for item in items)
     report = config.output / f"report{which}.html"
     write_report(
         report,

@@ -59,6 +59,11 @@ class Curve:
         found = self.values[self.steps == epoch]
         return float(found[0]) if len(found) else float("nan")
 
+    @property
+    def best(self) -> int:
+        """The first epoch with the highest value."""
+        return int(self.steps[np.nanargmax(self.values)])
+
     def first_reaching(self, level: float, *, lower_is_better: bool) -> int | None:
         """The first epoch whose value is at least as good as `level`, or None.
 

@@ -21,6 +21,7 @@ from linearityiqa.errors import ConfigError, did_you_mean
 from linearityiqa.reproduce.agreement import FIG6, FIG7, TAB1, TAB2, TABA1, TABA2, TTEST
 from linearityiqa.reproduce.curves import FIG1, FIG4, FIG5, FIGA1, FIGA2
 from linearityiqa.reproduce.item import Item, PredictionsNeed
+from linearityiqa.reproduce.losses import LOSSES, SETTINGS
 from linearityiqa.reproduce.paper import Run, Scale
 
 PAPER = Scale()
@@ -29,6 +30,8 @@ ITEMS: dict[str, Item] = {
     item.name: item for item in (FIG1, FIG4, FIG5, FIG6, FIG7, TAB1, TAB2, FIGA1, FIGA2, TABA1, TABA2, TTEST)
 }
 """The twelve items of the paper, by name, in its order."""
+FURTHER: dict[str, Item] = {item.name: item for item in (LOSSES, SETTINGS)}
+"""Items that the paper lacks; `all` does not mean them."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +85,15 @@ class Setup:
             plain=tuple(name for name in chosen if name in PAPER.plain) or chosen or PAPER.plain,
             repeated=_preferred(chosen, PAPER.repeated, 0),
             splits=config.splits,
+            seeds=tuple(range(config.seed, config.seed + config.seeds)),
             recipe=(config.transform, config.recipe) == (ReproduceConfig().transform, ReproduceConfig().recipe),
         )
 
     def jobs(self, items: Iterable[Item]) -> tuple[Job, ...]:
         """The training runs of some items, each once, in the order in which the items first need them.
 
-        A run logs what any of the twelve items draws from it, whichever are chosen now: it need never be trained a
-        second time for another item.
+        A run logs what any item draws from it, whichever are chosen now: it need never be trained a second time for
+        another item.
         """
         names: dict[Run, list[str]] = {}
         tested: set[Run] = set()
@@ -98,8 +102,9 @@ class Setup:
                 names.setdefault(run, []).append(item.name)
             needs = [need for need in item.needs(self.scale) if isinstance(need, PredictionsNeed)]
             tested |= {need.run for need in needs if not self.is_own_test(need)}
-        followed = {run for item in ITEMS.values() if item.test_during_training for run in item.runs(self.scale)}
-        with_bhat = {run for item in ITEMS.values() if item.log_bhat for run in item.runs(self.scale)}
+        known = (*ITEMS.values(), *FURTHER.values())
+        followed = {run for item in known if item.test_during_training for run in item.runs(self.scale)}
+        with_bhat = {run for item in known if item.log_bhat for run in item.runs(self.scale)}
         jobs = []
         for run, its_items in names.items():
             config = self.train_config(run)
@@ -121,6 +126,8 @@ class Setup:
                 learning_rate=run.learning_rate,
                 batch_size=run.batch_size,
                 ft_lr_ratio=run.ft_lr_ratio,
+                label_scale=run.label_scale,
+                seed=run.seed,
             ),
             device=self.config.device,
             run=RunConfig(log_dir=self.config.log_dir, pbar=self.config.pbar),
@@ -182,20 +189,22 @@ def database_name(dataset: str) -> str:
 
 
 def chosen_items(names: Iterable[str]) -> tuple[Item, ...]:
-    """The items that a command line names, each once; upper and lower case are alike, and `all` is all of them.
+    """The items that a command line names, each once; upper and lower case are alike, and `all` is the paper's twelve.
 
     Raises:
         ConfigError: none is named, or one that does not exist; the message lists them.
     """
-    by_name = {name.lower(): item for name, item in ITEMS.items()}
-    known = f"known: {', '.join((*ITEMS, ALL))}"
+    names_known = (*ITEMS, *FURTHER, ALL)
+    by_name = {name.lower(): item for name, item in (ITEMS | FURTHER).items()}
+    known = f"known: {', '.join(names_known)}"
     words = [name.lower() for name in names]
     if not words:
         raise ConfigError(f"name the figures or tables to reproduce; {known}")
     for name in words:
         if name not in by_name and name != ALL:
-            raise ConfigError(f"there is no item {name!r}{did_you_mean(name, (*ITEMS, ALL))}; {known}")
-    return tuple(item for name, item in by_name.items() if ALL in words or name in words)
+            raise ConfigError(f"there is no item {name!r}{did_you_mean(name, names_known)}; {known}")
+    of_the_paper = ITEMS.values() if ALL in words else ()
+    return tuple(item for name, item in by_name.items() if item in of_the_paper or name in words)
 
 
 def _preferred(chosen: tuple[str, ...], usual: str, otherwise: int) -> str:
