@@ -143,9 +143,9 @@ COMMANDS = {
         "reproduce.reproduce",
         "ReproduceConfig",
         "Reproduce figures and tables of the paper: train what is missing, draw, compare with the published numbers. "
-        "Items: fig1 fig4 fig5 fig6 fig7 tab1 tab2 figA1 figA2 tabA1 tabA2 ttest, or all of these; and beyond the paper "
-        "losses and settings, which ask what the scale of the labels does. Name them first. The same command resumes "
-        "where it stopped.",
+        "Items: fig1 fig4 fig5 fig6 fig7 tab1 tab2 figA1 figA2 tabA1 tabA2 ttest, or all of these; and beyond the "
+        "paper losses and settings, which ask what the scale of the labels does. Name them first. The same command "
+        "resumes where it stopped.",
         "dataset image_dir output epochs dry_run from_dir jobs device",
         (
             ("all --dry_run", "what would be trained"),

@@ -229,7 +229,7 @@ def spread_words(values: Sequence[float] | Any, decimals: int = 3, sign: str = "
     return text if interval is None else f"{text} ± {(interval.high - interval.low) / 2:.{decimals}f}"
 
 
-WIDER = {"lr": {"1e-2": 1e-2}, "bs": {"32": 32}}
+WIDER: dict[str, dict[str, float]] = {"lr": {"1e-2": 1e-2}, "bs": {"32": 32}}
 """Values of figure 5's sweeps that the paper lacks."""
 
 
