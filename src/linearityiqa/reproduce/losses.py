@@ -5,7 +5,7 @@ MAE and MSE on standardised scores: `losses` compares them by epoch, `settings` 
 """
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from linearityiqa.config import LabelScale, LossType
@@ -79,7 +79,7 @@ class Curves:
         shared = min((curve.last for curve in curves), default=0)
         return [statistics.mean(curve.at(epoch) for curve in curves) for epoch in range(1, shared + 1)]
 
-    def first_epochs(self, arm: str, split: SplitOfCurve, metric: str) -> str:
+    def first_epochs(self, arm: str, split: SplitOfCurve, metric: str) -> str | None:
         """For each seed, the first epoch with at least Norm-in-Norm's figure after one epoch with that seed."""
         found = []
         for seed, level in self.values(PROPOSED, split, metric, FIRST).items():
@@ -87,7 +87,7 @@ class Curves:
             if curve is not None:
                 epoch = curve.first_reaching(level, lower_is_better=metric in LOWER_IS_BETTER)
                 found.append("never" if epoch is None else str(epoch))
-        return ", ".join(found)
+        return ", ".join(found) or None
 
     def _chosen(self, arm: str, seed: int) -> int | None:
         curve = self.curve(arm, seed, "val", "SROCC")
@@ -215,15 +215,15 @@ def _decimals(metric: str) -> int:
     return 2 if metric in LOWER_IS_BETTER else 3
 
 
-def spread_words(values: Sequence[float] | Any, decimals: int = 3, sign: str = "") -> str:
-    """Mean and half the width of Student's 95 % interval of the mean, in words; empty without values.
+def spread_words(values: Iterable[float], decimals: int = 3, sign: str = "") -> str | None:
+    """Mean and half the width of Student's 95 % interval of the mean, in words; None without values.
 
     >>> spread_words([0.5, 0.7])
     '0.600 ± 1.271'
     """
     values = list(values)
     if not values:
-        return ""
+        return None
     text = f"{statistics.mean(values):{sign}.{decimals}f}"
     interval = mean_interval(values)
     return text if interval is None else f"{text} ± {(interval.high - interval.low) / 2:.{decimals}f}"
@@ -268,7 +268,7 @@ def _draw_settings(results: Gathered, scale: Scale) -> Drawn:
         rows: list[list[Cell]] = [
             [words, *(
                 spread_words(value for need in needs[words, arm]
-                             if (value := results.figure(need, figure)) is not None) or None
+                             if (value := results.figure(need, figure)) is not None)
                 for arm in ARMS
             )]
             for words, _ in _settings()
