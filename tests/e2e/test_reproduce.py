@@ -16,7 +16,7 @@ from linearityiqa.config import ReproduceConfig, command_words
 from linearityiqa.errors import Interrupted
 from linearityiqa.reproduce.processes import Worker
 from linearityiqa.reproduce.reproduction import reproduce
-from linearityiqa.reproduce.run_folders import progress_of
+from linearityiqa.reproduce.run_folders import progress_of, read_curves, saved_config
 from linearityiqa.reproduce.setup import ITEMS, Setup
 from linearityiqa.training.step import TrainingStep
 from linearityiqa.training.trainer import Trainer
@@ -61,6 +61,25 @@ def test_the_command_draws_again_what_is_done(undisturbed, tmp_path, capsys) -> 
     out = capsys.readouterr().out
     assert out.startswith("12 runs: 12 done\n")
     assert out.count("  python main.py --") == 12
+
+
+def test_losses_are_trained_with_every_seed_and_serve_figure_1(photo_database, tmp_path, capsys) -> None:
+    config = small_reproduction(photo_database, tmp_path, "losses", "fig1", seeds=2)
+    assert main(["reproduce", *command_words(config), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert not found["failures"]
+    assert len(found["runs"]) == 10  # figure 1's are those of the first seed
+    trained = {}
+    for folder in config.log_dir.iterdir():
+        its = saved_config(folder)
+        trained[its.loss.loss_type, its.optimiser.label_scale, its.optimiser.seed] = read_curves(folder)
+    assert len(trained) == 10
+    curves = numbers(config.output)["losses.json"]["curves"]
+    assert len(curves) == 10 * 3 * 3
+    for curve in curves:
+        options = {"label_scale": "given", "seed": config.seed} | curve["options"]
+        its = trained[curve["loss"], options["label_scale"], options["seed"]]
+        assert curve["values"] == its[curve["split"]][curve["metric"]]
 
 
 @pytest.mark.parametrize(

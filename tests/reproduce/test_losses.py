@@ -121,6 +121,12 @@ def test_a_diverged_run_and_a_missing_seed_leave_the_rest(make_source):
     assert any("MSE, MOS as given, SROCC" in sentence and "2 seeds" in sentence for sentence in drawn.sentences)
 
 
+def test_a_database_without_a_test_split_has_the_other_rows(make_source):
+    tables = draw(LOSSES, make_source(curves=by_hand, lacks=lambda need: need.split == "test")).tables
+    assert rows_of(tables["losses-agreement"])["Norm-in-Norm", "test"] == [None] * 6
+    assert rows_of(tables["losses-epochs"])["MAE, standardised MOS", "validation"] == ["2, 2, 2"] * 3
+
+
 def test_one_seed_has_no_intervals(make_source):
     drawn = draw(LOSSES, make_source(curves=by_hand), Scale(seeds=(1,)))
     assert rows_of(drawn.tables["losses-agreement"])["Norm-in-Norm", "test"][0] == "0.600"

@@ -148,8 +148,8 @@ def _panels(curves: Curves) -> list[list[Panel]]:
             for style, arm in enumerate(ARMS):
                 means = curves.means(arm, split, metric)
                 lines.append(Line(arm, range(1, len(means) + 1), means, style))
-            level = statistics.mean(curves.values(PROPOSED, split, metric, FIRST).values())
-            row.append(Panel("", f"{metric} ({words})", lines, level))
+            levels = curves.values(PROPOSED, split, metric, FIRST).values()
+            row.append(Panel("", f"{metric} ({words})", lines, statistics.mean(levels) if levels else None))
         grid.append(row)
     return grid
 
