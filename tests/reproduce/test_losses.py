@@ -1,7 +1,5 @@
 """Oracles: curves typed by hand, whose leads, epochs and shares can be counted; SciPy's interval of a mean."""
 
-import json
-
 import numpy as np
 import pytest
 import scipy.stats
@@ -9,9 +7,9 @@ import scipy.stats
 from linearityiqa.config import ReproduceConfig
 from linearityiqa.errors import DataError
 from linearityiqa.reproduce.item import CurveNeed, draw_item, gather
-from linearityiqa.reproduce.losses import ARMS, LOSSES, OTHERS, SETTINGS, arm_run, spread_words
+from linearityiqa.reproduce.losses import ARMS, LOSSES, OTHERS, arm_run
 from linearityiqa.reproduce.paper import Scale
-from linearityiqa.reproduce.reproduction import numbers_json
+from linearityiqa.reproduce.settings import SETTINGS
 from linearityiqa.reproduce.setup import FURTHER, ITEMS, Setup, chosen_items
 
 SCALE = Scale(seeds=(1, 2, 3))
@@ -44,8 +42,6 @@ def test_runs_are_the_papers_with_the_first_seed_and_new_ones_with_the_others():
     runs = LOSSES.runs(scale)
     assert len(set(runs)) == len(ARMS) * len(scale.seeds)
     assert set(ITEMS["fig1"].runs(scale)) <= set(runs)
-    assert set(ITEMS["fig5"].runs(scale)) <= set(SETTINGS.runs(scale))
-    assert len(set(SETTINGS.runs(scale))) == len(ARMS) * (1 + 3 + 3 + 3) * len(scale.seeds)
 
 
 def test_all_means_the_papers_items_alone():
@@ -136,24 +132,6 @@ def test_one_seed_has_no_intervals(make_source):
 def test_without_norm_in_norm_there_is_nothing_to_compare_with(make_source):
     with pytest.raises(DataError, match="which all else is compared with"):
         draw(LOSSES, make_source(lacks=lambda need: need.run.loss_type == "norm-in-norm"))
-
-
-def test_settings_are_rows_and_losses_columns(make_source):
-    scale = Scale(seeds=(1, 2))
-    drawn = draw(SETTINGS, make_source(lacks=lambda need: need.run.batch_size == 16), scale)
-    table = drawn.tables["settings-srocc"]
-    assert [row[0] for row in table.rows] == [
-        "the paper's", *(f"learning rate {rate}" for rate in ("1e-3", "1e-5", "1e-2")),
-        *(f"batch size {size}" for size in (4, 16, 32)),
-        *(f"backbone's share of the learning rate {share}" for share in ("0", "0.01", "1")),
-    ]  # fmt: skip
-    by_setting = {row[0]: row[1:] for row in table.rows}
-    assert by_setting["batch size 16"] == [None] * 5
-    numbers = json.loads(numbers_json("settings", drawn))["agreement"]
-    of_base = [one["SROCC"] for one in numbers if one["loss"] == "mse" and one["options"].get("label_scale")
-               and not one["options"].keys() & {"learning_rate", "batch_size", "ft_lr_ratio"}]  # fmt: skip
-    assert len(of_base) == 2
-    assert by_setting["the paper's"][2] == spread_words(of_base)
 
 
 def test_every_other_loss_is_compared(source):

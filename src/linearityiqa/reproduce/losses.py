@@ -1,7 +1,7 @@
 """Five losses over several seeds: how much of Norm-in-Norm's lead is the scale of the labels? No item of the paper.
 
 MAE and MSE see the scale of the opinion scores, and Norm-in-Norm does not. So the paper's three losses are joined by
-MAE and MSE on standardised scores: `losses` compares them by epoch, `settings` under the options of figure 5.
+MAE and MSE on standardised scores.
 """
 
 import statistics
@@ -12,9 +12,8 @@ from linearityiqa.config import LabelScale, LossType
 from linearityiqa.errors import DataError
 from linearityiqa.metrics import mean_interval
 from linearityiqa.reporting import Cell, Line, Panel, Table, line_grid
-from linearityiqa.reproduce.agreement import TABLE_FIGURES, figure_rows, predictions_need
-from linearityiqa.reproduce.curves import METRICS, SPLIT_NAMES, SWEEP_NAMES, SWEEPS, curve_numbers
-from linearityiqa.reproduce.item import CurveNeed, Drawn, Gathered, Item, Picture, PredictionsNeed, SplitOfCurve
+from linearityiqa.reproduce.curves import METRICS, SPLIT_NAMES, curve_numbers
+from linearityiqa.reproduce.item import CurveNeed, Drawn, Gathered, Item, Picture, SplitOfCurve
 from linearityiqa.reproduce.paper import Run, Scale
 from linearityiqa.reproduce.run_data import LOWER_IS_BETTER, Curve
 
@@ -106,21 +105,27 @@ def _curve_needs(scale: Scale) -> tuple[CurveNeed, ...]:
 
 
 def _draw_losses(results: Gathered, scale: Scale) -> Drawn:
-    """Nine panels of means, the agreement, the leads, the first epochs, and the share of the labels' scale."""
+    """Nine panels of means, those of the test set once more, and tables of agreement, leads, first epochs and shares."""
     curves = Curves(results, scale)
     if not curves.values(PROPOSED, "val", "SROCC", FIRST):
         raise DataError("Norm-in-Norm has no validation SROCC at epoch 1, which all else is compared with.")
-    caption = (
-        f"Mean over the seeds ({', '.join(map(str, scale.seeds))}) by epoch on the training, validation and test set "
-        f"of {scale.training_set}, backbone {scale.base}. The dashed line is Norm-in-Norm's level after its first "
-        "epoch."
-    )
+    panels = _panels(curves)
+    pictures = {}
+    for name, rows, where in (
+        ("losses", panels, "training, validation and test"),
+        ("losses-test", panels[-1:], "test"),
+    ):
+        caption = (
+            f"Mean over the seeds ({', '.join(map(str, scale.seeds))}) by epoch on the {where} set of "
+            f"{scale.training_set}, backbone {scale.base}. The dashed line is Norm-in-Norm's level after its first epoch."
+        )
+        pictures[name] = Picture(line_grid(rows), caption)
     return Drawn(
         numbers={
             "seeds": list(scale.seeds),
             "curves": [curve_numbers(need, curve) for need, curve in results.curves.items()],
         },
-        pictures={"losses": Picture(line_grid(_panels(curves)), caption)},
+        pictures=pictures,
         tables={
             "losses-agreement": _agreement_table(curves),
             "losses-leads": _lead_table(curves),
@@ -229,55 +234,6 @@ def spread_words(values: Iterable[float], decimals: int = 3, sign: str = "") -> 
     return text if interval is None else f"{text} ± {(interval.high - interval.low) / 2:.{decimals}f}"
 
 
-WIDER: dict[str, dict[str, float]] = {"lr": {"1e-2": 1e-2}, "bs": {"32": 32}}
-"""Values of figure 5's sweeps that the paper lacks."""
-
-
-def _settings() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every setting in words, and the option in which it differs from the paper's."""
-    yield "the paper's", {}
-    defaults = Run()
-    for sweep, (option, values) in SWEEPS.items():
-        for text, value in (values | WIDER.get(sweep, {})).items():
-            if value != getattr(defaults, option):
-                yield f"{SWEEP_NAMES[sweep]} {text}", {option: value}
-
-
-def _setting_needs(scale: Scale) -> dict[tuple[str, str], tuple[PredictionsNeed, ...]]:
-    """For each setting and arm, the predictions on the test set with every seed."""
-    return {
-        (words, arm): tuple(
-            predictions_need(scale, arm_run(scale, arm, seed, architecture=scale.sweep, **options), scale.training_set)
-            for seed in scale.seeds
-        )
-        for words, options in _settings()
-        for arm in ARMS
-    }
-
-
-def _all_setting_needs(scale: Scale) -> tuple[PredictionsNeed, ...]:
-    by_arm = _setting_needs(scale).values()
-    return tuple(needs[number] for number in range(len(scale.seeds)) for needs in by_arm)
-
-
-def _draw_settings(results: Gathered, scale: Scale) -> Drawn:
-    """A table a figure: settings down, losses across."""
-    needs = _setting_needs(scale)
-    tables = {}
-    for figure in TABLE_FIGURES:
-        rows: list[list[Cell]] = [
-            [words, *(
-                spread_words(value for need in needs[words, arm]
-                             if (value := results.figure(need, figure)) is not None)
-                for arm in ARMS
-            )]
-            for words, _ in _settings()
-        ]  # fmt: skip
-        title = f"{figure} on the test set of {scale.training_set}, backbone {scale.sweep}"
-        tables[f"settings-{figure.lower()}"] = Table(title, ["Setting", *ARMS], rows)
-    return Drawn(numbers={"agreement": figure_rows(results, _all_setting_needs(scale))}, tables=tables)
-
-
 LOSSES = Item(
     name="losses",
     title="Five losses over several seeds, and the scale of the labels",
@@ -285,11 +241,4 @@ LOSSES = Item(
     draw=_draw_losses,
     partial=True,
     test_during_training=True,
-)
-SETTINGS = Item(
-    name="settings",
-    title="Five losses in other settings than the paper's",
-    needs=_all_setting_needs,
-    draw=_draw_settings,
-    partial=True,
 )

@@ -21,8 +21,9 @@ from linearityiqa.errors import ConfigError, did_you_mean
 from linearityiqa.reproduce.agreement import FIG6, FIG7, TAB1, TAB2, TABA1, TABA2, TTEST
 from linearityiqa.reproduce.curves import FIG1, FIG4, FIG5, FIGA1, FIGA2
 from linearityiqa.reproduce.item import Item, PredictionsNeed
-from linearityiqa.reproduce.losses import LOSSES, SETTINGS
+from linearityiqa.reproduce.losses import LOSSES
 from linearityiqa.reproduce.paper import Run, Scale
+from linearityiqa.reproduce.settings import SETTINGS
 
 PAPER = Scale()
 ALL = "all"
