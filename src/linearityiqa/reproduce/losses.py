@@ -105,7 +105,7 @@ def _curve_needs(scale: Scale) -> tuple[CurveNeed, ...]:
 
 
 def _draw_losses(results: Gathered, scale: Scale) -> Drawn:
-    """Nine panels of means, those of the test set once more, and tables of agreement, leads, first epochs and shares."""
+    """Nine panels of means, those of the test set once more, and tables of agreement, leads, epochs and shares."""
     curves = Curves(results, scale)
     if not curves.values(PROPOSED, "val", "SROCC", FIRST):
         raise DataError("Norm-in-Norm has no validation SROCC at epoch 1, which all else is compared with.")
@@ -117,7 +117,8 @@ def _draw_losses(results: Gathered, scale: Scale) -> Drawn:
     ):
         caption = (
             f"Mean over the seeds ({', '.join(map(str, scale.seeds))}) by epoch on the {where} set of "
-            f"{scale.training_set}, backbone {scale.base}. The dashed line is Norm-in-Norm's level after its first epoch."
+            f"{scale.training_set}, backbone {scale.base}. The dashed line is Norm-in-Norm's level after its first "
+            "epoch."
         )
         pictures[name] = Picture(line_grid(rows), caption)
     return Drawn(
