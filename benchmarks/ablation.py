@@ -29,7 +29,7 @@ from linearityiqa.config import (
 )
 from linearityiqa.errors import DivergedError
 from linearityiqa.reporting import Table, convergence, figure_bytes
-from linearityiqa.reproduce.losses import spread_words
+from linearityiqa.reproduce.arms import Values, mean_words
 from linearityiqa.reproduce.run_folders import read_curves
 
 SEEDS = (1, 2, 3)
@@ -143,7 +143,7 @@ def run_of(
     )
 
 
-def values_of(runs: Runs, arm: str, metric: str, epoch: int) -> dict[int, float]:
+def values_of(runs: Runs, arm: str, metric: str, epoch: int) -> Values:
     """A metric of an arm after an epoch (from 1), by seed, as far as there are runs."""
     found = {}
     for (name, seed), config in runs.items():
@@ -181,8 +181,7 @@ def draw(runs: Runs, epochs: int, path: Path) -> None:
 
 def table_of(metric: str, runs: Runs, epochs: int) -> Table:
     rows = [
-        [arm, *(spread(list(values_of(runs, arm, metric, epoch).values())) for epoch in range(1, epochs + 1))]
-        for arm in arms_of(runs)
+        [arm, *(spread(values_of(runs, arm, metric, epoch)) for epoch in range(1, epochs + 1))] for arm in arms_of(runs)
     ]
     columns = ["training", *(f"epoch {epoch}: {SPREAD}" for epoch in range(1, epochs + 1))]
     return Table(f"{metric} on the validation and test images", columns, rows)
@@ -194,7 +193,7 @@ def differences(metric: str, runs: Runs, epochs: int, base: str) -> Table:
     for arm in arms_of(runs):
         values = values_of(runs, arm, metric, epochs)
         if arm != base:
-            gains = [values[seed] - of_base[seed] for seed in sorted(values.keys() & of_base.keys())]
+            gains = {seed: values[seed] - of_base[seed] for seed in sorted(values.keys() & of_base.keys())}
             rows.append([arm, spread(gains, sign="+")])
     return Table(f"{metric} less that of {base}, same seed", ["training", f"after epoch {epochs}: {SPREAD}"], rows)
 
@@ -222,11 +221,12 @@ def first_epochs(runs: Runs, arm: str, metric: str, epochs: int, base: str) -> s
 SPREAD = "mean ± 95 % interval over seeds (range; seeds)"
 
 
-def spread(values: list[float], sign: str = "") -> str:
+def spread(values: Values, sign: str = "") -> str:
     """Mean, Student's interval of the mean, lowest and highest, and how many there are."""
     if not values:
         return "–"
-    return f"{spread_words(values, sign=sign)} ({min(values):{sign}.3f} to {max(values):{sign}.3f}; {len(values)})"
+    low, high = min(values.values()), max(values.values())
+    return f"{mean_words(values, len(values), sign=sign)} ({low:{sign}.3f} to {high:{sign}.3f}; {len(values)})"
 
 
 def arms_of(runs: Runs) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ from ablation import (
 
 from linearityiqa.config import LossConfig, OptimiserConfig
 from linearityiqa.reporting import Table
-from linearityiqa.reproduce.losses import ARMS, PROPOSED
+from linearityiqa.reproduce.arms import ARMS, PROPOSED
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 
 from linearityiqa.errors import DataError
-from linearityiqa.metrics import LEVEL, agreement, compare, holm, is_error, williams
+from linearityiqa.metrics import LEVEL, agreement, compare, holm, is_better, is_error, williams
 
 
 def methods(n=120, seed=0):
@@ -142,3 +142,18 @@ def test_errors_are_told_from_correlations():
     assert [is_error(name) for name in ("RMSE", "RMSE_logistic4", "MAE", "outlier_ratio", "SROCC", "PLCC_linear")] == [
         True, True, True, True, False, False,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("figure", "value", "best", "better"),
+    [
+        ("SROCC", -0.9, 0.8, True),
+        ("PLCC", 0.8, 0.8, False),
+        ("RMSE", 7.0, 8.0, True),
+        ("RMSE", 9.0, 8.0, False),
+        ("SROCC", None, 0.1, False),
+        ("SROCC", 0.1, None, True),
+    ],
+)
+def test_better(figure, value, best, better):
+    assert is_better(figure, value, best) is better

@@ -12,9 +12,10 @@ import pytest
 
 from linearityiqa.config import ReproduceConfig
 from linearityiqa.errors import DataError
+from linearityiqa.reproduce.agreement import predictions_need
 from linearityiqa.reproduce.authors_layout import AuthorsLayout, export
 from linearityiqa.reproduce.execution import run_jobs
-from linearityiqa.reproduce.item import BhatNeed, CurveNeed, PredictionsNeed, draw_items, gather
+from linearityiqa.reproduce.item import BhatNeed, CurveNeed, Drawn, Item, PredictionsNeed, draw_items, gather
 from linearityiqa.reproduce.own_runs import OwnRuns
 from linearityiqa.reproduce.reproduction import numbers_json
 from linearityiqa.reproduce.run_folders import progress_of
@@ -209,3 +210,22 @@ def test_a_model_that_says_the_same_of_every_image_has_a_level_line(own):
     found = own.predictions(PredictionsNeed(base(own), own.setup.scale.training_set))
     saved = [float(row["prediction"]) for row in rows_of(folder / "predictions.csv")]
     assert found.predicted.tolist() == saved
+
+
+def test_a_random_split_is_that_of_the_runs_own_seed(photo_database, tmp_path) -> None:
+    """Oracle: training, which splits by the seed of the run."""
+    lines = photo_database.read_text().splitlines()
+    column = lines[0].split(",").index("split")
+    labels = tmp_path / "unsplit.csv"
+    labels.write_text("".join(",".join(np.delete(line.split(","), column)) + "\n" for line in lines))
+    config = small_reproduction(labels, tmp_path, image_dir=photo_database.parent / "images", seeds=2)
+    setup = Setup(config)
+
+    def needs(scale):
+        return tuple(predictions_need(scale, scale.base_run(seed=seed), scale.training_set) for seed in scale.seeds)
+
+    run_jobs(setup.jobs([Item(name="seeds", title="", needs=needs, draw=lambda results, scale: Drawn({}))]), config)
+    found = gather(needs(setup.scale), OwnRuns(setup))
+    assert not found.problems
+    first, second = (one.predictions.names for one in found.predictions.values())
+    assert first != second

@@ -17,7 +17,7 @@ from linearityiqa.training.images import LabelScaling
 from linearityiqa.training.optimisation import Schedule, build_optimizer, restore_optimizer
 from linearityiqa.training.precision import choose_precision
 from linearityiqa.training.step import TrainingStep, norms_of_centred
-from linearityiqa.training.trainer import is_better, judged_head
+from linearityiqa.training.trainer import judged_head
 
 
 class SmallHeads(torch.nn.Module):
@@ -159,21 +159,6 @@ def test_constant_labels_cannot_be_standardised() -> None:
 )
 def test_head_that_chooses_the_best_epoch(beta, head) -> None:
     assert judged_head(beta) == head
-
-
-@pytest.mark.parametrize(
-    ("criterion", "value", "best", "better"),
-    [
-        ("SROCC", -0.9, 0.8, True),
-        ("PLCC", 0.8, 0.8, False),
-        ("RMSE", 7.0, 8.0, True),
-        ("RMSE", 9.0, 8.0, False),
-        ("SROCC", None, 0.1, False),
-        ("SROCC", 0.1, None, True),
-    ],
-)
-def test_better(criterion, value, best, better) -> None:
-    assert is_better(criterion, value, best) is better
 
 
 def test_norms_of_centred_scores_are_numpys() -> None:

@@ -8,6 +8,7 @@ from linearityiqa.metrics.comparison import (
     MethodComparison,
     PairComparison,
     compare,
+    is_better,
     is_error,
 )
 from linearityiqa.metrics.correlation import krocc, mae, outlier_ratio, plcc, rmse, srocc
@@ -53,6 +54,7 @@ __all__ = [
     "compare_over_splits",
     "fit_mapping",
     "holm",
+    "is_better",
     "is_error",
     "krocc",
     "label_ranges",

@@ -177,6 +177,21 @@ def is_error(figure: str) -> bool:
     return figure.startswith(LOWER_IS_BETTER)
 
 
+def is_better(figure: str, value: float | None, best: float | None) -> bool:
+    """Whether a value of a figure beats the best so far: a larger absolute correlation, or a smaller error.
+
+    None is never better.
+
+    >>> is_better("SROCC", -0.9, 0.8), is_better("RMSE", 9.0, 8.0), is_better("PLCC", None, None)
+    (True, False, False)
+    """
+    if value is None:
+        return False
+    if best is None:
+        return True
+    return value < best if is_error(figure) else abs(value) > abs(best)
+
+
 class _Method(NamedTuple):
     name: str
     sample: Sample

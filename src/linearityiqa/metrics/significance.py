@@ -218,6 +218,10 @@ def spread(values: ArrayLike) -> Spread | None:
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval | None:
     """Student's interval of the mean of a figure over runs that differ in their seed or split; None of fewer than two.
 
+    Args:
+        values: the figure of each run, shape (K,).
+        confidence: nominal coverage, between 0 and 1.
+
     Raises:
         MissingExtraError: SciPy is not installed.
 

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from linearityiqa.config import LossType
 from linearityiqa.errors import DataError
+from linearityiqa.metrics import is_error
 from linearityiqa.quality import HEADS
 from linearityiqa.reporting import COLUMN_WIDTH, Line, Panel, Table, line_grid
 from linearityiqa.reproduce.item import BhatNeed, CurveNeed, Drawn, Gathered, Item, Picture, SplitOfCurve
-from linearityiqa.reproduce.paper import LOSS_NAMES, LOSS_STYLES, LOSSES, Scale, published_mark
-from linearityiqa.reproduce.run_data import LOWER_IS_BETTER, Curve
+from linearityiqa.reproduce.paper import LOSS_NAMES, LOSS_STYLES, LOSSES, Run, Scale, published_mark
+from linearityiqa.reproduce.run_data import Curve
 
 SPLIT_NAMES: dict[SplitOfCurve, str] = {"train": "training", "val": "validation", "test": "test"}
 METRICS = ("SROCC", "PLCC", "RMSE")
@@ -45,9 +46,16 @@ class Crossing(NamedTuple):
     marked: int | None
 
 
+def curve_need(scale: Scale, run: Run, split: SplitOfCurve, metric: str) -> CurveNeed:
+    """A metric of a run by epoch, with the authors' file for the runs of which they published them."""
+    published = run == scale.base_run(loss_type=run.loss_type)
+    file = f"csv/loss={run.loss_type}-{split}_{scale.training_set}_{metric}.csv"
+    return CurveNeed(run, split, metric, file if published else None)
+
+
 def _convergence_needs(scale: Scale) -> tuple[CurveNeed, ...]:
     return tuple(
-        CurveNeed(run, split, metric, f"csv/loss={run.loss_type}-{split}_{scale.training_set}_{metric}.csv")
+        curve_need(scale, run, split, metric)
         for split in SPLIT_NAMES
         for metric in METRICS
         for run in scale.loss_runs(scale.base)
@@ -66,7 +74,7 @@ def _draw_convergence(results: Gathered, scale: Scale) -> Drawn:
         mark = None if crossing.epoch is None or crossing.value is None else (crossing.epoch, crossing.value)
         line = Line(name, curve.steps, curve.values, LOSS_STYLES[need.run.loss_type], mark, curve.last < epochs)
         lines.setdefault((need.split, need.metric), []).append(line)
-        remarks += _curve_remarks(f"{name}, {need.split} {need.metric}", curve, epochs)
+        remarks += curve_remarks(f"{name}, {need.split} {need.metric}", curve, epochs)
     levels = {(one.split, one.metric): one.level for one in found.values()}
     grid = [
         [Panel("", f"{metric} ({words})", lines[split, metric], levels[split, metric]) for metric in METRICS]
@@ -98,7 +106,7 @@ def _crossings(results: Gathered, scale: Scale) -> dict[CurveNeed, Crossing]:
         level = levels[need.split, need.metric]
         if np.isnan(level):
             raise DataError(f"Norm-in-Norm has no {need.split} {need.metric} at epoch 1, which figure 1 compares with.")
-        epoch = curve.first_reaching(level, lower_is_better=need.metric in LOWER_IS_BETTER)
+        epoch = curve.first_reaching(level, lower_is_better=is_error(need.metric))
         mark = published_mark(need.run.loss_type, need.split, need.metric) if _has_marks(scale) else None
         value = None if epoch is None else curve.at(epoch)
         loss = need.run.loss_type
@@ -182,7 +190,7 @@ def _draw_normalised(results: Gathered, scale: Scale) -> Drawn:
         )
         line = Line(label, curve.steps, curve.values, style, ended=curve.last < epochs)
         lines.setdefault(need.metric, []).append(line)
-        remarks += _curve_remarks(f"{label}, {need.metric}", curve, epochs)
+        remarks += curve_remarks(f"{label}, {need.metric}", curve, epochs)
     panels = [Panel("", f"{metric} (validation)", own) for metric, own in lines.items()]
     caption = (
         f"SROCC and PLCC by epoch on the validation set of {scale.training_set}: Norm-in-Norm, MSE, and MSE with a "
@@ -227,7 +235,7 @@ def _draw_sweeps(results: Gathered, scale: Scale) -> Drawn:
                 lines.append(Line(label, curve.steps, curve.values, style, ended=curve.last < epochs))
                 if curve.last < epochs:
                     ended.append(f"{label} diverged\n(epoch {curve.last + 1})")
-                remarks += _curve_remarks(f"{LOSS_NAMES[loss]}, {words} {text}", curve, epochs)
+                remarks += curve_remarks(f"{LOSS_NAMES[loss]}, {words} {text}", curve, epochs)
                 numbers.setdefault(sweep, []).append({"value": text, **curve_numbers(need, curve)})
             panels.append(Panel(LOSS_NAMES[loss], "PLCC (validation)", lines, note="\n".join(ended)))
         caption = (
@@ -260,7 +268,7 @@ def _longest(curves: Iterable[Curve]) -> int:
     return max((curve.last for curve in curves), default=0)
 
 
-def _curve_remarks(label: str, curve: Curve, epochs: int) -> list[str]:
+def curve_remarks(label: str, curve: Curve, epochs: int) -> list[str]:
     """Sentences on a curve: that its run diverged, or which epochs have no value."""
     remarks = []
     if curve.last < epochs:

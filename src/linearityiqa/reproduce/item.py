@@ -194,7 +194,7 @@ class Drawn:
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """A figure or table of the paper.
+    """A figure or table of the paper, or one beyond it.
 
     Attributes:
         name: what the command line calls it.

@@ -41,7 +41,7 @@ class OwnRuns:
 
     setup: Setup
     failures: Mapping[Run, str] = field(default_factory=dict)
-    _tables: dict[tuple[DataConfig, SplitName], ImageTable | None] = field(default_factory=dict, repr=False)
+    _tables: dict[tuple[DataConfig, SplitName, int], ImageTable | None] = field(default_factory=dict, repr=False)
 
     def curve(self, need: CurveNeed) -> Curve:
         """The metric by epoch; of a run that diverged, up to there."""
@@ -70,7 +70,7 @@ class OwnRuns:
         if read_json(folder / runfiles.RESULTS).get("reported_split") != split:
             raise DataError(f"{folder} holds no predictions on the {split} split: {data.dataset} has none.")
         saved = read_predictions_csv(folder / runfiles.PREDICTIONS)
-        self._require_labels(saved, data, split, folder)
+        self._require_labels(saved, data, split, folder, config.optimiser.seed)
         return _with_mapping(saved, folder)
 
     def bhat(self, need: BhatNeed) -> BhatLog:
@@ -97,12 +97,14 @@ class OwnRuns:
     def _why(self, run: Run) -> str:
         return f"; it failed: {self.failures[run].rstrip('.')}" if run in self.failures else ""
 
-    def _require_labels(self, saved: SavedPredictions, data: DataConfig, split: SplitName, folder: Path) -> None:
+    def _require_labels(
+        self, saved: SavedPredictions, data: DataConfig, split: SplitName, folder: Path, seed: int
+    ) -> None:
         """Predictions must be of the labels that the database has now; where it is not at hand, they are trusted."""
-        key = (data, split)
+        key = (data, split, seed)
         if key not in self._tables:
             try:
-                self._tables[key] = open_database(data, self.setup.config.seed).split(split)
+                self._tables[key] = open_database(data, seed).split(split)
             except DataError:
                 self._tables[key] = None
         table = self._tables[key]

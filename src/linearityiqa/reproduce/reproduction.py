@@ -19,7 +19,7 @@ from linearityiqa.reproduce.item import Drawn, Item, Source, comparison_table, d
 from linearityiqa.reproduce.own_runs import OwnRuns
 from linearityiqa.reproduce.paper import Run, Scale
 from linearityiqa.reproduce.run_folders import Progress, progress_of
-from linearityiqa.reproduce.setup import ALL, ITEMS, Job, Setup, chosen_items
+from linearityiqa.reproduce.setup import ALL, FURTHER, ITEMS, Job, Setup, chosen_items
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,9 +204,10 @@ def environment_of(setup: Setup) -> dict[str, object]:
     if config.from_dir is not None:
         return facts | {"Results": f"read from {config.from_dir}; nothing was trained here"}
     training, other = setup.scale.tested_on
+    repeats = any(item.name in FURTHER for item in chosen_items(config.items))
     return facts | {
         "Device": _device_name(config.device.device),
-        "Seed": config.seed,
+        "Seed": ", ".join(map(str, setup.scale.seeds)) if repeats else config.seed,
         "Recipe": f"{config.epochs} epochs, images resized to {config.size} (height x width), "
         f"initial weights {config.weights}",
         "Databases": f"trained on {config.dataset}; tested on {training} and on {other}",

@@ -15,8 +15,6 @@ from linearityiqa.quality import QualityScores
 
 RESAMPLES = 1000
 """Resamples of an interval."""
-LOWER_IS_BETTER = frozenset({"RMSE"})
-"""Metrics of a curve that fall as a model improves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +56,6 @@ class Curve:
         """The value at an epoch; nan where there is none."""
         found = self.values[self.steps == epoch]
         return float(found[0]) if len(found) else float("nan")
-
-    @property
-    def best(self) -> int:
-        """The first epoch with the highest value."""
-        return int(self.steps[np.nanargmax(self.values)])
 
     def first_reaching(self, level: float, *, lower_is_better: bool) -> int | None:
         """The first epoch whose value is at least as good as `level`, or None.

@@ -1,13 +1,13 @@
 """Five losses under the options of figure 5 and beyond: where does normalising help? No item of the paper."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from linearityiqa.reporting import Cell, Table
 from linearityiqa.reproduce.agreement import TABLE_FIGURES, figure_rows, predictions_need
+from linearityiqa.reproduce.arms import ARMS, MEAN_WORDS, Values, arm_run, mean_words
 from linearityiqa.reproduce.curves import SWEEP_NAMES, SWEEPS
 from linearityiqa.reproduce.item import Drawn, Gathered, Item, PredictionsNeed
-from linearityiqa.reproduce.losses import ARMS, arm_run, spread_words
 from linearityiqa.reproduce.paper import Run, Scale
 
 WIDER: dict[str, dict[str, float]] = {"lr": {"1e-2": 1e-2}, "bs": {"32": 32}}
@@ -47,16 +47,17 @@ def _draw_settings(results: Gathered, scale: Scale) -> Drawn:
     tables = {}
     for figure in TABLE_FIGURES:
         rows: list[list[Cell]] = [
-            [words, *(
-                spread_words(value for need in needs[words, arm]
-                             if (value := results.figure(need, figure)) is not None)
-                for arm in ARMS
-            )]
+            [words, *(mean_words(_values(results, needs[words, arm], figure), len(scale.seeds)) for arm in ARMS)]
             for words, _ in _settings()
-        ]  # fmt: skip
-        title = f"{figure} on the test set of {scale.training_set}, backbone {scale.sweep}"
+        ]
+        title = f"{figure} on the test set of {scale.training_set}, backbone {scale.sweep}: {MEAN_WORDS}"
         tables[f"settings-{figure.lower()}"] = Table(title, ["Setting", *ARMS], rows)
     return Drawn(numbers={"agreement": figure_rows(results, _all_setting_needs(scale))}, tables=tables)
+
+
+def _values(results: Gathered, needs: Iterable[PredictionsNeed], figure: str) -> Values:
+    found = {need.run.seed: results.figure(need, figure) for need in needs}
+    return {seed: value for seed, value in found.items() if value is not None}
 
 
 SETTINGS = Item(

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from linearityiqa.config import Criterion
 from linearityiqa.console import track
 from linearityiqa.data.loading.samplers import batch_limit
 from linearityiqa.errors import DivergedError, Interrupted, NotFiniteError
 from linearityiqa.evaluation import Predictions, evaluate, predict
 from linearityiqa.evaluation.prefetch import NetworkBatch, network_batches
 from linearityiqa.mapping import LinearMapping
+from linearityiqa.metrics import is_better
 from linearityiqa.quality import QualityScores
 from linearityiqa.training.images import Part
 from linearityiqa.training.runlog import FIGURE_COLUMNS, RunLog, metrics_row, peak_memory_mb
@@ -288,16 +288,3 @@ def judged_head(beta: tuple[float, float, float]) -> str:
     if beta[0] + beta[2] == 0:
         return "stage4"
     return "fused"
-
-
-def is_better(criterion: Criterion, value: float | None, best: float | None) -> bool:
-    """Whether `value` beats `best`: a larger absolute correlation, or a smaller error; None is never better.
-
-    >>> is_better("SROCC", -0.9, 0.8), is_better("RMSE", 9.0, 8.0), is_better("PLCC", None, None)
-    (True, False, False)
-    """
-    if value is None:
-        return False
-    if best is None:
-        return True
-    return value < best if criterion == "RMSE" else abs(value) > abs(best)
