@@ -126,11 +126,12 @@ def _speed_up(found: list[Crossing], epochs: int) -> list[str]:
             continue
         low, high = min(reached), max(reached)
         span = f"{low}" if low == high else f"{low} to {high}"
+        when = f"epoch {span}" if low == high else f"epochs {span}"
         words = "no speed-up: it is as good after one epoch" if high == 1 else f"a speed-up of {span} times in epochs"
         where = f" in {len(reached)} of {len(reached) + never} panels" if never else ""
         rest = f"; in the other {never} it never does in {epochs} epochs" if never else ""
         sentences.append(
-            f"{name} first reaches Norm-in-Norm's first-epoch level at epoch {span}{where}: {words}{rest}."
+            f"{name} first reaches Norm-in-Norm's first-epoch level at {when}{where}: {words}{rest}."
         )
     return sentences
 
