@@ -31,9 +31,11 @@ from ablation import (
     write_labels,
 )
 
-from linearityiqa.config import LossConfig, OptimiserConfig
+from linearityiqa.config import LossConfig, OptimiserConfig, run_folder, runfiles
+from linearityiqa.evaluation import read_predictions_csv
+from linearityiqa.metrics import Difference, compare
 from linearityiqa.reporting import Table
-from linearityiqa.reproduce.arms import ARMS, PROPOSED
+from linearityiqa.reproduce.arms import ARMS, PROPOSED, STANDARDISED
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ def main() -> None:
     if len(names) > 1:
         for metric in METRICS:
             print(settings_table(metric, runs, options).to_markdown())
+        print(lead_table(runs, options.seeds[0]).to_markdown())
     else:
         for table in tables(runs[names[0]], options.epochs, base=PROPOSED):
             print(table.to_markdown())
@@ -89,6 +92,24 @@ def settings_table(metric: str, runs: dict[str, Runs], options: argparse.Namespa
         found = [list(values_of(its_runs, arm, metric, options.epochs).values()) for arm in options.arms]
         rows.append([name, *(f"{statistics.mean(values):.3f}" if values else "–" for values in found)])
     return Table(f"{metric} on the validation and test images after epoch {options.epochs}", ["", *options.arms], rows)
+
+
+def lead_table(runs: dict[str, Runs], seed: int) -> Table:
+    """Norm-in-Norm less MSE on standardised MOS in every setting, with intervals over the images, not the seeds."""
+    rows = []
+    for name, its_runs in runs.items():
+        files = [run_folder(its_runs[arm, seed]) / runfiles.PREDICTIONS for arm in (PROPOSED, STANDARDISED["MSE"])]
+        if all(file.exists() for file in files):
+            ours, theirs = map(read_predictions_csv, files)
+            (pair,) = compare({"ours": ours.prediction, "theirs": theirs.prediction}, ours.mos).pairs
+            rows.append([name, *(in_words(pair.differences[metric]) for metric in METRICS)])
+    title = "Norm-in-Norm less MSE on standardised MOS, each at its best epoch (paired bootstrap over the images)"
+    return Table(title, ["", *METRICS], rows)
+
+
+def in_words(found: Difference) -> str:
+    interval = found.interval
+    return f"{found.value:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})" if interval else f"{found.value:+.3f}"
 
 
 def runs_of(setting: Setting, options: argparse.Namespace) -> Runs:
