@@ -119,7 +119,7 @@ def mean_words(values: Values, seeds: int, decimals: int = 3, sign: str = "") ->
     return words if len(values) == seeds else f"{words} ({len(values)})"
 
 
-MEAN_WORDS = "mean over the seeds ± half of Student's 95 % interval of the mean (in brackets: of fewer seeds)"
+MEAN_WORDS = "mean over the seeds ± half its 95 % interval (Student's; in brackets: of fewer seeds)"
 """Meaning of `mean_words` in the title of a table."""
 
 

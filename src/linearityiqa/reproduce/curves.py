@@ -130,9 +130,7 @@ def _speed_up(found: list[Crossing], epochs: int) -> list[str]:
         words = "no speed-up: it is as good after one epoch" if high == 1 else f"a speed-up of {span} times in epochs"
         where = f" in {len(reached)} of {len(reached) + never} panels" if never else ""
         rest = f"; in the other {never} it never does in {epochs} epochs" if never else ""
-        sentences.append(
-            f"{name} first reaches Norm-in-Norm's first-epoch level at {when}{where}: {words}{rest}."
-        )
+        sentences.append(f"{name} first reaches Norm-in-Norm's first-epoch level at {when}{where}: {words}{rest}.")
     return sentences
 
 

@@ -1,5 +1,6 @@
 """Five losses over several seeds: how much of Norm-in-Norm's lead is the scale of the labels? No item of the paper."""
 
+import itertools
 import statistics
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,8 +27,7 @@ from linearityiqa.reproduce.curves import METRICS, SPLIT_NAMES, curve_need, curv
 from linearityiqa.reproduce.item import CurveNeed, Drawn, Gathered, Item, Picture, SplitOfCurve
 from linearityiqa.reproduce.paper import LOSS_STYLES, Scale
 
-WHEN = tuple((when, metric) for when in (FIRST, CHOSEN) for metric in METRICS)
-"""Columns of the tables."""
+WHEN = (FIRST, CHOSEN)
 Reading = Callable[[str, SplitOfCurve, str, str], Values]
 """What a table shows of an arm on a split: a metric at a time, by seed."""
 
@@ -82,7 +82,7 @@ def _draw(results: Gathered, scale: Scale) -> Drawn:
             "losses-scale": Table(
                 f"Norm-in-Norm's lead on the test set: {MEAN_WORDS}; share: of their means, and range over the seeds, "
                 "where Norm-in-Norm leads clearly",
-                ["Over", "Figure", "When", "Lead over MOS as given", "That of standardised MOS", "Rest", "Share"],
+                ["Over", "Figure", "When", "Lead over MOS as given", "By standardising", "Rest", "Share"],
                 [cells for cells, _ in _shares(curves)],
             ),
         },
@@ -112,19 +112,21 @@ def _numbers(arms: tuple[str, ...], reading: Reading) -> list[dict[str, Any]]:
     return [
         {"arm": arm, "split": split, "metric": metric, "when": when} | mean_numbers(reading(arm, split, metric, when))
         for split in SPLIT_NAMES
+        for when in WHEN
         for arm in arms
-        for when, metric in WHEN
+        for metric in METRICS
     ]
 
 
 def _table(title: str, arms: tuple[str, ...], reading: Reading, seeds: int, sign: str = "") -> Table:
     rows: list[list[Cell]] = [
-        [arm, words, *(mean_words(reading(arm, split, metric, when), seeds, _decimals(metric), sign)
-                       for when, metric in WHEN)]
+        [arm, words, when, *(mean_words(reading(arm, split, metric, when), seeds, _decimals(metric), sign)
+                             for metric in METRICS)]
         for split, words in SPLIT_NAMES.items()
+        for when in WHEN
         for arm in arms
     ]  # fmt: skip
-    return Table(title, ["Training", "Split", *(f"{metric}, {when}" for when, metric in WHEN)], rows)
+    return Table(title, ["Loss", "Split", "When", *METRICS], rows)
 
 
 def _epoch_table(curves: ArmCurves) -> Table:
@@ -138,13 +140,13 @@ def _epoch_table(curves: ArmCurves) -> Table:
         for arm in OTHERS
         for split, words in SPLIT_NAMES.items()
     ]
-    return Table(title, ["Training", "Split", *METRICS], rows)
+    return Table(title, ["Loss", "Split", *METRICS], rows)
 
 
 def _shares(curves: ArmCurves) -> Iterator[tuple[list[Cell], dict[str, Any]]]:
     """Row by row, Norm-in-Norm's lead over a loss on MOS as given and what standardising brings of it; and as JSON."""
     for loss, given in GIVEN.items():
-        for when, metric in WHEN:
+        for when, metric in itertools.product(WHEN, METRICS):
             pairs = ((PROPOSED, given), (STANDARDISED[loss], given), (PROPOSED, STANDARDISED[loss]))
             found = [curves.leads(*pair, "test", metric, when) for pair in pairs]
             common = [seed for seed in curves.scale.seeds if all(seed in each for each in found)]
