@@ -98,8 +98,9 @@ def lead_table(runs: dict[str, Runs], seed: int) -> Table:
     """Norm-in-Norm less MSE on standardised MOS in every setting, with intervals over the images, not the seeds."""
     rows = []
     for name, its_runs in runs.items():
-        files = [run_folder(its_runs[arm, seed]) / runfiles.PREDICTIONS for arm in (PROPOSED, STANDARDISED["MSE"])]
-        if all(file.exists() for file in files):
+        pair_of_runs = [its_runs[arm, seed] for arm in (PROPOSED, STANDARDISED["MSE"]) if (arm, seed) in its_runs]
+        files = [run_folder(run) / runfiles.PREDICTIONS for run in pair_of_runs]
+        if len(files) == 2 and all(file.exists() for file in files):
             ours, theirs = map(read_predictions_csv, files)
             (pair,) = compare({"ours": ours.prediction, "theirs": theirs.prediction}, ours.mos).pairs
             rows.append([name, *(in_words(pair.differences[metric]) for metric in METRICS)])

@@ -117,7 +117,10 @@ def test_leads_are_better_or_worse_whatever_the_figure(make_source):
 
 def test_first_epochs_are_those_of_each_seed(make_source):
     source = make_source(curves=by_hand, lacks=lambda need: need.run == arm_run(SCALE, "MSE, standardised MOS", 2))
-    found = rows_of(draw(source).tables["losses-epochs"])
+    drawn = draw(source)
+    found = rows_of(drawn.tables["losses-epochs"])
+    numbers = json.loads(numbers_json("losses", drawn))["first_epochs"]
+    assert {"arm": "MSE, standardised MOS", "split": "train", "metric": "RMSE", "by_seed": {"1": 1, "3": 2}} in numbers
     assert found["MSE, standardised MOS", "training"] == ["1, –, 2"] * 3
     assert found["MAE, standardised MOS", "validation"] == ["2, 2, 2"] * 3
     assert found["MSE, MOS as given", "training"] == ["never, never, 3"] * 3

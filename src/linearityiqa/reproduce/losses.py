@@ -63,6 +63,12 @@ def _draw(results: Gathered, scale: Scale) -> Drawn:
             ],
             "agreement": _numbers(tuple(ARMS), curves.values),
             "leads": _numbers(OTHERS, leads),
+            "first_epochs": [
+                {"arm": arm, "split": split, "metric": metric, "by_seed": curves.first_epochs(arm, split, metric)}
+                for arm in OTHERS
+                for split in SPLIT_NAMES
+                for metric in METRICS
+            ],
             "shares": [row for _, row in _shares(curves)],
         },
         pictures={
