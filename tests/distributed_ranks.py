@@ -83,7 +83,8 @@ def losses(world: World, count: int, dtype: torch.dtype, loss: LossConfig | None
     found = []
     for done in range(0, count, step.batches_a_loss):
         last = (done + step.batches_a_loss) % config.accumulation_steps == 0
-        found.append(float(step.accumulate(*batches[done : done + step.batches_a_loss], last=last).loss))
+        group, number = batches[done : done + step.batches_a_loss], config.accumulation_steps // step.batches_a_loss
+        found.append(float(step.accumulate(*group, losses=number, last=last).loss))
         if last:
             step.update()
     return found

@@ -29,3 +29,12 @@ def test_one_header_comes_before_the_first_step(photo_database, tmp_path, monkey
     assert header["training"] == "norm-in-norm loss, 3 batches of 4 images an epoch, 1 epochs"
     assert header["run folder"] == str(tmp_path)
     assert sum("run folder" in message for message in caplog.messages) == 1
+
+
+def test_the_last_update_of_an_epoch_is_the_mean_of_the_losses_that_are_left(photo_database, tmp_path):
+    """Oracle: accumulation over the three batches that an epoch has; SGD's step is proportional to the gradient."""
+    found = []
+    for steps in (3, 4):
+        run = changed(small_run(photo_database, tmp_path / str(steps)), accumulation_steps=steps, optimizer="sgd")
+        found.append(load_model(train(changed(run, epochs=1)).model_file).state_dict())
+    assert all(torch.equal(value, found[1][name]) for name, value in found[0].items())

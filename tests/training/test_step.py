@@ -11,7 +11,7 @@ from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
 from linearityiqa.models.network import PooledFeatures
 from linearityiqa.training.images import LabelScaling
-from linearityiqa.training.optimisation import build_optimizer
+from linearityiqa.training.optimisation import WeightAverage, build_optimizer
 from linearityiqa.training.precision import choose_precision
 from linearityiqa.training.step import TrainingStep, pooled_by_parts
 from small_runs import SMALL_BACKBONE
@@ -37,8 +37,8 @@ def batches(*sizes: int) -> list[NetworkBatch]:
     ]
 
 
-def step_of(network: LinearityIQA, *, exact: bool, accumulation_steps: int = 1) -> TrainingStep:
-    config = OptimiserConfig(opt_level="O0")
+def step_of(network: LinearityIQA, *, exact: bool, accumulation_steps: int = 1, **options) -> TrainingStep:
+    config = OptimiserConfig(**{"opt_level": "O0", **options})
     return TrainingStep(
         network=network,
         loss_function=QualityLoss(LossConfig()),
@@ -70,7 +70,7 @@ def test_the_papers_accumulation_is_another_thing() -> None:
     parts = batches(3, 3)
     paper, exact = new_network(freeze_bn=True), new_network(freeze_bn=True)
     step = step_of(paper, exact=False, accumulation_steps=2)
-    losses = [step.accumulate(part).loss for part in parts]
+    losses = [step.accumulate(part, losses=2).loss for part in parts]
     loss = step_of(exact, exact=True, accumulation_steps=2).accumulate(*parts).loss
     assert abs(sum(losses) / 2 - loss) > 1e-3
     assert torch.cosine_similarity(gradients(paper), gradients(exact), dim=0) < 0.99
@@ -142,3 +142,18 @@ def test_parts_may_differ_in_size() -> None:
     outcome = step_of(network, exact=True, accumulation_steps=2).accumulate(first, second)
     assert outcome.scores.fused.shape == (2,)
     assert gradients(network).abs().sum() > 0
+
+
+def test_the_average_counts_no_step_that_the_scaler_skips() -> None:
+    """Oracle: the weights, which a skipped step leaves as they are."""
+    network = new_network(freeze_bn=True).float()
+    step = step_of(network, exact=False, opt_level="O1", amp_dtype="float16")
+    step.average, weights = WeightAverage(network, 0.9), [p.detach().clone() for p in network.parameters()]
+    for gradient, updates in ((float("inf"), 0), (1.0, 1), (float("nan"), 1)):
+        step.precision.scaler.scale(torch.zeros(()))  # as the forward pass does
+        for parameter in network.parameters():
+            parameter.grad = torch.full_like(parameter, gradient)
+        step.update()
+        assert step.average.updates == updates
+        moved = any(not torch.equal(*pair) for pair in zip(weights, network.parameters(), strict=True))
+        assert moved is (updates > 0)

@@ -61,8 +61,9 @@ class Outcome(NamedTuple):
 
 @dataclass
 class TrainingStep:
-    """Forward, loss and backward of a batch, and the optimiser's step; nothing here waits for the device.
+    """Forward, loss and backward of a batch, and the optimiser's step.
 
+    Nothing here waits for the device, but for an average of weights that are trained in float16.
     A batch-normalised loss is a function of a whole batch of predictions, not a mean over images; hence the features
     of several forward passes, and of several processes, are put together before the heads and the loss.
     """
@@ -115,19 +116,18 @@ class TrainingStep:
         loss: Tensor = self.loss_function(scores, self.labels(mos))
         return loss
 
-    def accumulate(self, *batches: NetworkBatch, last: bool = True) -> Outcome:
-        """Add the gradient of one loss of some batches (this process's share), divided by the losses of an update.
+    def accumulate(self, *batches: NetworkBatch, losses: int = 1, last: bool = True) -> Outcome:
+        """Add the gradient of one loss of some batches (this process's share), divided by the losses of the update.
 
-        `last`: `update` comes next.
+        `losses`: their number, which may be smaller at the end of an epoch; `last`: `update` comes next.
         """
         context: AbstractContextManager[None] = nullcontext()
         compute: Callable[..., Outcome] = self.outcome
         if self._shared is not None:  # gradients are put together in the last backward pass before an update
             context, compute = answered() if last else self._shared.no_sync(), self._shared
-        share = self.batches_a_loss / self.accumulation_steps
         with context:
             outcome = compute(*batches)
-            torch.autograd.backward(self.precision.scaler.scale(outcome.loss * share))
+            torch.autograd.backward(self.precision.scaler.scale(outcome.loss / losses))
         return Outcome(outcome.loss.detach(), outcome.scores)
 
     def outcome(self, *batches: NetworkBatch) -> Outcome:
@@ -137,14 +137,17 @@ class TrainingStep:
 
     def update(self) -> None:
         """Step the optimiser with the accumulated gradient, clear it, and update the average of the weights."""
+        scaler = self.precision.scaler
         if self.clip_grad_norm is not None:
-            self.precision.scaler.unscale_(self.optimizer)
+            scaler.unscale_(self.optimizer)
             parameters = (parameter for group in self.optimizer.param_groups for parameter in group["params"])
             torch.nn.utils.clip_grad_norm_(parameters, self.clip_grad_norm)
-        self.precision.scaler.step(self.optimizer)
-        self.precision.scaler.update()
+        scaler.step(self.optimizer)
+        scale = scaler.get_scale() if self.average is not None else 0.0
+        scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        if self.average is not None:
+        # a lowered scale is the only trace of a step that the scaler has skipped
+        if self.average is not None and scaler.get_scale() >= scale:
             self.average.update(self.network)
 
 

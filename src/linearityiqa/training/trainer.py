@@ -164,7 +164,9 @@ class Trainer:
                 number = group[-1][0]
                 session.schedule.set(state.epoch, state.step)
                 last = number % step.accumulation_steps == 0 or number == total
-                self._accumulate(number, [batch for _, batch in group], last=last)
+                in_update = min(step.accumulation_steps, total - state.step)  # fewer batches at the end of an epoch
+                losses = math.ceil(in_update / step.batches_a_loss)
+                self._accumulate(number, [batch for _, batch in group], losses=losses, last=last)
                 if last:
                     # the state is only ever saved between updates: half a gradient could not be resumed
                     step.update()
@@ -181,10 +183,10 @@ class Trainer:
         epochs = self.session.config.optimiser.epochs - self.state.epoch
         return epochs * self.session.batches_per_epoch * seconds_a_batch + (epochs + 1) * evaluation
 
-    def _accumulate(self, number: int, batches: list[NetworkBatch], *, last: bool) -> None:
-        """Add the gradient of one loss; the loss itself is read later."""
+    def _accumulate(self, number: int, batches: list[NetworkBatch], *, losses: int, last: bool) -> None:
+        """Add the gradient of one of an update's losses; the loss itself is read later."""
         config = self.session.config
-        loss, scores = self.session.step.accumulate(*batches, last=last)
+        loss, scores = self.session.step.accumulate(*batches, losses=losses, last=last)
         heads = (scores.fused, scores.stage3, scores.stage4)
         norms = norms_of_centred(heads, config.loss.q) if config.run.log_bhat else None
         self._unread.append(UnreadLoss(number, loss, norms, torch.cat([batch.indices for batch in batches])))
