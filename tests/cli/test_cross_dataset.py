@@ -1,5 +1,6 @@
 """`test --dataset A B` and `crossval`. Oracles: results.json of each test alone, and of each run alone."""
 
+import io
 import json
 import shutil
 
@@ -52,6 +53,19 @@ def test_results_of_files_of_one_name_are_kept_apart(model_file, copies):
     assert main(words("test", "--model", model_file, "--num_workers", 0, "-ds", *copies, "--json")) == 0
     for name in "ab":
         assert (model_file.parent / f"test-{name}-labels-test" / "results.json").exists()
+
+
+def test_all_tests_are_done_before_anything_is_printed(model_file, copies, tmp_path, monkeypatch):
+    # oracle: standard output that nobody reads, as behind `| head`
+    def write(_):
+        raise BrokenPipeError
+
+    unread = io.StringIO()
+    unread.write = write
+    monkeypatch.setattr("sys.stdout", unread)
+    command = words("test", *copies, "--model", model_file, "--num_workers", 0, "--output", tmp_path / "out")
+    assert main(command) == 141
+    assert all((tmp_path / "out" / f"small-{name}-labels" / "results.json").exists() for name in "ab")
 
 
 def test_a_missing_database_is_told_before_anything_is_tested(model_file, copies, capsys, tmp_path):

@@ -1,7 +1,9 @@
 """Oracles: the functions of `metrics` called directly, and published figures of the paper's authors."""
 
 import csv
+import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -146,3 +148,27 @@ def test_published_predictions(real_data, capsys, database, srocc, linear, logis
     for pair in found["comparison"]["pairs"][:2]:  # Norm-in-Norm against MSE and MAE
         for figure in ("SROCC", "PLCC", "KROCC", "RMSE_logistic4"):
             assert pair["differences"][figure]["better"] == 1, (pair["second"], figure)
+
+
+def test_files_are_written_before_anything_is_printed(files, tmp_path, monkeypatch):
+    # oracle: standard output that nobody reads, as behind `| head`
+    monkeypatch.setattr("sys.stdout", Unread())
+    assert main(["metrics", *files, "--resamples", "100", "--output", str(tmp_path / "out")]) == 141
+    assert {"metrics.json", "figures.csv", "differences.csv"} <= {path.name for path in (tmp_path / "out").iterdir()}
+
+
+class Unread(io.StringIO):
+    """A pipe whose reader has gone."""
+
+    def write(self, text):
+        raise BrokenPipeError
+
+
+def test_names_with_dollar_signs_are_drawn(files, tmp_path, capsys):
+    pytest.importorskip("matplotlib", reason="the page needs the extra train")
+    named = [
+        str(shutil.copy(file, tmp_path / name)) for file, name in zip(files, ["Ba$$in.csv", "x_$y_$.csv"], strict=False)
+    ]
+    assert main(["metrics", *named, "--resamples", "0", "--output", str(tmp_path / "out")]) == 0
+    assert "Ba$$in" in (tmp_path / "out" / "report.html").read_text()
+    capsys.readouterr()

@@ -207,3 +207,14 @@ def test_the_page_of_a_run_that_is_printed_holds_what_was_scored_before_a_stop(
     page = read_page(Path("page.html"))
     assert len(page.rows) == 4
     assert page.facts["stopped"] is True
+
+
+def test_the_page_of_an_output_is_written_before_anything_is_printed(
+    score: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unread(results, form) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("linearityiqa.cli.score.print_rows", unread)
+    assert score("photos", "--output", "s.csv", "--worst", "1", "--report", "page.html")[0] == 141
+    assert len(read_page(Path("page.html")).rows) == 9

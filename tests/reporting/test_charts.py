@@ -99,6 +99,12 @@ def test_bars_have_the_values_as_height_and_text():
     assert low < -0.05 < 0.9 < high
 
 
+def test_values_of_ten_and_more_are_written_whole():
+    series = [BarSeries("a", [10.5, 100.0, 0.5, -10.25, 1.0])]
+    ax = bar_chart([BarPanel("", "RMSE", list("vwxyz"), series)]).axes[0]
+    assert [text.get_text() for text in ax.texts] == ["10.500", "100.000", ".500", "-10.250", "1.000"]
+
+
 def test_a_group_without_any_value_says_so_once():
     series = [BarSeries(name, [0.88, math.nan]) for name in ("mae", "mse", "norm-in-norm")]
     ax = bar_chart([BarPanel("", "PLCC", ["a", "b"], series)]).axes[0]

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 def metrics(config: MetricsConfig) -> int:
-    """Compute the agreement of predictions with MOS, print it, and write it into `--output`."""
+    """Compute the agreement of predictions with MOS, write it into `--output`, and print it."""
     if not config.files:
         raise ConfigError(
             "there is nothing to judge: name CSV files with the columns image_name, prediction and mos, as in "
@@ -43,10 +43,10 @@ def metrics(config: MetricsConfig) -> int:
     short = short_names(list(methods.predictions))
     shown = found.renamed(short)
     plain = {"files": [str(path) for path in config.files], **found.as_dict()}
-    print(json.dumps(plain, allow_nan=False) if config.json else "\n\n".join(readable(shown, config, short)))
-    if config.output is not None:
+    if config.output is not None:  # before the printing, which ends where nobody reads on
         write_all(config.output, found, json.dumps(plain, allow_nan=False, indent=1))
         write_report(config.output, config, methods.renamed(short), shown)
+    print(json.dumps(plain, allow_nan=False) if config.json else "\n\n".join(readable(shown, config, short)))
     return 0
 
 

@@ -104,15 +104,15 @@ class _Task:
             stored = self._append(output)
         else:
             self._append_from_cluster(self.config.ray, output)
+        if self.gallery is not None:
+            self.gallery.add_stored(itertools.islice(read_scores(output), stored))
+        self._write_page()  # before the printing, which ends where nobody reads on
         tally = Tally()
         rows = tally.watch(read_scores(output))
         if self.config.selects:
             self._print(rows)
         for _ in rows:
             pass
-        if self.gallery is not None:
-            self.gallery.add_stored(itertools.islice(read_scores(output), stored))
-        self._write_page()
         return tally
 
     def _append(self, output: Path) -> int:

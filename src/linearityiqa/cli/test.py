@@ -56,19 +56,22 @@ def test(config: TestConfig) -> int:
     outcomes: dict[str, list[TestOutcome]] = {model.name: [] for model in models}
     names = distinct_names(tests)
     homes = Counter(model.home for model in models)
-    for model, dataset in itertools.product(models, tests):
-        one = tests[dataset]
-        if config.output is not None and len(models) * len(tests) > 1:
-            one = replace(one, output=config.output / f"{model.name}-{names[dataset]}")
-        elif config.output is None:
-            apart = f"-{model.name}" if homes[model.home] > 1 else ""
-            one = replace(one, output=model.home / f"test-{names[dataset]}-{config.split}{apart}")
-        opener = open_with_torch
-        if model.file.suffix.lower() == ".onnx":
-            from linearityiqa.scoring.torch_runtime import open_onnx as opener
-        outcome = evaluate_model_file(one, model.file, opener)
-        outcomes[model.name].append(outcome)
-        show(outcome, model.file, as_json=config.json)
+    try:
+        for model, dataset in itertools.product(models, tests):
+            one = tests[dataset]
+            if config.output is not None and len(models) * len(tests) > 1:
+                one = replace(one, output=config.output / f"{model.name}-{names[dataset]}")
+            elif config.output is None:
+                apart = f"-{model.name}" if homes[model.home] > 1 else ""
+                one = replace(one, output=model.home / f"test-{names[dataset]}-{config.split}{apart}")
+            opener = open_with_torch
+            if model.file.suffix.lower() == ".onnx":
+                from linearityiqa.scoring.torch_runtime import open_onnx as opener
+            outcomes[model.name].append(evaluate_model_file(one, model.file, opener))
+    finally:  # after all files are written: printing ends the command where nobody reads on
+        for model in models:
+            for outcome in outcomes[model.name]:
+                show(outcome, model.file, as_json=config.json)
     if len(tests) * len(models) > 1 and not config.json:
         print()
         print(cross_table(outcomes, list(names.values())).to_text())

@@ -263,7 +263,9 @@ def _write_value(ax: "Axes", place: float, value: float, reference: float, *, ne
     down = value < 0  # the end of the bar is below
     end = value if down or not value < reference else reference
     gap = 5 if not down and reference > value - near else 2
-    text = f"{value:.3f}".replace("0.", ".", 1)
+    text = f"{value:.3f}"
+    if abs(value) < 1:
+        text = text.replace("0.", ".", 1)
     ax.annotate(text, (place, end), (0, -gap if down else gap), textcoords="offset points", ha="center",
                 va="top" if down else "bottom", fontsize=5.8, rotation=90 if upright else 0)  # fmt: skip
 

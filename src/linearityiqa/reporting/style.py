@@ -48,6 +48,7 @@ LINE_WIDTH = 1.2
 RC = {
     "font.family": "DejaVu Sans",  # travels with matplotlib: the same bytes on every machine
     "font.size": 8,
+    "text.parse_math": False,  # a name with two dollar signs is no formula
     "axes.titlesize": 8,
     "axes.labelsize": 8,
     "xtick.labelsize": 7,
