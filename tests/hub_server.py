@@ -25,7 +25,7 @@ class HubServer:
         gated: repositories that are not open to everyone.
         sizes: what is said to be the size of a file, where that is not its size.
         asked: method and path of each request.
-        down: every request is answered 503.
+        down: status that every request is answered with; 0 answers it.
     """
 
     address: str
@@ -34,7 +34,7 @@ class HubServer:
     gated: set[str] = field(default_factory=set)
     sizes: dict[str, int] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
-    down: bool = False
+    down: int = 0
 
     @property
     def fetched(self) -> list[str]:
@@ -59,7 +59,7 @@ def hub_server() -> Iterator[HubServer]:
         def _answer(self, *, body: bool) -> None:
             hub.asked.append(f"{self.command} {self.path}")
             if hub.down:
-                return self._send(503)
+                return self._send(hub.down)
             if path := self.path.removeprefix("/storage") if self.path.startswith("/storage/") else "":
                 repo, commit, file = re.fullmatch(r"/(.+?/.+?)/(.+?)/(.+)", path).groups()
                 return self._send(200, hub.files[repo][commit][file] if body else b"")

@@ -3,6 +3,7 @@
 import importlib
 import os
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -152,22 +153,54 @@ def test_a_commit_in_the_cache_asks_nobody(server: HubServer) -> None:
     assert server.asked == []
 
 
-def test_without_a_network_the_cache_is_used(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("status", [429, 503])
+def test_where_the_hub_does_not_answer_the_cache_is_used_with_a_warning(
+    server: HubServer, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
     offer(server, model_onnx=ONNX)
     cached = HubModel("some/one").fetch()
-    server.down = True
+    assert not caplog.messages
+    server.down = status
     assert HubModel("some/one").fetch() == cached
-    with pytest.raises(ModelFileError, match=r"hf://some/other from the hub: the hub cannot be reached \(.*503.*cache"):
+    (message,) = caplog.messages
+    assert re.fullmatch(rf"the hub cannot be reached \(.*{status}.*\): hf://some/one is the file in the cache.*", message)
+    with pytest.raises(ModelFileError, match=rf"some/other from the hub: the hub cannot be reached \(.*{status}.*cache"):
         HubModel("some/other").fetch()
 
 
-def test_offline_nobody_is_asked(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("status", [401, 403, 410])
+def test_what_the_hub_refuses_is_not_taken_from_the_cache(server: HubServer, status: int) -> None:
+    offer(server, model_onnx=ONNX)
+    HubModel("some/one").fetch()
+    server.down = status
+    with pytest.raises(ModelFileError, match=f"^cannot take hf://some/one from the hub: .*{status}.*$"):
+        HubModel("some/one").fetch()
+
+
+def test_a_failure_that_is_no_missing_network_is_not_taken_for_one(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(server, model_onnx=ONNX)
+    HubModel("some/one").fetch()
+
+    def fail(url: str) -> None:
+        raise RuntimeError("a fault of the client")
+
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", fail)
+    with pytest.raises(ModelFileError, match="cannot take hf://some/one from the hub: a fault of the client"):
+        HubModel("some/one").fetch()
+
+
+def test_offline_nobody_is_asked(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     offer(server, model_onnx=ONNX)
     cached = HubModel("some/one").fetch()
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     new_session()
     server.asked.clear()
     assert HubModel("some/one").fetch() == cached
+    assert not caplog.messages
     with pytest.raises(ModelFileError, match="HF_HUB_OFFLINE is set, and it is not in the cache"):
         HubModel("some/other").fetch()
     assert server.asked == []

@@ -1,6 +1,7 @@
 """Model files on the Hugging Face Hub: ``hf://OWNER/NAME[@REVISION][/FILE]``, fetched once into the hub's own cache."""
 
 import importlib.util
+import logging
 import os
 import re
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from urllib.parse import unquote
 from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.extras import require
 
+logger = logging.getLogger(__name__)
+
 MAX_MODEL_BYTES = 2**31 - 1
 """Larger files are refused before they are fetched; no ONNX file can be larger."""
 SUFFIXES = (".safetensors", ".onnx")
@@ -19,6 +22,10 @@ SUFFIXES = (".safetensors", ".onnx")
 _ADDRESS = re.compile(r"hf:/{1,2}([\w.-]+/[\w.-]+)(?:@([^/@]+))?(?:/(.+))?")  # Path makes one slash of two
 _SHAPE = "it must be hf://OWNER/NAME[@REVISION][/FILE]"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_TOO_MANY_REQUESTS = 429
+_NO_CONNECTION = {"ConnectionError", "TimeoutError", "Timeout", "TransportError"}
+"""Names of what a missing network raises: Python's own, those of requests, and those of httpx and httpx2; which of the
+libraries is there depends on the version of huggingface_hub."""
 _REASONS = {  # the first that fits: a GatedRepoError is a RepositoryNotFoundError
     "GatedRepoError": "its owner gives access on request. Ask on its page, then run: hf auth login",
     "RepositoryNotFoundError": "there is no such repository, or it is private (then run: hf auth login)",
@@ -79,8 +86,8 @@ class HubModel:
     def fetch(self) -> Path:
         """The local file, in the hub's cache (HF_HOME); fetched where it is not there yet, or has changed.
 
-        HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE mean what they mean to huggingface_hub. Without a network the cached
-        file is used.
+        HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE mean what they mean to huggingface_hub. Where the hub cannot be reached
+        the cached file is used, with a warning unless HF_HUB_OFFLINE asks for it.
 
         Raises:
             ModelFileError: it is not there, not open to this user, too large, no model, or cannot be fetched.
@@ -102,16 +109,21 @@ class HubModel:
                     )
                 except errors.EntryNotFoundError:
                     continue
+                if unreachable is not None and not isinstance(unreachable, errors.OfflineModeIsEnabled):
+                    logger.warning(
+                        "the hub cannot be reached (%s): %s is the file in the cache, and the hub's may be newer",
+                        _on_one_line(unreachable),
+                        self,
+                    )
                 return self._checked(Path(path))
         except errors.HFValidationError as cause:
             raise ConfigError(f"{self} names no model on the hub: {cause}") from cause
         except (errors.HfHubHTTPError, OSError, ValueError) as cause:
             reasons = [reason for kind, reason in _REASONS.items() if isinstance(cause, getattr(errors, kind))]
-            raise self._refused([*reasons, str(cause).strip() or type(cause).__name__][0]) from cause
+            raise self._refused([*reasons, _on_one_line(cause)][0]) from cause
         if unreachable is not None:
-            first_line = (str(unreachable).strip() or type(unreachable).__name__).partition("\n")[0]
             offline = isinstance(unreachable, errors.OfflineModeIsEnabled)
-            reason = "HF_HUB_OFFLINE is set" if offline else f"the hub cannot be reached ({first_line})"
+            reason = "HF_HUB_OFFLINE is set" if offline else f"the hub cannot be reached ({_on_one_line(unreachable)})"
             raise self._refused(f"{reason}, and it is not in the cache") from unreachable
         raise self._refused(self._what_is_there(hub))
 
@@ -124,9 +136,14 @@ class HubModel:
         url = hub.hf_hub_url(self.repo, file, revision=self.revision)
         try:
             size = hub.get_hf_file_metadata(url).size
-        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError):
-            raise
-        except Exception as cause:  # which ones a missing network raises differs between versions of huggingface_hub
+        except (errors.HfHubHTTPError, errors.EntryNotFoundError) as cause:
+            status = getattr(getattr(cause, "response", None), "status_code", 0)
+            if status < 500 and status != _TOO_MANY_REQUESTS:
+                raise
+            return cause
+        except Exception as cause:
+            if not _NO_CONNECTION & {kind.__name__ for kind in type(cause).__mro__}:
+                raise self._refused(_on_one_line(cause)) from cause
             return cause
         if size is None or size > MAX_MODEL_BYTES:
             amount = "an unknown number of" if size is None else str(size)
@@ -159,6 +176,11 @@ class HubModel:
 
     def _refused(self, reason: str) -> ModelFileError:
         return ModelFileError(f"cannot take {self} from the hub: {reason.rstrip('.')}.")
+
+
+def _on_one_line(cause: Exception) -> str:
+    """Return what an exception says, on one line."""
+    return " ".join(str(cause).split()) or type(cause).__name__
 
 
 def local_model(name: str | os.PathLike[str]) -> Path:

@@ -1,0 +1,37 @@
+"""Oracle: the mode that `open` gives a new file."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from linearityiqa.files import atomic_path, write_text
+
+
+def test_a_file_is_as_readable_as_any_other_and_the_umask_is_never_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(mask: int) -> int:
+        raise AssertionError("the umask is that of all threads")
+
+    monkeypatch.setattr(os, "umask", forbidden)
+    write_text(tmp_path / "ours.txt", "text")
+    (tmp_path / "plain.txt").write_text("text")
+    assert (tmp_path / "ours.txt").stat().st_mode == (tmp_path / "plain.txt").stat().st_mode
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+
+    def fail() -> None:
+        with atomic_path(path) as temporary:
+            assert temporary.parent == tmp_path
+            temporary.write_text("half")
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="full"):
+        fail()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
