@@ -8,11 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import tyro
-
 from linearityiqa.cli.help import HELP_WORDS, help_page, takes_databases
 from linearityiqa.config import CrossvalConfig, TrainConfig, from_dict, with_recipe
-from linearityiqa.config.tree import Option, options_of
+from linearityiqa.config.tree import Option, options_of, with_values
 from linearityiqa.errors import ConfigError, did_you_mean
 
 T = TypeVar("T")
@@ -38,9 +36,8 @@ def options_for(call: Any) -> list[Option]:
 def parse(cls: type[T], argv: Sequence[str], *, prog: str, default: T | None = None) -> T:
     """Parse a command line into a configuration.
 
-    Options are the fields of `cls` and of the dataclasses inside it, without prefixes; a wrong value ends the process
-    with status 2 and a sentence that names it. A command that has a database also takes it as a word without option;
-    one that trains also takes ``--config FILE`` and ``--recipe NAME``.
+    Options are the fields of `cls` and of the dataclasses inside it, without prefixes. A command that has a database
+    also takes it as a word without option; one that trains also takes ``--config FILE`` and ``--recipe NAME``.
 
     Args:
         cls: a configuration dataclass.
@@ -49,7 +46,7 @@ def parse(cls: type[T], argv: Sequence[str], *, prog: str, default: T | None = N
         default: values of the options that are not given, instead of the dataclass's own.
 
     Raises:
-        ConfigError: an option that does not exist, or values that do not go together.
+        ConfigError: an option that does not exist, a wrong value, or values that do not go together.
     """
     call: Any = cls() if default is None else default
     if isinstance(call, TrainConfig):
@@ -61,50 +58,46 @@ def parse(cls: type[T], argv: Sequence[str], *, prog: str, default: T | None = N
     if wanted := next((word for word in argv if word in HELP_WORDS), None):
         print(help_page(prog, call, options, everything=wanted in HELP_WORDS[2:]))
         raise SystemExit(0)
-    config: T = tyro.cli(
-        cls,
-        args=arrange(argv, options, prog),
-        prog=prog,
-        default=call,
-        use_underscores=True,
-        config=(tyro.conf.OmitArgPrefixes,),
-    )
-    return config
+    return with_values(call, read_words(argv, options, prog))
 
 
-SEVERAL = {"dataset": "--more_datasets", "image_dir": "--more_image_dirs"}
-"""Options that may get several values, and the option that takes all after the first."""
+SEVERAL = {"dataset": "more_datasets", "image_dir": "more_image_dirs"}
+"""Fields of options that may get several values, and those that take all after the first."""
 _OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 _TABLES = (".csv", ".tsv", ".txt")
 
 
-def arrange(argv: Sequence[str], options: Sequence[Option], prog: str) -> list[str]:
-    """Rewrite a command line for tyro: each database and image folder after an option of its own.
+def read_words(argv: Sequence[str], options: Sequence[Option], prog: str) -> dict[str, Any]:
+    """Read the values that a command line gives to options; words without an option may stand anywhere.
 
     >>> from linearityiqa.config import StatsConfig
-    >>> arrange(["A", "B", "--quiet"], list(options_of(StatsConfig())), "stats")
-    ['--quiet', '--dataset', 'A', '--more_datasets', 'B']
-    >>> arrange(["-ds", "A", "B"], list(options_of(StatsConfig())), "stats")
-    ['-ds', 'A', '--more_datasets', 'B']
+    >>> read_words(["A", "--bins", "5", "B"], list(options_of(StatsConfig())), "stats")
+    {'bins': 5, 'dataset': 'A', 'more_datasets': ('B',)}
+    >>> read_words(["-ds", "A", "B"], list(options_of(StatsConfig())), "stats")
+    {'dataset': 'A', 'more_datasets': ('B',)}
 
     Raises:
-        ConfigError: an option that the command does not have, or databases named both ways.
+        ConfigError: an option that the command does not have, or a value of the wrong kind; words that nothing takes,
+            or databases named both ways.
     """
     known = {word: option for option in options for word in option.all_words}
     of_databases = takes_databases(options)
-    arranged: list[str] = []
-    databases: list[str] = []
+    given: dict[str, Any] = {}
     others: dict[str, list[str]] = {}
+    loose: list[str] = []
     words = deque(argv)
     while words:
         word = words.popleft()
+        if word == "--":  # what follows is no option, whatever it looks like
+            loose += words
+            break
         name, equals, value = word.partition("=")
         option = known.get(_underscored(name))
         if option is None:
             if _is_option(name):
                 hint = did_you_mean(_underscored(name), [word for word in known if word.startswith("--")])
                 raise ConfigError(f"{prog} has no option {name}{hint}; {prog} --help-all lists them")
-            (databases if of_databases else arranged).append(word)
+            loose.append(word)
             continue
         more = SEVERAL.get(option.field, "") if of_databases else ""
         several = bool(more) or option.endless
@@ -113,20 +106,25 @@ def arrange(argv: Sequence[str], options: Sequence[Option], prog: str) -> list[s
             if several and of_databases and option.values == ("PATH",) and words[0].lower().endswith(_TABLES):
                 break  # neither a model nor an image folder: a database of its own
             values.append(words.popleft())
-        if of_databases and f"--{option.long}" in SEVERAL.values():
-            others.setdefault(f"--{option.long}", []).extend(values)
-            continue
-        own = 1 if more else len(values)
-        arranged += [word, *values[bool(equals) : own]]
-        if values[own:]:
-            others.setdefault(more, []).extend(values[own:])
-    if databases:
-        if any(word.partition("=")[0] in ("--dataset", "-ds") for word in arranged):
-            raise ConfigError(f"{databases[0]} and --dataset both name a database: name all of them one way")
-        arranged += ["--dataset", databases[0]]
-        if databases[1:]:
-            others["--more_datasets"] = databases[1:] + others.get("--more_datasets", [])
-    return arranged + [word for name, values in others.items() for word in (name, *values)]
+        if more:
+            others.setdefault(more, []).extend(values[1:])
+            del values[1:]
+        if of_databases and option.field in SEVERAL.values():
+            others.setdefault(option.field, []).extend(values)
+        else:
+            given[option.field] = option.convert(_underscored(name), values)
+    if loose and of_databases:
+        if "dataset" in given:
+            raise ConfigError(f"{loose[0]} and --dataset both name a database: name all of them one way")
+        given["dataset"] = loose[0]
+        others["more_datasets"] = loose[1:] + others.get("more_datasets", [])
+    elif loose:
+        positional = next((option for option in options if not option.words), None)
+        if positional is None:
+            raise ConfigError(f"{prog} takes nothing but options, got {loose[0]!r}; {prog} --help lists them")
+        given[positional.field] = positional.convert(positional.field, loose)
+    fields = {option.field: option for option in options}
+    return given | {name: fields[name].convert(name, values) for name, values in others.items() if values}
 
 
 def _is_option(word: str) -> bool:
@@ -134,7 +132,7 @@ def _is_option(word: str) -> bool:
 
 
 def _underscored(word: str) -> str:
-    """Spell an option with underscores; tyro accepts hyphens as well."""
+    """Spell an option with underscores; hyphens are as good."""
     bare = word.lstrip("-")
     return word[: len(word) - len(bare)] + bare.replace("-", "_")
 

@@ -42,7 +42,8 @@ class Checked:
         for name, choices, bounds in _checks(owner):
             value = getattr(self, name)
             if choices:
-                require_choice(name, value, choices)
+                for item in value if isinstance(value, tuple) else (value,):
+                    require_choice(name, item, choices)
             if bounds is not None and value is not None:
                 require_options((bounds.hold(value), f"{name} {bounds.words}, got {value}"))
 
@@ -54,6 +55,8 @@ def _checks(owner: type) -> list[tuple[str, tuple[str, ...], Bounds | None]]:
     for name, hint in typing.get_type_hints(owner, include_extras=True).items():
         notes = getattr(hint, "__metadata__", ())
         kind = hint.__origin__ if notes else hint
+        if typing.get_origin(kind) is tuple:  # whose items all have the type of the first
+            kind = typing.get_args(kind)[0]
         choices = typing.get_args(kind) if typing.get_origin(kind) is typing.Literal else ()
         bounds = next((note for note in notes if isinstance(note, Bounds)), None)
         if choices or bounds:

@@ -7,7 +7,7 @@ import itertools
 import textwrap
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -106,7 +106,8 @@ class Option(NamedTuple):
     Attributes:
         field: name of the dataclass's field.
         words: its forms, the short ones first and its own last; none for a positional one.
-        values: what stands for its values in help, a word each; none for a switch.
+        types: of its values; none for a switch.
+        values: what stands for its values in help, a word each.
         endless: whether it takes any number of values.
         choices: the values that it can have, where these are few.
         default: its value where it is not given.
@@ -116,6 +117,7 @@ class Option(NamedTuple):
 
     field: str
     words: tuple[str, ...]
+    types: tuple[type, ...]
     values: tuple[str, ...]
     endless: bool
     choices: tuple[str, ...]
@@ -133,6 +135,23 @@ class Option(NamedTuple):
         """Its forms, with those that switch it off."""
         off = [] if self.values else [f"--no_{word[2:]}" for word in self.words if word.startswith("--")]
         return (*self.words, *off)
+
+    def convert(self, word: str, values: Sequence[str]) -> Any:
+        """Return the value that the words after a form of the option give it.
+
+        Raises:
+            ConfigError: too few or too many words, or one that is no number.
+        """
+        if not self.types:
+            if values:
+                raise ConfigError(f"{word} is a switch and takes no value, got {values[0]!r}")
+            return word in self.words
+        if not values or not (self.endless or len(values) == len(self.types)):
+            needed = f"{len(self.types)} values" if len(self.types) > 1 else "a value"
+            raise ConfigError(f"{word} needs {needed}, got {len(values) or 'none'}")
+        types = self.types * len(values) if self.endless else self.types
+        items = tuple(_converted(kind, value, word) for kind, value in zip(types, values, strict=True))
+        return items if self.endless or len(items) > 1 else items[0]
 
 
 def options_of(config: Any, group: str = "") -> Iterator[Option]:
@@ -152,6 +171,26 @@ def options_of(config: Any, group: str = "") -> Iterator[Option]:
             yield _option(type(config), field.name, hints[field.name], value, group)
     for name, value in inner:
         yield from options_of(value, name)
+
+
+def with_values(config: T, given: Mapping[str, Any]) -> T:
+    """Return a configuration in which some fields, its own or those of nested dataclasses, have other values.
+
+    >>> from linearityiqa.config import TrainConfig
+    >>> with_values(TrainConfig(), {"epochs": 3}).optimiser.epochs
+    3
+
+    Raises:
+        ConfigError: a value that its dataclass refuses, or values that do not go together.
+    """
+    changes: dict[str, Any] = {}
+    for field in dataclasses.fields(config):  # type: ignore[arg-type]
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            changes[field.name] = with_values(value, given)
+        elif field.name in given:
+            changes[field.name] = given[field.name]
+    return dataclasses.replace(config, **changes)  # type: ignore[type-var]
 
 
 def title_of(config: Any, group: str) -> str:
@@ -203,12 +242,13 @@ def _option(owner: type, name: str, hint: Any, value: Any, group: str) -> Option
     choices = arms if typing.get_origin(kind) is typing.Literal else ()
     endless = typing.get_origin(kind) is tuple and arms[-1] is Ellipsis
     shown = next((note.metavar for note in notes if getattr(note, "metavar", None)), None)
-    items = [arms[0]] if endless else arms if typing.get_origin(kind) is tuple else [] if kind is bool else [kind]
+    items = arms[:1] if endless else arms if typing.get_origin(kind) is tuple else () if kind is bool else (kind,)
     long = f"--{next((note.name for note in notes if getattr(note, 'name', None)), name)}"
     aliases = [alias for note in notes for alias in getattr(note, "aliases", None) or ()]
     return Option(
         field=name,
         words=() if tyro.conf.Positional in notes else (*sorted(aliases, key=_length), long),
+        types=tuple(str if typing.get_origin(item) is typing.Literal else item for item in items),
         values=tuple(shown or _VALUES.get(item, "NAME") for item in items),
         endless=endless,
         choices=choices,
@@ -219,6 +259,14 @@ def _option(owner: type, name: str, hint: Any, value: Any, group: str) -> Option
 
 
 _VALUES = {int: "N", float: "X", Path: "PATH"}
+_NUMBERS = {int: "a whole number", float: "a number"}
+
+
+def _converted(kind: type, value: str, word: str) -> Any:
+    try:
+        return kind(value)
+    except ValueError:
+        raise ConfigError(f"{word} takes {_NUMBERS.get(kind, 'another value')}, got {value!r}") from None
 
 
 def _length(word: str) -> tuple[bool, int]:
