@@ -64,8 +64,7 @@ def test_wrong_calls(capsys):
         "no subcommand 'mkae' (did you mean make?); known: make, list, check, stats, split, convert"
         in capsys.readouterr().err
     )
-    with pytest.raises(SystemExit, match="2"):
-        main(["datasets", "make", "--images", "3"])
+    assert main(["datasets", "make", "--images", "3"]) == 2
     assert "images must lie in 65" in capsys.readouterr().err
 
 
@@ -85,8 +84,7 @@ def test_wrong_calls(capsys):
     ],
 )
 def test_options_that_cannot_mean_anything(options):
-    with pytest.raises(SystemExit, match="2"):
-        main(["datasets", *options])
+    assert main(["datasets", *options]) == 2
 
 
 def test_list_says_what_is_here(here, capsys):
@@ -264,6 +262,5 @@ def test_val_needs_a_test_set(here, capsys):
     (here / "a.csv").write_text("image_name,mos\na.png,1\nb.png,2\n")
     assert main(["datasets", "split", "--dataset", "a.csv", "--val", "0.5"]) == 1
     assert "has no test set that --val could keep" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main(["datasets", "split", "--dataset", "a.csv", "--val", "0.5", "--folds", "3"])
+    assert main(["datasets", "split", "--dataset", "a.csv", "--val", "0.5", "--folds", "3"]) == 2
     assert "give one of them" in capsys.readouterr().err

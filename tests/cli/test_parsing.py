@@ -1,10 +1,25 @@
 """Options of the paper's main.py: every long and short form and default, as the published scripts have them."""
 
+from pathlib import Path
+
 import pytest
 
+import linearityiqa.config
 from linearityiqa.cli import main, train
-from linearityiqa.cli.parsing import parse, take_training_defaults
-from linearityiqa.config import RECIPES, RunConfig, TestConfig, TrainConfig, run_name, to_dict
+from linearityiqa.cli.commands import PROGRAMS
+from linearityiqa.cli.parsing import options_for, parse, take_training_defaults
+from linearityiqa.config import (
+    RECIPES,
+    MetricsConfig,
+    ReproduceConfig,
+    RunConfig,
+    RunsConfig,
+    ScoreConfig,
+    TestConfig,
+    TrainConfig,
+    run_name,
+    to_dict,
+)
 from linearityiqa.errors import ConfigError
 
 # (long, short, words of a value, where it ends up, its default) of the published main.py
@@ -82,10 +97,11 @@ def test_log_dir_in_both_forms() -> None:
     ],
 )
 def test_wrong_call_ends_with_status_2_and_names_the_option(words, named, capsys) -> None:
-    with pytest.raises(SystemExit) as stop:
-        parsed(*words)
-    assert stop.value.code == 2
-    assert named in " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert main(["train", *words]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert named in err
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize(("word", "hint"), [("--epcohs", " (did you mean --epochs?)"), ("--zzz", "")])
@@ -131,10 +147,67 @@ def test_a_table_after_the_model_files_is_a_database() -> None:
     assert (config.data.dataset, config.data.more_datasets) == ("photos.csv", ("CLIVE",))
 
 
-def test_every_database_has_its_folder_or_none(capsys) -> None:
-    with pytest.raises(SystemExit, match="2"):
+def test_every_database_has_its_folder_or_none() -> None:
+    with pytest.raises(ConfigError, match="2 image folders are named for 3 databases"):
         parsed("a.csv", "b.csv", "c.csv", "--image_dir", "x", "y")
-    assert "2 image folders are named for 3 databases" in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("words", "paths"),
+    [
+        (["a.png", "--csv", "b.png"], ("a.png", "b.png")),
+        (["a.png", "--worst", "1", "b.png"], ("a.png", "b.png")),
+        (["--map", "maps", "a.png", "--no-json", "b.png", "--below=-1", "-"], ("a.png", "b.png", "-")),
+        (["--csv", "--", "-x.png", "--csv"], ("-x.png", "--csv")),
+    ],
+)
+def test_paths_and_options_mix_in_any_order(words, paths) -> None:
+    assert parse(ScoreConfig, words, prog="linearityiqa score").paths == paths
+
+
+def test_words_without_an_option_stand_anywhere_in_every_command() -> None:
+    judged = parse(MetricsConfig, ["a.csv", "--by", "kind", "b.csv", "--json", "c.csv"], prog="linearityiqa metrics")
+    assert [str(path) for path in judged.files] == ["a.csv", "b.csv", "c.csv"]
+    items = parse(ReproduceConfig, ["fig1", "--jobs", "2", "losses"], prog="linearityiqa reproduce").items
+    assert items == ("fig1", "losses")
+    assert parse(RunsConfig, ["a", "--json", "b"], prog="linearityiqa runs").folders == (Path("a"), Path("b"))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["score", "a.png", "--worst", "abc"], "--worst takes a whole number, got 'abc'"),
+        (["score", "a.png", "--below", "abc"], "--below takes a number, got 'abc'"),
+        (["score", "a.png", "--best", "3", "--worst", "3"], "--worst and --best exclude each other"),
+        (["score", "a.png", "--csv", "--json"], "--json and --csv exclude each other"),
+        (["score", "a.png", "--csv=yes"], "--csv is a switch and takes no value, got 'yes'"),
+        (["score", "a.png", "--worst"], "--worst needs a value, got none"),
+        (["score", "a.png", "--worst", "--csv"], "--worst needs a value, got none"),
+        (["score", "a.png", "--sort", "size"], "sort must be one of input, score, name; got 'size'"),
+        (["train", "--epochs", "0"], "epochs must be >= 1, got 0"),
+        (["train", "--alpha", "1"], "--alpha needs 2 values, got 1"),
+        (["test", "--model"], "--model needs a value, got none"),
+        (["export", "a.pth"], "linearityiqa export takes nothing but options, got 'a.pth'; linearityiqa export --help "
+         "lists them"),
+        (["datasets", "make", "--distortions", "jpeg", "fog"], "; got 'fog'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_call_is_one_plain_sentence(words, sentence, capsys) -> None:
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.endswith(f"{sentence}\n")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", PROGRAMS.values(), ids=list(PROGRAMS))
+def test_no_two_options_of_a_command_have_a_field_or_a_word_in_common(command) -> None:
+    options = options_for(getattr(linearityiqa.config, command.config)())
+    fields = [option.field for option in options]
+    words = [word for option in options for word in option.all_words]
+    assert len(set(fields)) == len(fields)
+    assert len(set(words)) == len(words)
 
 
 def test_testing_takes_all_of_clive_by_default() -> None:

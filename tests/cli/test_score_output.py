@@ -122,8 +122,11 @@ def test_pictures_of_the_maps_stand_in_the_rows(score: Score) -> None:
     ],
 )
 def test_options_that_do_not_go_together(score: Score, words: list[str], sentence: str) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        score("photos", *words)
+    status, out, err = score("photos", *words)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ")
+    assert sentence in err
+    assert err.count("\n") == 1
 
 
 PROGRAM = """

@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import tyro
 
 import linearityiqa
 import linearityiqa.config
 from fences import PAGES, ROOT, command_lines, fences, simple_commands
-from linearityiqa.cli import paper
+from linearityiqa.cli import paper, parsing
 from linearityiqa.cli.commands import COMMANDS
 from linearityiqa.cli.main import main
 
@@ -40,13 +39,13 @@ class Parsed(BaseException):
 @pytest.fixture
 def only_parse(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Let every command end where its options are parsed."""
-    real = tyro.cli
+    real = parsing.parse
 
-    def cli(*args: object, **options: object) -> None:
-        real(*args, **options)  # type: ignore[call-overload]
+    def parse(*args: object, **options: object) -> None:
+        real(*args, **options)  # type: ignore[arg-type]
         raise Parsed
 
-    monkeypatch.setattr(tyro, "cli", cli)
+    monkeypatch.setattr(parsing, "parse", parse)
     monkeypatch.chdir(tmp_path)
 
 

@@ -126,7 +126,7 @@ def carry_out(function: Callable[[list[str]], int], argv: Sequence[str]) -> int:
     try:
         try:
             return _status_of(function, argv)
-        finally:  # also after SystemExit, tyro's way to end a wrong call
+        finally:  # also after SystemExit, by which help ends
             _flush(sys.stdout)
     except BrokenPipeError:
         for stream in (sys.stdout, sys.stderr):

@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-import tyro
-
 from linearityiqa.config.checks import Bounds, Checked, at_least, require_options, within
+from linearityiqa.config.tree import Spelling
 
 PROBABILITY = within(0, 1)
 ResizeMode = Literal["stretch", "fit", "shrink"]
@@ -26,7 +25,7 @@ def ratios_rule(train: float, train_and_val: float) -> tuple[bool, str]:
 class DataConfig(Checked):
     """Which images and opinion scores, and how they are split."""
 
-    dataset: Annotated[str, tyro.conf.arg(aliases=["-ds"])] = "KonIQ-10k"
+    dataset: Annotated[str, Spelling(aliases=("-ds",))] = "KonIQ-10k"
     """A known database (linearityiqa datasets list names them), or a CSV file with image_name and mos, and where known
     mos_std, split and reference."""
     image_dir: Path | None = None
@@ -42,11 +41,11 @@ class DataConfig(Checked):
     more_image_dirs: tuple[Path, ...] = ()
     """Image folders of MORE_DATASETS, which may as well be named after the first; without them images lie beside their
     labels."""
-    exp_id: Annotated[int, tyro.conf.arg(aliases=["-eid"]), at_least(0)] = 0
+    exp_id: Annotated[int, Spelling(aliases=("-eid",)), at_least(0)] = 0
     """Number of the random split."""
-    train_ratio: Annotated[float, tyro.conf.arg(aliases=["-tr"])] = 0.6
+    train_ratio: Annotated[float, Spelling(aliases=("-tr",))] = 0.6
     """Share of the references in the training set, where the database has no split of its own."""
-    train_and_val_ratio: Annotated[float, tyro.conf.arg(aliases=["-tvr"])] = 0.8
+    train_and_val_ratio: Annotated[float, Spelling(aliases=("-tvr",))] = 0.8
     """Share of the references in the training and validation sets together."""
     resplit: bool = False
     """Split the references at random, even where the database brings a split of its own."""
@@ -86,11 +85,11 @@ class DataConfig(Checked):
 class TransformConfig(Checked):
     """What is done to every decoded image before the network sees it, in training and in scoring alike."""
 
-    resize: Annotated[bool, tyro.conf.arg(aliases=["-rs"])] = False
+    resize: Annotated[bool, Spelling(aliases=("-rs",))] = False
     """Resize every image (PIL bilinear); without it images keep their size."""
-    resize_size_h: Annotated[int, tyro.conf.arg(aliases=["-rs_h"]), within(1, 16384)] = 498
+    resize_size_h: Annotated[int, Spelling(aliases=("-rs_h",)), within(1, 16384)] = 498
     """Height after resizing, in pixels."""
-    resize_size_w: Annotated[int, tyro.conf.arg(aliases=["-rs_w"]), within(1, 16384)] = 664
+    resize_size_w: Annotated[int, Spelling(aliases=("-rs_w",)), within(1, 16384)] = 664
     """Width after resizing, in pixels."""
     resize_mode: ResizeMode = "stretch"
     """stretch: to exactly that size (the paper). fit: to its area, keeping the aspect ratio. shrink: as fit, but images
@@ -119,17 +118,17 @@ class TransformConfig(Checked):
 class AugmentationConfig(Checked):
     """Random changes of training images: rotation, horizontal flip, crop."""
 
-    augmentation: Annotated[bool, tyro.conf.arg(aliases=["-augment"])] = False
+    augmentation: Annotated[bool, Spelling(aliases=("-augment",))] = False
     """Augment the training images."""
     angle: Annotated[
-        float, tyro.conf.arg(aliases=["-ag"]), Bounds(lambda angle: 0 <= angle <= 180, "must lie in 0..180 degrees")
+        float, Spelling(aliases=("-ag",)), Bounds(lambda angle: 0 <= angle <= 180, "must lie in 0..180 degrees")
     ] = 2.0
     """Rotate by a uniform angle of at most so many degrees."""
-    crop_size_h: Annotated[int, tyro.conf.arg(aliases=["-cs_h"]), at_least(1)] = 498
+    crop_size_h: Annotated[int, Spelling(aliases=("-cs_h",)), at_least(1)] = 498
     """Height of the random crop, in pixels."""
-    crop_size_w: Annotated[int, tyro.conf.arg(aliases=["-cs_w"]), at_least(1)] = 498
+    crop_size_w: Annotated[int, Spelling(aliases=("-cs_w",)), at_least(1)] = 498
     """Width of the random crop, in pixels."""
-    hflip_p: Annotated[float, tyro.conf.arg(aliases=["-hp"]), PROBABILITY] = 0.5
+    hflip_p: Annotated[float, Spelling(aliases=("-hp",)), PROBABILITY] = 0.5
     """Probability of a horizontal flip."""
     turn_p: Annotated[float, PROBABILITY] = 0.0
     """Probability of a quarter turn, to either side alike."""

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-import tyro
-
 from linearityiqa.config.checks import POSITIVE, Checked, at_least, require_options, within
+from linearityiqa.config.tree import Spelling
 
 PoolMethod = Literal["avg", "max", "min", "std", "maxmin", "mean-std"]
 LossType = Literal["mae", "mse", "norm-in-norm", "min-max-norm", "mean-norm", "scaling", "linearity"]
@@ -15,15 +14,15 @@ LossType = Literal["mae", "mse", "norm-in-norm", "min-max-norm", "mean-norm", "s
 class ModelConfig(Checked):
     """Backbone, pooling and heads of the network."""
 
-    architecture: Annotated[str, tyro.conf.arg(aliases=["-arch", "--arch"])] = "resnext101_32x8d"
+    architecture: Annotated[str, Spelling(aliases=("-arch", "--arch"))] = "resnext101_32x8d"
     """Backbone: a torchvision classification network, or timm/NAME (extra: timm)."""
-    pool: Annotated[PoolMethod, tyro.conf.arg(aliases=["-pl"])] = "avg"
+    pool: Annotated[PoolMethod, Spelling(aliases=("-pl",))] = "avg"
     """Pooling method of the spatial pyramid."""
-    use_bn_end: Annotated[bool, tyro.conf.arg(aliases=["-ubne"])] = False
+    use_bn_end: Annotated[bool, Spelling(aliases=("-ubne",))] = False
     """Batch normalisation of each head's output."""
-    P6: Annotated[int, tyro.conf.arg(aliases=["-P6"]), within(1, 16)] = 1
+    P6: Annotated[int, Spelling(aliases=("-P6",)), within(1, 16)] = 1
     """Levels of the spatial pyramid on stage 3."""
-    P7: Annotated[int, tyro.conf.arg(aliases=["-P7"]), within(1, 16)] = 1
+    P7: Annotated[int, Spelling(aliases=("-P7",)), within(1, 16)] = 1
     """Levels of the spatial pyramid on stage 4."""
 
     def __post_init__(self) -> None:
@@ -35,21 +34,21 @@ class ModelConfig(Checked):
 class LossConfig(Checked):
     """Which loss is minimised, and its parameters (Li et al., ACM MM 2020, section 3)."""
 
-    loss_type: Annotated[LossType, tyro.conf.arg(aliases=["-lt"])] = "norm-in-norm"
+    loss_type: Annotated[LossType, Spelling(aliases=("-lt",))] = "norm-in-norm"
     """Loss function."""
-    p: Annotated[float, tyro.conf.arg(aliases=["-p"]), POSITIVE] = 1.0
+    p: Annotated[float, Spelling(aliases=("-p",)), POSITIVE] = 1.0
     """Exponent of the error's norm (norm-in-norm), or of the scale (scaling)."""
-    q: Annotated[float, tyro.conf.arg(aliases=["-q"]), POSITIVE] = 2.0
+    q: Annotated[float, Spelling(aliases=("-q",)), POSITIVE] = 2.0
     """Exponent of the normalising norm (norm-in-norm)."""
-    alpha: Annotated[tuple[float, float], tyro.conf.arg(aliases=["-a"])] = (1.0, 0.0)
+    alpha: Annotated[tuple[float, float], Spelling(aliases=("-a",))] = (1.0, 0.0)
     """Weights of the loss l and of its variant l' inside a normalised loss."""
-    beta: Annotated[tuple[float, float, float], tyro.conf.arg(aliases=["-b"])] = (0.1, 0.1, 1.0)
+    beta: Annotated[tuple[float, float, float], Spelling(aliases=("-b",))] = (0.1, 0.1, 1.0)
     """Weights of the stage-3, stage-4 and fused heads."""
-    detach: Annotated[bool, tyro.conf.arg(aliases=["-detach"])] = False
+    detach: Annotated[bool, Spelling(aliases=("-detach",))] = False
     """Stop gradients through the batch statistics of the predictions."""
-    monotonicity_regularization: Annotated[bool, tyro.conf.arg(aliases=["-monoreg"])] = False
+    monotonicity_regularization: Annotated[bool, Spelling(aliases=("-monoreg",))] = False
     """Add the pairwise monotonicity term."""
-    gamma: Annotated[float, tyro.conf.arg(aliases=["-g"]), at_least(0)] = 0.1
+    gamma: Annotated[float, Spelling(aliases=("-g",)), at_least(0)] = 0.1
     """Weight of the monotonicity term."""
 
     def __post_init__(self) -> None:

@@ -4,9 +4,8 @@ from dataclasses import dataclass, replace
 from math import inf, log
 from typing import Annotated, Literal
 
-import tyro
-
 from linearityiqa.config.checks import POSITIVE, SEED, Bounds, Checked, at_least, require_options
+from linearityiqa.config.tree import Spelling
 
 ScheduleName = Literal["step", "cosine"]
 OptimizerName = Literal["adam", "sgd", "adadelta", "adamw"]
@@ -42,23 +41,23 @@ class OptimiserConfig(Checked):
     """Initial weights of the backbone: imagenet, none, or the path of a state dict."""
     optimizer: OptimizerName = "adam"
     """Optimiser."""
-    learning_rate: Annotated[float, tyro.conf.arg(aliases=["-lr"]), POSITIVE] = 1e-4
+    learning_rate: Annotated[float, Spelling(aliases=("-lr",)), POSITIVE] = 1e-4
     """Learning rate of the heads."""
-    ft_lr_ratio: Annotated[float, tyro.conf.arg(aliases=["-flr"]), at_least(0)] = 0.1
+    ft_lr_ratio: Annotated[float, Spelling(aliases=("-flr",)), at_least(0)] = 0.1
     """Learning rate of the backbone over that of the heads; 0 freezes the backbone's parameters."""
-    batch_size: Annotated[int, tyro.conf.arg(aliases=["-bs"]), at_least(1)] = 8
+    batch_size: Annotated[int, Spelling(aliases=("-bs",)), at_least(1)] = 8
     """Images a batch."""
-    accumulation_steps: Annotated[int, tyro.conf.arg(aliases=["-accum"]), at_least(1)] = 1
+    accumulation_steps: Annotated[int, Spelling(aliases=("-accum",)), at_least(1)] = 1
     """Batches whose gradients are averaged before each step; each has a loss of its own."""
-    epochs: Annotated[int, tyro.conf.arg(aliases=["-e"]), at_least(1)] = 30
+    epochs: Annotated[int, Spelling(aliases=("-e",)), at_least(1)] = 30
     """Passes over the training set."""
-    weight_decay: Annotated[float, tyro.conf.arg(aliases=["-wd"]), at_least(0)] = 0.0
+    weight_decay: Annotated[float, Spelling(aliases=("-wd",)), at_least(0)] = 0.0
     """Weight decay: added to the gradient (L2); with adamw decoupled from it, and not for biases and normalisation."""
-    lr_decay: Annotated[float, tyro.conf.arg(aliases=["-lrd"]), DECAY] = 0.1
+    lr_decay: Annotated[float, Spelling(aliases=("-lrd",)), DECAY] = 0.1
     """Factor of each decay of the learning rate; 1 never decays."""
-    overall_lr_decay: Annotated[float, tyro.conf.arg(aliases=["-olrd"]), DECAY] = 0.01
+    overall_lr_decay: Annotated[float, Spelling(aliases=("-olrd",)), DECAY] = 0.01
     """Product of all decays over the run."""
-    opt_level: Annotated[OptLevel, tyro.conf.arg(aliases=["-optl"])] = "O1"
+    opt_level: Annotated[OptLevel, Spelling(aliases=("-optl",))] = "O1"
     """O0 is float32; the others are mixed precision where the device has it: GPUs, and CPUs with native bfloat16."""
     amp_dtype: AmpDtype = "auto"
     """Type of mixed precision; naming one forces it on a device that only emulates it."""
@@ -66,9 +65,9 @@ class OptimiserConfig(Checked):
     """Keep the batch-norm statistics of the backbone as they are."""
     label_scale: LabelScale = "given"
     """Scale of the MOS that the loss sees: as given (the paper), or standardised on the training set."""
-    val_criterion: Annotated[Criterion, tyro.conf.arg(aliases=["-valc"])] = "SROCC"
+    val_criterion: Annotated[Criterion, Spelling(aliases=("-valc",))] = "SROCC"
     """What chooses the best epoch on the validation set."""
-    randomness: Annotated[bool, tyro.conf.arg(aliases=["-rn"])] = False
+    randomness: Annotated[bool, Spelling(aliases=("-rn",))] = False
     """Allow nondeterministic algorithms, and TF32 on a GPU."""
 
     def __post_init__(self) -> None:

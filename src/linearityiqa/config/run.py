@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-import tyro
-
 from linearityiqa.config.checks import WORKERS, Checked, at_least, require_options, within
 from linearityiqa.config.data import AugmentationConfig, DataConfig, TransformConfig
 from linearityiqa.config.model import LossConfig, ModelConfig
 from linearityiqa.config.optimiser import OptimiserConfig
+from linearityiqa.config.tree import Spelling
 
 PAPER_SIZE = f"{TransformConfig.resize_size_h}x{TransformConfig.resize_size_w}"
 
@@ -31,10 +30,10 @@ class ScoringDeviceConfig(Checked):
 class ScorerConfig(Checked):
     """Which trained model scores photographs, and how."""
 
-    trained_model_file: Annotated[Path | None, tyro.conf.arg(aliases=["-modelfile", "--model"])] = None
+    trained_model_file: Annotated[Path | None, Spelling(aliases=("-modelfile", "--model"))] = None
     """Model file: ours (.safetensors or .onnx, or hf://OWNER/NAME[@REVISION] on the Hugging Face Hub) or the authors'
     (.pth, described by -arch etc.); by default the small model in the package."""
-    batch_size: Annotated[int | None, tyro.conf.arg(aliases=["-bs"]), at_least(1)] = None
+    batch_size: Annotated[int | None, Spelling(aliases=("-bs",)), at_least(1)] = None
     """Most photographs that the network scores at once; by default what suits the device."""
     model: ModelConfig = field(default_factory=ModelConfig)
     transform: TransformConfig = field(default_factory=TransformConfig)
@@ -62,9 +61,9 @@ class DeviceConfig(ScoringDeviceConfig):
 class ProgressConfig(Checked):
     """Where run folders lie, and what a command prints."""
 
-    log_dir: Annotated[Path, tyro.conf.arg(aliases=["-logd"])] = Path("runs")
+    log_dir: Annotated[Path, Spelling(aliases=("-logd",))] = Path("runs")
     """Folder of the run folders."""
-    pbar: Annotated[bool, tyro.conf.arg(aliases=["-pbar"])] = True
+    pbar: Annotated[bool, Spelling(aliases=("-pbar",))] = True
     """Show progress bars on a terminal; else, and where standard error is none, a line says every half minute how far
     it is."""
     json: bool = False
@@ -77,11 +76,11 @@ class RunConfig(ProgressConfig):
 
     output: Path | None = None
     """Run folder, instead of LOG_DIR/<name made from the options>."""
-    test_during_training: Annotated[bool, tyro.conf.arg(aliases=["-tdt"])] = False
+    test_during_training: Annotated[bool, Spelling(aliases=("-tdt",))] = False
     """Also test on the training and test sets after every epoch."""
-    evaluate: Annotated[bool, tyro.conf.arg(aliases=["-eval"])] = False
+    evaluate: Annotated[bool, Spelling(aliases=("-eval",))] = False
     """Only test the best model of a run that is already trained."""
-    debug: Annotated[bool, tyro.conf.arg(aliases=["-debug"])] = False
+    debug: Annotated[bool, Spelling(aliases=("-debug",))] = False
     """Use the first 5 training batches, 5 validation and 5 test images; the run goes to LOG_DIR/debug/<name>."""
     log_bhat: bool = False
     """Log the norm of each head's centred predictions, per iteration, to bhat.csv."""
@@ -163,7 +162,7 @@ class CrossvalConfig(Checked):
 class RunsConfig(Checked):
     """Which run folders are listed, and how."""
 
-    folders: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    folders: Annotated[tuple[Path, ...], Spelling(positional=True)] = ()
     """Folders of run folders, or run folders; by default runs."""
     json: bool = False
     """Print the list as JSON."""
@@ -173,11 +172,11 @@ class RunsConfig(Checked):
 class ReproduceConfig(ProgressConfig):
     """Which figures and tables, from which results, at which scale; the defaults are the paper's."""
 
-    items: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    items: Annotated[tuple[str, ...], Spelling(positional=True)] = ()
     """Figures and tables, or all of the paper's."""
     output: Path = Path("reproduced")
     """Folder of the figures, tables, numbers and the report."""
-    from_dir: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    from_dir: Annotated[Path | None, Spelling(name="from")] = None
     """Draw from results in the authors' layout in this folder (csv/, npy/, bhat.log), and train nothing."""
     export: Path | None = None
     """Also write the results into this folder, in the authors' layout."""
@@ -185,7 +184,7 @@ class ReproduceConfig(ProgressConfig):
     """Only show each run's state and the paper's command for it."""
     fresh: bool = False
     """Train the runs again from the start, even those that are done."""
-    dataset: Annotated[str, tyro.conf.arg(aliases=["-ds"])] = DataConfig.dataset
+    dataset: Annotated[str, Spelling(aliases=("-ds",))] = DataConfig.dataset
     """Database to train on: KonIQ-10k, CLIVE, or the path of a CSV file."""
     image_dir: Path | None = None
     """Folder that its image names are relative to; by default beside the labels."""
@@ -199,9 +198,9 @@ class ReproduceConfig(ProgressConfig):
     """Random splits of ttest."""
     seeds: Annotated[int, within(1, 1000)] = 3
     """Runs of each loss in losses and settings, with the seeds SEED, SEED + 1 and so on."""
-    size: Annotated[str, tyro.conf.arg(metavar="HxW")] = PAPER_SIZE
+    size: Annotated[str, Spelling(metavar="HxW")] = PAPER_SIZE
     """Height and width that images are resized to, in pixels."""
-    epochs: Annotated[int, tyro.conf.arg(aliases=["-e"])] = OptimiserConfig.epochs
+    epochs: Annotated[int, Spelling(aliases=("-e",))] = OptimiserConfig.epochs
     """Epochs of each run."""
     weights: str = OptimiserConfig.weights
     """Initial weights of the backbones: imagenet, none, or the path of a state dict."""

@@ -4,13 +4,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-import tyro
-
 from linearityiqa.config.checks import POSITIVE, Bounds, Checked, at_least, require_options, within
 from linearityiqa.config.data import AugmentationConfig, DataConfig, TransformConfig
 from linearityiqa.config.model import LossConfig, ModelConfig
 from linearityiqa.config.optimiser import OptimiserConfig
 from linearityiqa.config.run import DeviceConfig, ProgressConfig, ScorerConfig
+from linearityiqa.config.tree import Spelling
 
 RowOrder = Literal["input", "score", "name"]
 SplitName = Literal["train", "val", "test", "all"]
@@ -28,7 +27,7 @@ RESAMPLES = Bounds(lambda n: n == 0 or 100 <= n <= 1_000_000, "must be 0 or lie 
 class ScoreConfig(ScorerConfig):
     """Which photographs are scored by which model, and how the scores are shown (test_demo.py)."""
 
-    paths: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    paths: Annotated[tuple[str, ...], Spelling(positional=True)] = ()
     """Image files, folders (searched recursively) and globs; - reads a list of paths from standard input."""
     img_path: Path | None = None
     """One more image file (the option of test_demo.py)."""
@@ -69,7 +68,7 @@ class ScoreConfig(ScorerConfig):
     ray: str | None = None
     """Score on a Ray cluster: its address, auto (the one this machine belongs to), or local (extra: ray). Needs OUTPUT,
     a folder that all machines see; images may also be addresses that fsspec opens, e.g. s3://bucket/photos."""
-    pbar: Annotated[bool, tyro.conf.arg(aliases=["-pbar"])] = False
+    pbar: Annotated[bool, Spelling(aliases=("-pbar",))] = False
     """Show a progress bar."""
 
     def __post_init__(self) -> None:
@@ -119,7 +118,7 @@ class ScoreConfig(ScorerConfig):
 class ExportConfig(Checked):
     """Which model becomes which ONNX file, in float32 or 8 bits."""
 
-    trained_model_file: Annotated[Path | None, tyro.conf.arg(aliases=["-modelfile", "--model"])] = None
+    trained_model_file: Annotated[Path | None, Spelling(aliases=("-modelfile", "--model"))] = None
     """Model file: ours (.safetensors, or hf://OWNER/NAME[@REVISION]) or the authors' (.pth, described by -arch and so
     on)."""
     output: Path | None = None
@@ -140,7 +139,7 @@ class ExportConfig(Checked):
     """What the ONNX file calls the training database; by default what the model file calls it."""
     json: bool = False
     """Print what was measured as JSON."""
-    pbar: Annotated[bool, tyro.conf.arg(aliases=["-pbar"])] = False
+    pbar: Annotated[bool, Spelling(aliases=("-pbar",))] = False
     """Show progress bars."""
     model: ModelConfig = field(default_factory=ModelConfig)
     transform: TransformConfig = field(default_factory=TransformConfig)
@@ -167,7 +166,7 @@ class TestConfig(ProgressConfig):
 
     __test__ = False  # not a test case, whatever pytest makes of the name
 
-    trained_model_file: Annotated[tuple[Path, ...], tyro.conf.arg(aliases=["-modelfile", "--model"])] = ()
+    trained_model_file: Annotated[tuple[Path, ...], Spelling(aliases=("-modelfile", "--model"))] = ()
     """Model files, as FILE or NAME=FILE: ours (.safetensors or .onnx), the authors' (.pth, described by -arch etc.),
     hf://OWNER/NAME[@REVISION] (on the Hugging Face Hub), or bundled (the model in the package). Without one, the run
     folder is found from the training options, with --trained_on for its database."""
@@ -194,11 +193,11 @@ class TestConfig(ProgressConfig):
 class MetricsConfig(Checked):
     """Which predictions are judged, and how closely."""
 
-    files: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    files: Annotated[tuple[Path, ...], Spelling(positional=True)] = ()
     """Predictions of one method each, as FILE or NAME=FILE: CSV files with image_name, prediction and mos, optionally
     mos_std, ratings (the number of ratings behind each MOS) and any other column; the authors' .npy files; or, with
     LABELS, what linearityiqa score has written. Several are compared."""
-    labels: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    labels: Annotated[str | None, Spelling(metavar="FILE")] = None
     """Take the opinions from this label file or known database. The files then need an image (path or image_name) and
     a score (score or prediction): CSV, .jsonl or Parquet. A path is the image whose name it ends in."""
     by: str | None = None

@@ -12,8 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import tyro
-
 from linearityiqa.errors import ConfigError, did_you_mean
 
 T = TypeVar("T")
@@ -98,6 +96,22 @@ def _typed_tuple(arms: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ..
         raise ConfigError(f"{where} must be a list{'' if endless else f' of {len(arms)}'}, got {value!r}")
     item_types = [arms[0]] * len(value) if endless else arms
     return tuple(_typed(arm, item, where) for arm, item in zip(item_types, value, strict=True))
+
+
+class Spelling(NamedTuple):
+    """How the command line spells an option, as metadata of its annotation.
+
+    Attributes:
+        aliases: other forms of it.
+        name: its own form without dashes, by default the field's name.
+        metavar: what stands for its value in help.
+        positional: whether it takes the words without an option.
+    """
+
+    aliases: tuple[str, ...] = ()
+    name: str = ""
+    metavar: str = ""
+    positional: bool = False
 
 
 class Option(NamedTuple):
@@ -241,15 +255,13 @@ def _option(owner: type, name: str, hint: Any, value: Any, group: str) -> Option
     arms = typing.get_args(kind)
     choices = arms if typing.get_origin(kind) is typing.Literal else ()
     endless = typing.get_origin(kind) is tuple and arms[-1] is Ellipsis
-    shown = next((note.metavar for note in notes if getattr(note, "metavar", None)), None)
+    spelling = next((note for note in notes if isinstance(note, Spelling)), Spelling())
     items = arms[:1] if endless else arms if typing.get_origin(kind) is tuple else () if kind is bool else (kind,)
-    long = f"--{next((note.name for note in notes if getattr(note, 'name', None)), name)}"
-    aliases = [alias for note in notes for alias in getattr(note, "aliases", None) or ()]
     return Option(
         field=name,
-        words=() if tyro.conf.Positional in notes else (*sorted(aliases, key=_length), long),
+        words=() if spelling.positional else (*sorted(spelling.aliases, key=_length), f"--{spelling.name or name}"),
         types=tuple(str if typing.get_origin(item) is typing.Literal else item for item in items),
-        values=tuple(shown or _VALUES.get(item, "NAME") for item in items),
+        values=tuple(spelling.metavar or _VALUES.get(item, "NAME") for item in items),
         endless=endless,
         choices=choices,
         default=value,
