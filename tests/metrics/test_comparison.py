@@ -77,14 +77,14 @@ def test_interval_and_verdict_agree_for_two_methods():
 
 
 def test_equal_methods_are_told_apart_as_often_as_the_level_says():
-    # 50 samples at 20 %: 10 +- 2.8 rejections
+    # 30 samples at 20 %: 6 +- 2.2 rejections
     rejected = 0
-    for seed in range(50):
+    for seed in range(30):
         rng = np.random.default_rng(seed)
         mos = rng.normal(0, 1, 60)
         pair = {name: mos + rng.normal(0, 0.7, 60) for name in "ab"}
-        rejected += compare(pair, mos, resamples=200, seed=seed, mappings=()).pairs[0].differences["SROCC"].p < 0.2
-    assert 2 <= rejected <= 19
+        rejected += compare(pair, mos, resamples=100, seed=seed, mappings=()).pairs[0].differences["SROCC"].p < 0.2
+    assert 1 <= rejected <= 12
 
 
 def test_holms_correction_is_over_the_pairs_of_methods():

@@ -1,8 +1,4 @@
-"""Bootstrap over the images: resamples as counts, bias-corrected and accelerated intervals, and the p-value they imply.
-
-A resample of N images is kept as the number of times each image was drawn. Counts serve every statistic and every
-method alike, so that methods are compared on the same resamples, and nothing is looked up or sorted again.
-"""
+"""Bootstrap over the images: resamples, bias-corrected and accelerated intervals, and the p-value they imply."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,13 +11,13 @@ from linearityiqa.errors import ConfigError
 from linearityiqa.extras import require
 
 FloatArray = NDArray[np.float64]
-Counts = NDArray[np.float32]
-"""Counts of each image in each resample, shape (resamples, N); float32, which matrix products take as it is."""
+Images = NDArray[np.intp]
+"""Positions of the images of each resample, shape (resamples, N)."""
 
 MIN_IMAGES = 4
 """Fewest images that are resampled."""
 _CHUNK = 1 << 21
-"""Counts drawn at once: bounds the memory to about 0.2 GB."""
+"""Values at once: bounds the memory to about 0.2 GB."""
 _MAX_UNDEFINED = 0.05
 
 
@@ -50,7 +46,7 @@ class Statistic(Protocol):
     def names(self) -> tuple[str, ...]:
         """Names of the figures."""
 
-    def resampled(self, counts: Counts) -> FloatArray:
+    def resampled(self, images: Images) -> FloatArray:
         """Each figure on each resample, shape (figures, resamples); nan where it is not defined."""
 
     def jackknife(self) -> FloatArray:
@@ -146,9 +142,9 @@ def replicate(
         For each statistic its figures by name.
     """
     parts: list[list[FloatArray]] = [[] for _ in statistics]
-    for counts in draw_counts(n, resamples, seed):
+    for images in draw(n, resamples, seed):
         for part, statistic in zip(parts, statistics, strict=True):
-            part.append(statistic.resampled(counts))
+            part.append(statistic.resampled(images))
     found = []
     for part, statistic, figures in zip(parts, statistics, estimates, strict=True):
         resampled, jackknife = np.concatenate(part, axis=1), statistic.jackknife()
@@ -158,16 +154,17 @@ def replicate(
     return found
 
 
-def draw_counts(n: int, resamples: int, seed: int) -> Iterator[Counts]:
-    """Resamples of `n` images with replacement, in chunks of bounded memory."""
+def draw(n: int, resamples: int, seed: int) -> Iterator[Images]:
+    """Yield resamples of `n` images with replacement, in chunks of bounded memory."""
     rng = np.random.default_rng(seed)
-    rows = max(1, _CHUNK // n)
-    for start in range(0, resamples, rows):
-        drawn = rng.integers(0, n, (min(rows, resamples - start), n))
-        counts = np.empty(drawn.shape, dtype=np.float32)
-        for row, images in enumerate(drawn):
-            counts[row] = np.bincount(images, minlength=n)
-        yield counts
+    for rows in in_chunks(resamples, n):
+        yield rng.integers(0, n, (len(rows), n))
+
+
+def in_chunks(rows: int, n: int) -> Iterator[Images]:
+    """Yield the numbers of `rows` rows of `n` values, as many at once as bounded memory allows."""
+    step = max(1, _CHUNK // n)
+    return (np.arange(start, min(start + step, rows)) for start in range(0, rows, step))
 
 
 def check_resampling(resamples: int, confidence: float) -> None:
