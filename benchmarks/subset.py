@@ -11,7 +11,6 @@ import csv
 from pathlib import Path
 
 import numpy as np
-from ablation import read_labels
 
 
 def main() -> None:
@@ -22,20 +21,24 @@ def main() -> None:
     how.add_argument("--train_images", type=int)
     how.add_argument("--images", type=int)
     options = parser.parse_args()
+    with options.labels.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
     columns = ["image_name", "mos", "split", "reference"]
     if options.train_images is not None:
-        training, tested = read_labels(options.labels, options.train_images)
-        rows = training + tested
+        training = [row for row in rows if row["split"] == "train"]
+        rows = draw(training, options.train_images) + [row for row in rows if row["split"] != "train"]
     else:
-        with options.labels.open(newline="", encoding="utf-8") as stream:
-            every = list(csv.DictReader(stream))
-        chosen = np.random.default_rng(0).choice(len(every), options.images, replace=False)
-        rows = [every[number] for number in sorted(chosen)]
+        rows = draw(rows, options.images)
         columns.remove("split")
     with options.output.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, columns, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(row | {"mos": f"{100 * float(row['mos']):.4f}"} for row in rows)
+
+
+def draw(rows: list[dict[str, str]], count: int) -> list[dict[str, str]]:
+    chosen = np.random.default_rng(0).choice(len(rows), count, replace=False)
+    return [rows[number] for number in sorted(chosen)]
 
 
 if __name__ == "__main__":

@@ -163,8 +163,12 @@ def test_where_the_hub_does_not_answer_the_cache_is_used_with_a_warning(
     server.down = status
     assert HubModel("some/one").fetch() == cached
     (message,) = caplog.messages
-    assert re.fullmatch(rf"the hub cannot be reached \(.*{status}.*\): hf://some/one is the file in the cache.*", message)
-    with pytest.raises(ModelFileError, match=rf"some/other from the hub: the hub cannot be reached \(.*{status}.*cache"):
+    assert re.fullmatch(
+        rf"the hub cannot be reached \(.*{status}.*\): hf://some/one is the file in the cache.*", message
+    )
+    with pytest.raises(
+        ModelFileError, match=rf"some/other from the hub: the hub cannot be reached \(.*{status}.*cache"
+    ):
         HubModel("some/other").fetch()
 
 
