@@ -52,6 +52,7 @@ def test_it_is_kept_as_plain_json(tmp_path: Path) -> None:
         "7",
         '{"slope": 1}',
         '{"slope": "x", "intercept": 0}',
+        '{"slope": "1.5", "intercept": 0}',
         '{"slope": NaN, "intercept": 0}',
         "[" * 9000,
         "\udc80",
@@ -64,3 +65,10 @@ def test_what_is_no_mapping_is_refused(tmp_path: Path, content: str) -> None:
         LinearMapping.load(path)
     with pytest.raises(DataError, match="cannot read the mapping"):
         LinearMapping.load(tmp_path / "gone.json")
+
+
+@pytest.mark.parametrize("slope", ["1.5", None, float("nan"), float("-inf"), 10**400, [1.0]])
+def test_a_line_of_anything_but_finite_numbers_is_refused_where_it_is_made(slope: object) -> None:
+    for values in ({"slope": slope, "intercept": 0.0}, {"slope": 1.0, "intercept": slope}):
+        with pytest.raises(DataError, match="slope and intercept must be finite numbers"):
+            LinearMapping(**values)

@@ -25,6 +25,9 @@ class LinearMapping:
     Norm-in-Norm and its relatives make scores linear in MOS, but leave their scale open: fit this line on the training
     set once the network is trained, and keep it beside the weights.
 
+    Raises:
+        DataError: the slope or the intercept is no finite number.
+
     >>> mapping = LinearMapping.fit([0.0, 1.0, 2.0], [10.0, 30.0, 50.0])
     >>> bool(np.isclose(mapping(3.0), 70.0))
     True
@@ -32,6 +35,14 @@ class LinearMapping:
 
     slope: float = 1.0
     intercept: float = 0.0
+
+    def __post_init__(self) -> None:
+        try:
+            finite = math.isfinite(self.slope) and math.isfinite(self.intercept)
+        except (TypeError, ArithmeticError):  # a text, or an integer beyond any float
+            finite = False
+        if not finite:
+            raise DataError(f"slope and intercept must be finite numbers, got {self.slope!r} and {self.intercept!r}")
 
     @classmethod
     def fit(cls, scores: ArrayLike, mos: ArrayLike) -> "LinearMapping":
@@ -70,12 +81,10 @@ class LinearMapping:
         """The line with the slope and the intercept of a dictionary.
 
         Raises:
-            ValueError, LookupError, TypeError: one of them is missing, or no finite number.
+            LookupError, TypeError: one of them is missing, or `values` is no dictionary.
+            DataError: one of them is no finite number.
         """
-        line = cls(slope=float(values["slope"]), intercept=float(values["intercept"]))
-        if not (math.isfinite(line.slope) and math.isfinite(line.intercept)):
-            raise ValueError(f"a mapping that is not finite ({line})")
-        return line
+        return cls(slope=values["slope"], intercept=values["intercept"])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the line as JSON, ``{"slope": ..., "intercept": ...}``, whole or not at all.
@@ -97,7 +106,7 @@ class LinearMapping:
                 return cls.of(json.loads(stream.read(MAX_FILE_BYTES)))
         except OSError as cause:
             raise DataError(f"cannot read the mapping {path}: {cause.strerror}. Check the path.") from cause
-        except MALFORMED as cause:
+        except (DataError, *MALFORMED) as cause:
             raise DataError(f"{path} holds no mapping ({cause}). Write it with LinearMapping.save.") from cause
 
 

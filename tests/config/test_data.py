@@ -1,9 +1,12 @@
 """Options of data and cache that cannot mean anything are refused, and new ones rename no run."""
 
+import dataclasses
+import typing
 from dataclasses import replace
 
 import pytest
 
+from linearityiqa import config
 from linearityiqa.config import (
     AugmentationConfig,
     DataConfig,
@@ -69,3 +72,30 @@ def test_a_cache_is_named_and_not_for_scoring() -> None:
 def test_options_that_would_be_ignored_or_mean_nothing_are_refused(make, named) -> None:
     with pytest.raises(ConfigError, match=named):
         make()
+
+
+def float_options() -> list[tuple[type, str, object]]:
+    """Every option of any configuration that is a number with a fraction, or several; None is not among them."""
+    found = []
+    for owner in vars(config).values():
+        if isinstance(owner, type) and dataclasses.is_dataclass(owner):
+            for option, hint in typing.get_type_hints(owner).items():
+                arms = set(typing.get_args(hint)) or {hint}
+                pair = next((arm for arm in (hint, *arms) if typing.get_origin(arm) is tuple), None)
+                if pair and float in typing.get_args(pair):
+                    found.append((owner, option, len(typing.get_args(pair))))
+                elif float in arms:
+                    found.append((owner, option, 0))
+    return found
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+@pytest.mark.parametrize(("owner", "option", "length"), float_options())
+def test_no_option_is_infinite(owner, option, length, value) -> None:
+    with pytest.raises(ConfigError, match=f"{option} must be finite"):
+        owner(**{option: (value,) * length if length else value})
+
+
+def test_the_options_that_ended_in_overflow_are_among_them() -> None:
+    names = {option for _, option, _ in float_options()}
+    assert {"max_megapixels", "p", "learning_rate", "alpha", "scale", "below"} <= names

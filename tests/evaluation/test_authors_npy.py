@@ -122,6 +122,10 @@ def put_two_slopes(content):
     content["k"] = content["k"][:2]
 
 
+def put_infinite_slope(content):
+    content["k"] = [np.inf, *content["k"][1:]]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -130,6 +134,7 @@ def put_two_slopes(content):
         (shorten_std, "sq has 40 values and sq_std 39"),
         (alter, r"pq2 is not k \* pq2_before \+ b"),
         (put_text, "'SROCC' does not hold numbers"),
+        (put_infinite_slope, "'k' must hold finite numbers"),
         (put_two_slopes, "'k' must hold 3 numbers, not 2"),
     ],
 )

@@ -137,7 +137,10 @@ def test_other_shapes_are_refused(shapes) -> None:
         head_loss(LossConfig(), torch.zeros(shapes[0]), torch.zeros(shapes[1]))
 
 
-@pytest.mark.parametrize("wrong", [{"p": 0}, {"q": -1}, {"alpha": (0, 0)}, {"alpha": (-1, 2)}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"p": 0}, {"p": math.inf}, {"p": math.nan}, {"q": -1}, {"q": math.nan}, {"alpha": (0, 0)}, {"alpha": (-1, 2)}],
+)
 def test_parameters_without_meaning_are_refused(wrong) -> None:
     with pytest.raises(ConfigError):
         norm_in_norm_loss(*random_batch(), **wrong)

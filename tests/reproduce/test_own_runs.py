@@ -212,6 +212,15 @@ def test_a_model_that_says_the_same_of_every_image_has_a_level_line(own):
     assert found.predicted.tolist() == saved
 
 
+def test_a_mapping_whose_slope_is_a_text_is_named_with_its_file(own):
+    path = own.setup.folder(base(own)) / "results.json"
+    results = json.loads(path.read_text())
+    results["mapping"]["fused"]["slope"] = str(results["mapping"]["fused"]["slope"])
+    path.write_text(json.dumps(results))
+    with pytest.raises(DataError, match=r"results\.json holds no mapping of fused"):
+        own.predictions(PredictionsNeed(base(own), own.setup.scale.training_set))
+
+
 def test_a_random_split_is_that_of_the_runs_own_seed(photo_database, tmp_path) -> None:
     """Oracle: training, which splits by the seed of the run."""
     lines = photo_database.read_text().splitlines()

@@ -1,5 +1,6 @@
 """Checks of option values: choices and bounds stand beside each option, rules on several options in its class."""
 
+import math
 import typing
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -31,13 +32,19 @@ WORKERS = within(0, 256)
 
 
 class Checked:
-    """Base of the configuration dataclasses: refuses values beyond an option's `Literal` choices or its `Bounds`.
+    """Base of the configuration dataclasses: refuses values beyond an option's `Literal` choices or its `Bounds`, and
+    numbers that are not finite.
 
     Raises:
         ConfigError: names the option, what it takes, and what was given.
     """
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            numbers = [
+                number for number in (value if isinstance(value, tuple) else [value]) if isinstance(number, float)
+            ]
+            require_options((all(map(math.isfinite, numbers)), f"{name} must be finite, got {value}"))
         owner: type = type(self)
         for name, choices, bounds in _checks(owner):
             value = getattr(self, name)

@@ -1,7 +1,7 @@
 """Options of the optimisation: everything of the recipe that is neither loss, network nor data."""
 
 from dataclasses import dataclass, replace
-from math import inf, log
+from math import log
 from typing import Annotated, Literal
 
 from linearityiqa.config.checks import POSITIVE, SEED, Bounds, Checked, at_least, require_options
@@ -27,9 +27,9 @@ class OptimiserConfig(Checked):
     """One loss over all images of the accumulated batches, which pass the backbone twice, a batch at a time."""
     schedule: ScheduleName = "step"
     """Learning rate: in steps (lr_decay, overall_lr_decay), or along a cosine to 0."""
-    warmup_epochs: Annotated[float, Bounds(lambda epochs: 0 <= epochs < inf, "must be >= 0")] = 0.0
+    warmup_epochs: Annotated[float, at_least(0)] = 0.0
     """Epochs in which the learning rate first rises linearly from 0."""
-    clip_grad_norm: Annotated[float | None, Bounds(lambda norm: 0 < norm < inf, "must be > 0")] = None
+    clip_grad_norm: Annotated[float | None, POSITIVE] = None
     """Scale gradients down to this norm, over all parameters together, where it is larger."""
     ema_decay: Annotated[float, Bounds(lambda decay: 0 <= decay < 1, "must lie in [0, 1)")] = 0.0
     """Decay per step of the moving average of the weights that is evaluated and saved; 0 takes the weights."""

@@ -148,7 +148,10 @@ def read_authors_npy(path: Path) -> AuthorsResults:
 
 
 def _numbers(content: dict[str, Any], key: str, path: Path) -> list[float]:
-    return [float(value) for value in _column(content, key, path, size=len(AUTHORS_SUFFIXES))]
+    numbers = _column(content, key, path, size=len(AUTHORS_SUFFIXES))
+    if not np.isfinite(numbers).all():
+        raise DataError(f"{path}: {key!r} must hold finite numbers, got {numbers.tolist()}. Write the file again.")
+    return [float(value) for value in numbers]
 
 
 def _column(content: dict[str, Any], key: str, path: Path, size: int | None = None) -> NDArray[np.float64]:

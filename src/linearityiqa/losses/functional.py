@@ -1,5 +1,6 @@
 """Losses of one head: Norm-in-Norm, the batch-normalised losses that the paper compares it with, and monotonicity."""
 
+import math
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec
@@ -70,7 +71,7 @@ def norm_in_norm_loss(
     Args:
         scores: predictions of the whole batch, shape (N,) or (N, 1), any scale.
         mos: subjective scores, shape (N,) or (N, 1), any scale.
-        p: exponent of the norm of the error, > 0.
+        p: exponent of the norm of the error, > 0 and finite: the norm is raised to it.
         q: exponent of the normalising norm, > 0.
         alpha: weights of the loss and of its variant that first scales the scores by their cosine with the MOS.
         detach: stop gradients through the mean and the norm of the scores.
@@ -79,14 +80,14 @@ def norm_in_norm_loss(
         The loss, a scalar; 0 for a single image.
 
     Raises:
-        ConfigError: shapes that differ from (N,) and (N, 1), p or q <= 0, or an alpha without a positive sum.
+        ConfigError: shapes that differ from (N,) and (N, 1), p or q <= 0, an infinite p, or an alpha without a positive sum.
 
     >>> import torch
     >>> round(float(norm_in_norm_loss(torch.tensor([3.0, 2.0, 1.0]), torch.tensor([1.0, 2.0, 3.0]), p=2.0)), 6)
     1.0
     """
-    if p <= 0 or q <= 0:
-        raise ConfigError(f"p and q must be > 0, got p = {p}, q = {q}")
+    if not (0 < p < math.inf and q > 0):  # also where one is not a number
+        raise ConfigError(f"p and q must be > 0, and p finite, got p = {p}, q = {q}")
 
     def centred_over_norm(values: Tensor, detach: bool) -> Tensor:
         centred = values - _statistic(values.mean(), detach)
@@ -155,7 +156,7 @@ def scaling_loss(
     Raises:
         ConfigError: as `linearity_loss`, and p <= 0.
     """
-    if p <= 0:
+    if not p > 0:
         raise ConfigError(f"p must be > 0, got {p}")
 
     def over_norm(values: Tensor, detach: bool) -> Tensor:

@@ -118,6 +118,7 @@ class OwnRuns:
 def _with_mapping(saved: SavedPredictions, folder: Path) -> PredictionsSet:
     """Saved predictions as raw scores and the lines that map them to MOS, which results.json beside them holds."""
     path = folder / runfiles.RESULTS
+    results = read_json(path)
     mapped = QualityScores(saved.prediction_stage3, saved.prediction_stage4, saved.prediction)
     scores: dict[str, NDArray[np.float64]] = {}
     lines: dict[str, LinearMapping] = {}
@@ -126,8 +127,8 @@ def _with_mapping(saved: SavedPredictions, folder: Path) -> PredictionsSet:
         if column is None:
             raise DataError(f"{folder / runfiles.PREDICTIONS} lacks the predictions of {head}. Train the run again.")
         try:
-            line = LinearMapping(**read_json(path)["mapping"][head])
-        except (KeyError, TypeError) as cause:
+            line = LinearMapping.of(results["mapping"][head])
+        except (DataError, KeyError, TypeError) as cause:
             raise DataError(f"{path} holds no mapping of {head}. Train the run again with --fresh.") from cause
         if line.slope == 0:  # of a model that says the same of every image: nothing to undo
             line = LinearMapping()
