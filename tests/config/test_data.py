@@ -66,6 +66,7 @@ def test_a_cache_is_named_and_not_for_scoring() -> None:
         (lambda: TransformConfig(resize=True, resize_mode="squeeze"), "resize_mode must be one of"),
         (lambda: AugmentationConfig(turn_p=0.1), "pass --augmentation"),
         (lambda: AugmentationConfig(scale_min=0.5), "pass --augmentation"),
+        (lambda: AugmentationConfig(versions=4), "pass --augmentation"),
         (lambda: AugmentationConfig(augmentation=True, scale_min=0), "scale_min must lie in"),
     ],
 )

@@ -20,6 +20,7 @@ from linearityiqa.losses import (
     min_max_norm_loss,
     monotonicity_loss,
     norm_in_norm_loss,
+    ranking_loss,
     scaling_loss,
 )
 from linearityiqa.quality import QualityScores
@@ -181,3 +182,15 @@ def test_labels_and_scores_of_any_numbers_are_taken(kind) -> None:
 def test_what_holds_no_real_numbers_is_refused_in_a_sentence(wrong) -> None:
     with pytest.raises(ConfigError, match="mos must"):
         head_loss(LossConfig(), torch.zeros(2), wrong)
+
+
+def test_ranking_loss_is_the_mean_hinge_of_scaled_differences():
+    better, worse = torch.tensor([3.0, 1.0, 1.05]), torch.tensor([1.0, 2.0, 1.0])
+    expected = (0 + (0.1 + 0.5) + (0.1 - 0.025)) / 3
+    assert float(ranking_loss(better, worse, torch.tensor(2.0))) == pytest.approx(expected, rel=1e-5)
+
+
+def test_ranking_does_not_see_the_scale_of_the_scores():
+    scores = torch.randn(4, 6, dtype=torch.float64)
+    alone = ranking_loss(scores[0], scores[1], scores[2].std())
+    assert float(ranking_loss(*(7 * scores[:2] + 3), 7 * scores[2].std())) == pytest.approx(float(alone), rel=1e-6)

@@ -1,6 +1,7 @@
 """Exact accumulation. Oracle: the same images as one batch, in float64; torch's own passes for the statistics."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from linearityiqa.evaluation.prefetch import NetworkBatch
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
 from linearityiqa.models.network import PooledFeatures
+from linearityiqa.quality import QualityScores
 from linearityiqa.training.images import LabelScaling
 from linearityiqa.training.optimisation import WeightAverage, build_optimizer
 from linearityiqa.training.precision import choose_precision
@@ -157,3 +159,24 @@ def test_the_average_counts_no_step_that_the_scaler_skips() -> None:
         assert step.average.updates == updates
         moved = any(not torch.equal(*pair) for pair in zip(weights, network.parameters(), strict=True))
         assert moved is (updates > 0)
+
+
+def test_versions_add_the_ranking_term_and_leave_the_rest_of_the_loss_alone() -> None:
+    """Oracle: the loss of the rated images' scores, and hinges written out, on the scores of one forward pass."""
+    network = new_network(freeze_bn=True)
+    (batch,) = batches(5 + 2 * 2)
+    step = replace(step_of(network, exact=False), versions=2)
+    outcome = step.outcome(batch)
+    scores, mos = step.forward(batch)
+    rated = scores.map(lambda head: head[:5])
+    hinges = QualityScores(
+        *(
+            sum(torch.relu(0.1 - (better - worse) / head[:5].std(correction=0)).mean() for better, worse in pairs)
+            for head in scores
+            for pairs in [((head[:2], head[5:7]), (head[5:7], head[7:9]))]
+        )
+    )
+    ranking = 0.2 * (0.1 * hinges.stage3 + 0.1 * hinges.stage4 + hinges.fused)
+    torch.testing.assert_close(outcome.loss, step.loss(rated, mos[:5]) + ranking, rtol=1e-6, atol=0)
+    assert ranking > 0
+    assert len(outcome.scores.fused) == 5

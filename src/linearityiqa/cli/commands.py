@@ -32,7 +32,7 @@ _TRAINING = (
     "init exact_accumulation schedule warmup_epochs clip_grad_norm ema_decay patience weights optimizer learning_rate "
     "ft_lr_ratio batch_size accumulation_steps epochs weight_decay lr_decay overall_lr_decay opt_level amp_dtype "
     "freeze_bn label_scale val_criterion randomness loss_type p q alpha beta detach monotonicity_regularization gamma "
-    "augmentation angle crop_size_h crop_size_w hflip_p turn_p scale_min"
+    "rank_weight augmentation angle crop_size_h crop_size_w hflip_p turn_p scale_min versions"
 )
 _DESCRIBED = (
     "The options on the model describe a .pth file of the authors: files of ours know their network and transform."

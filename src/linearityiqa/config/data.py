@@ -134,13 +134,16 @@ class AugmentationConfig(Checked):
     """Probability of a quarter turn, to either side alike."""
     scale_min: Annotated[float, Bounds(lambda factor: 0 < factor <= 1, "must lie in (0, 1]")] = 1.0
     """Shrink each image by a factor drawn between this and 1 before the crop, as far as the crop allows."""
+    versions: Annotated[int, within(0, 1024)] = 0
+    """Images of each batch that are also seen in two degraded versions, mild and severe, of which training uses only
+    the order (rank_weight)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_options(
             (
-                self.augmentation or (self.turn_p == 0 and self.scale_min == 1),
-                "turn_p and scale_min are augmentation: pass --augmentation with them",
+                self.augmentation or (self.turn_p == 0 and self.scale_min == 1 and self.versions == 0),
+                "turn_p, scale_min and versions are augmentation: pass --augmentation with them",
             ),
         )
 

@@ -50,6 +50,8 @@ class LossConfig(Checked):
     """Add the pairwise monotonicity term."""
     gamma: Annotated[float, Spelling(aliases=("-g",)), at_least(0)] = 0.1
     """Weight of the monotonicity term."""
+    rank_weight: Annotated[float, at_least(0)] = 0.2
+    """Weight of the ranking term between degraded versions of one image, where there are some (versions)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -114,6 +114,11 @@ class TrainConfig(Checked):
                 "exact_accumulation, batch_size times accumulation_steps)",
             ),
             (
+                not (self.augmentation.versions and self.optimiser.exact_accumulation),
+                "versions follow the images of their batch, which exact_accumulation would join with others: take one "
+                "of the two",
+            ),
+            (
                 not (self.data.more_datasets and self.optimiser.exact_accumulation),
                 "exact_accumulation would join batches of different databases into one loss: with more_datasets, raise "
                 "batch_size instead",

@@ -11,6 +11,7 @@ from linearityiqa.losses.functional import (  # noqa: E402 - after the check for
     min_max_norm_loss,
     monotonicity_loss,
     norm_in_norm_loss,
+    ranking_loss,
     scaling_loss,
 )
 from linearityiqa.losses.quality import QualityLoss, head_loss  # noqa: E402
@@ -24,5 +25,6 @@ __all__ = [
     "min_max_norm_loss",
     "monotonicity_loss",
     "norm_in_norm_loss",
+    "ranking_loss",
     "scaling_loss",
 ]

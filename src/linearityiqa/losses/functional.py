@@ -223,6 +223,21 @@ def _normalised_loss(
     return torch.stack(terms).sum() / sum(alpha)
 
 
+@outside_autocast
+def ranking_loss(better: Tensor, worse: Tensor, spread: Tensor, *, margin: float = 0.1) -> Tensor:
+    """Mean hinge on pairs whose order is known: relu(margin - (better - worse) / spread), in [0, inf).
+
+    Args:
+        better: predictions of the images with the higher quality, shape (N,).
+        worse: predictions of the others, pair by pair, shape (N,).
+        spread: standard deviation of predictions of other images, a scalar: the term does not see their scale, and no
+            gradient goes through it.
+        margin: least difference that is not penalised, in units of `spread`.
+    """
+    difference = (better - worse) / (spread.detach() + EPS)
+    return torch.relu(margin - difference).mean()
+
+
 def _zero_with_graph(scores: Tensor) -> Tensor:
     """0 that still has a gradient: the value of every batch-normalised loss on a single image."""
     return (scores * 0).sum()

@@ -1,5 +1,8 @@
 """The loss of the whole network: one loss on each of its three heads, weighed by beta."""
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import torch
 
 from linearityiqa.config import LossConfig
@@ -11,6 +14,7 @@ from linearityiqa.losses.functional import (
     monotonicity_loss,
     norm_in_norm_loss,
     outside_autocast,
+    ranking_loss,
     scaling_loss,
 )
 from linearityiqa.quality import QualityScores
@@ -72,6 +76,23 @@ class QualityLoss(torch.nn.Module):
             if weight > 0
         ]
         return torch.stack(terms).sum()
+
+    def ranking(
+        self, versions: Sequence[QualityScores[torch.Tensor]], rated: QualityScores[torch.Tensor]
+    ) -> torch.Tensor:
+        """The ranking term of versions of the same images, weighed by `beta` and `rank_weight`.
+
+        Args:
+            versions: outputs of successive versions, from the best to the worst, each of shape (N,).
+            rated: outputs of all images that have opinion scores, which give the terms their unit.
+        """
+        terms = [
+            weight * ranking_loss(better, worse, head.std(correction=0))
+            for step in pairwise(versions)
+            for weight, better, worse, head in zip(self.config.beta, *step, rated, strict=True)
+            if weight > 0
+        ]
+        return self.config.rank_weight * torch.stack(terms).sum()
 
     def extra_repr(self) -> str:
         """The configuration, as printed inside the module's representation."""

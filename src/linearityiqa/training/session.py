@@ -116,7 +116,13 @@ def open_session(
     with stop.at_once(STOPPED) if stop else contextlib.nullcontext():
         images = open_run_images(config, workers=workers)
     options = config.optimiser
-    batches = TrainingBatches(images.counts, options.batch_size, options.seed, images_a_loss=options.images_a_loss)
+    batches = TrainingBatches(
+        images.counts,
+        options.batch_size,
+        options.seed,
+        images_a_loss=options.images_a_loss,
+        versions=config.augmentation.versions,
+    )
     batches_per_epoch = min(len(batches), DEBUG_BATCHES) if config.run.debug else len(batches)
     shares = Shares(batches, world.rank, world.size)
     loader = BatchLoader(images.training, shares, workers, pin_memory=device.type == "cuda")
@@ -208,6 +214,7 @@ def _training_step(
         accumulation_steps=options.accumulation_steps,
         exact_accumulation=options.exact_accumulation,
         clip_grad_norm=options.clip_grad_norm,
+        versions=config.augmentation.versions,
         layout=layout,
         world=world,
     )

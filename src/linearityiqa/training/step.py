@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
+from linearityiqa.data.loading.samplers import LEVELS, versions_in
 from linearityiqa.evaluation.prefetch import NetworkBatch
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
@@ -76,6 +78,7 @@ class TrainingStep:
     accumulation_steps: int = 1
     exact_accumulation: bool = False
     clip_grad_norm: float | None = None
+    versions: int = 0
     average: WeightAverage | None = None
     layout: Layout = Layout.CHANNELS_LAST
     world: World = ALONE
@@ -131,9 +134,17 @@ class TrainingStep:
         return Outcome(outcome.loss.detach(), outcome.scores)
 
     def outcome(self, *batches: NetworkBatch) -> Outcome:
-        """The loss of some batches together, with its graph, and their predictions without."""
+        """The loss of some batches together, with its graph, and the predictions of rated images without."""
         scores, mos = self.forward(*batches)
-        return Outcome(self.loss(scores, mos), scores.map(Tensor.detach))
+        versions = versions_in(len(mos), self.versions)
+        count = len(mos) - versions * len(LEVELS)
+        rated = scores.map(lambda head: head[:count])
+        loss = self.loss(rated, mos[:count])
+        if versions:
+            starts = (0, *range(count, len(mos), versions))
+            levels = [scores.map(partial(_narrow, start=start, length=versions)) for start in starts]
+            loss = loss + self.loss_function.ranking(levels, rated)
+        return Outcome(loss, rated.map(Tensor.detach))
 
     def update(self) -> None:
         """Step the optimiser with the accumulated gradient, clear it, and update the average of the weights."""
@@ -149,6 +160,10 @@ class TrainingStep:
         # a lowered scale is the only trace of a step that the scaler has skipped
         if self.average is not None and scaler.get_scale() >= scale:
             self.average.update(self.network)
+
+
+def _narrow(head: Tensor, *, start: int, length: int) -> Tensor:
+    return head[start : start + length]
 
 
 class _AsModule(nn.Module):

@@ -20,6 +20,7 @@ from linearityiqa.data.loading.dataset import (
 from linearityiqa.data.loading.loader import BatchLoader
 from linearityiqa.data.loading.pixelcache import Decoding, PixelSource, open_cache
 from linearityiqa.data.loading.samplers import TrainingBatches
+from linearityiqa.data.synthetic.versions import degraded
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.images import ImageTransform, decode
 
@@ -183,3 +184,11 @@ def test_it_only_reads_where_all_do(parts, tmp_path):
     changed = ImageDataset(parts[0].table, ImageTransform(), augmentation=augmentation, cached=cached[0].cached)
     assert MixedDataset(("A",), [changed]).is_cached
     assert not MixedDataset(("A",), [changed]).only_reads
+
+
+def test_versions_are_of_the_augmented_image_and_do_not_depend_on_what_was_read_before(augmented, table):
+    again = ImageDataset(table, ImageTransform((28, 30)), augmentation=Augmentation(CROP), seed=4)
+    clean, mild, severe = (augmented[SampleKey(2, 5, level)][0].numpy() for level in (0, 1, 2))
+    assert np.array_equal(severe, again[SampleKey(2, 5, 2)][0])
+    assert np.array_equal(mild, degraded(clean, 1, np.random.default_rng([4, 2, 5])))
+    assert not np.array_equal(mild, severe)

@@ -5,7 +5,14 @@ import itertools
 import numpy as np
 import pytest
 
-from linearityiqa.data.loading.samplers import BatchLimit, SampleKey, Shares, TrainingBatches, evaluation_batches
+from linearityiqa.data.loading.samplers import (
+    BatchLimit,
+    SampleKey,
+    Shares,
+    TrainingBatches,
+    evaluation_batches,
+    versions_in,
+)
 
 SIZES = [(10, 10), (20, 10), (10, 10), (10, 20), (20, 10), (10, 10), (10, 10)]
 
@@ -134,3 +141,15 @@ def test_shares_under_way_keep_their_epoch():
     under_way = iter(Shares(batches, 1, 2))
     batches.start_at(1)
     assert next(under_way)[0].epoch == 0
+
+
+@pytest.mark.parametrize(("images", "versions"), [(8, 3), (8, 8), (2, 3), (8, 0)])
+def test_versions_follow_the_images_of_their_batch_level_by_level(images, versions):
+    batches = TrainingBatches(images, 8, seed=3, versions=versions)
+    batches.start_at(2)
+    (batch,) = batches
+    count = versions_in(len(batch), versions)
+    assert count == min(images, versions)
+    first = batch[:count]
+    assert [key.level for key in batch[:images]] == [0] * images
+    assert batch[images:] == [key._replace(level=level) for level in (1, 2) for key in first]

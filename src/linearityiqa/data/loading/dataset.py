@@ -15,6 +15,7 @@ from linearityiqa.data.databases.table import ImageTable
 from linearityiqa.data.loading.augmentation import Augmentation
 from linearityiqa.data.loading.pixelcache import Decoding, PixelCache, PixelSource, cache_folder, decoded, open_cache
 from linearityiqa.data.loading.samplers import SampleKey
+from linearityiqa.data.synthetic.versions import degraded
 from linearityiqa.errors import DataError
 from linearityiqa.images import ImageTransform, image_size
 
@@ -72,12 +73,12 @@ class ImageDataset(Dataset[Sample]):
         return len(self.table)
 
     def __getitem__(self, key: SampleKey) -> Sample:
-        """The image, uint8 (H, W, 3), its MOS and its row.
+        """The image, or its degraded version of the key's level, uint8 (H, W, 3), its MOS and its row.
 
         Raises:
             DataError: the image cannot be decoded, or is smaller than the crop; the message names it.
         """
-        epoch, index = key
+        epoch, index, level = key
         if self.cached is not None:
             pixels = self.cached.pixels(self.names[index])
         else:
@@ -88,6 +89,8 @@ class ImageDataset(Dataset[Sample]):
             except DataError as cause:
                 raise DataError(f"{self.table.path(index)}: {cause}") from cause
             pixels = np.array(image)
+        if level > 0:
+            pixels = degraded(pixels, level, np.random.default_rng([self.seed, epoch, index]))
         return torch.from_numpy(pixels), float(self.table.mos[index]), index
 
     def sizes(self) -> list[tuple[int, int]]:
@@ -125,7 +128,7 @@ class MixedDataset(Dataset[Sample]):
         """As of `ImageDataset`; the MOS is on the scale of the image's own database, the row counts all of them."""
         home = int(np.searchsorted(self._ends, key.index, side="right"))
         first = int(self._ends[home]) - self.lengths[home]
-        pixels, mos, _ = self.parts[home][SampleKey(key.epoch, key.index - first)]
+        pixels, mos, _ = self.parts[home][key._replace(index=key.index - first)]
         return pixels, mos, key.index
 
 

@@ -12,6 +12,8 @@ CPU_BATCH = 8
 CPU_PIXELS = 1_400_000
 """Pixels of a batch on a CPU: more of them only take more memory (docs/decisions.md)."""
 GPU_BATCH = 64
+LEVELS = (1, 2)
+"""Degraded versions of an image: mild and severe."""
 
 
 class BatchLimit(NamedTuple):
@@ -37,10 +39,26 @@ def batch_limit(asked: int | None, *, gpu: bool) -> BatchLimit:
 
 
 class SampleKey(NamedTuple):
-    """Index of an image, and the epoch that its augmentation is drawn for."""
+    """Index of an image, the epoch that its augmentation is drawn for, and the level of a degraded version of it."""
 
     epoch: int
     index: int  # type: ignore[assignment]  # hides tuple.index, which no one needs of a key
+    level: int = 0
+
+
+def with_versions(batch: list[SampleKey], versions: int) -> list[SampleKey]:
+    """A batch followed by the mild, then the severe versions of its first `versions` images.
+
+    >>> with_versions([SampleKey(1, 5), SampleKey(1, 7)], 1)[2:]
+    [SampleKey(epoch=1, index=5, level=1), SampleKey(epoch=1, index=5, level=2)]
+    """
+    first = batch[:versions]
+    return batch + [key._replace(level=level) for level in LEVELS for key in first]
+
+
+def versions_in(length: int, versions: int) -> int:
+    """How many images of a batch of `with_versions` have versions, where all together are so many."""
+    return min(versions, length // (1 + len(LEVELS)))
 
 
 class TrainingBatches:
@@ -56,14 +74,22 @@ class TrainingBatches:
             image, which cannot be normalised, is left out (unless all batches are such).
         seed: seed of the run.
         images_a_loss: images that are normalised together, by default those of a batch; a multiple of `batch_size`.
+        versions: images of each batch whose degraded versions follow it (`with_versions`).
     """
 
     def __init__(
-        self, length: int | Sequence[int], batch_size: int, seed: int, *, images_a_loss: int | None = None
+        self,
+        length: int | Sequence[int],
+        batch_size: int,
+        seed: int,
+        *,
+        images_a_loss: int | None = None,
+        versions: int = 0,
     ) -> None:
         self.lengths = (length,) if isinstance(length, int) else tuple(length)
         self.batch_size = batch_size
         self.seed = seed
+        self.versions = versions
         self.epoch = 0
         self.step = 0
         together = images_a_loss or batch_size
@@ -81,7 +107,7 @@ class TrainingBatches:
             batches = _in_batches(self._shuffled(database), self.batch_size)
             placed += [((place + offset) / len(batches), batch) for place, batch in enumerate(batches)]
         placed.sort(key=lambda pair: pair[0])
-        return iter([batch for _, batch in placed][self.step :])
+        return iter([with_versions(batch, self.versions) for _, batch in placed][self.step :])
 
     def _shuffled(self, database: int) -> list[SampleKey]:
         """The images of one database that the epoch uses, in its order."""
