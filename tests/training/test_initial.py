@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from linearityiqa.config import LossConfig, ModelConfig, TrainConfig, TransformConfig
+from linearityiqa.config import AugmentationConfig, LossConfig, ModelConfig, TrainConfig, TransformConfig
 from linearityiqa.data.databases.opening import open_databases
 from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.models import LinearityIQA, TrainedModel, open_model
 from linearityiqa.training import train
+from linearityiqa.training.images import open_run_images
 from linearityiqa.training.session import described_by_initial_model, start_from_model
 from small_runs import changed, small_run
 
@@ -48,6 +50,50 @@ def test_network_and_transform_are_the_models(photo_database: Path, tmp_path: Pa
     assert run.transform == RESIZED
     own = replace(continued(photo_database, tmp_path, model_file), transform=replace(RESIZED, resize_size_w=64))
     assert described_by_initial_model(own).transform.resize_size_w == 64
+
+
+@pytest.fixture(scope="module")
+def photographs_of_all_sizes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 photographs of 60 sizes."""
+    folder = tmp_path_factory.mktemp("sizes")
+    rng = np.random.default_rng(3)
+    rows = ["image_name,mos"]
+    for i in range(60):
+        pixels = rng.integers(0, 256, (90 + 7 * (i % 6), 80 + i, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+        rows.append(f"{i}.png,{i}")
+    (folder / "labels.csv").write_text("\n".join(rows))
+    return folder / "labels.csv"
+
+
+def test_photographs_of_all_sizes_train_from_a_model_of_crops(
+    photo_database: Path, photographs_of_all_sizes: Path, tmp_path: Path
+) -> None:
+    """Oracle: the crop, which is the model's; where its transform is not taken, nor is the crop."""
+    shrink = TransformConfig(resize=True, resize_mode="shrink", resize_size_h=64, resize_size_w=64)
+    crop = AugmentationConfig(augmentation=True, crop_size_h=40, crop_size_w=48, scale_min=0.8)
+    first = replace(small_run(photo_database, tmp_path / "first", transform=shrink), augmentation=crop)
+    model_file = train(changed(first, epochs=1)).model_file
+    run = continued(photographs_of_all_sizes, tmp_path / "second", model_file, epochs=1)
+    record = open_model(train(run).model_file).record
+    assert (record.config.transform, record.config.augmentation) == (shrink, crop)
+    whole = AugmentationConfig(augmentation=True)
+    assert described_by_initial_model(replace(run, augmentation=whole)).augmentation == crop
+    for other in (
+        replace(run, augmentation=replace(crop, crop_size_h=32)),
+        replace(run, transform=replace(shrink, resize_size_h=48)),
+        changed(run, batch_size=1, accumulation_steps=8, exact_accumulation=True),
+    ):
+        assert described_by_initial_model(other).augmentation == other.augmentation
+
+
+def test_photographs_of_all_sizes_share_batches_with_the_model_in_the_package(
+    photographs_of_all_sizes: Path, tmp_path: Path
+) -> None:
+    """The README's first command of training."""
+    pytest.importorskip("timm", reason="timm is not installed: pip install 'linearityiqa[timm]'")
+    config = described_by_initial_model(continued(photographs_of_all_sizes, tmp_path, Path("bundled")))
+    assert set(open_run_images(config, workers=0).training.sizes()) == {(352, 352)}
 
 
 def test_all_weights_are_taken(photo_database: Path, tmp_path: Path, model_file: Path, model: TrainedModel) -> None:

@@ -20,6 +20,7 @@ from linearityiqa.config import (
     TrainConfig,
     changed_from_defaults,
     runfiles,
+    with_recipe,
 )
 from linearityiqa.data.synthetic import make_database
 from linearityiqa.data.synthetic.make import CLEAN, write_showcase
@@ -135,6 +136,7 @@ def tuning_config(config: DemoConfig, database: Path) -> TrainConfig:
     """The run that starts from the model in the package, which has learned from people's opinions of photographs."""
     return TrainConfig(
         data=DataConfig(dataset=str(database)),
+        transform=with_recipe("modern").transform,  # without that model's crops, to which images so small are enlarged
         optimiser=OptimiserConfig(
             seed=config.seed,
             init=BUNDLED,

@@ -37,14 +37,11 @@ class LabelScaling:
         """The scaling that `label_scale` asks for, from the training set alone.
 
         Raises:
-            DataError: all training images have the same MOS, so there is nothing to standardise (or to learn).
+            DataError: all training images have the same MOS.
         """
-        if config.label_scale == "given":
-            return cls()
-        deviation = float(training_mos.std())
-        if deviation == 0:
+        if np.ptp(training_mos) == 0:
             raise DataError("all training images have the same MOS: there is nothing to learn. Check the labels.")
-        return cls(float(training_mos.mean()), deviation)
+        return cls() if config.label_scale == "given" else cls(float(training_mos.mean()), float(training_mos.std()))
 
     def __call__(self, mos: Labels) -> Labels:
         """The labels as the loss sees them."""
@@ -92,8 +89,10 @@ class RunImages:
         return {**first, **({"more": others} if others else {})}
 
 
-def open_run_images(config: TrainConfig, *, workers: int) -> RunImages:
+def open_run_images(config: TrainConfig, *, workers: int, check: bool = True) -> RunImages:
     """Open the databases of a run, and the caches of their images, which so many processes decode.
+
+    `check`: read the header of every image that the run will open.
 
     Raises:
         DataError: a label or an image is missing or malformed, images of one batch differ in size, or a cache cannot
@@ -108,6 +107,12 @@ def open_run_images(config: TrainConfig, *, workers: int) -> RunImages:
     else:
         logger.warning("%s has no test split: the best epoch is reported on the validation set only", first.name)
     training_tables = [tables["train"], *(database.split("train") for database in databases[1:])]
+    labels = LabelScaling.of(options, tables["train"].mos)
+    if len(databases) > 1:  # each database's MOS on a scale of its own
+        training_tables = [
+            replace(table, mos=LabelScaling.of(options, table.mos)(table.mos)) for table in training_tables
+        ]
+        labels = LabelScaling()
     opened = [
         open_images(
             database.table,
@@ -119,26 +124,24 @@ def open_run_images(config: TrainConfig, *, workers: int) -> RunImages:
         )
         for database in databases
     ]
-    labels = LabelScaling.of(options, tables["train"].mos)
-    if len(databases) > 1:  # each database's MOS on a scale of its own
-        training_tables = [
-            replace(table, mos=LabelScaling.of(options, table.mos)(table.mos)) for table in training_tables
-        ]
-        labels = LabelScaling()
     augmentation = Augmentation(config.augmentation) if config.augmentation.augmentation else None
     parts = [
         images(table, augmentation=augmentation, seed=options.seed)
         for images, table in zip(opened, training_tables, strict=True)
     ]
-    if options.batch_size > 1:  # batches of one image may differ in size, accumulated exactly or not
-        for part in parts:
-            require_equal_sizes(part)
     if config.run.debug:
         images_kept = {"train": DEBUG_BATCHES * options.batch_size, "val": DEBUG_IMAGES, "test": DEBUG_IMAGES}
         tables = {part: table.head(images_kept[part]) for part, table in tables.items()}
+    datasets = {part: opened[0](table) for part, table in tables.items()}
+    if check:
+        for images in (*parts, *(images for part, images in datasets.items() if part != "train")):
+            images.check()
+        if options.batch_size > 1:  # batches of one image may differ in size, accumulated exactly or not
+            for part in parts:
+                require_equal_sizes(part)
     return RunImages(
         databases=tuple(databases),
         training=parts[0] if len(parts) == 1 else MixedDataset([database.name for database in databases], parts),
-        datasets={part: opened[0](table) for part, table in tables.items()},
+        datasets=datasets,
         labels=labels,
     )

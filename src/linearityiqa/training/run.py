@@ -86,7 +86,7 @@ def _train(config: TrainConfig, world: World, stop: StopRequest) -> RunResult:
         run=replace(config.run, pbar=config.run.pbar and world.is_main),
     )
     with working("opening the database and the network"):
-        session = open_session(here, resuming=resuming, world=world, stop=stop)
+        session = open_session(here, resuming=resuming, finished=finished, world=world, stop=stop)
     state = RunState.load(folder, session.fingerprint, world) if resuming else RunState(session.fingerprint)
     if state.phase == "finished":
         results = world.from_main((folder / runfiles.RESULTS).read_bytes() if world.is_main else b"")
@@ -103,9 +103,12 @@ def _train(config: TrainConfig, world: World, stop: StopRequest) -> RunResult:
             state.restore(session)
         trainer.run()
         return _finish(trainer)
-    except DataError:
+    except DataError as cause:
+        resumes = f"the same command resumes from the last state saved in {folder}"
         # a signal for the whole process group also ends the processes that decode images: the stop is the cause
-        stop.raise_if_requested(f"stopped; the same command resumes from the last state saved in {folder}")
+        stop.raise_if_requested(f"stopped; {resumes}")
+        if (folder / runfiles.STATE).exists():
+            raise DataError(f"{cause} Then {resumes}.") from cause
         raise
     except DivergedError as end:
         if world.is_main:
@@ -159,9 +162,7 @@ def _finish(trainer: Trainer) -> RunResult:
     else:
         mapping = QualityScores(*(LinearMapping(*line) for line in state.best["mapping"]))
     predictions = {"val": trainer.predict("val")}
-    if "test" in images.datasets:
-        predictions["test"] = trainer.predict("test")
-    evaluations = {part: evaluate(found, mapping) for part, found in predictions.items()}
+    evaluations = {"val": evaluate(predictions["val"], mapping)}
     record = ModelRecord(
         # where and how a run was executed is nobody's business but its owner's: the file may be published
         config=replace(config, run=RunConfig(), device=DeviceConfig()),
@@ -174,6 +175,12 @@ def _finish(trainer: Trainer) -> RunResult:
         opinions=images.database.opinions,
         seen=_seen_images(images.databases),
     )
+    if "test" in images.datasets:
+        if session.step.world.is_main:  # before the test, in which an image may prove damaged
+            save_model(session.folder / runfiles.MODEL, session.evaluated, record)
+        predictions["test"] = trainer.predict("test")
+        evaluations["test"] = evaluate(predictions["test"], mapping)
+        record = replace(record, figures=_recorded_figures(evaluations))
     reported = "test" if "test" in predictions else "val"
     results = results_of(
         record,

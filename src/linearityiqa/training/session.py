@@ -8,13 +8,21 @@ from pathlib import Path
 
 import torch
 
-from linearityiqa.config import ModelConfig, TrainConfig, TransformConfig, result_options, run_folder
+from linearityiqa.config import (
+    AugmentationConfig,
+    ModelConfig,
+    TrainConfig,
+    TransformConfig,
+    result_options,
+    run_folder,
+)
 from linearityiqa.data.databases.table import Database
 from linearityiqa.data.loading.loader import BatchLoader
 from linearityiqa.data.loading.processes import default_workers, keep_freed_memory
 from linearityiqa.data.loading.samplers import Shares, TrainingBatches
 from linearityiqa.errors import ConfigError
 from linearityiqa.evaluation.device import compile_backbone, place, prepare_device
+from linearityiqa.images import ImageTransform
 from linearityiqa.losses import QualityLoss
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.models import LinearityIQA, TrainedModel, open_model
@@ -101,12 +109,17 @@ class Session:
 
 
 def open_session(
-    config: TrainConfig, *, resuming: bool, world: World = ALONE, stop: StopRequest | None = None
+    config: TrainConfig,
+    *,
+    resuming: bool,
+    finished: bool = False,
+    world: World = ALONE,
+    stop: StopRequest | None = None,
 ) -> Session:
     """Put the parts of a run together; labels and images are checked before any weights are loaded.
 
-    `resuming`: the weights will come from a saved state, so initial ones need not be loaded. A `stop` ends the decoding
-    of images into a cache.
+    `resuming`: the weights will come from a saved state, so initial ones need not be loaded. `finished`: hardly an
+    image will be opened, so they are not checked. A `stop` ends the decoding of images into a cache.
     """
     device = prepare_device(config.device)
     if device.type == "cpu":
@@ -114,7 +127,7 @@ def open_session(
     _require_shareable(config, world, device)
     workers = default_workers(config.device.num_workers, world.local_size)
     with stop.at_once(STOPPED) if stop else contextlib.nullcontext():
-        images = open_run_images(config, workers=workers)
+        images = open_run_images(config, workers=workers, check=not finished)
     options = config.optimiser
     batches = TrainingBatches(
         images.counts,
@@ -144,7 +157,8 @@ def open_session(
 def described_by_initial_model(config: TrainConfig) -> TrainConfig:
     """The configuration with the network and the transform of the model that the run starts from (`--init`).
 
-    A transform that options describe is kept, so it may differ from the model's.
+    A transform that options describe is kept, so it may differ from the model's. Where the model's is taken and leaves
+    images their aspect ratios, the model's crops are taken with it: they bring images of all sizes into one batch.
 
     Raises:
         ModelFileError: the model file cannot be used.
@@ -158,8 +172,12 @@ def described_by_initial_model(config: TrainConfig) -> TrainConfig:
             f"--init {config.optimiser.init} holds a model of {own.model.architecture}, which the options on the "
             "network do not describe. Leave them out: the file has its own."
         )
-    transform = own.transform if config.transform == TransformConfig() else config.transform
-    return replace(config, model=own.model, transform=transform)
+    if config.transform != TransformConfig():
+        return replace(config, model=own.model)
+    described = replace(config, model=own.model, transform=own.transform)
+    no_crop_named = config.augmentation in (AugmentationConfig(), AugmentationConfig(augmentation=True))
+    mixed_sizes = ImageTransform.of(own.transform).fixed_size is None and config.optimiser.batch_size > 1
+    return replace(described, augmentation=own.augmentation) if no_crop_named and mixed_sizes else described
 
 
 def start_from_model(network: LinearityIQA, config: TrainConfig, database: Database) -> None:

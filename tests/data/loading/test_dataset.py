@@ -1,5 +1,7 @@
 """Oracles: images.py, and what each sample is made of."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -79,6 +81,25 @@ def test_an_image_smaller_than_the_crop_is_named(table):
     dataset = ImageDataset(table, ImageTransform((20, 20)), augmentation=Augmentation(CROP))
     with pytest.raises(DataError, match=r"photo07\.png: .*smaller than the crop"):
         dataset[SampleKey(0, 7)]
+
+
+@pytest.mark.parametrize("transform", [ImageTransform((24, 20)), ImageTransform()])
+def test_the_check_finds_by_headers_what_would_end_an_epoch(table, transform):
+    """Oracle: the samples."""
+    dataset = ImageDataset(table, transform, augmentation=Augmentation(CROP))
+    dataset.check()
+    if transform.size is None:
+        Image.new("RGB", (60, 19)).save(table.path(7))
+        with pytest.raises(DataError) as found:
+            dataset.check()
+        with pytest.raises(DataError) as expected:
+            dataset[SampleKey(0, 7)]
+        assert str(found.value) == str(expected.value)
+    enlarging = replace(CROP, scale_min=0.9)
+    ImageDataset(table, transform, augmentation=Augmentation(enlarging)).check()
+    table.path(2).write_bytes(table.path(2).read_bytes()[:20])
+    with pytest.raises(UnreadableImageError, match=r"photo02\.png"):
+        dataset.check()
 
 
 @pytest.mark.parametrize("transform", [ImageTransform(), ImageTransform((9, 12)), ImageTransform(common_size=(7, 8))])

@@ -29,12 +29,8 @@ class Augmentation:
         """
         if self.config.turn_p > 0 or self.config.scale_min < 1:
             image = self._turned_and_scaled(image, generator)
+        self.check(image.height, image.width)
         height, width = self.size
-        if image.height < height or image.width < width:
-            raise DataError(
-                f"an image of {image.height} x {image.width} (height x width) is smaller than the crop of {height} x "
-                f"{width}. Lower --crop_size_h and --crop_size_w, or enlarge the images with --resize."
-            )
         top = int(torch.randint(image.height - height + 1, (), generator=generator))
         left = int(torch.randint(image.width - width + 1, (), generator=generator))
         angle = self.config.angle * (2 * float(torch.rand((), generator=generator)) - 1)
@@ -43,6 +39,14 @@ class Augmentation:
         rotated = image.rotate(angle, Image.Resampling.NEAREST)
         flipped = rotated.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else rotated
         return flipped.crop((left, top, left + width, top + height))
+
+    def check(self, height: int, width: int) -> None:
+        """Raise DataError if an image of this size is smaller than the crop; with `scale_min` it would be enlarged."""
+        if self.config.scale_min == 1 and (height < self.size[0] or width < self.size[1]):
+            raise DataError(
+                f"an image of {height} x {width} (height x width) is smaller than the crop of {self.size[0]} x "
+                f"{self.size[1]}. Lower --crop_size_h and --crop_size_w, or enlarge the images with --resize."
+            )
 
     def _turned_and_scaled(self, image: Image.Image, generator: torch.Generator) -> Image.Image:
         turns, side, place = torch.rand(3, generator=generator).tolist()

@@ -1,6 +1,7 @@
 """Images as tensors: of one table, or of the tables of several databases."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
@@ -84,10 +85,8 @@ class ImageDataset(Dataset[Sample]):
         else:
             pixels = decoded(self.table.path(index), self.transform, self.decoding)
         if self.augmentation is not None:
-            try:
+            with self._named(index):
                 image = self.augmentation(Image.fromarray(pixels), generator_for(self.seed, epoch, index))
-            except DataError as cause:
-                raise DataError(f"{self.table.path(index)}: {cause}") from cause
             pixels = np.array(image)
         if level > 0:
             pixels = degraded(pixels, level, np.random.default_rng([self.seed, epoch, index]))
@@ -100,12 +99,32 @@ class ImageDataset(Dataset[Sample]):
             UnreadableImageError: a header cannot be read; the message names the file.
         """
         fixed = self.augmentation.size if self.augmentation is not None else self.transform.fixed_size
-        if fixed is not None:
-            return [fixed] * len(self)
+        return list(self._sizes_before_crop()) if fixed is None else [fixed] * len(self)
+
+    def check(self) -> None:
+        """Check every image by its header, or its size in the cache, before hours of training depend on it.
+
+        Raises:
+            DataError: a header cannot be read, or an image is smaller than the crop; the message names the file.
+        """
+        for index, size in enumerate(self._sizes_before_crop()):
+            if self.augmentation is not None:
+                with self._named(index):
+                    self.augmentation.check(*size)
+
+    def _sizes_before_crop(self) -> Iterator[tuple[int, int]]:
         if self.cached is not None:
-            return [self.cached.size(name) for name in self.names]
+            return map(self.cached.size, self.names)
         rotation = self.decoding.exif_rotation
-        return [self.transform.output_size(image_size(path, exif_rotation=rotation)) for path in self.table.paths()]
+        return (self.transform.output_size(image_size(path, exif_rotation=rotation)) for path in self.table.paths())
+
+    @contextmanager
+    def _named(self, index: int) -> Iterator[None]:
+        """Have a DataError of the block begin with the image's path."""
+        try:
+            yield
+        except DataError as cause:
+            raise DataError(f"{self.table.path(index)}: {cause}") from cause
 
 
 class MixedDataset(Dataset[Sample]):
