@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.stats import pearsonr, spearmanr
 from versions import order_by_degradation, versions
 
 from linearityiqa.mapping import LinearMapping
+from linearityiqa.metrics import RESAMPLES, agreement
 from linearityiqa.reporting import Table
 from pictures import Photographs, Picture, Row, ScoreFile, score_pictures
 
-RESAMPLES = 2000
 CHANGES = {
     "mirrored": lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
     "quarter turn": lambda image: image.transpose(Image.Transpose.ROTATE_90),
@@ -72,12 +71,12 @@ def main() -> None:
         print(table.to_markdown())
 
 
-def changed(photographs: Photographs, names: Sequence[str]) -> list[Picture]:
+def changed(photographs: Photographs, names: Sequence[str], changes: Iterable[str] = CHANGES) -> list[Picture]:
     """Photographs as they are decoded, and changed in ways that should not change their scores."""
     found = []
     for name in names:
         found.append(Picture.made(f"{name}|decoded", partial(photographs.decoded, name)))
-        for change in CHANGES:
+        for change in changes:
             found.append(Picture.made(f"{name}|{change}", partial(_changed, photographs, name, change)))
     return found
 
@@ -103,28 +102,28 @@ def figures(predicted: NDArray[np.float64], mos: NDArray[np.float64]) -> dict[st
     """SROCC and PLCC with intervals, and RMSE, of the predictions that there are."""
     there = np.isfinite(predicted)
     predicted, mos = predicted[there], mos[there]
-    rng = np.random.default_rng(0)
-    draws = [rng.integers(len(mos), size=len(mos)) for _ in range(RESAMPLES)]
+    result = agreement(predicted, mos, resamples=RESAMPLES)
     found: dict[str, Any] = {"images": len(mos), "failed": int((~there).sum())}
-    for name, correlation in (("SROCC", spearmanr), ("PLCC", pearsonr)):
-        resampled = [correlation(predicted[draw], mos[draw]).statistic for draw in draws]
-        low, high = np.quantile(resampled, (0.025, 0.975))
-        found[name] = [round(float(value), 4) for value in (correlation(predicted, mos).statistic, low, high)]
-    found["RMSE"] = round(float(np.sqrt(np.mean((predicted - mos) ** 2))), 3)
+    for name in ("SROCC", "PLCC"):
+        interval = result.intervals[name]
+        bounds = (np.nan, np.nan) if interval is None else (interval.low, interval.high)
+        found[name] = [round(float(value), 4) for value in (getattr(result, name.lower()), *bounds)]
+    found["RMSE"] = round(result.rmse, 3)
     line = LinearMapping.fit(predicted, mos)
     found["RMSE after a fitted line"] = round(float(np.sqrt(np.mean((line(predicted) - mos) ** 2))), 3)
     return found
 
 
+def changes_of(scores: ScoreFile, names: Sequence[str], all_names: Sequence[str], change: str) -> NDArray[np.float64]:
+    """Absolute change of the score of each photograph, as a share of the range of the scores of all photographs."""
+    everyone = scores.scores(all_names)
+    own, changed = (scores.scores([f"{name}|{each}" for name in names]) for each in ("decoded", change))
+    return np.abs(changed - own) / np.ptp(everyone[np.isfinite(everyone)])
+
+
 def mean_changes(scores: ScoreFile, names: Sequence[str], all_names: Sequence[str]) -> dict[str, float]:
-    """Mean absolute change of the score, as a share of the range of the scores of all photographs."""
-    own = scores.scores([f"{name}|decoded" for name in names])
-    spread = np.ptp(scores.scores(all_names)[np.isfinite(scores.scores(all_names))])
-    found = {}
-    for change in CHANGES:
-        others = scores.scores([f"{name}|{change}" for name in names])
-        found[change] = round(float(np.nanmean(np.abs(others - own)) / spread), 5)
-    return found
+    """Mean absolute change of the score by each of the changes that should not matter."""
+    return {each: round(float(np.nanmean(changes_of(scores, names, all_names, each))), 5) for each in CHANGES}
 
 
 def brisque(python: Path, pictures: Sequence[Picture], folder: Path) -> ScoreFile:

@@ -1,6 +1,7 @@
 """Pictures to score, made only when they are needed, and a CSV file that keeps the scores of a method."""
 
 import csv
+import hashlib
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from PIL import Image
 
 from linearityiqa import Scorer
 from linearityiqa.data.databases.csvfile import read_csv
-from linearityiqa.files import sha256_of
+from linearityiqa.files import atomic_path, sha256_of
 
 CORES = len(os.sched_getaffinity(0))
 
@@ -33,9 +34,20 @@ class Picture:
     read: Callable[[], bytes]
 
     @classmethod
-    def made(cls, key: str, make: Callable[[], Image.Image]) -> "Picture":
-        """One that is rendered, and passed on without loss."""
-        return cls(key, lambda: encoded(make()))
+    def made(cls, key: str, make: Callable[[], Image.Image], kept: Path | None = None) -> "Picture":
+        """One that is rendered, and passed on without loss; where a folder is given, rendered once for all models."""
+        if kept is None:
+            return cls(key, lambda: encoded(make()))
+        return cls(key, lambda: read_or_render(kept / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.png", make))
+
+
+def read_or_render(path: Path, make: Callable[[], Image.Image]) -> bytes:
+    """The content of a PNG file, rendered where it is missing."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary:
+            make().convert("RGB").save(temporary, format="PNG", compress_level=1)
+    return path.read_bytes()
 
 
 def encoded(image: Image.Image) -> bytes:

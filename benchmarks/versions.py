@@ -3,22 +3,60 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
+import pillow_heif
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
+from skimage.restoration import denoise_tv_chambolle
 
 from linearityiqa.data.synthetic.distortions import (
+    ByteImage,
     Distortion,
+    between,
     darkening,
     gaussian_blur,
     gaussian_noise,
     jpeg,
+    jpeg2000,
     low_contrast,
     motion_blur,
+    recode,
     resample,
+    to_bytes,
 )
 from pictures import Photographs, Picture, ScoreFile
+
+pillow_heif.register_heif_opener()
+
+
+def heic(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
+    """HEVC in a HEIC file, quality 100 down to 0."""
+    return recode(image, format="HEIF", quality=round(100 * (1 - severity)))
+
+
+def avif(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
+    """AV1 in an AVIF file, quality 100 down to 0."""
+    return recode(image, format="AVIF", quality=round(100 * (1 - severity)), speed=8)
+
+
+def webp(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
+    """WebP, quality 100 down to 0."""
+    return recode(image, format="WEBP", quality=round(100 * (1 - severity)))
+
+
+def oversharpened(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
+    """Unsharp mask of radius 2, 150 to 1,500 per cent."""
+    amount = round(between(150, 1500, severity))
+    return np.asarray(Image.fromarray(image).filter(ImageFilter.UnsharpMask(2, amount, 0)))
+
+
+def overdenoised(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
+    """Total-variation denoising (Chambolle) of a photograph without much noise, weight 0.05 to 0.8."""
+    values = image.astype(np.float32) / 255
+    return to_bytes(denoise_tv_chambolle(values, weight=between(0.05, 0.8, severity), channel_axis=2))
+
 
 EVEN = (0.2, 0.4, 0.6, 0.8, 1.0)
 DEGRADATIONS: dict[str, tuple[Distortion, tuple[float, ...]]] = {
@@ -29,6 +67,12 @@ DEGRADATIONS: dict[str, tuple[Distortion, tuple[float, ...]]] = {
     "down-up sampling": (resample, EVEN),
     "darkening": (darkening, EVEN),
     "contrast loss": (low_contrast, EVEN),
+    "JPEG 2000": (jpeg2000, (0.45, 0.6, 0.75, 0.9, 1.0)),  # 28 to 300 times
+    "HEIC": (heic, (0.6, 0.7, 0.8, 0.9, 1.0)),
+    "AVIF": (avif, (0.6, 0.7, 0.8, 0.9, 1.0)),
+    "WebP": (webp, (0.5, 0.7, 0.85, 0.93, 1.0)),
+    "sharpened too much": (oversharpened, EVEN),
+    "noise removed too much": (overdenoised, EVEN),
 }
 """What is done to a photograph, and its five severities."""
 
@@ -64,7 +108,7 @@ class Order:
         """
         scores = scores[np.isfinite(scores).all(axis=1)]
         better, worse = np.triu_indices(scores.shape[1], 1)
-        right = scores[:, better] > scores[:, worse]
+        right = pairs_in_order(scores)
         return cls(
             photographs=len(scores),
             pairs=right.size,
@@ -74,25 +118,41 @@ class Order:
         )
 
 
-def versions(photographs: Photographs, names: Sequence[str]) -> list[Picture]:
-    """The clean photographs and all their versions."""
+def pairs_in_order(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether the less degraded version of each pair has the higher score.
+
+    Args:
+        scores: shape (photographs, levels), the clean version first, higher is better.
+
+    Returns:
+        Shape (photographs, pairs).
+    """
+    better, worse = np.triu_indices(scores.shape[1], 1)
+    return scores[:, better] > scores[:, worse]
+
+
+def versions(photographs: Photographs, names: Sequence[str], kept: Path | None = None) -> list[Picture]:
+    """The clean photographs and all their versions, which are kept as files in a folder if there is one."""
     found = []
     for name in names:
         found.append(Picture.made(clean_key(name), partial(photographs.decoded, name)))
         for degradation, (_, severities) in DEGRADATIONS.items():
             for severity in severities:
                 make = partial(_version, photographs, name, degradation, severity)
-                found.append(Picture.made(key_of(name, degradation, severity), make))
+                found.append(Picture.made(key_of(name, degradation, severity), make, kept))
     return found
+
+
+def scores_by_level(scores: ScoreFile, names: Sequence[str], degradation: str) -> NDArray[np.float64]:
+    """Scores of the versions of each photograph, the clean one first, shape (photographs, levels)."""
+    _, severities = DEGRADATIONS[degradation]
+    keys = [[clean_key(name), *(key_of(name, degradation, each) for each in severities)] for name in names]
+    return np.array([scores.scores(row) for row in keys])
 
 
 def order_by_degradation(scores: ScoreFile, names: Sequence[str], sign: int = 1) -> dict[str, dict[str, object]]:
     """The order of the versions, by degradation; `sign` is -1 for a method whose lower scores are better."""
-    found = {}
-    for degradation, (_, severities) in DEGRADATIONS.items():
-        keys = [[clean_key(name), *(key_of(name, degradation, each) for each in severities)] for name in names]
-        found[degradation] = asdict(Order.of(sign * np.array([scores.scores(row) for row in keys])))
-    return found
+    return {each: asdict(Order.of(sign * scores_by_level(scores, names, each))) for each in DEGRADATIONS}
 
 
 def clean_key(name: str) -> str:

@@ -146,16 +146,17 @@ def jpeg(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage
     """JPEG with the standard tables times 0.2 to 30: quality 90 down to 2, without the steps of whole numbers."""
     factor = between(0.2, 30.0, severity)
     tables = [np.clip(np.rint(factor * table), 1, 255).astype(int).tolist() for table in _standard_tables()]
-    return _recode(image, format="JPEG", qtables=tables, subsampling="4:2:0")
+    return recode(image, format="JPEG", qtables=tables, subsampling="4:2:0")
 
 
 def jpeg2000(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
     """JPEG 2000, compressed 4 to 300 times."""
     ratio = between(4.0, 300.0, severity)
-    return _recode(image, format="JPEG2000", quality_mode="rates", quality_layers=[ratio], irreversible=True)
+    return recode(image, format="JPEG2000", quality_mode="rates", quality_layers=[ratio], irreversible=True)
 
 
-def _recode(image: ByteImage, **options: Any) -> ByteImage:
+def recode(image: ByteImage, **options: Any) -> ByteImage:
+    """What a lossy file format leaves of an image; the options are those of Pillow's `Image.save`."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, **options)
     with Image.open(buffer) as decoded:
