@@ -32,7 +32,7 @@ from versions import DEGRADATIONS, pairs_in_order, scores_by_level, versions
 
 from linearityiqa.metrics import CONFIDENCE, RESAMPLES
 from linearityiqa.metrics.agreement import Sample, replicate_samples
-from linearityiqa.metrics.resampling import Counts, FloatArray, Replicates, replicate
+from linearityiqa.metrics.resampling import FloatArray, Images, Replicates, replicate
 from linearityiqa.reporting import Table
 from pictures import Photographs, Picture, ScoreFile, score_pictures
 
@@ -71,9 +71,9 @@ class Mean:
     def __init__(self, values: FloatArray) -> None:
         self.values = values
 
-    def resampled(self, counts: Counts) -> FloatArray:
+    def resampled(self, images: Images) -> FloatArray:
         """The mean on each resample, shape (1, resamples)."""
-        return ((counts @ self.values) / counts.sum(axis=1))[None]
+        return self.values[images].mean(axis=1)[None]
 
     def jackknife(self) -> FloatArray:
         """The mean without each image, shape (1, N)."""
