@@ -31,8 +31,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}{path.suffix}")
     # not mkstemp, whose files are private: the system applies the umask, which only a change to it could read
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    mode = temporary.stat().st_mode
     try:
         yield temporary
+        temporary.chmod(mode)  # a library may have replaced the file by a private one, as safetensors does
         _sync(temporary)
         temporary.replace(path)
         _sync(path.parent)

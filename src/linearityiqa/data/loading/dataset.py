@@ -89,7 +89,7 @@ class ImageDataset(Dataset[Sample]):
                 image = self.augmentation(Image.fromarray(pixels), generator_for(self.seed, epoch, index))
             pixels = np.array(image)
         if level > 0:
-            pixels = degraded(pixels, level, np.random.default_rng([self.seed, epoch, index]))
+            pixels = np.array(degraded(pixels, level, np.random.default_rng([self.seed, epoch, index])))
         return torch.from_numpy(pixels), float(self.table.mos[index]), index
 
     def sizes(self) -> list[tuple[int, int]]:
