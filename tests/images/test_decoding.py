@@ -321,6 +321,20 @@ def test_a_truncated_file_is_refused(image_format, tmp_path):
     assert str(path) in refusal(path)
 
 
+@pytest.mark.parametrize(
+    ("image_format", "end"), [("PNG", 12), ("GIF", 2), ("JPEG2000", 2), ("WEBP", 0), ("TIFF", 0), ("BMP", 0), ("PPM", 0)]
+)
+def test_a_file_that_was_cut_and_ended_properly_is_refused(image_format, end):
+    """The cut file has its last bytes, and its header the new length; JPEG has a module of its own."""
+    content = encoded(photo(96, 128), image_format)
+    cut = content[: len(content) // 4 * 2] + content[len(content) - end :]
+    if image_format == "WEBP":  # the lengths of the file and of its only chunk
+        cut = b"RIFF" + struct.pack("<I", len(cut) - 8) + b"WEBPVP8 " + struct.pack("<I", len(cut) - 20) + cut[20:]
+    if image_format == "BMP":
+        cut = cut[:2] + struct.pack("<I", len(cut)) + cut[6:]
+    assert "cannot decode" in refusal(cut)
+
+
 @pytest.mark.parametrize("image_format", ["GIF", "WEBP", "PNG", "TIFF"])
 def test_animations_are_refused(image_format):
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]

@@ -110,6 +110,17 @@ def test_failures_are_rows_and_the_others_are_scored(runtime: PixelRuntime, phot
     assert numbers(results[-1]) == pytest.approx(expected(photos[-1]), rel=1e-5)
 
 
+def test_a_jpeg_of_which_half_is_lost_is_a_failure(runtime: PixelRuntime, photos: list[Path], tmp_path: Path) -> None:
+    """It ends as it should, so Pillow gives a picture that is grey below."""
+    content = io.BytesIO()
+    Image.open(photos[0]).resize((200, 160)).save(content, "JPEG", quality=95)
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(content.getvalue()[: len(content.getvalue()) // 2] + b"\xff\xd9")
+    lost, whole = Scorer(runtime).score_many([cut, photos[1]])
+    assert "cut.jpg: its data are truncated" in str(lost.error)
+    assert not whole.failed
+
+
 def test_a_batch_that_fails_for_memory_is_scored_one_by_one(runtime: PixelRuntime, photos: list[Path]) -> None:
     whole = list(Scorer(runtime).score_many(photos))
     runtime.capacity = 1

@@ -46,8 +46,7 @@ def in_rgb(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
             return canvas, ["alpha composited on white"]
         plain = coloured
     notes = ["CMYK converted to RGB"] if plain.mode == "CMYK" else []
-    # also a plain RGB image is copied where it would keep the other pictures of its file in memory
-    return plain if plain.mode == "RGB" and image.format != "MPO" else plain.convert("RGB"), notes
+    return plain if plain.mode == "RGB" else plain.convert("RGB"), notes
 
 
 def in_srgb(image: Image.Image) -> tuple[Image.Image, list[str]]:

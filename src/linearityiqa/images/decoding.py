@@ -8,11 +8,12 @@ import stat
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, TypeGuard
 
 from PIL import Image, ImageFile
 
 from linearityiqa.errors import ImageTooLargeError, UnreadableImageError
+from linearityiqa.images import jpeg
 from linearityiqa.images.conversion import in_rgb, in_srgb, orientation_of
 
 DEFAULT_MAX_PIXELS = 100_000_000
@@ -124,8 +125,9 @@ def to_rgb(
         _check_pixels(image, name, max_pixels)
         # load() forgets the layout of the samples in the file
         deep = image.mode.startswith("I;16") or ";16" in str(getattr(image, "tile", ""))
-        image.load()
-        coloured, remarks = in_srgb(image) if colour_profile else (image, [])
+        plain = jpeg.decoded(image) if _is_unread_jpeg(image) else image
+        plain.load()
+        coloured, remarks = in_srgb(plain) if colour_profile else (plain, [])
         upright, notes = in_rgb(coloured, name)
         notes += remarks
         if deep:
@@ -254,6 +256,10 @@ def _open_heif(stream: IO[bytes], name: str) -> ImageFile.ImageFile:
     stream.seek(0)
     image: ImageFile.ImageFile = HeifImageFile(stream, "")  # type: ignore[no-untyped-call]
     return image
+
+
+def _is_unread_jpeg(image: Image.Image) -> TypeGuard[ImageFile.ImageFile]:
+    return image.format in ("JPEG", "MPO") and bool(getattr(image, "tile", None))
 
 
 def _check_pixels(image: Image.Image, name: str, max_pixels: int) -> None:

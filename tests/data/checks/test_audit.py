@@ -186,6 +186,18 @@ def test_a_truncated_and_an_unreadable_image(copy):
     assert {finding.images for finding in report.errors} == {("03.png",), ("04.png",), ("cut.png",)}
 
 
+def test_a_jpeg_that_lost_data_behind_a_sound_end(copy):
+    """Pillow decodes both without a word; the lost part is grey."""
+    stream = io.BytesIO()
+    make_picture(5, (96, 128)).save(stream, "JPEG", quality=95)
+    content = stream.getvalue()
+    add(copy, "cut.jpg", make_picture(50, (96, 128)))
+    (copy / "images" / "cut.jpg").write_bytes(content[: len(content) // 2] + b"\xff\xd9")
+    assert only(check(copy)).kind == "truncated"
+    (copy / "images" / "cut.jpg").write_bytes(content[:-2] + b"Z" * 99 + b"\xff\xd9")
+    assert only(check(copy)).kind == "unreadable"
+
+
 def test_an_animation_is_unreadable(copy):
     frames = [make_picture(number, (96, 128)).convert("P") for number in (60, 61)]
     add(copy, "moving.gif", frames[0], save_all=True, append_images=frames[1:])
