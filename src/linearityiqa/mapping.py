@@ -60,9 +60,10 @@ class LinearMapping:
             raise DataError(f"a mapping needs two equally long lists of at least 2 scores, got {x.shape} and {y.shape}")
         if not (np.isfinite(x).all() and np.isfinite(y).all()):
             raise DataError("a mapping cannot be fitted to scores that are not finite")
-        design = np.stack([x, np.ones_like(x)], axis=1)
-        slope, intercept = np.linalg.lstsq(design, y, rcond=None)[0]
-        return cls(float(slope), float(intercept))
+        unit, unit_of_mos = magnitude(x), magnitude(y)
+        design = np.stack([x / unit, np.ones_like(x)], axis=1)
+        slope, intercept = np.linalg.lstsq(design, y / unit_of_mos, rcond=None)[0]
+        return cls(float(slope) / unit * unit_of_mos, float(intercept) * unit_of_mos)
 
     def __call__(self, scores: ArrayLike) -> NDArray[np.float64]:
         """Scores mapped to MOS, in the shape given."""
@@ -108,6 +109,15 @@ class LinearMapping:
             raise DataError(f"cannot read the mapping {path}: {cause.strerror}. Check the path.") from cause
         except (DataError, *MALFORMED) as cause:
             raise DataError(f"{path} holds no mapping ({cause}). Write it with LinearMapping.save.") from cause
+
+
+def magnitude(values: NDArray[np.float64]) -> float:
+    """The power of two just above the largest absolute value: divided by it, values lose no bit and can be squared.
+
+    >>> magnitude(np.array([-5.0, 3.0])), magnitude(np.zeros(2))
+    (8.0, 1.0)
+    """
+    return math.ldexp(1.0, min(math.frexp(float(np.abs(values).max()))[1], 1023))
 
 
 def _numbers(values: Any) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from linearityiqa.config import MappingName
 from linearityiqa.errors import DataError
 from linearityiqa.extras import require
+from linearityiqa.mapping import magnitude
 from linearityiqa.metrics.agreement import (
     CONFIDENCE,
     RESAMPLES,
@@ -219,7 +220,7 @@ def _dependent_tests(first: Sample, second: Sample) -> dict[str, tuple[Dependent
 
 
 def _tests(x: FloatArray, y: FloatArray, mos: FloatArray) -> tuple[DependentTest, ...]:
-    matrix = np.clip(np.corrcoef([x, y, mos]), -1, 1)
+    matrix = np.clip(np.corrcoef([values / magnitude(values) for values in (x, y, mos)]), -1, 1)
     # both methods turned so that they rise with the MOS, as in the bootstrap
     turned = np.sign(matrix[0, 2]) * np.sign(matrix[1, 2]) or 1.0
     between = float(turned * matrix[0, 1])

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from linearityiqa.errors import DataError
 from linearityiqa.extras import require
+from linearityiqa.mapping import magnitude
 from linearityiqa.quality import known_deviations
 
 
@@ -74,7 +75,8 @@ def rmse(predictions: ArrayLike, mos: ArrayLike) -> float:
     2.0
     """
     x, y = checked(predictions=predictions, mos=mos)
-    return float(np.sqrt(np.mean((x - y) ** 2)))
+    unit = magnitude(x - y)
+    return unit * float(np.sqrt(np.mean(((x - y) / unit) ** 2)))
 
 
 def mae(predictions: ArrayLike, mos: ArrayLike) -> float:
@@ -88,7 +90,8 @@ def mae(predictions: ArrayLike, mos: ArrayLike) -> float:
     3.0
     """
     x, y = checked(predictions=predictions, mos=mos)
-    return float(np.mean(np.abs(x - y)))
+    unit = magnitude(x - y)
+    return unit * float(np.mean(np.abs(x - y) / unit))
 
 
 def outlier_ratio(predictions: ArrayLike, mos: ArrayLike, std: ArrayLike) -> float:
@@ -153,4 +156,4 @@ def _correlation(function: str, predictions: ArrayLike, mos: ArrayLike) -> float
     with warnings.catch_warnings():
         # lists that are constant but for rounding: the value is returned all the same
         warnings.simplefilter("ignore", stats.NearConstantInputWarning)
-        return float(getattr(stats, function)(x, y).statistic)
+        return float(getattr(stats, function)(x / magnitude(x), y / magnitude(y)).statistic)

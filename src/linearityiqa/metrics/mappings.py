@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from linearityiqa.config import MappingName
 from linearityiqa.errors import DataError
 from linearityiqa.extras import require
-from linearityiqa.mapping import LinearMapping
-from linearityiqa.metrics.correlation import checked
+from linearityiqa.mapping import LinearMapping, magnitude
+from linearityiqa.metrics.correlation import checked, rmse
 
 FloatArray = NDArray[np.float64]
 
@@ -117,7 +117,7 @@ def tangent(mapping: FittedMapping, predictions: FloatArray) -> FloatArray:
 
     With it the error of a mapping fitted to other weights of the same images follows in one Gauss-Newton step.
     """
-    x = (predictions - predictions.mean()) / predictions.std()
+    x, _, _ = _standardised(predictions)
     columns = [np.ones_like(x)]
     free = mapping.free_parameters
     if "slope" in free:
@@ -132,6 +132,14 @@ def tangent(mapping: FittedMapping, predictions: FloatArray) -> FloatArray:
     scaled = [column / max(float(np.linalg.norm(column)), 1e-300) for column in columns]
     basis, sizes, _ = np.linalg.svd(np.stack(scaled, axis=1), full_matrices=False)
     return np.asarray(basis[:, sizes > 1e-6 * sizes[0]])
+
+
+def _standardised(values: FloatArray) -> tuple[FloatArray, float, float]:
+    """The values with mean 0 and deviation 1, their mean, and their deviation (1 where they are constant)."""
+    unit = magnitude(values)
+    scaled = values / unit
+    mean, deviation = float(scaled.mean()), float(scaled.std()) or 1.0
+    return (scaled - mean) / deviation, mean * unit, deviation * unit
 
 
 def _monotonic_case(x: FloatArray, y: FloatArray) -> FittedMapping:
@@ -151,7 +159,7 @@ def _monotonic_case(x: FloatArray, y: FloatArray) -> FittedMapping:
             name="logistic5", parameters=(0.0, 1 / abs(b4), b3, line.slope, line.intercept), constrained=True
         ),
     ]
-    return min(cases, key=lambda case: float(np.mean((case(x) - y) ** 2)))
+    return min(cases, key=lambda case: rmse(case(x), y))
 
 
 class _LogisticFit:
@@ -163,10 +171,8 @@ class _LogisticFit:
 
     def __init__(self, predictions: FloatArray, mos: FloatArray, *, with_slope: bool) -> None:
         self._with_slope = with_slope
-        self._x_mean, self._x_scale = float(predictions.mean()), float(predictions.std())
-        self._y_mean, self._y_scale = float(mos.mean()), float(mos.std()) or 1.0
-        self._z = (predictions - self._x_mean) / self._x_scale
-        self._v = (mos - self._y_mean) / self._y_scale
+        self._z, self._x_mean, self._x_scale = _standardised(predictions)
+        self._v, self._y_mean, self._y_scale = _standardised(mos)
         self._expit = require("scipy.special", "metrics").expit
 
     def search(self) -> tuple[FittedMapping, bool]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from linearityiqa.extras import require
+from linearityiqa.mapping import magnitude
 from linearityiqa.metrics.mappings import FittedMapping, tangent
 from linearityiqa.metrics.resampling import FloatArray, Images, in_chunks
 
@@ -81,14 +82,17 @@ class MomentStatistics:
     def __init__(
         self, predictions: FloatArray, mos: FloatArray, std: FloatArray | None, mappings: Sequence[FittedMapping]
     ) -> None:
-        x, y, error = predictions - predictions.mean(), mos - mos.mean(), np.abs(predictions - mos)
-        # squares of deviations below the rounding of the values themselves are no variance
-        self._floor_x, self._floor_y = _rounding(predictions), _rounding(mos)
+        error = np.abs(predictions - mos)
         outliers = np.zeros_like(error) if std is None else (error > 2 * std).astype(np.float64)
+        self._unit_of_error, self._unit = magnitude(error), magnitude(mos)
+        x, y, error = predictions / magnitude(predictions), mos / self._unit, error / self._unit_of_error
+        # squares of deviations below the rounding of the values themselves are no variance
+        self._floor_x, self._floor_y = _rounding(x), _rounding(y)
+        x, y = x - x.mean(), y - y.mean()
         columns = [np.stack([x, y, x * x, y * y, x * y, error**2, error, outliers], axis=1)]
         self._ranks = []
         for mapping in mappings:
-            basis, residual = tangent(mapping, predictions) * len(x) ** 0.5, mos - mapping(predictions)
+            basis, residual = tangent(mapping, predictions) * len(x) ** 0.5, (mos - mapping(predictions)) / self._unit
             rank = basis.shape[1]
             products = np.einsum("ni,nj->nij", basis, basis).reshape(len(x), rank * rank)
             columns += [products, basis * residual[:, np.newaxis], residual[:, np.newaxis] ** 2]
@@ -115,7 +119,7 @@ class MomentStatistics:
         with np.errstate(divide="ignore", invalid="ignore"):
             plcc = (xy - x * y) / np.sqrt(variance_x * variance_y)
         plcc[(variance_x <= self._floor_x) | (variance_y <= self._floor_y)] = np.nan
-        figures = [np.clip(plcc, -1, 1), np.sqrt(squared), absolute]
+        figures = [np.clip(plcc, -1, 1), self._unit_of_error * np.sqrt(squared), self._unit_of_error * absolute]
         if self._with_outliers:
             figures.append(outliers)
         start = 8
@@ -125,7 +129,7 @@ class MomentStatistics:
             with np.errstate(divide="ignore", invalid="ignore"):
                 explained = 1 - after / variance_y
             explained[variance_y <= self._floor_y] = np.nan
-            figures += [np.sqrt(np.clip(explained, 0, 1)), np.sqrt(np.maximum(after, 0))]
+            figures += [np.sqrt(np.clip(explained, 0, 1)), self._unit * np.sqrt(np.maximum(after, 0))]
         return np.stack(figures)
 
     def _error_after_step(self, means: FloatArray, rank: int) -> FloatArray:

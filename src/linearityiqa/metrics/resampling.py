@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from linearityiqa.errors import ConfigError
 from linearityiqa.extras import require
+from linearityiqa.mapping import magnitude
 
 FloatArray = NDArray[np.float64]
 Images = NDArray[np.intp]
@@ -121,7 +122,10 @@ class Replicates:
 
     def _acceleration(self) -> float:
         jackknife = self.jackknife[np.isfinite(self.jackknife)]
-        deviations = jackknife.mean() - jackknife if len(jackknife) else np.zeros(1)
+        if not len(jackknife):
+            return 0.0
+        jackknife = jackknife / magnitude(jackknife)
+        deviations = jackknife.mean() - jackknife
         spread = float((deviations**2).sum())
         return float((deviations**3).sum() / (6 * spread**1.5)) if spread > 0 else 0.0
 

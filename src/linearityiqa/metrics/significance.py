@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from linearityiqa.errors import DataError
 from linearityiqa.extras import require
+from linearityiqa.mapping import magnitude
 from linearityiqa.metrics.correlation import checked
 from linearityiqa.metrics.resampling import Interval
 
@@ -164,7 +165,8 @@ def compare_over_splits(ours: ArrayLike, other: ArrayLike, test_over_train: floa
     """
     a, b = checked(ours=ours, other=other)
     differences = a - b
-    mean, deviation, count = float(differences.mean()), float(differences.std(ddof=1)), len(differences)
+    count, unit = len(differences), magnitude(differences)
+    mean, deviation = unit * float((differences / unit).mean()), unit * float((differences / unit).std(ddof=1))
     wilcoxon = None
     if np.any(differences):
         wilcoxon = float(require("scipy.stats", "metrics").wilcoxon(differences).pvalue)
@@ -204,10 +206,11 @@ def spread(values: ArrayLike) -> Spread | None:
     x: NDArray[np.float64] = np.asarray(values, dtype=np.float64)
     if not len(x):
         return None
-    deviation = float(x.std(ddof=1)) if len(x) > 1 else float("nan")
+    unit = magnitude(x)
+    deviation = unit * float((x / unit).std(ddof=1)) if len(x) > 1 else float("nan")
     return Spread(
         n=len(x),
-        mean=float(x.mean()),
+        mean=unit * float((x / unit).mean()),
         median=float(np.median(x)),
         deviation=deviation,
         lowest=float(x.min()),

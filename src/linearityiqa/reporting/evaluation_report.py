@@ -21,7 +21,7 @@ from linearityiqa.metrics import (
 from linearityiqa.reporting.html import HtmlReport, Thumbnail
 from linearityiqa.reporting.scatter import Method, histogram_grid, mapping_grid, residual_grid
 from linearityiqa.reporting.style import figure_bytes
-from linearityiqa.reporting.tables import Cell, Table
+from linearityiqa.reporting.tables import Cell, Table, format_cell
 
 SIGNS = {1: "+", 0: "=", -1: "-"}
 """Signs of the matrix of better methods."""
@@ -143,8 +143,10 @@ def _figure_names(agreements: Sequence[Agreement]) -> list[str]:
 def _with_interval(value: float | None, interval: Interval | None, decimals: int) -> str | None:
     if value is None:
         return None
-    shown = f"{value:.{decimals}f}"
-    return shown if interval is None else f"{shown} [{interval.low:.{decimals}f}, {interval.high:.{decimals}f}]"
+    shown = format_cell(value, decimals)
+    if interval is None:
+        return shown
+    return f"{shown} [{format_cell(interval.low, decimals)}, {format_cell(interval.high, decimals)}]"
 
 
 def _bounds(interval: Interval | None) -> tuple[Cell, Cell]:

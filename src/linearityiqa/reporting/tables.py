@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 Cell = str | int | float | None
+MOST_WRITTEN_OUT = 1e9
+"""Numbers from this size on are written with an exponent."""
 
 _LATEX = str.maketrans(
     {
@@ -122,9 +124,12 @@ def format_cell(cell: Cell, decimals: int = 4) -> str:
 
     >>> [format_cell(cell) for cell in ("a", 3, 0.5, float("nan"), None)]
     ['a', '3', '0.5000', 'nan', '–']
+    >>> format_cell(1e300)
+    '1.0000e+300'
     """
     if cell is None:
         return "–"
     if isinstance(cell, float):
-        return f"{cell:.{decimals}f}" if math.isfinite(cell) else str(cell)
+        form = "f" if abs(cell) < MOST_WRITTEN_OUT else "e"
+        return f"{cell:.{decimals}{form}}" if math.isfinite(cell) else str(cell)
     return str(cell)
