@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from linearityiqa import load_model
 from linearityiqa.cli.main import main
+from linearityiqa.config import ExportConfig
+from linearityiqa.errors import ModelFileError
+from linearityiqa.export.model import output_of
 from linearityiqa.packaged import bundled_card, bundled_model, bundled_weights, is_bundled
 from linearityiqa.scoring import Details, Scorer
 from linearityiqa.scoring.onnx_runtime import OnnxRuntime
@@ -108,3 +112,36 @@ def test_the_weights_for_torch_are_the_same_model() -> None:
     assert bundled_weights().stat().st_size <= 11_500_000
     image = Image.effect_noise((320, 256), 60).convert("RGB")
     assert Scorer(bundled_weights(), device="cpu").score(image) == pytest.approx(Scorer().score(image), abs=0.3)
+
+
+def test_bundled_is_its_name_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the default scorer. What torch runs may differ as the test above says."""
+    torch = pytest.importorskip("torch", reason="the extra train is not installed")
+    pytest.importorskip("timm", reason="the extra timm is not installed")
+    image = Image.effect_noise((320, 256), 60).convert("RGB")
+    score = Scorer().score(image)
+    monkeypatch.chdir(tmp_path)
+    named = Scorer("bundled")
+    assert named.score(image) == score
+    batch = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)[None]
+    assert float(Scorer().as_module()(batch / 255)) == pytest.approx(score, abs=0.3)
+    assert float(named.as_loss()(batch / 255)) == pytest.approx((100 - score) / 100, abs=0.003)
+    assert load_model("bundled").config.architecture == Scorer().record.config.model.architecture
+    assert output_of(ExportConfig(trained_model_file=Path("bundled"))) == Path("bundled.onnx")
+    Path("bundled").write_text("a file of that name is meant itself")
+    for opened in (Scorer, load_model):
+        with pytest.raises(ModelFileError, match=r"bundled is (no|not a) model file"):
+            opened("bundled")
+
+
+def test_a_metric_takes_its_name_too() -> None:
+    pytest.importorskip("torchmetrics", reason="the extra torchmetrics is not installed")
+    pytest.importorskip("timm", reason="the extra timm is not installed")
+    import torch
+
+    from linearityiqa import QualityMetric
+
+    image = Image.effect_noise((96, 80), 60).convert("RGB")
+    metric = QualityMetric("bundled")
+    metric.update(torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)[None])
+    assert float(metric.compute()) == pytest.approx(Scorer().score(image), abs=0.3)

@@ -1,4 +1,4 @@
-"""Model files on the Hugging Face Hub: ``hf://OWNER/NAME[@REVISION][/FILE]``, fetched once into the hub's own cache."""
+"""Model files by name: ``hf://OWNER/NAME[@REVISION][/FILE]``, fetched once into the Hugging Face Hub's own cache."""
 
 import importlib.util
 import logging
@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.extras import require
+from linearityiqa.packaged import BUNDLED, bundled_model, bundled_weights
 
 logger = logging.getLogger(__name__)
 
@@ -137,10 +138,11 @@ class HubModel:
         try:
             size = hub.get_hf_file_metadata(url).size
         except (errors.HfHubHTTPError, errors.EntryNotFoundError) as cause:
+            refusal: Exception = cause
             status = getattr(getattr(cause, "response", None), "status_code", 0)
             if status < 500 and status != _TOO_MANY_REQUESTS:
                 raise
-            return cause
+            return refusal
         except Exception as cause:
             if not _NO_CONNECTION & {kind.__name__ for kind in type(cause).__mro__}:
                 raise self._refused(_on_one_line(cause)) from cause
@@ -183,11 +185,19 @@ def _on_one_line(cause: Exception) -> str:
     return " ".join(str(cause).split()) or type(cause).__name__
 
 
-def local_model(name: str | os.PathLike[str]) -> Path:
-    """The file of a model: a path as it is, and of a model on the hub the file in its cache.
+def local_model(name: str | os.PathLike[str], *, for_torch: bool = False) -> Path:
+    """The file of a model: a path as it is, of a model on the hub the file in its cache, of ``bundled`` the package's.
+
+    Args:
+        name: a path, an address on the hub, or ``bundled``; a file of that name is meant itself.
+        for_torch: of ``bundled`` take the weights for torch, not the ONNX file.
 
     Raises:
         ConfigError, ModelFileError, MissingExtraError: as `HubModel.fetch`.
+        ModelFileError: the installation lacks the model of the package.
     """
+    path = Path(name)
+    if str(path) == BUNDLED and not path.exists():
+        return bundled_weights() if for_torch else bundled_model()
     model = HubModel.of(name)
-    return Path(name) if model is None else model.fetch()
+    return path if model is None else model.fetch()

@@ -148,6 +148,39 @@ def test_images_of_another_kind_are_refused(
         DifferentiableQuality(network, make_record())(images)
 
 
+@pytest.mark.parametrize("low_high", [(0, 255), (-1, 1), (float("nan"), 1)])
+def test_the_first_images_of_another_range_are_refused(scorer: Scorer, low_high: tuple[float, float]) -> None:
+    low, high = low_high
+    images = as_tensor(pictures(2, 64, 96))
+    for module in (scorer.as_loss(), scorer.as_module()):
+        with pytest.raises(ValueError, match=r"must lie in 0\.\.1: divide 0\.\.255 by 255"):
+            module(low + (high - low) * images)
+
+
+def test_the_range_is_checked_once_and_an_overshoot_taken_as_it_is(scorer: Scorer, network: LinearityIQA) -> None:
+    loss = scorer.as_loss("none")
+    images = 1.5 * as_tensor(pictures(2, 64, 96)) - 0.25
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET.mean, IMAGENET.std))
+    for values in (images[:0], images, 255 * images):
+        raw = network((values - mean) / std).fused
+        expected = (100 - (MAPPING.fused.slope * raw + MAPPING.fused.intercept)) / 99
+        torch.testing.assert_close(loss(values), expected)
+
+
+def test_a_checkpoint_holds_nothing_of_the_model_and_loads_with_or_without_it(scorer: Scorer) -> None:
+    plain = torch.nn.ModuleDict({"generator": torch.nn.Conv2d(3, 3, 1)})
+    scored = torch.nn.ModuleDict({"generator": torch.nn.Conv2d(3, 3, 1), "loss": scorer.as_loss()})
+    assert list(scored.state_dict()) == list(plain.state_dict())
+    images = as_tensor(pictures(1, 64, 96))
+    before = scored["loss"](images)
+    scored.load_state_dict(plain.state_dict())
+    assert torch.equal(scored["generator"].weight, plain["generator"].weight)
+    network = scored["loss"].quality.network
+    of_1_0_0 = {f"loss.quality.network.{name}": 0 * value for name, value in network.state_dict().items()}
+    scored.load_state_dict(plain.state_dict() | of_1_0_0 | {"loss.quality.network.gone": torch.zeros(1)})
+    torch.testing.assert_close(scored["loss"](images), before)
+
+
 def test_images_too_small(network: LinearityIQA) -> None:
     with pytest.raises(ImageTooSmallError):
         DifferentiableQuality(formula_network(P6=2), make_record())(torch.zeros(1, 3, 8, 8))

@@ -65,6 +65,27 @@ def test_it_leaves_training_alone(model_file: Path) -> None:
     assert {p for p in quality.parameters() if p.requires_grad} == set(generator.parameters())
 
 
+@pytest.mark.parametrize("change", [lambda x: 255 * x, lambda x: 2 * x - 1, lambda x: x + 0.1])
+def test_another_range_is_refused_in_every_batch(model_file: Path, change) -> None:
+    quality = QualityMetric(model_file)
+    quality.update(images(2))
+    with pytest.raises(ValueError, match=r"must lie in 0\.\.1: divide 0\.\.255 by 255"):
+        quality.update(change(images(2) / 255))
+    assert int(quality.count) == 2
+
+
+def test_a_checkpoint_is_that_of_the_users_own_module(model_file: Path) -> None:
+    """Oracle: the same module without the metric, whose checkpoint loads."""
+    plain = torch.nn.ModuleDict({"generator": torch.nn.Conv2d(3, 3, 1)})
+    measured = torch.nn.ModuleDict({"generator": torch.nn.Conv2d(3, 3, 1), "quality": QualityMetric(model_file)})
+    assert list(measured.state_dict()) == list(plain.state_dict())
+    measured.load_state_dict(plain.state_dict())
+    measured["quality"].update(images(2))
+    alone = QualityMetric(model_file)
+    alone.update(images(2))
+    assert float(measured["quality"].compute()) == float(alone.compute())
+
+
 def test_it_works_in_a_collection_of_torchmetrics(model_file: Path) -> None:
     collection = MetricCollection({"quality": QualityMetric(model_file)})
     collection.update(images(2))

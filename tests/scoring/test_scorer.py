@@ -250,3 +250,16 @@ def test_model_files_that_cannot_be_run(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(extras.importlib, "import_module", missing)
     with pytest.raises(MissingExtraError, match=r"linearityiqa\[train"):
         Scorer(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV", "I;16"]
+)
+def test_pillow_images_of_the_modes_in_the_docs_are_scored(runtime: PixelRuntime, mode: str) -> None:
+    assert np.isfinite(Scorer(runtime).score(Image.new(mode, (32, 24))))
+
+
+@pytest.mark.parametrize("mode", ["La", "LAB", "I", "F"])
+def test_pillow_images_of_the_modes_that_the_docs_leave_out_are_refused(runtime: PixelRuntime, mode: str) -> None:
+    with pytest.raises(UnreadableImageError, match="the image"):
+        Scorer(runtime).score(Image.new(mode, (32, 24)))

@@ -80,7 +80,8 @@ def norm_in_norm_loss(
         The loss, a scalar; 0 for a single image.
 
     Raises:
-        ConfigError: shapes that differ from (N,) and (N, 1), p or q <= 0, an infinite p, or an alpha without a positive sum.
+        ConfigError: shapes that differ from (N,) and (N, 1), p or q <= 0, an infinite p, or an alpha without a positive
+            sum.
 
     >>> import torch
     >>> round(float(norm_in_norm_loss(torch.tensor([3.0, 2.0, 1.0]), torch.tensor([1.0, 2.0, 3.0]), p=2.0)), 6)

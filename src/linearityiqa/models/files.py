@@ -72,7 +72,7 @@ def open_model(
 
     Args:
         path: a file of `save_model`, or a checkpoint of the authors (.pth); may be an address on the Hugging Face Hub
-            (``hf://OWNER/NAME[@REVISION][/FILE]``).
+            (``hf://OWNER/NAME[@REVISION][/FILE]``), or ``bundled``, the model in the package (extra timm).
         model: describes the network of an authors' checkpoint, by default `ModelConfig()`. Ours describe themselves;
             what this says beside its defaults must agree with them.
         transform: of an authors' checkpoint, by default none (with a warning, since they were trained on resized
@@ -82,7 +82,7 @@ def open_model(
         ModelFileError: missing, damaged, unsafe, of another kind, or of another architecture than described.
         ConfigError: `model` names no known architecture.
     """
-    path = local_model(path)
+    path = local_model(path, for_torch=True)
     if file_kind(path) == "safetensors":
         trained = _open_ours(path, transform)
         _require_description(path, trained.network.config, changed_from_defaults(model or ModelConfig()))
@@ -100,7 +100,7 @@ def load_model(path: Path | str, **overrides: Any) -> LinearityIQA:
     """The network of a model file, in evaluation mode on the CPU.
 
     Args:
-        path: a file of `save_model`, or a checkpoint of the authors (.pth).
+        path: as of `open_model`.
         overrides: fields of `ModelConfig` that describe an authors' checkpoint, e.g. ``architecture="resnet18"``; our
             files describe themselves, and the two must agree.
 

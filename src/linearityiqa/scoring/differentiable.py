@@ -1,7 +1,7 @@
 """The score as a differentiable function of the pixels, and the loss that raises it."""
 
 import copy
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -14,13 +14,27 @@ from linearityiqa.quality import QualityScores
 from linearityiqa.record import ModelRecord
 
 Reduction = Literal["mean", "sum", "none"]
+OVERSHOOT = 0.5
+"""How far beyond 0..1 the first images of a module may lie: less than those in -1..1, more than an unclamped output."""
+
+
+def require_range(images: Tensor, beyond: float) -> None:
+    """Raise `ValueError` unless images lie in 0..1, or at most `beyond` outside; integers and empty batches pass."""
+    if images.is_floating_point() and images.numel():
+        low, high = map(float, images.detach().aminmax())
+        if not (low >= -beyond and high <= 1 + beyond):  # also where one is not a number
+            raise ValueError(
+                f"images lie in {low:.4g}..{high:.4g}, and must lie in 0..1: divide 0..255 by 255, take (images + 1) / "
+                "2 of -1..1, and clamp what overshoots"
+            )
 
 
 class DifferentiableQuality(nn.Module):
     """The scores of a `Scorer`, differentiable in the images; the model itself is frozen, in evaluation mode for ever.
 
     The transform is that of scoring, but in floating point: Pillow rounds what it resizes to 8 bits, so that pixels
-    differ by up to one level of 255. Images that need no resizing get the scorer's scores.
+    differ by up to one level of 255. Images that need no resizing get the scorer's scores. The state dict is empty: a
+    checkpoint of what the module is a part of holds none of the frozen weights, and loads whether it holds them or not.
 
     Args:
         network: is copied, with its device.
@@ -36,6 +50,7 @@ class DifferentiableQuality(nn.Module):
         self.scale = record.scale
         self._transform = ImageTransform.of(record.config.transform)
         self._line = record.mapping.fused
+        self._checked = False
         device = next(self.network.parameters()).device
         for name, values in (("mean", record.normalisation.mean), ("std", record.normalisation.std)):
             self.register_buffer(name, torch.tensor(values, device=device).view(3, 1, 1), persistent=False)
@@ -44,17 +59,22 @@ class DifferentiableQuality(nn.Module):
         """Scores on the scale of the model, shape (N,).
 
         Args:
-            images: RGB, floating point in 0..1, shape (N, 3, H, W). Values beyond are taken as they are.
+            images: RGB, floating point in 0..1, shape (N, 3, H, W). The first images are checked: they may lie half the
+                range beyond, as the output of a network does, but not in 0..255 or -1..1. Later ones are taken as
+                they are.
 
         Raises:
             TypeError: images of integers.
-            ValueError: images of another shape.
+            ValueError: images of another shape or range.
             ImageTooSmallError: the network's pooling windows do not fit on the images.
         """
         if not images.is_floating_point():
             raise TypeError(f"images must be floating point in 0..1, got {images.dtype}: divide by 255")
         if images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(f"images must have the shape (N, 3, H, W), got {tuple(images.shape)}")
+        if not self._checked:  # once: on a GPU each check waits for all that is under way
+            require_range(images, OVERSHOOT)
+            self._checked = images.numel() > 0
         pixels = images.to(self.mean.dtype)
         size = self._transform.output_size((pixels.shape[2], pixels.shape[3]))
         if size != tuple(pixels.shape[2:]):
@@ -66,6 +86,18 @@ class DifferentiableQuality(nn.Module):
         """Stay in evaluation mode, also as part of a module that trains."""
         super().train(False)
         return self
+
+    def state_dict(  # type: ignore[override]
+        self, *_: Any, destination: dict[str, Any] | None = None, **__: Any
+    ) -> dict[str, Any]:
+        """Nothing: the weights are frozen, and those of the model file."""
+        return {} if destination is None else destination
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *arguments: Any) -> None:
+        """Put the frozen weights in place of what a checkpoint holds of them: nothing, or version 1.0.0's copy."""
+        state_dict.clear()
+        state_dict |= {f"{prefix}network.{name}": value for name, value in self.network.state_dict().items()}
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
 
 class ImageQualityLoss(nn.Module):

@@ -11,6 +11,8 @@ import torch  # noqa: E402 - after the check for it
 from torch import Tensor  # noqa: E402
 from torchmetrics import Metric  # noqa: E402
 
+from linearityiqa.scoring.differentiable import require_range  # noqa: E402
+from linearityiqa.scoring.prepared import ROUNDING  # noqa: E402
 from linearityiqa.scoring.scorer import Scorer  # noqa: E402
 
 
@@ -20,7 +22,7 @@ class QualityMetric(Metric):
     It works in a `MetricCollection` of torchmetrics, and sums over processes.
 
     Args:
-        model: a `Scorer` with a torch model, or its model file.
+        model: a `Scorer` with a torch model, or its model file; ``bundled`` is the model in the package (extra timm).
         options: of torchmetrics' `Metric`, e.g. ``dist_sync_on_step``.
 
     Raises:
@@ -46,9 +48,14 @@ class QualityMetric(Metric):
 
         Args:
             images: RGB, shape (N, 3, H, W): floating point in 0..1, or uint8 in 0..255.
+
+        Raises:
+            TypeError, ValueError: images of another type, shape or range.
         """
         with torch.no_grad():
-            scores: Tensor = self.quality(images / 255 if images.dtype == torch.uint8 else images)
+            pixels = images / 255 if images.dtype == torch.uint8 else images
+            require_range(pixels, ROUNDING)
+            scores: Tensor = self.quality(pixels)
         self.total += scores.sum().to(self.total)
         self.count += len(scores)
 

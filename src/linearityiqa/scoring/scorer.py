@@ -15,7 +15,7 @@ from linearityiqa.data.loading.samplers import batch_limit
 from linearityiqa.errors import ConfigError, DataError
 from linearityiqa.hub import HubModel, local_model
 from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform
-from linearityiqa.packaged import bundled_model
+from linearityiqa.packaged import bundled_model, bundled_weights, is_bundled
 from linearityiqa.record import ModelRecord
 from linearityiqa.scoring.card import describe_transform, model_card
 from linearityiqa.scoring.inference import Inference, in_batches, in_order
@@ -37,8 +37,8 @@ class Scorer:
 
     Args:
         path: a model file (our .safetensors or .onnx, or a .pth of the authors), an address on the Hugging Face Hub
-            (``hf://OWNER/NAME[@REVISION][/FILE]``), or a `Runtime` that is already open; by default the model in the
-            package.
+            (``hf://OWNER/NAME[@REVISION][/FILE]``), or a `Runtime` that is already open; by default, and as
+            ``bundled``, the model in the package.
         model: architecture of a .pth; a file of ours knows its own, which this must not contradict.
         transform: what is done to an image before the network sees it; by default what the model was trained with.
         device: auto (a GPU where there is one), cpu, cuda, cuda:N or mps.
@@ -78,8 +78,10 @@ class Scorer:
             (max_pixels >= 1, f"max_pixels must be >= 1, got {max_pixels}"),
         )
         runtime = bundled_model() if path is None else path
+        self._packaged = False
         if isinstance(runtime, str | os.PathLike):
             file = local_model(runtime)
+            self._packaged = is_bundled(file)
             runtime = open_runtime(file, model=model, transform=transform, device=device, num_threads=num_threads)
         self.record = _with_transform(runtime.record, transform)
         self._inference: Inference | None = Inference(runtime, self.record)
@@ -228,10 +230,17 @@ class Scorer:
     def as_module(self) -> "DifferentiableQuality":
         """The scores as a torch module that is differentiable in the images: (N, 3, H, W) in 0..1 to (N,).
 
+        The model in the package is opened anew for torch, on the CPU.
+
         Raises:
             ConfigError: the model is not run by torch.
+            MissingExtraError: torch, or timm for the model in the package, is not installed.
         """
         network = getattr(self._network.runtime, "network", None)
+        if network is None and self._packaged:
+            from linearityiqa.models import open_model
+
+            network = open_model(bundled_weights()).network
         if network is None:
             raise ConfigError("gradients need a model that torch runs. Open the .safetensors or .pth model instead.")
         from linearityiqa.scoring.differentiable import DifferentiableQuality
@@ -247,7 +256,7 @@ class Scorer:
             reduction: mean or sum over the images, or none.
 
         Raises:
-            ConfigError: the model is not run by torch.
+            ConfigError, MissingExtraError: as `as_module`.
         """
         module = self.as_module()
         from linearityiqa.scoring.differentiable import ImageQualityLoss
