@@ -1,5 +1,6 @@
 """The dispatcher: exit statuses, one sentence for a failure, and nothing heavy before it is needed."""
 
+import contextlib
 import subprocess
 import sys
 
@@ -51,8 +52,37 @@ def test_unknown_command_lists_the_known_ones(capsys) -> None:
     assert "train" in capsys.readouterr().err
 
 
-def test_version(capsys) -> None:
-    assert main(["--version"]) == 0
+@pytest.mark.parametrize("words", [["--help-all"], ["help"]])
+def test_other_ways_to_ask_for_the_list_of_commands(words, capsys) -> None:
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        (["help", "score"], "usage: linearityiqa score "),
+        (["help", "datasets", "check"], "usage: linearityiqa datasets check "),
+        (["help", "datasets"], "usage: linearityiqa datasets SUBCOMMAND"),
+        (["datasets", "--help-all"], "usage: linearityiqa datasets SUBCOMMAND"),
+        (["help", "completion"], "usage: linearityiqa completion"),
+    ],
+)
+def test_help_before_a_command_is_that_of_the_command(words, usage, capsys) -> None:
+    with contextlib.suppress(SystemExit):
+        main(words)
+    assert capsys.readouterr().out.startswith(usage)
+
+
+def test_what_is_there_in_place_of_a_command_is_to_be_scored(tmp_path, capsys) -> None:
+    assert main([str(tmp_path), "--csv"]) == 2
+    assert f"did you mean linearityiqa score {tmp_path} --csv?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["--version", "-V"])
+def test_version(word, capsys) -> None:
+    assert main([word]) == 0
     assert capsys.readouterr().out.startswith("linearityiqa ")
 
 

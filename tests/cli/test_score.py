@@ -148,6 +148,26 @@ def test_a_progress_bar_leaves_standard_output_alone(score: Score) -> None:
     assert score(".", "--csv", "--pbar")[1] == score(".", "--csv")[1]
 
 
+def test_a_terminal_sees_progress_and_a_file_does_not(score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    Path("m.safetensors").write_bytes(b"a model")
+    assert "scoring" not in score(".")[2]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    for words in ([], ["--output", "s.csv"]):
+        assert "scoring" in score(".", *words)[2]
+    assert "scoring" not in score("a.png")[2]
+    assert "scoring" not in score(".", "--no_pbar")[2]
+
+
+def test_names_are_left_out_and_lists_may_end_in_nul(score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
+    def paths(*words: str) -> list[str]:
+        return [json.loads(line)["path"] for line in score("--json", *words)[1].splitlines()]
+
+    assert paths("--exclude", "sub", ".", "--exclude=b.*") == ["a.png"]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'b.png\0sub/odd, "name"\n.png\0')))
+    assert paths("-0", "-") == ["b.png", 'sub/odd, "name"\n.png']
+
+
 def test_options_of_the_transform_and_the_batch_are_used(score: Score, runtime: PixelRuntime) -> None:
     _, _, err = score("a.png", "b.png", "--resize", "-rs_h", "30", "--resize_size_w", "40", "-bs", "1")
     assert runtime.batches == [(1, 3, 30, 40)] * 2
@@ -197,6 +217,21 @@ from linearityiqa.scoring import scorer
 scorer.open_runtime = lambda *_, **__: PixelRuntime()
 sys.exit(main(["score", "--model", "m", "-", "--json"]))
 """
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_a_closed_stream_swallows_what_it_would_have_got_and_no_more(folder: Path, closed: str) -> None:
+    # oracle: what the other stream gets where both are open
+    (folder / "list.txt").write_text("a.png\nb.png\n")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
+
+    def run(redirection: str) -> subprocess.CompletedProcess[str]:
+        command = ["sh", "-c", f'exec "$@" < list.txt {redirection}', "-", sys.executable, "-c", PROGRAM]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    usual, done = run(""), run(closed)
+    assert (usual.returncode, done.returncode) == (0, 0)
+    assert (done.stdout, done.stderr) == (("", usual.stderr) if closed == ">&-" else (usual.stdout, ""))
 
 
 @pytest.mark.parametrize(("stop", "status"), [("close", 141), ("interrupt", 130)])

@@ -61,6 +61,20 @@ def test_parquet_holds_it_too(score: Score) -> None:
     assert table.read_table("scores").to_pylist() == [json.loads(line) for line in printed.splitlines()]
 
 
+def test_a_full_disk_is_no_success_first(score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
+    parquet = pytest.importorskip("linearityiqa.scoring.output.parquet")
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(parquet, "write_part", full)
+    status, _, err = score("photos", "--output", "scores")
+    assert status == 1
+    assert "error: cannot write scores: No space left on device" in err
+    assert "appended" not in err
+
+
 def test_new_images_are_appended_and_failures_counted_again(score: Score) -> None:
     Path("photos/3.png").write_bytes(b"")
     status, _, err = score("photos/1.png", "photos", "photos", "--output", "s.csv")

@@ -60,6 +60,14 @@ def test_what_is_printed_and_in_which_order(score: Score, words: list[str], expe
     assert err.endswith("; 1 of 5 images could not be scored\n")
 
 
+@pytest.mark.parametrize("words", [["--worst", "2"], ["--best", "1"], ["--below", "50"], ["--above", "50"]])
+@pytest.mark.parametrize("output", [[], ["--output", "s.csv"]])
+def test_why_an_image_failed_is_told_whatever_is_selected(score: Score, words: list[str], output: list[str]) -> None:
+    _, out, err = score(*words, *output)
+    assert "broken.png" not in out
+    assert err.count("broken.png is empty (0 bytes). Copy the file again.\n") == 1
+
+
 def test_a_selection_of_what_an_output_holds_is_printed_as_a_table(score: Score) -> None:
     for name in ("s.csv", "s.jsonl"):
         assert score("--output", name)[1] == ""

@@ -121,7 +121,72 @@ def test_a_folder_that_cannot_be_listed_stays_to_fail(
 
     monkeypatch.setattr(os, "scandir", refuse)
     assert names(".") == ["a", "b.JPG", "c/deep/x.webp"]
-    assert "cannot list the folder a: Permission denied" in caplog.text
+    assert names("*/*.png") == ["a"]
+    assert names("**/*.webp") == ["a", "c/deep/x.webp"]
+    assert "cannot list" not in caplog.text  # their rows say it
+    with pytest.raises(UnreadableImageError, match="cannot read a: Permission denied"):
+        images.decode(Path("a"))
+
+
+def test_a_link_to_itself_costs_no_other_image(tree: Path) -> None:
+    (tree / "a" / "loop").symlink_to("loop")
+    assert names("a") == ["a/loop", "a/y.tiff", "a/z.png"]
+    with pytest.raises(UnreadableImageError, match="cannot read a/loop: Too many levels of symbolic links"):
+        images.decode(Path("a/loop"))
+
+
+@pytest.mark.parametrize(
+    ("patterns", "left"),
+    [
+        (["z.png"], ["a/y.tiff", "b.JPG", "c/deep/x.webp"]),
+        (["*.tiff", "*.webp"], ["a/z.png", "b.JPG"]),
+        (["deep", "b.*"], ["a/y.tiff", "a/z.png"]),
+        (["a/*"], ["b.JPG", "c/deep/x.webp"]),
+    ],
+)
+def test_what_patterns_name_is_left_out_of_folders_and_globs(tree: Path, patterns: list[str], left: list[str]) -> None:
+    for word in (".", "**", "*"):
+        expected = [name for name in left if word != "*" or "/" not in name]
+        found = [str(path) for path in expand([word, "notes.txt"], exclude=patterns)]
+        assert found == [*expected, "notes.txt"]
+        assert count([word, "notes.txt"], patterns) == len(found)
+
+
+def test_folders_of_systems_are_left_out_with_a_line_unless_they_are_named(
+    tree: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a/@eaDir/z.png", "c/@eaDir/x.webp", "#recycle/old.jpg", "__MACOSX/b.jpg"):
+        path = tree / name
+        path.parent.mkdir()
+        path.touch()
+    for word in (".", "**"):
+        caplog.clear()
+        assert names(word) == ["a/y.tiff", "a/z.png", "b.JPG", "c/deep/x.webp"]
+        assert caplog.messages[-1].startswith("4 folders skipped: @eaDir, ")
+    assert names("a/@eaDir", "#recycle/*") == ["a/@eaDir/z.png", "#recycle/old.jpg"]
+
+
+def test_paths_may_end_in_nul(tree: Path) -> None:
+    (tree / "line\n.png").touch()
+    listing = io.BufferedReader(io.BytesIO(b"a/z.png\0line\n.png\0\0c\0b.JPG"))
+    assert [str(path) for path in expand(["-"], listing, null=True)] == [
+        "a/z.png",
+        "line\n.png",
+        "c/deep/x.webp",
+        "b.JPG",
+    ]
+    with pytest.raises(DataError, match="-0 what find -print0 prints"):
+        names("-", listing=b"a/z.png\0b.JPG\0")
+    with pytest.raises(DataError, match="line 2 of standard input"):
+        list(expand(["-"], io.BytesIO(b"a\0" + b"x" * 100_000), null=True))
+
+
+def test_what_databases_take_for_images_folders_give_too(tmp_path: Path) -> None:
+    # oracle: the list that find_images goes by
+    for number, suffix in enumerate(sorted(inputs.IMAGE_SUFFIXES)):
+        (tmp_path / f"{number:02d}{suffix}").touch()
+    assert {".mpo", ".apng", ".jpx", ".j2c"} < inputs.IMAGE_SUFFIXES
+    assert len(names(str(tmp_path))) == len(inputs.IMAGE_SUFFIXES)
 
 
 def test_files_of_a_folder_that_are_no_images_are_counted_in_one_line(tmp_path, caplog):

@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+HELP_WORDS = ("-h", "--help", "--help-all", "--help_all")
+"""Options that print the help; the last two print all of it."""
+
 
 class Command(NamedTuple):
     """A command or a script.

@@ -8,8 +8,6 @@ from typing import Any
 from linearityiqa.cli.commands import PROGRAMS, Command
 from linearityiqa.config.tree import Option, title_of
 
-HELP_WORDS = ("-h", "--help", "--help-all", "--help_all")
-"""Options that print the help; the last two print all of it."""
 WIDEST, COLUMN = 100, 26
 """Width of the text on a wide terminal, and of the column of the options."""
 FEW = 16
@@ -96,7 +94,7 @@ def _entry(left: str, right: str, width: int, column: int = COLUMN) -> list[str]
 
 def _left(option: Option) -> str:
     """The forms of an option and what it takes: `-e, --epochs N`."""
-    values = [*option.values, "..."] if option.endless else option.values
+    values = [*option.values, "..."] if option.endless and not option.repeated else option.values
     return " ".join([", ".join(_shown(option)), *values])
 
 

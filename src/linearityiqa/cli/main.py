@@ -4,13 +4,14 @@ import contextlib
 import importlib
 import logging
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, TextIO
+from typing import Any
 
-from linearityiqa.cli.commands import COMMANDS, DATASETS, PROGRAMS, Command
+from linearityiqa.cli.commands import COMMANDS, DATASETS, HELP_WORDS, PROGRAMS, Command
 from linearityiqa.errors import ConfigError, LinearityIQAError, did_you_mean
 
 TRACEBACK = "--traceback"
@@ -27,7 +28,7 @@ commands:
 {commands}
 
 options:
-  --version    print the version
+  --version    print the version (also -V)
   --traceback  on a failure, also print the traceback (before or after COMMAND)
   COMMAND --help shows the essential options and examples of a command,
   COMMAND --help-all explains all of its options
@@ -69,15 +70,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: Sequence[str]) -> int:
-    if not words or words[0] in ("-h", "--help", "help"):
+    if words[:1] == ["help"] and words[1:]:
+        words = [*words[1:], "--help"]
+    if not words or words[0] in (*HELP_WORDS, "help"):
         print(_with_list(HELP, COMMANDS))
         return 0 if words else 2
-    if words[0] == "--version":
+    if words[0] in ("--version", "-V"):
         print(f"linearityiqa {version('linearityiqa')}")
         return 0
     name, *options = words
     if name not in COMMANDS:
-        raise ConfigError(f"there is no command {name!r}{did_you_mean(name, COMMANDS)}; known: {', '.join(COMMANDS)}")
+        hint = did_you_mean(name, COMMANDS)
+        if os.path.lexists(name):
+            hint = f" (did you mean linearityiqa score {shlex.join(words)}?)"
+        raise ConfigError(f"there is no command {name!r}{hint}; known: {', '.join(COMMANDS)}")
     if name != "train" and "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1":
         # each process would do all of it, into the same files
         raise ConfigError(f"torchrun is for train alone. Start {name} as one process.")
@@ -86,7 +92,7 @@ def _dispatch(words: Sequence[str]) -> int:
 
         return print_script(options)
     if name == "datasets":
-        if not options or options[0] in ("-h", "--help"):
+        if not options or options[0] in HELP_WORDS:
             print(_with_list(DATASETS_HELP, DATASETS))
             return 0 if options else 2
         subcommand, *options = options
@@ -123,23 +129,24 @@ def carry_out(function: Callable[[list[str]], int], argv: Sequence[str]) -> int:
 
     The status is 141, as a shell has it of other tools, where nobody reads the output to the end.
     """
+    # a stream that the caller has closed is None: its descriptor would be that of the next file, and what is printed to
+    # standard error would go to standard output
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
     try:
         try:
             return _status_of(function, argv)
         finally:  # also after SystemExit, by which help ends
-            _flush(sys.stdout)
+            sys.stdout.flush()
     except BrokenPipeError:
         for stream in (sys.stdout, sys.stderr):
             try:
-                _flush(stream)
+                stream.flush()
             except BrokenPipeError:  # what is left would make Python complain once more when it flushes at exit
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return BROKEN_PIPE_STATUS
-
-
-def _flush(stream: TextIO | None) -> None:
-    if stream is not None:  # as it is where the caller has closed it
-        stream.flush()
 
 
 def _status_of(function: Callable[[list[str]], int], argv: Sequence[str]) -> int:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from linearityiqa.cli.help import HELP_WORDS, help_page, takes_databases
+from linearityiqa.cli.commands import HELP_WORDS
+from linearityiqa.cli.help import help_page, takes_databases
 from linearityiqa.config import CrossvalConfig, TrainConfig, from_dict, with_recipe
 from linearityiqa.config.tree import Option, options_of, with_values
 from linearityiqa.errors import ConfigError, did_you_mean
@@ -58,7 +59,8 @@ def parse(cls: type[T], argv: Sequence[str], *, prog: str, default: T | None = N
     if wanted := next((word for word in argv if word in HELP_WORDS), None):
         print(help_page(prog, call, options, everything=wanted in HELP_WORDS[2:]))
         raise SystemExit(0)
-    return with_values(call, read_words(argv, options, prog))
+    config: T = with_values(call, read_words(argv, options, prog))
+    return config
 
 
 SEVERAL = {"dataset": "more_datasets", "image_dir": "more_image_dirs"}
@@ -100,7 +102,7 @@ def read_words(argv: Sequence[str], options: Sequence[Option], prog: str) -> dic
             loose.append(word)
             continue
         more = SEVERAL.get(option.field, "") if of_databases else ""
-        several = bool(more) or option.endless
+        several = bool(more) or (option.endless and not option.repeated)
         values = [value] if equals else []
         while words and (several or len(values) < len(option.values)) and not _is_option(words[0]):
             if several and of_databases and option.values == ("PATH",) and words[0].lower().endswith(_TABLES):
@@ -109,10 +111,11 @@ def read_words(argv: Sequence[str], options: Sequence[Option], prog: str) -> dic
         if more:
             others.setdefault(more, []).extend(values[1:])
             del values[1:]
-        if of_databases and option.field in SEVERAL.values():
-            others.setdefault(option.field, []).extend(values)
+        value = option.convert(_underscored(name), values)
+        if option.repeated or (of_databases and option.field in SEVERAL.values()):
+            others.setdefault(option.field, []).extend(value)
         else:
-            given[option.field] = option.convert(_underscored(name), values)
+            given[option.field] = value
     if loose and of_databases:
         if "dataset" in given:
             raise ConfigError(f"{loose[0]} and --dataset both name a database: name all of them one way")

@@ -40,7 +40,7 @@ def score(config: ScoreConfig) -> int:
         )
     paths: Iterator[Path] = iter(())
     if config.ray is None:
-        paths = _expanded(config.words)
+        paths = _expanded(config, config.words)
         paths = itertools.chain([next(paths)], paths)  # the first is found before a model is opened
     keep_freed_memory()
     model_file = chosen_model(config.trained_model_file).file
@@ -65,8 +65,8 @@ def score_one(config: ScoreConfig) -> int:
     return 0
 
 
-def _expanded(words: Sequence[str]) -> Iterator[Path]:
-    return expand(words, sys.stdin.buffer if sys.stdin else None)
+def _expanded(config: ScoreConfig, words: Sequence[str]) -> Iterator[Path]:
+    return expand(words, sys.stdin.buffer if sys.stdin else None, exclude=config.exclude, null=config.null)
 
 
 @dataclass
@@ -123,7 +123,7 @@ class _Task:
             before = rows.total
             new = (path for path in self.paths if rows.take(os.fspath(path)))
             try:
-                with contextlib.closing(self._results(new)) as results:
+                with contextlib.closing(self._results(new, before)) as results:
                     for result in results:
                         rows.write(result)
             except KeyboardInterrupt as cause:
@@ -131,8 +131,8 @@ class _Task:
                     f"interrupted; {output} holds the scores so far, and the same command resumes from there",
                     signal.SIGINT,
                 ) from cause
-            there = f", beside {before} that it held" if before else ""
-            print(f"{output}: {rows.total - before} images appended{there}", file=sys.stderr)
+        there = f", beside {before} that it held" if before else ""
+        print(f"{output}: {rows.total - before} images appended{there}", file=sys.stderr)
         return before
 
     def _append_from_cluster(self, address: str, output: Path) -> None:
@@ -152,7 +152,7 @@ class _Task:
                 resources = resources_of(config.device, ray.nodes())
                 own = {"num_threads": resources.cpus, "num_workers": resources.cpus, "lanes": config.lanes or 1}
                 job = ScoringJob(model_file, scorer_options(config) | own, details, folder)
-                score_on_ray(job, rows, _paths_and_addresses(config.words), resources)
+                score_on_ray(job, rows, _paths_and_addresses(config), resources)
             finally:
                 ray.shutdown()
         except KeyboardInterrupt as cause:
@@ -164,12 +164,18 @@ class _Task:
             rows.close()
         print(f"{folder}: {rows.total} images", file=sys.stderr)
 
-    def _results(self, paths: Iterator[Path]) -> Generator[ImageScore]:
-        """Yield results; each is added to the report, and its quality map is written."""
+    def _results(self, paths: Iterator[Path], stored: int = 0) -> Generator[ImageScore]:
+        """Yield results; each is added to the report, and its quality map is written.
+
+        Args:
+            paths: of the images.
+            stored: how many others, which the command names too, have a score already.
+        """
         config = self.config
-        total = count(config.words) if config.pbar and config.output is None else None
+        shown = sys.stderr.isatty() if config.pbar is None else config.pbar
+        total = count(config.words, config.exclude) if shown else None
         with contextlib.closing(self.scorer.score_many(paths, self.details)) as results:
-            for result in track(results, "scoring", total=total, enabled=config.pbar):
+            for result in track(results, "scoring", total=total and total - stored, enabled=shown and total != 1):
                 if self.gallery is not None:
                     self.gallery.add(result)
                 row = replace(result, thumbnail=None)
@@ -185,9 +191,9 @@ class _Task:
             print(f"{self.config.report}: {what}, to be opened in a browser", file=sys.stderr)
 
 
-def _paths_and_addresses(words: Sequence[str]) -> Iterator[str]:
+def _paths_and_addresses(config: ScoreConfig) -> Iterator[str]:
     """Yield absolute paths of local images, then addresses of remote ones."""
-    local = [word for word in words if not is_url(word)]
-    found = _expanded(local) if local else iter(())
-    behind = itertools.chain.from_iterable(expand_url(word) for word in words if is_url(word))
+    local = [word for word in config.words if not is_url(word)]
+    found = _expanded(config, local) if local else iter(())
+    behind = itertools.chain.from_iterable(expand_url(word) for word in config.words if is_url(word))
     return itertools.chain((str(path.absolute()) for path in found), behind)

@@ -3,7 +3,7 @@
 import heapq
 import io
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from linearityiqa.config import ScoreConfig
@@ -47,16 +47,18 @@ def format_of(config: ScoreConfig, details: Details, record: ModelRecord) -> For
 def selected(results: Iterable[ImageScore], config: ScoreConfig) -> Iterable[ImageScore]:
     """Select and sort results as the options say; lazily, where the order allows it.
 
-    An image without a score is neither the worst nor below anything; in an order by score it comes last.
+    An image without a score is neither the worst nor below anything, and standard error says why it has none; in an
+    order by score it comes last.
     """
+    if any(bound is not None for bound in (config.worst, config.best, config.below, config.above)):
+        results = _without_failed(results)
     if config.below is not None:
-        results = (result for result in results if result.score is not None and result.score < config.below)
+        results = (result for result in results if result.score is None or result.score < config.below)
     if config.above is not None:
-        results = (result for result in results if result.score is not None and result.score > config.above)
+        results = (result for result in results if result.score is None or result.score > config.above)
     if config.worst is not None or config.best is not None:
-        scored = (result for result in results if result.score is not None)
         choose = heapq.nsmallest if config.best is None else heapq.nlargest
-        results = choose(config.worst or config.best or 0, scored, key=_score)
+        results = choose(config.worst or config.best or 0, results, key=_score)
     if config.sort == "score" and config.best is None:
         results = sorted(results, key=_score)
     if config.sort == "name":
@@ -86,6 +88,14 @@ def print_summary(tally: Tally, record: ModelRecord, *, below_table: bool) -> in
     if line:
         print(line, file=sys.stdout if below_table and sys.stdout.isatty() else sys.stderr)
     return 1 if tally.failed else 0
+
+
+def _without_failed(results: Iterable[ImageScore]) -> Iterator[ImageScore]:
+    for result in results:
+        if result.failed:
+            print(_printable(_image(result)), file=sys.stderr)
+        else:
+            yield result
 
 
 def _score(result: ImageScore) -> float:

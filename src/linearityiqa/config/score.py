@@ -29,6 +29,10 @@ class ScoreConfig(ScorerConfig):
 
     paths: Annotated[tuple[str, ...], Spelling(positional=True)] = ()
     """Image files, folders (searched recursively) and globs; - reads a list of paths from standard input."""
+    null: Annotated[bool, Spelling(aliases=("-0",))] = False
+    """The paths on standard input end in NUL instead of a line break, as find -print0 writes them."""
+    exclude: Annotated[tuple[str, ...], Spelling(metavar="PATTERN", repeated=True)] = ()
+    """Leave out files and folders of this name, or of this whole path, e.g. '*_small.jpg'; may be given repeatedly."""
     img_path: Path | None = None
     """One more image file (the option of test_demo.py)."""
     model_card: bool = False
@@ -68,8 +72,8 @@ class ScoreConfig(ScorerConfig):
     ray: str | None = None
     """Score on a Ray cluster: its address, auto (the one this machine belongs to), or local (extra: ray). Needs OUTPUT,
     a folder that all machines see; images may also be addresses that fsspec opens, e.g. s3://bucket/photos."""
-    pbar: Annotated[bool, Spelling(aliases=("-pbar",))] = False
-    """Show a progress bar."""
+    pbar: Annotated[bool | None, Spelling(aliases=("-pbar",))] = None
+    """Show progress on standard error; by default where that is a terminal."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

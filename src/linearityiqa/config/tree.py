@@ -106,12 +106,14 @@ class Spelling(NamedTuple):
         name: its own form without dashes, by default the field's name.
         metavar: what stands for its value in help.
         positional: whether it takes the words without an option.
+        repeated: whether each of several values has the option before it.
     """
 
     aliases: tuple[str, ...] = ()
     name: str = ""
     metavar: str = ""
     positional: bool = False
+    repeated: bool = False
 
 
 class Option(NamedTuple):
@@ -123,6 +125,7 @@ class Option(NamedTuple):
         types: of its values; none for a switch.
         values: what stands for its values in help, a word each.
         endless: whether it takes any number of values.
+        repeated: whether each of them has the option before it.
         choices: the values that it can have, where these are few.
         default: its value where it is not given.
         text: what it does.
@@ -134,6 +137,7 @@ class Option(NamedTuple):
     types: tuple[type, ...]
     values: tuple[str, ...]
     endless: bool
+    repeated: bool
     choices: tuple[str, ...]
     default: Any
     text: str
@@ -263,6 +267,7 @@ def _option(owner: type, name: str, hint: Any, value: Any, group: str) -> Option
         types=tuple(str if typing.get_origin(item) is typing.Literal else item for item in items),
         values=tuple(spelling.metavar or _VALUES.get(item, "NAME") for item in items),
         endless=endless,
+        repeated=spelling.repeated,
         choices=choices,
         default=value,
         text=_texts(owner).get(name, ""),

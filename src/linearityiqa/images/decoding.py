@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import importlib.util
 import io
+import os
 import stat
 import struct
 from collections.abc import Iterator
@@ -195,6 +196,7 @@ def _open_file(path: Path, name: str) -> IO[bytes]:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
+            os.scandir(path).close()  # where it cannot be listed, that is what is wrong
             raise UnreadableImageError(f"{name} is a folder, not an image. Name the image files in it.")
         if not stat.S_ISREG(status.st_mode):  # a named pipe would block for ever
             raise UnreadableImageError(f"{name} is not a regular file. Copy it into one.")

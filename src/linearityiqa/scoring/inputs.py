@@ -1,10 +1,12 @@
 """Images that the words of a command name: files, folders, globs, a list on standard input, addresses."""
 
+import fnmatch
 import glob
 import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,30 +14,29 @@ from linearityiqa.errors import ConfigError, DataError, UnreadableImageError
 from linearityiqa.extras import require
 from linearityiqa.images import MAX_FILE_BYTES
 from linearityiqa.images.decoding import HEIF_SUFFIXES, heif_is_installed
+from linearityiqa.images.suffixes import ALL_SUFFIXES
 
 logger = logging.getLogger(__name__)
 
-# fmt: off
-IMAGE_SUFFIXES = frozenset((
-    ".avif", ".bmp", ".dib", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm",
-    ".ppm", ".tif", ".tiff", ".webp",
-))
-# fmt: on
-"""Endings, in any case, of the files that a folder contributes; with the extra heif also those of HEIF."""
-if heif_is_installed():
-    IMAGE_SUFFIXES |= set(HEIF_SUFFIXES)
+IMAGE_SUFFIXES = ALL_SUFFIXES if heif_is_installed() else ALL_SUFFIXES - set(HEIF_SUFFIXES)
+"""Endings, in any case, of the files that a folder contributes."""
+
+MACHINES = frozenset(("@eadir", "#recycle", "@recycle", "$recycle.bin", "__macosx", "system volume information"))
+"""Folders, in lower case, that systems make for themselves: small copies, and what was deleted."""
 
 MAX_LINE_BYTES = 32_768
 """A longer line is no path on any system: what is read is not a list of paths."""
 
-SHOWN_SUFFIXES = 6
-"""Endings of skipped files that a notice names."""
+SHOWN_NAMES = 6
+"""Endings of skipped files, or names of skipped folders, that a notice names."""
 
 LIST = "-"
 """The word for the list on standard input."""
 
 
-def expand(words: Iterable[str | Path], listing: BinaryIO | None = None) -> Iterator[Path]:
+def expand(
+    words: Iterable[str | Path], listing: BinaryIO | None = None, *, exclude: Iterable[str] = (), null: bool = False
+) -> Iterator[Path]:
     """Yield the images that `words` name, in order, as they are found.
 
     - ``-`` names the paths of `listing`;
@@ -44,11 +45,15 @@ def expand(words: Iterable[str | Path], listing: BinaryIO | None = None) -> Iter
     - a glob (``**`` is any depth), the files that match it, by name; images only, unless it ends in a suffix;
     - any other word stands for itself, so that scoring it says what is wrong.
 
-    A warning names the words that name no image, another counts the files of folders that were passed over.
+    Folders and globs leave out what `exclude` names, and folders that systems make for themselves (`MACHINES`). A
+    folder that cannot be listed stands for itself. A warning names the words that name no image, others count what was
+    passed over.
 
     Args:
         words: what the user named.
         listing: a binary stream of paths, one a line, read as it comes; each is a file or a folder, never a glob.
+        exclude: patterns of the shell for names, or for whole paths as they are found.
+        null: the paths of `listing` end in NUL instead of a line break, as those of ``find -print0``.
 
     Raises:
         ConfigError: an empty word, an address, or ``-`` without `listing`.
@@ -56,10 +61,10 @@ def expand(words: Iterable[str | Path], listing: BinaryIO | None = None) -> Iter
     """
     found = False
     empty: list[str] = []
-    skipped: Counter[str] = Counter()
+    rules = _Rules(tuple(exclude), null)
     for word in map(str, words):
         missed = True
-        for path in _named_by(word, listing, skipped):
+        for path in _named_by(word, listing, rules):
             found, missed = True, False
             yield path
         if missed:
@@ -68,19 +73,36 @@ def expand(words: Iterable[str | Path], listing: BinaryIO | None = None) -> Iter
         raise DataError(f"no image was found in {', '.join(empty)}. Name image files, folders with images, or globs.")
     if empty:
         logger.warning("no image was found in %s", ", ".join(empty))
-    if skipped:
-        endings = [ending or "without ending" for ending, _ in skipped.most_common(SHOWN_SUFFIXES)]
-        more = ", ..." if len(skipped) > len(endings) else ""
-        files = skipped.total()
-        logger.warning("%d file%s skipped: %s%s", files, "" if files == 1 else "s", ", ".join(endings), more)
+    for what, left_out in (("file", rules.files), ("folder", Counter(folder.name for folder in rules.folders))):
+        if left_out:
+            names = [name or "without ending" for name, _ in left_out.most_common(SHOWN_NAMES)]
+            more = ", ..." if len(left_out) > len(names) else ""
+            number = left_out.total()
+            logger.warning("%d %s%s skipped: %s%s", number, what, "" if number == 1 else "s", ", ".join(names), more)
 
 
-def count(words: Iterable[str | Path]) -> int | None:
+def count(words: Iterable[str | Path], exclude: Iterable[str] = ()) -> int | None:
     """Number of images that `expand` would find; None where a list on standard input is among the words."""
     names = list(map(str, words))
     if LIST in names:
         return None
-    return sum(1 for word in names for _ in _named_by(word, None, Counter()))
+    return sum(1 for word in names for _ in _named_by(word, None, _Rules(tuple(exclude))))
+
+
+@dataclass
+class _Rules:
+    """What folders and globs leave out, and how often they did."""
+
+    exclude: tuple[str, ...] = ()
+    null: bool = False
+    files: Counter[str] = field(default_factory=Counter)
+    """Files that are no images, by their ending."""
+    folders: set[Path] = field(default_factory=set)
+    """Folders that systems make for themselves."""
+
+    def leave_out(self, path: Path) -> bool:
+        """Whether a pattern of the user names a file or folder."""
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.exclude for name in (path.name, str(path)))
 
 
 def is_url(word: str) -> bool:
@@ -136,50 +158,86 @@ def read_url(address: str) -> bytes:
     return content
 
 
-def _named_by(word: str, listing: BinaryIO | None, skipped: Counter[str]) -> Iterator[Path]:
+def _named_by(word: str, listing: BinaryIO | None, rules: _Rules) -> Iterator[Path]:
     if word == LIST:
         if listing is None:
             raise ConfigError(f"{LIST} stands for a list of paths on standard input, and there is none")
-        for path in _listed(listing):
-            yield from _images_at(path, skipped)
+        for path in _listed(listing, b"\0" if rules.null else b"\n"):
+            yield from _images_at(path, rules)
     elif not word:
         raise ConfigError("a path is empty. Name an image, a folder or a glob.")
     elif is_url(word) and not os.path.lexists(word):
         raise ConfigError(f"{word} is an address, not a file. Download it first, or score it with --ray.")
     elif glob.has_magic(word) and not os.path.lexists(word):
-        yield from _matching(word)
+        yield from _matching(word, rules)
     else:
-        yield from _images_at(Path(word), skipped)
+        yield from _images_at(Path(word), rules)
 
 
-def _images_at(path: Path, skipped: Counter[str]) -> Iterator[Path]:
+def _images_at(path: Path, rules: _Rules) -> Iterator[Path]:
     if os.path.isdir(path):  # noqa: PTH112 - pathlib raises where a name is too long
-        yield from _images_below(path, skipped)
+        yield from _images_below(path, rules)
     else:
         yield path
 
 
-def _listed(listing: BinaryIO) -> Iterator[Path]:
+def _listed(listing: BinaryIO, end: bytes) -> Iterator[Path]:
     """Yield the paths of a text, one a line, without blank lines; names that are not UTF-8 are kept."""
-    number = 0
-    while line := listing.readline(MAX_LINE_BYTES):
-        number += 1
-        if len(line) == MAX_LINE_BYTES or b"\0" in line:
-            raise DataError(f"line {number} of standard input is not a path. Give one path a line, as text.")
-        name = line.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
+    for number, line in enumerate(_lines(listing, end), start=1):
+        if len(line) >= MAX_LINE_BYTES or b"\0" in line:
+            raise DataError(
+                f"line {number} of standard input is not a path. Give one path a line, as text, or with -0 what "
+                "find -print0 prints."
+            )
+        name = line if end == b"\0" else line.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
         if name.strip():
             yield Path(os.fsdecode(name))
 
 
-def _matching(pattern: str) -> Iterator[Path]:
-    any_ending = Path(pattern).suffix not in ("", ".*")
+def _lines(listing: BinaryIO, end: bytes) -> Iterator[bytes]:
+    """Yield bounded lines as they come; those that do not end in a line break come without their end."""
+    if end == b"\n":
+        yield from iter(lambda: listing.readline(MAX_LINE_BYTES), b"")
+        return
+    rest = b""
+    read = getattr(listing, "read1", listing.read)
+    while chunk := read(MAX_LINE_BYTES) if len(rest) < MAX_LINE_BYTES else b"":
+        *lines, rest = (rest + chunk).split(end)
+        yield from lines
+    yield rest
+
+
+def _matching(pattern: str, rules: _Rules) -> Iterator[Path]:
+    named = Path(pattern)
+    any_ending = named.suffix not in ("", ".*")
+    yield from _unlisted(pattern)
     for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
         path = Path(name)
-        if (any_ending or _is_image(name)) and not path.is_dir():
+        if not (any_ending or _is_image(name)) or path.is_dir() or any(map(rules.leave_out, (path, *path.parents))):
+            continue
+        machines = [
+            folder for folder in path.parents if folder.name.lower() in MACHINES and folder.name not in named.parts
+        ]
+        if machines:
+            rules.folders.add(machines[-1])
+        else:
             yield path
 
 
-def _images_below(top: Path, skipped: Counter[str]) -> Iterator[Path]:
+def _unlisted(pattern: str) -> Iterator[Path]:
+    """Yield the folders that a glob should look into and that cannot be listed: glob passes over them in silence."""
+    parts = Path(pattern).parts
+    looked_into = (parts[:depth] for depth, part in enumerate(parts) if glob.has_magic(part))
+    tops = {name for parents in looked_into for name in glob.glob(str(Path(*parents)), recursive=True)}  # noqa: PTH207
+    for top in sorted(tops):
+        if os.path.isdir(top):  # noqa: PTH112
+            try:
+                os.scandir(top).close()
+            except OSError:
+                yield Path(top)
+
+
+def _images_below(top: Path, rules: _Rules) -> Iterator[Path]:
     """Walk a folder depth first, by name; memory grows with the open folders' entries, not with the whole tree."""
     pending = [(top, True)]
     entered: set[tuple[int, int]] = set()
@@ -190,30 +248,33 @@ def _images_below(top: Path, skipped: Counter[str]) -> Iterator[Path]:
             continue
         try:
             identity = path.stat().st_dev, path.stat().st_ino
-            found = [] if identity in entered else sorted(_visible(path, skipped), reverse=True)
-        except OSError as cause:
-            # the folder itself becomes an input that fails: what was not looked at must not pass for scored
-            logger.warning("cannot list the folder %s: %s", path, cause.strerror)
+            found = [] if identity in entered else sorted(_visible(path, rules), reverse=True)
+        except (
+            OSError
+        ):  # the folder itself becomes an input that fails: what was not looked at must not pass for scored
             yield path
             continue
         entered.add(identity)
         pending += [(path / name, is_inner) for name, is_inner in found]
 
 
-def _visible(folder: Path, skipped: Counter[str]) -> Iterator[tuple[str, bool]]:
-    """(name, whether it is a folder) of the folders and image files in `folder` that are not hidden.
-
-    Other files are counted in `skipped` by their ending.
-    """
+def _visible(folder: Path, rules: _Rules) -> Iterator[tuple[str, bool]]:
+    """(name, whether it is a folder) of what a folder holds: folders and images that are not hidden or left out."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            is_folder = entry.is_dir()
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") or rules.leave_out(folder / entry.name):
                 continue
-            if is_folder or _is_image(entry.name):
+            try:
+                is_folder = entry.is_dir()
+            except OSError:  # a link to itself, say: an input that fails
+                yield entry.name, False
+                continue
+            if is_folder and entry.name.lower() in MACHINES:
+                rules.folders.add(folder / entry.name)
+            elif is_folder or _is_image(entry.name):
                 yield entry.name, is_folder
             else:
-                skipped[Path(entry.name).suffix.lower()] += 1
+                rules.files[Path(entry.name).suffix.lower()] += 1
 
 
 def _is_image(name: str) -> bool:

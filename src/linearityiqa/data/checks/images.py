@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from linearityiqa.data.checks.findings import Finding
 from linearityiqa.data.checks.neardup import SIDE, thumbnail
-from linearityiqa.data.databases.imagefiles import SUFFIXES
 from linearityiqa.data.loading.processes import each_in_processes
 from linearityiqa.errors import UnreadableImageError
 from linearityiqa.files import sha256_of
 from linearityiqa.images import opened, to_rgb
+from linearityiqa.images.suffixes import ALL_SUFFIXES, SUFFIXES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,14 +142,13 @@ def check_images(glances: Sequence[ImageCheck], exif_rotation: bool) -> Iterator
 
 def check_unlisted(folder: Path, listed: Collection[str]) -> Iterator[Finding]:
     """A remark on image files in the folders of the listed images that the labels do not name."""
-    endings = tuple(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
     known = set(listed)
     unlisted = []
     for inner in sorted({os.path.dirname(name) for name in listed}):  # noqa: PTH120 - names, not files
         with os.scandir(folder / inner) as entries:
             for entry in islice(entries, LISTED):
                 name = f"{inner}/{entry.name}" if inner else entry.name
-                if entry.name.lower().endswith(endings) and name not in known and entry.is_file():
+                if Path(entry.name).suffix.lower() in ALL_SUFFIXES and name not in known and entry.is_file():
                     unlisted.append(name)
     if unlisted:
         message = f"{_images(len(unlisted))} beside the listed ones {_have(len(unlisted))} no row in the labels."

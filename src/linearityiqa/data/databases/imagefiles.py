@@ -8,26 +8,10 @@ from typing import NamedTuple
 
 from linearityiqa.data.databases.labels import Fault, Labels, OnFault, is_name, refuse
 from linearityiqa.errors import DataError
-from linearityiqa.images.decoding import HEIF_SUFFIXES
+from linearityiqa.images.suffixes import ALL_SUFFIXES
 
-SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "MPO": (".jpg", ".jpeg", ".mpo"),
-    "PNG": (".png", ".apng"),
-    "WEBP": (".webp",),
-    "TIFF": (".tif", ".tiff"),
-    "BMP": (".bmp", ".dib"),
-    "GIF": (".gif",),
-    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
-    "JPEG2000": (".jp2", ".j2k", ".jpx", ".j2c"),
-    "AVIF": (".avif",),
-    "HEIF": HEIF_SUFFIXES,
-}
-"""The usual endings of names, by Pillow's name of the format."""
 Listing = defaultdict[str, list[str]]
 """File names by a key."""
-
-_ENDINGS = frozenset(ending for endings in SUFFIXES.values() for ending in endings)
 
 
 def find_images(labels: Labels, folders: Sequence[Path], remedy: str) -> tuple[Path, tuple[str, ...]]:
@@ -129,7 +113,7 @@ def _listing(folder: Path) -> tuple[Listing, Listing]:
             path = PurePosixPath(entry.name)
             if entry.is_file():
                 by_case[entry.name.lower()].append(entry.name)
-                if path.suffix.lower() in _ENDINGS:
+                if path.suffix.lower() in ALL_SUFFIXES:
                     by_stem[path.stem].append(entry.name)
     except OSError:  # no such folder, or one that may not be read: nothing is found in it
         pass

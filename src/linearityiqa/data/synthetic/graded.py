@@ -16,7 +16,6 @@ from linearityiqa.config import SyntheticConfig
 from linearityiqa.console import track
 from linearityiqa.data.checks.duplicates import find_scenes
 from linearityiqa.data.checks.images import ImageCheck, glances
-from linearityiqa.data.databases.imagefiles import SUFFIXES
 from linearityiqa.data.databases.labels import is_name
 from linearityiqa.data.databases.splits import split_by_reference
 from linearityiqa.data.loading.processes import default_workers
@@ -27,6 +26,7 @@ from linearityiqa.data.synthetic.references import cut
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.files import sha256_of
 from linearityiqa.images import decode, image_size
+from linearityiqa.images.suffixes import ALL_SUFFIXES
 
 GENERATOR = 1
 """Version of what is drawn and measured; a change that alters any byte of a database raises it."""
@@ -121,13 +121,12 @@ def list_photographs(source: Path, output: Path) -> list[str]:
 
 
 def _walk(source: Path, output: Path) -> Iterator[str]:
-    endings = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}
     for folder, inner, files in os.walk(source):
         here = Path(folder)
         inner[:] = [name for name in inner if not name.startswith(".") and (here / name).resolve() != output]
         for file in files:
             name = (here / file).relative_to(source).as_posix()
-            if Path(file).suffix.lower() in endings and not file.startswith(".") and is_name(name):
+            if Path(file).suffix.lower() in ALL_SUFFIXES and not file.startswith(".") and is_name(name):
                 yield name
 
 
