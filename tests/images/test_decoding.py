@@ -322,7 +322,8 @@ def test_a_truncated_file_is_refused(image_format, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("image_format", "end"), [("PNG", 12), ("GIF", 2), ("JPEG2000", 2), ("WEBP", 0), ("TIFF", 0), ("BMP", 0), ("PPM", 0)]
+    ("image_format", "end"),
+    [("PNG", 12), ("GIF", 2), ("JPEG2000", 2), ("WEBP", 0), ("TIFF", 0), ("BMP", 0), ("PPM", 0)],
 )
 def test_a_file_that_was_cut_and_ended_properly_is_refused(image_format, end):
     """The cut file has its last bytes, and its header the new length; JPEG has a module of its own."""
