@@ -48,7 +48,8 @@ def smoothed(image: ByteImage, severity: float, _: np.random.Generator) -> ByteI
     mean = ndimage.uniform_filter(values, size)
     variance = ndimage.uniform_filter(values * values, size) - mean * mean
     gain = variance / (variance + np.float32(between(3e-4, 3e-2, severity)))
-    return to_bytes(ndimage.uniform_filter(gain, size) * values + ndimage.uniform_filter((1 - gain) * mean, size))
+    result = ndimage.uniform_filter(gain, size) * values + ndimage.uniform_filter((1 - gain) * mean, size)
+    return to_bytes(np.asarray(result, np.float32))
 
 
 KINDS: tuple[Distortion, ...] = (
