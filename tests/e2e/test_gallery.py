@@ -181,3 +181,26 @@ def test_nothing_is_wider_than_the_window(many, visit, width, scheme) -> None:
     box = page.locator("#after").bounding_box()
     assert box["x"] + box["width"] <= width
     assert box["y"] + box["height"] <= 844
+
+
+def test_on_paper_every_photograph_is_there_and_no_card_is_cut(tmp_path, visit) -> None:
+    gallery = Gallery(tmp_path / "page.html", make_record(), 10**8)
+    for i in range(60):
+        gallery.add(ImageScore(f"{i}.jpg", score=1 + i, thumbnail=thumbnail(make_picture(i % 5))))
+    gallery.write()
+    gallery.close()
+    page = visit(tmp_path / "page.html", viewport={"width": 700, "height": 400})
+    assert page.locator(".card").count() < 60
+    page.evaluate(
+        "addEventListener('beforeprint', () => { window.printed = document.querySelectorAll('.card').length; })"
+    )
+    page.pdf(format="A4")
+    assert page.evaluate("window.printed") == 60
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    boxes = page.locator(".card").evaluate_all("all => all.map(card => card.getBoundingClientRect().toJSON())")
+    assert max(box["right"] for box in boxes) <= 700
+    assert len({(box["left"], box["top"]) for box in boxes}) == 60
+    assert set(page.locator(".card").evaluate_all("all => all.map(card => getComputedStyle(card).breakInside)")) == {
+        "avoid"
+    }

@@ -1,6 +1,7 @@
 """Oracle: Python's HTML parser reads back the text, the structure and the embedded bytes."""
 
 import base64
+import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
@@ -168,17 +169,41 @@ def test_printed_no_heading_is_orphaned_and_no_column_cut_off(paper, tmp_path):
         report.table(Table(f"Table {number}", columns, [["norm-in-norm-resnet18", *[0.123456] * 9, f"end{number}"]]))
     page = tmp_path / "report.html"
     page.write_text(report.to_html().replace("@page {", f"@page {{ size: {paper};"), encoding="utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-               "--disable-component-update", "--disable-sync", "--no-pdf-header-footer"]  # fmt: skip
-    target = tmp_path / "report.pdf"
-    subprocess.run(
-        ["chromium", *options, f"--user-data-dir={tmp_path / 'profile'}", f"--print-to-pdf={target}", page.as_uri()],
-        check=True, capture_output=True, timeout=120,
-    )  # fmt: skip
-    text = subprocess.run(["pdftotext", "-layout", target, "-"], check=True, capture_output=True, text=True).stdout
+    text = printed(page)
     pages = [sheet for sheet in text.split("\f") if sheet.strip()]
     assert len(pages) > 3
     for number in range(8):
         (sheet,) = [sheet for sheet in pages if f"Below heading {number}" in sheet]
         assert f"Heading {number}\n" in sheet
         assert f"end{number}" in text
+
+
+def printed(page):
+    """Return the text of a page as Chromium prints it, with form feeds between the sheets."""
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+               "--disable-component-update", "--disable-sync", "--no-pdf-header-footer"]  # fmt: skip
+    target, profile = page.with_suffix(".pdf"), page.with_name("profile")
+    subprocess.run(
+        ["chromium", *options, f"--user-data-dir={profile}", f"--print-to-pdf={target}", page.as_uri()],
+        check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    return subprocess.run(["pdftotext", "-layout", target, "-"], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
+def test_printed_no_table_is_parted_from_its_caption_or_after_a_row(tmp_path):
+    """Oracle: the text of each sheet; tables that begin at any height of a sheet."""
+    if shutil.which("pdftotext") is None:
+        pytest.skip("Poppler's pdftotext is not installed")
+    report, rows = HtmlReport("Printed"), [[f"row{row:02d}", 0.5] for row in range(16)]
+    for number in range(24):
+        report.paragraph("a line between")
+        report.table(Table(f"Table {number}.", ["name", "value"], rows))
+    report.write(tmp_path / "report.html")
+    sheets = printed(tmp_path / "report.html").split("\f")
+    assert len([sheet for sheet in sheets if sheet.strip()]) > 5
+    for sheet in sheets:
+        parts = re.split(r"Table \d+\.", sheet)
+        counts = [len(re.findall(r"row\d\d", part)) for part in parts]
+        assert counts[0] == 0 or counts[0] >= 3  # the rest of a table
+        assert all(count >= 3 for count in counts[1:])  # behind a caption

@@ -21,19 +21,25 @@ def quality_map(values: list[list[float]], size: tuple[int, int] = (240, 160)) -
     return QualityMap(np.array(values, np.float32), Image.new("RGB", size, (200, 200, 200)), SCALE)
 
 
-def test_loss_is_counted_from_the_best_cell() -> None:
-    np.testing.assert_allclose(quality_map([[90, 50], [10, 90]]).loss, [[0, 0.5], [1, 0]])
+def test_loss_is_counted_on_the_scale_of_the_model() -> None:
+    np.testing.assert_allclose(quality_map([[90, 50], [10, 90]]).loss, [[0.1, 0.5], [0.9, 0.1]])
+    np.testing.assert_allclose(quality_map([[104, -3]]).loss, [[0, 1]])  # beyond the ends
 
 
-def test_small_differences_do_not_look_large() -> None:
-    np.testing.assert_allclose(quality_map([[90, 89]]).loss, [[0, 0.05]])
-    assert not quality_map([[90, 90]]).loss.any()
-    unknown = QualityMap(np.array([[2, 2]], np.float32), Image.new("RGB", (8, 8)))
-    assert not unknown.loss.any()
+def test_a_good_photograph_looks_calm_and_a_bad_one_does_not() -> None:
+    good, bad = (np.asarray(quality_map([[value] * 2]).picture()).astype(int)[80] for value in (83, 12))
+    assert (good[:, 0] - good[:, 2]).max() < 0.2 * (TINT[0] - TINT[2])
+    assert (bad[:, 0] - bad[:, 2]).min() > 0.6 * (TINT[0] - TINT[2])
+
+
+def test_without_a_scale_loss_is_counted_between_the_ends_of_the_map() -> None:
+    image = Image.new("RGB", (8, 8))
+    np.testing.assert_allclose(QualityMap(np.array([[9, 5, 1]], np.float32), image).loss, [[0, 0.5, 1]])
+    assert not QualityMap(np.array([[2, 2]], np.float32), image).loss.any()
 
 
 def test_the_picture_is_clear_where_quality_is_best_and_tinted_where_it_is_lost() -> None:
-    picture = np.asarray(quality_map([[90, 90, 10], [90, 90, 10]]).picture()).astype(int)
+    picture = np.asarray(quality_map([[100, 100, 0], [100, 100, 0]]).picture()).astype(int)
     assert picture.shape[1] == 240
     assert picture.shape[0] > 160  # the key stands below
     clear, lost = picture[80, 20], picture[80, 220]

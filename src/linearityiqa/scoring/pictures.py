@@ -27,8 +27,6 @@ STRONGEST = 0.8
 """Opacity of the tint where quality is lowest."""
 ENDS = "best and worst"
 """Key of the text in a PNG file that holds the map's highest and lowest value."""
-SMALLEST_SPAN = 0.2
-"""Differences of less than this share of the scale never get the full tint: a good photograph stays nearly clear."""
 MOST_CELLS = 32
 """Most cells along a side of a map on a page."""
 
@@ -114,12 +112,20 @@ class QualityMap:
 
     @property
     def loss(self) -> NDArray[np.float64]:
-        """Distance of each cell below the best one, in 0..1, shape (h, w): 1 is the full tint.
+        """Distance of each cell below the end of the scale, in 0..1, shape (h, w): 0 is clear, 1 the full tint."""
+        clear, full = self.ends
+        below = clear - self.values.astype(np.float64)
+        return np.clip(below / (clear - full), 0, 1) if clear > full else np.zeros_like(below)
 
-        1 stands for the lowest cell, or for a fifth of the scale below the best where no cell is that low.
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Scores of clear and of full tint: the ends of the scale, or of the map's own values where that is unknown.
+
+        Equal tints are equal scores in all photographs, so that a good one stays nearly clear.
         """
-        below = float(self.values.max()) - self.values.astype(np.float64)
-        return below / self._span if self._span > 0 else np.zeros_like(below)
+        if self.scale is not None:
+            return self.scale.high, self.scale.low
+        return float(self.values.max()), float(self.values.min())
 
     def picture(self) -> Image.Image:
         """The image in grey, tinted where quality is lost, over a line that says what clear and full tint stand for."""
@@ -148,20 +154,13 @@ class QualityMap:
     def _repr_png_(self) -> bytes:
         return self.png()
 
-    @property
-    def _span(self) -> float:
-        """Difference in score between clear and full tint."""
-        smallest = SMALLEST_SPAN * (self.scale.high - self.scale.low) if self.scale else 0.0
-        return max(float(self.values.max() - self.values.min()), smallest)
-
     def _key(self, width: int) -> Image.Image:
         """A bar from clear to full tint between the scores that these stand for."""
-        best, span = float(self.values.max()), self._span
         size = key_height(width) // 2
         font = ImageFont.load_default(size)
         key = Image.new("RGB", (width, 2 * size), "white")
         draw = ImageDraw.Draw(key)
-        left, right = f"{best:.3g}", f"{best - span:.3g}"
+        left, right = (f"{end:.3g}" for end in self.ends)
         start = round(draw.textlength(left, font)) + size
         end = width - round(draw.textlength(right, font)) - size
         for text, x in ((left, size // 2), (right, end + size // 2)):
@@ -182,7 +181,7 @@ class Cells(NamedTuple):
     """A quality map of few cells.
 
     Attributes:
-        loss: how far each cell is below the best one, shape (h, w), 0 to 255 for the full tint.
+        loss: `QualityMap.loss` of each cell, shape (h, w), 0 to 255 for the full tint.
         best: highest score of a cell, or None where it is not known.
         worst: the lowest.
     """

@@ -12,6 +12,7 @@ class Grid {
     Object.assign(this, { list, template, fill, open, items: [], cards: new Map(), active: 0, columns: 1 });
     addEventListener("scroll", () => this.#soon(), { passive: true });
     new ResizeObserver(() => this.#measure()).observe(list);
+    for (const event of ["beforeprint", "afterprint"]) addEventListener(event, () => this.#print(event === "beforeprint"));
     list.addEventListener("keydown", (event) => this.#key(event));
     list.addEventListener("focusin", (event) => this.#activate(Number(event.target.closest(".card").dataset.place)));
     list.addEventListener("click", (event) => {
@@ -59,6 +60,12 @@ class Grid {
     this.#draw();
   }
 
+  /** On paper all cards exist, not only those in sight. */
+  #print(printing) {
+    this.printing = printing;
+    this.#draw();
+  }
+
   #soon() {
     this.waiting ??= requestAnimationFrame(() => {
       this.waiting = undefined;
@@ -70,7 +77,7 @@ class Grid {
     const above = -this.list.getBoundingClientRect().top;
     const first = Math.max(0, Math.floor(above / this.step) - MARGIN) * this.columns;
     const last = Math.min(this.items.length, (Math.ceil((above + innerHeight) / this.step) + MARGIN) * this.columns);
-    const wanted = new Set();
+    const wanted = new Set(this.printing ? this.items.keys() : []);
     for (let place = first; place < last; place++) wanted.add(place);
     if (this.active < this.items.length) wanted.add(this.active); // keeps the focus, wherever one scrolls
     for (const [place, card] of this.cards) {
