@@ -18,9 +18,16 @@ class Service(NamedTuple):
 
     @property
     def anonymous_mb(self) -> float:
-        """Its anonymous memory now, in MB (Linux only)."""
-        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
-        return int(re.search(r"RssAnon:\s*(\d+) kB", status)[1]) * 1024 / 1e6
+        """Anonymous memory now, in MB, of the service and the processes that decode (Linux only)."""
+        of_all = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+        parents = dict(map(int, line.split()) for line in of_all.splitlines())
+        family = [pid for pid in parents if self.pid in (pid, parents[pid], parents.get(parents[pid]))]
+        return sum(map(_anonymous_mb, family))
+
+
+def _anonymous_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(re.search(r"RssAnon:\s*(\d+) kB", status)[1]) * 1024 / 1e6
 
 
 @contextlib.contextmanager

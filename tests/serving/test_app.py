@@ -4,7 +4,9 @@ import base64
 import io
 import json
 import math
+import re
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -255,8 +257,32 @@ def test_a_model_of_pseudo_labels_says_so_and_gives_no_grades(serve) -> None:
     assert serve().get("/v1/model").json()["labels"] == "people's opinions"
 
 
-def test_the_card_of_the_model_in_the_package(serve) -> None:
+def test_the_card_of_the_model_in_the_package_is_a_page(serve) -> None:
+    # oracle: the Markdown itself: its title, the cells of a table, and no mark-up left
     client = serve()
-    assert client.get("/card").text == bundled_card().read_text(encoding="utf-8")
+    answer = client.get("/card")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    title = bundled_card().read_text(encoding="utf-8").splitlines()[0]
+    assert f"<h1>{title.removeprefix('# ')}</h1>" in answer.text
+    assert "<td>" in answer.text
+    assert not re.search(r"\*\*|^#|^\|", answer.text, re.MULTILINE)
     assert client.get("/v1/model").json()["card"] == "/card"
     assert serve(trained_model_file=Path("own.onnx")).get("/v1/model").json()["card"] is None
+
+
+def test_the_version_of_the_service_is_not_that_of_the_training(serve) -> None:
+    model = serve().get("/v1/model").json()
+    assert model["version"] == version("linearityiqa")
+    assert model["software"] == "test 1"
+
+
+def test_an_unknown_parameter_is_refused(serve) -> None:
+    answer = serve().post("/v1/score?maps=true", content=grey(), headers=PNG)
+    assert answer.status_code == 422
+    assert "maps" in answer.json()["detail"]
+
+
+def test_no_redirect_follows_the_header_host(serve) -> None:
+    answer = serve().get("/docs/", headers={"host": "evil.example"}, follow_redirects=False)
+    assert answer.status_code == 404
+    assert "location" not in answer.headers

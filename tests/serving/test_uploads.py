@@ -2,6 +2,7 @@
 
 import asyncio
 import encodings
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import httpx
@@ -98,6 +99,40 @@ def test_a_file_without_a_name_gets_one() -> None:
 def test_a_name_in_another_encoding_is_read_as_latin_1() -> None:
     body = part('form-data; name="files"; filename="Grün.png"'.encode("latin-1")) + END
     assert parsed("multipart/form-data; boundary=xyz", body, 1000)[0][0] == "Grün.png"
+
+
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        b"form-data; name=\"files\"; filename*=UTF-8''Gr%C3%BCn.png",
+        b'form-data; name="files"; filename="Gr_n.png"; filename*=utf-8\'de\'Gr%C3%BCn.png',
+    ],
+)
+def test_a_name_as_old_http_libraries_send_it(disposition) -> None:
+    body = part(disposition) + END
+    assert parsed("multipart/form-data; boundary=xyz", body, 1000) == [("Grün.png", b"data")]
+
+
+def test_a_form_takes_no_more_memory_than_its_bytes() -> None:
+    # oracle: Python's own count of the memory it takes; chunks are made one by one, as they arrive
+    size, step = 20_000_000, 65536
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield part(b'form-data; name="files"; filename="a.png"', b"").removesuffix(b"\r\n")
+        for _ in range(size // step):
+            yield bytes(step)
+        yield b"\r\n" + END
+
+    async def most() -> int:
+        ((_, content),) = await read_form("multipart/form-data; boundary=xyz", chunks(), 10)
+        assert len(content) == size // step * step
+        return tracemalloc.get_traced_memory()[1]
+
+    tracemalloc.start()
+    try:
+        assert asyncio.run(most()) < 1.25 * size
+    finally:
+        tracemalloc.stop()
 
 
 @given(st.text())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from linearityiqa.config import ExportConfig, ModelConfig, ScoreConfig, ServeConfig, TransformConfig
-from linearityiqa.data.loading.processes import MOST_LANES, usable_cores
+from linearityiqa.data.loading.processes import MOST_LANES, default_workers, usable_cores
 from linearityiqa.extras import require
 from linearityiqa.hub import HubModel
 from linearityiqa.packaged import BUNDLED, bundled_model, is_bundled
@@ -68,8 +68,9 @@ def _arithmetic(config: ScoreConfig | ServeConfig) -> dict[str, int | None]:
     A batch on each core is the fastest way through many images; a single one is there soonest if all cores share it.
     """
     threads = config.device.num_threads
-    if isinstance(config, ServeConfig):
-        return {"num_threads": threads, "lanes": 1}
+    if isinstance(config, ServeConfig):  # each process that decodes has a thread that computes
+        shares = max(1, default_workers(config.device.num_workers))
+        return {"num_threads": threads or max(1, usable_cores() // shares), "lanes": 1}
     single = len(config.words) == 1 and Path(config.words[0]).is_file()
     if config.lanes is None and (threads is not None or single):
         return {"num_threads": threads, "lanes": 1}
@@ -90,7 +91,15 @@ def headline(scorer: Scorer, path: Path) -> str:
 
 def serve(config: ServeConfig) -> int:
     """Load the model, and serve until a signal says to stop."""
-    for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "fastapi_offline"):
+    for package in (
+        "fastapi",
+        "uvicorn",
+        "python_multipart",
+        "prometheus_client",
+        "fastapi_offline",
+        "pebble",
+        "markdown_it",
+    ):
         require(package, "serve")
     from linearityiqa.serving.server import serve
 

@@ -23,13 +23,16 @@ class LimitsConfig(Checked):
     max_buffer_mb: float = 512.0
     """Most MB of bodies that are held at once, over all requests; beyond it requests are answered 503."""
     max_connections: Annotated[int, POSITIVE] = 512
-    """Most open connections; further ones are answered 503."""
-    header_seconds: Annotated[float, POSITIVE] = 10.0
-    """Time in which a request's headers must arrive; else the connection is closed with 408."""
+    """Most open connections; requests on further ones are answered 503."""
+    header_seconds: Annotated[float | None, POSITIVE] = None
+    """No longer used: the time for headers is the business of a proxy (deploy/nginx.conf)."""
     body_seconds: Annotated[float, POSITIVE] = 60.0
     """Time in which a request's body must arrive; else it is answered 408."""
     score_seconds: Annotated[float, POSITIVE] = 60.0
     """Time in which a request's photographs must be scored; else it is answered 503."""
+    decode_seconds: Annotated[float, POSITIVE] = 15.0
+    """Time in which a photograph must be decoded; the process that takes longer is killed, and the photograph is
+    answered 413."""
     drain_seconds: Annotated[float, at_least(0)] = 30.0
     """Time that requests under way are given to finish once the service is told to stop."""
 
@@ -75,6 +78,6 @@ class ServeConfig(ScorerConfig):
     token_file: Path | None = None
     """File that holds the token which clients of /v1 must send (Authorization: Bearer ...); readable by its owner
     only."""
-    batch_wait_ms: Annotated[float, at_least(0)] = 5.0
-    """How long a photograph waits for others that are being decoded, to be scored with them."""
+    batch_wait_ms: Annotated[float | None, at_least(0)] = None
+    """No longer used: photographs do not wait for others."""
     limits: LimitsConfig = field(default_factory=LimitsConfig)

@@ -52,6 +52,7 @@ class Scorer:
     Attributes:
         record: what the model file says of its model, with the transform that this scorer uses.
         limit: the most that `score_many` gives the network at once.
+        on_gpu: whether a GPU computes.
 
     Raises:
         ModelFileError: the model file is missing, damaged, unsafe or of another architecture.
@@ -86,9 +87,10 @@ class Scorer:
         self.record = _with_transform(runtime.record, transform)
         self._inference: Inference | None = Inference(runtime, self.record)
         self._transform = ImageTransform.of(self.record.config.transform)
+        self.on_gpu = runtime.on_gpu
         self.limit = batch_limit(batch_size, gpu=runtime.on_gpu)
         self._threads = max(1, default_workers(num_workers))
-        self._lanes = 1 if runtime.on_gpu else lanes
+        self._lanes = 1 if self.on_gpu else lanes
         self._max_pixels = max_pixels
 
     @classmethod

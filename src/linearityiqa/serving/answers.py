@@ -5,6 +5,7 @@ import io
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,13 @@ class Schema(BaseModel):
     """Nothing but the fields that are described."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ScoreQuery(Schema):
+    """Parameters of a request for scores."""
+
+    map: bool = Field(False, description="Also show where quality is lost.")
+    name: str | None = Field(None, description="File name of a photograph that is sent as it is.")
 
 
 class Scale(Schema):
@@ -102,7 +110,8 @@ class Model(Schema):
     transform: str = Field(description="What becomes of a photograph before the network sees it.")
     maps: bool = Field(description="Whether it can show where quality is lost.")
     figures: dict[str, float] = Field(description="What was measured with the model.")
-    software: str
+    software: str = Field(description="What the model was trained with.")
+    version: str = Field(description="Version of this service.")
     limits: Limits
 
 
@@ -229,6 +238,7 @@ def described_model(record: ModelRecord, limits: LimitsConfig, *, maps: bool, ca
         maps=maps,
         figures={name: value for name, value in record.figures.items() if math.isfinite(value)},
         software=record.software,
+        version=version("linearityiqa"),
         limits=Limits(max_body_bytes=limits.max_body_bytes, max_files=limits.max_files, max_pixels=limits.max_pixels),
     )
 

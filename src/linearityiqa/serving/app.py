@@ -25,6 +25,7 @@ from linearityiqa.serving.answers import (
     Model,
     Problem,
     ProblemDetails,
+    ScoreQuery,
     Scores,
     ScoringProblem,
     busy,
@@ -33,9 +34,9 @@ from linearityiqa.serving.answers import (
     file_score,
     problem_responses,
 )
-from linearityiqa.serving.batcher import Answer, MicroBatcher
 from linearityiqa.serving.gate import Gate, Metrics, Token, Traffic, refuse_other_sites
 from linearityiqa.serving.uploads import Buffer, read_uploads
+from linearityiqa.serving.workers import Answer, Workers
 
 T = TypeVar("T")
 
@@ -69,7 +70,7 @@ class Service:
     Attributes:
         metrics: what is counted.
         traffic: what is under way.
-        batcher: scores photographs of several requests together.
+        workers: decode and score photographs.
     """
 
     def __init__(self, scorer: Scorer, config: ServeConfig) -> None:
@@ -82,12 +83,8 @@ class Service:
         self.metrics.in_flight.set_function(lambda: self.traffic.in_flight)
         self._buffer = Buffer(config.limits.max_buffer_bytes)
         self.metrics.buffered.set_function(lambda: self._buffer.held)
-        self.batcher = MicroBatcher(
-            scorer,
-            config.limits,
-            wait_seconds=config.batch_wait_ms / 1000,
-            num_workers=max(1, default_workers(config.device.num_workers)),
-            metrics=self.metrics,
+        self.workers = Workers(
+            scorer, config.limits, num_workers=max(1, default_workers(config.device.num_workers)), metrics=self.metrics
         )
 
     def model(self) -> Model:
@@ -103,10 +100,10 @@ class Service:
         """
         if maps and not self._maps:
             raise Problem(422, "this model cannot show where quality is lost. Leave map out.")
-        self.batcher.refuse_if_full()
+        self.workers.refuse_if_full()
         with self._buffer.lease() as hold:
             uploads = await read_uploads(request, hold, self._limits)
-            found = await _while_connected(request, self.batcher.score(uploads, Details(maps=maps)))
+            found = await _while_connected(request, self.workers.score(uploads, Details(maps=maps)))
         results = [file_score(answer.result, answer.status, self._record) for answer in found]
         if all(result.error for result in results):
             raise _nothing_scored(found, results)
@@ -161,7 +158,7 @@ def create_app(service: Service, token: Token | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with service.batcher.running():
+        async with service.workers.running():
             yield
 
     app = FastAPI(
@@ -170,6 +167,7 @@ def create_app(service: Service, token: Token | None = None) -> FastAPI:
         version=version("linearityiqa"),
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # to whatever the header Host says
         lifespan=lifespan,
         exception_handlers=dict.fromkeys((Problem, HTTPException, RequestValidationError), _answer_failure),
     )
@@ -199,12 +197,11 @@ def _scoring(service: Service, token: Token | None) -> APIRouter:
     )
     async def score(
         request: Request,
-        map: Annotated[bool, Query(description="Also show where quality is lost.")] = False,
-        name: Annotated[str | None, Query(description="File name of a photograph that is sent as it is.")] = None,
+        query: Annotated[ScoreQuery, Query()],
     ) -> Scores:
         """Scores in the order of the files. If only some of them can be scored, the others say why; if none can, the
         answer is a problem, with the same results as a member."""
-        return await service.score(request, maps=map)
+        return await service.score(request, maps=query.map)
 
     @router.get("/model", summary="The model that scores", responses=problem_responses(*refusals))
     async def model() -> Model:

@@ -152,6 +152,9 @@ class Gate:
             await self._app(scope, receive, send)
             return
         path = scope["path"] if scope["path"] in self._paths else "other"
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        if method == "HEAD":  # the server leaves the body out
+            scope = {**scope, "method": "GET"}
         answer = _Answer(send, closing=self._traffic.draining)
         started = time.monotonic()
         self._traffic.in_flight += 1
@@ -159,7 +162,6 @@ class Gate:
             await self._answer(scope, receive, answer)
         finally:
             self._traffic.in_flight -= 1
-        method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.requests.labels(path, method, str(answer.status)).inc()
         self._metrics.request_seconds.labels(path).observe(time.monotonic() - started)
 

@@ -2,20 +2,22 @@
 
 import asyncio
 import contextlib
+import io
 import logging
 import re
-import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from typing import NamedTuple
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import parse_options_header
-from starlette.datastructures import Headers, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from linearityiqa.config.serve import LimitsConfig
 from linearityiqa.serving.answers import Problem, busy
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 MAX_NAME_LENGTH = 255
 """Longer file names are cut."""
@@ -65,7 +67,7 @@ class Buffer:
 
 
 async def read_uploads(request: Request, hold: Callable[[int], None], limits: LimitsConfig) -> list[Upload]:
-    """The photographs of a request, in their order: files of a form, or the body itself.
+    """Read the photographs of a request, in their order: files of a form, or the body itself.
 
     Args:
         request: what was sent.
@@ -73,74 +75,101 @@ async def read_uploads(request: Request, hold: Callable[[int], None], limits: Li
         limits: of bytes, files and time.
 
     Raises:
-        Problem: 400, 408, 413, 415, 422 or 503, whatever is wrong.
+        Problem: 400, 408, 413, 415, 422 or 503.
         starlette.requests.ClientDisconnect: the client has gone.
     """
     media_type = _media_type(request)
-    async with _deadline(limits.body_seconds), contextlib.aclosing(_bounded(request, hold, limits)) as chunks:
-        if media_type == "multipart/form-data":
-            return await read_form(request.headers["content-type"], chunks, limits.max_files)
-        body = bytearray()  # a list of chunks would take far more, of a body that comes byte by byte
-        async for chunk in chunks:
-            body += chunk
-    if not body:
+    chunks = _bounded(request, hold, limits)
+    try:
+        async with asyncio.timeout(limits.body_seconds):
+            if media_type == "multipart/form-data":
+                return await read_form(request.headers["content-type"], chunks, limits.max_files)
+            body = io.BytesIO()
+            async for chunk in chunks:
+                body.write(chunk)
+    except TimeoutError as cause:
+        detail = f"the body did not arrive within {limits.body_seconds:g} s. Send fewer or smaller photographs at once."
+        raise Problem(408, detail, headers={"Connection": "close"}) from cause
+    if not body.tell():
         raise Problem(
             422, f"the body is empty. Send one photograph as {media_type}, or several as multipart/form-data."
         )
-    return [Upload(printable_name(request.query_params.get("name", "")) or "photograph", bytes(body))]
+    name = printable_name(request.query_params.get("name", ""))
+    return [Upload(name or "photograph", body.getvalue())]  # getvalue() copies nothing, bytes() would
 
 
-async def read_form(content_type: str, chunks: AsyncGenerator[bytes, None], max_files: int) -> list[Upload]:
-    """The files of a form, in their order, from the chunks of its body.
+async def read_form(content_type: str, chunks: AsyncIterable[bytes], max_files: int) -> list[Upload]:
+    """Read the files of a form, in their order, from the chunks of its body.
 
     Raises:
         Problem: 400, 413 or 422: not a form, too many files, none, or a field that is not a file.
     """
-    boundary = parse_options_header(content_type)[1].get(b"boundary", b"").decode("latin-1")
-    if not re.fullmatch(r"[\w'()+,./:=? -]{1,70}", boundary, re.ASCII):  # RFC 2046
+    boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
+    if not re.fullmatch(rb"[\w'()+,./:=? -]{1,70}", boundary):  # RFC 2046
         raise Problem(400, "the content type multipart/form-data names no boundary. Let your HTTP library set it.")
-    # no charset reaches the parser: Python remembers every one that was ever looked up
-    headers = Headers({"content-type": f'multipart/form-data; boundary="{boundary}"'})
-    form = _FormOfFiles(headers, chunks, max_files=max_files, max_part_size=sys.maxsize)
+    form = _Form(max_files)
+    parser = MultipartParser(boundary, form.callbacks)
     try:
-        await form.parse()
-    except (MultiPartException, FormParserError) as cause:  # may quote the body; the second, of old Starlettes
+        async for chunk in chunks:
+            parser.write(chunk)
+    except FormParserError as cause:  # may quote the body
         raise Problem(400, "the body is not a form as multipart/form-data prescribes it. Send it again.") from cause
     if not form.complete:
         raise Problem(400, "the form ends before its last boundary. Send it again.")
-    if not form.items:
+    if not form.files:
         raise Problem(422, "the form holds no file. Attach one or several photographs as files.")
-    uploads: list[Upload] = []
-    for _, file in form.items:
-        if isinstance(file, UploadFile):
-            name = printable_name(file.filename or "") or f"photograph {len(uploads) + 1}"
-            uploads.append(Upload(name, await file.read()))
-            await file.close()
-    return uploads
+    return [Upload(name, content.getvalue()) for name, content in form.files]
 
 
-class _FormOfFiles(MultiPartParser):
-    """Starlette's parser for a form of files and nothing else, whose whole content stays in memory."""
+class _Form:
+    """A form of files and nothing else, in memory. Starlette's parser would hold each file twice, or write to disk."""
 
-    spool_max_size = sys.maxsize  # nothing goes to the disk; what bounds the body bounds this
-    complete = False
+    def __init__(self, max_files: int) -> None:
+        self.files: list[tuple[str, io.BytesIO]] = []
+        self.complete = False
+        self._max_files = max_files
+        self._header = bytearray()
+        self._field = bytearray()
+        self.callbacks: MultipartCallbacks = {
+            "on_part_begin": self._header.clear,
+            "on_header_begin": self._field.clear,
+            "on_header_field": lambda data, start, end: self._field.extend(data[start:end]),
+            "on_header_value": self._read_header,
+            "on_headers_finished": self._begin_file,
+            "on_part_data": self._write,
+            "on_end": lambda: setattr(self, "complete", True),
+        }
 
-    def on_part_begin(self) -> None:
-        if len(self.items) == self.max_files:
-            raise Problem(413, f"the form holds more than the {self.max_files} files allowed. Send fewer at once.")
-        super().on_part_begin()
+    def _read_header(self, data: bytes, start: int, end: int) -> None:
+        if self._field.lower() == b"content-disposition":
+            self._header += data[start:end]
 
-    def on_part_end(self) -> None:
-        super().on_part_end()
-        name, value = self.items[-1]
-        if isinstance(value, str):
-            field = printable_name(name)
+    def _write(self, data: bytes, start: int, end: int) -> None:
+        self.files[-1][1].write(data[start:end])
+
+    def _begin_file(self) -> None:
+        options = parse_options_header(bytes(self._header))[1]
+        if b"name" not in options:
+            raise FormParserError("a part without a name")
+        # RFC 7578 forbids filename*, and old HTTP libraries send it all the same; no other charset is looked up
+        extended = re.search(rb"filename\*\s*=\s*utf-8'[^']*'([^;\s]+)", self._header, re.IGNORECASE)
+        name = unquote_to_bytes(extended[1]) if extended else options.get(b"filename")
+        if name is None:
+            field = printable_name(_text(options[b"name"]))
             raise Problem(
                 422, f"the form field {field!r} is not a file. Attach photographs as files, and nothing else."
             )
+        if len(self.files) == self._max_files:
+            raise Problem(413, f"the form holds more than the {self._max_files} files allowed. Send fewer at once.")
+        self.files.append((printable_name(_text(name)) or f"photograph {len(self.files) + 1}", io.BytesIO()))
 
-    def on_end(self) -> None:
-        self.complete = True
+
+def _text(name: bytes) -> str:
+    """Decode a name as UTF-8, or as Latin-1 where it is none."""
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        return name.decode("latin-1")
 
 
 def printable_name(name: str) -> str:
@@ -164,8 +193,8 @@ def _media_type(request: Request) -> str:
     raise Problem(415, detail, headers={"Accept-Post": "multipart/form-data, image/*, application/octet-stream"})
 
 
-async def _bounded(request: Request, hold: Callable[[int], None], limits: LimitsConfig) -> AsyncGenerator[bytes, None]:
-    """The chunks of the body, until there are too many bytes."""
+async def _bounded(request: Request, hold: Callable[[int], None], limits: LimitsConfig) -> AsyncIterator[bytes]:
+    """Yield the chunks of the body, until there are too many bytes."""
     refusal = Problem(
         413, f"the body has more than the {limits.max_body_mb:g} MB allowed. Send fewer or smaller photographs at once."
     )
@@ -179,14 +208,3 @@ async def _bounded(request: Request, hold: Callable[[int], None], limits: Limits
             raise refusal
         hold(len(chunk))
         yield chunk
-
-
-@contextlib.asynccontextmanager
-async def _deadline(seconds: float) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError as cause:
-        detail = f"the body did not arrive within {seconds:g} s. Send fewer or smaller photographs at once."
-        # what is left of it is not waited for
-        raise Problem(408, detail, headers={"Connection": "close"}) from cause

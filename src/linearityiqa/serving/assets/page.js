@@ -30,12 +30,20 @@ async function start() {
     Predicts: model.labels ?? "not recorded",
     Scale: scale ? `${scale.low} to ${scale.high}, higher is better${scale.note ? `; ${scale.note}` : ""}` : "not recorded",
     Images: model.transform,
-    ...Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, value.toFixed(3)])),
-    Software: model.software,
+    ...Object.fromEntries(Object.entries(figures).map(([name, value]) => [inWords(name), value.toFixed(3)])),
+    "Trained with": model.software,
+    Service: `linearityiqa ${model.version}`,
   });
   $("model-card").hidden = !model.card;
   if (model.card) $("model-card").querySelector("a").href = model.card;
   score();
+}
+
+/** "val SROCC" for people who know neither word. */
+function inWords(figure) {
+  const [part, measure] = figure.split(" ");
+  const name = { SROCC: "Agreement in rank (SROCC)", PLCC: "Linear agreement (PLCC)", RMSE: "Typical error (RMSE)" }[measure];
+  return name ? `${name}, ${{ val: "validation", test: "test" }[part] ?? part} photographs` : figure;
 }
 
 function describe(facts) {
