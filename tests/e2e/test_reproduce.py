@@ -14,10 +14,12 @@ import pytest
 from linearityiqa.cli import main
 from linearityiqa.config import ReproduceConfig, command_words
 from linearityiqa.errors import Interrupted
+from linearityiqa.reproduce.job import progress_of
 from linearityiqa.reproduce.processes import Worker
 from linearityiqa.reproduce.reproduction import reproduce
-from linearityiqa.reproduce.run_folders import progress_of, read_curves, saved_config
 from linearityiqa.reproduce.setup import ITEMS, Setup
+from linearityiqa.run_curves import read_curves
+from linearityiqa.run_folders import saved_config
 from linearityiqa.training.step import TrainingStep
 from linearityiqa.training.trainer import Trainer
 from small_reproduction import numbers, one_thread, small_reproduction

@@ -10,7 +10,8 @@ from linearityiqa.evaluation import Predictions
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import QualityScores
 from linearityiqa.reproduce.paper import Scale
-from linearityiqa.reproduce.run_data import BhatLog, Curve, PredictionsSet
+from linearityiqa.reproduce.run_data import PredictionsSet
+from linearityiqa.run_curves import BhatLog, Curve
 
 SMALL = Scale(training_set="train.csv", other_set="other.csv", base="resnet18", sweep="resnet18",
               backbones=("resnet18",), plain=("alexnet",), splits=3)  # fmt: skip

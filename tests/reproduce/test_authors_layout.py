@@ -21,8 +21,8 @@ from linearityiqa.reproduce.authors_layout import (
 from linearityiqa.reproduce.item import draw_items, gather
 from linearityiqa.reproduce.paper import Scale
 from linearityiqa.reproduce.reproduction import numbers_json
-from linearityiqa.reproduce.run_data import BhatLog, Curve
 from linearityiqa.reproduce.setup import ITEMS
+from linearityiqa.run_curves import BhatLog, Curve
 
 
 def write(path, text):

@@ -8,8 +8,8 @@ import pytest
 from linearityiqa.config import DeviceConfig
 from linearityiqa.errors import Interrupted, TrainingError
 from linearityiqa.reproduce import processes
-from linearityiqa.reproduce.execution import order_of, run_jobs
-from linearityiqa.reproduce.run_folders import progress_of
+from linearityiqa.reproduce.execution import run_jobs
+from linearityiqa.reproduce.job import order_of, progress_of
 from linearityiqa.reproduce.setup import ITEMS, Setup
 from linearityiqa.training import train
 from linearityiqa.training.step import TrainingStep

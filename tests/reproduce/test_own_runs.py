@@ -16,9 +16,9 @@ from linearityiqa.reproduce.agreement import predictions_need
 from linearityiqa.reproduce.authors_layout import AuthorsLayout, export
 from linearityiqa.reproduce.execution import run_jobs
 from linearityiqa.reproduce.item import BhatNeed, CurveNeed, Drawn, Item, PredictionsNeed, draw_items, gather
+from linearityiqa.reproduce.job import progress_of
 from linearityiqa.reproduce.own_runs import OwnRuns
 from linearityiqa.reproduce.reproduction import numbers_json
-from linearityiqa.reproduce.run_folders import progress_of
 from linearityiqa.reproduce.setup import ITEMS, Setup
 from small_reproduction import small_reproduction
 

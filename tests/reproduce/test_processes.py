@@ -10,7 +10,8 @@ import pytest
 from linearityiqa.config import DeviceConfig
 from linearityiqa.errors import ConfigError
 from linearityiqa.reproduce import processes
-from linearityiqa.reproduce.execution import carry_out, run_jobs
+from linearityiqa.reproduce.execution import run_jobs
+from linearityiqa.reproduce.job import carry_out
 from linearityiqa.reproduce.processes import _resources, run_in_processes
 from linearityiqa.reproduce.setup import ITEMS, Setup
 from linearityiqa.training.stopping import StopRequest

@@ -11,7 +11,8 @@ from linearityiqa.config import RunConfig, RunsConfig, TrainConfig, runfiles
 from linearityiqa.errors import DataError
 from linearityiqa.files import try_lock
 from linearityiqa.reporting import Cell, Table
-from linearityiqa.reproduce.run_folders import last_epoch, read_curves, read_json, saved_config
+from linearityiqa.run_curves import last_epoch, read_curves
+from linearityiqa.run_folders import read_json, saved_config
 
 FIGURES = ("SROCC", "PLCC", "RMSE")
 DEPTH = 4

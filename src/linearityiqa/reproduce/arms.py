@@ -13,7 +13,7 @@ from linearityiqa.config import LabelScale, LossType
 from linearityiqa.metrics import is_better, is_error, mean_interval
 from linearityiqa.reproduce.item import Gathered, SplitOfCurve
 from linearityiqa.reproduce.paper import Run, Scale
-from linearityiqa.reproduce.run_data import Curve
+from linearityiqa.run_curves import Curve
 
 
 class Arm(NamedTuple):

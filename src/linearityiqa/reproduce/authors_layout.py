@@ -21,7 +21,8 @@ from linearityiqa.evaluation import read_authors_npy, write_authors_npy
 from linearityiqa.files import atomic_path
 from linearityiqa.quality import QualityScores
 from linearityiqa.reproduce.item import BhatNeed, CurveNeed, Gathered, Need, PredictionsNeed
-from linearityiqa.reproduce.run_data import BhatLog, Curve, PredictionsSet
+from linearityiqa.reproduce.run_data import PredictionsSet
+from linearityiqa.run_curves import BhatLog, Curve
 
 COLUMNS = ("Wall time", "Step", "Value")
 """Columns of a curve's file."""

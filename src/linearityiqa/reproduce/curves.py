@@ -13,7 +13,7 @@ from linearityiqa.metrics import is_error
 from linearityiqa.reporting import Line, Panel, Table, line_grid
 from linearityiqa.reproduce.item import CurveNeed, Drawn, Gathered, Item, Picture, SplitOfCurve
 from linearityiqa.reproduce.paper import LOSS_NAMES, LOSS_STYLES, LOSSES, Run, Scale, published_mark
-from linearityiqa.reproduce.run_data import Curve
+from linearityiqa.run_curves import Curve
 
 SPLIT_NAMES: dict[SplitOfCurve, str] = {"train": "training", "val": "validation", "test": "test"}
 METRICS = ("SROCC", "PLCC", "RMSE")

@@ -4,77 +4,14 @@ import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple
 
-from linearityiqa.config import (
-    DataConfig,
-    ReproduceConfig,
-    TestConfig,
-    TrainConfig,
-    from_dict,
-    run_folder,
-    runfiles,
-    to_dict,
-)
-from linearityiqa.errors import DivergedError, Interrupted, LinearityIQAError
+from linearityiqa.config import DataConfig, ReproduceConfig
+from linearityiqa.errors import LinearityIQAError
 from linearityiqa.extras import connect, require
+from linearityiqa.reproduce.job import Job, RunEnd, carry_out, progress_of
 from linearityiqa.reproduce.paper import Run
-from linearityiqa.reproduce.run_folders import is_tested, progress_of, training_progress
-from linearityiqa.reproduce.setup import Job
 
 logger = logging.getLogger(__name__)
-
-
-class RunEnd(NamedTuple):
-    """Outcome of a run, and the sentence of one that did not end well."""
-
-    status: Literal["done", "diverged", "failed", "stopped"]
-    message: str = ""
-
-
-def order_of(job: Job) -> dict[str, Any]:
-    """A job's training and tests as plain values, which travel between processes and machines."""
-    return {"training": to_dict(job.config), "tests": [to_dict(test) for test in job.tests]}
-
-
-def carry_out_order(order: dict[str, Any]) -> RunEnd:
-    """Carry out, in this process, a job that another one sent.
-
-    Raises:
-        ConfigError: the order was made by another version of this program.
-        Interrupted: the run was asked to stop; its state is saved.
-    """
-    where = "the order of a run"
-    training = from_dict(TrainConfig, order["training"], where)
-    return carry_out(training, [from_dict(TestConfig, test, where) for test in order["tests"]])
-
-
-def carry_out(config: TrainConfig, tests: Sequence[TestConfig]) -> RunEnd:
-    """Train a run as far as that is not done, and make the tests that are missing; a failure is an outcome.
-
-    Raises:
-        Interrupted: the run was asked to stop; its state is saved.
-    """
-    from linearityiqa.evaluation.testing import evaluate_model_file
-    from linearityiqa.training import train
-
-    folder = run_folder(config)
-    try:
-        if config.run.fresh or training_progress(config).state != "done":
-            train(config)
-        for test in tests:
-            if not is_tested(test, folder):
-                evaluate_model_file(test, folder / runfiles.MODEL)
-    except DivergedError as end:
-        return RunEnd("diverged", str(end))
-    except Interrupted:
-        raise
-    except LinearityIQAError as failure:
-        return RunEnd("failed", str(failure))
-    except Exception as failure:  # memory, disk, a bug: whatever it is, it must not stop the other runs
-        logger.debug("the run in %s failed", folder, exc_info=True)
-        return RunEnd("failed", f"{type(failure).__name__}: {failure}")
-    return RunEnd("done")
 
 
 def run_jobs(jobs: Sequence[Job], config: ReproduceConfig) -> dict[Run, RunEnd]:

@@ -10,7 +10,8 @@ from linearityiqa.errors import DataError
 from linearityiqa.metrics import Agreement
 from linearityiqa.reporting import Table
 from linearityiqa.reproduce.paper import PAPER, Run, Scale
-from linearityiqa.reproduce.run_data import BhatLog, Curve, PredictionsSet
+from linearityiqa.reproduce.run_data import PredictionsSet
+from linearityiqa.run_curves import BhatLog, Curve
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -16,16 +16,10 @@ from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import HEADS, QualityScores
 from linearityiqa.reproduce.item import BhatNeed, CurveNeed, Need, PredictionsNeed
 from linearityiqa.reproduce.paper import Run
-from linearityiqa.reproduce.run_data import BhatLog, Curve, PredictionsSet
-from linearityiqa.reproduce.run_folders import (
-    is_tested,
-    read_bhat,
-    read_curve,
-    read_json,
-    saved_config,
-    training_progress,
-)
+from linearityiqa.reproduce.run_data import PredictionsSet
 from linearityiqa.reproduce.setup import Setup
+from linearityiqa.run_curves import BhatLog, Curve, read_bhat, read_curve
+from linearityiqa.run_folders import is_tested, read_json, saved_config, training_progress
 
 _OWN_SPLIT: SplitName = "test"
 

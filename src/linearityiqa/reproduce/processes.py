@@ -22,8 +22,7 @@ from linearityiqa.config import DeviceConfig
 from linearityiqa.data.loading.processes import default_workers
 from linearityiqa.errors import ConfigError, Interrupted
 from linearityiqa.evaluation.device import visible_gpus
-from linearityiqa.reproduce.execution import RunEnd, carry_out_order, order_of
-from linearityiqa.reproduce.setup import Job
+from linearityiqa.reproduce.job import Job, RunEnd, carry_out_order, order_of
 from linearityiqa.training.stopping import StopRequest
 
 COMMAND = [sys.executable, "-m", f"{__package__}.processes"]

@@ -21,6 +21,7 @@ from linearityiqa.errors import ConfigError, did_you_mean
 from linearityiqa.reproduce.agreement import FIG6, FIG7, TAB1, TAB2, TABA1, TABA2
 from linearityiqa.reproduce.curves import FIG1, FIG4, FIG5
 from linearityiqa.reproduce.item import Item, PredictionsNeed
+from linearityiqa.reproduce.job import Job
 from linearityiqa.reproduce.losses import LOSSES_OVER_SEEDS
 from linearityiqa.reproduce.norms import FIGA1, FIGA2
 from linearityiqa.reproduce.paper import Run, Scale
@@ -35,28 +36,6 @@ ITEMS: dict[str, Item] = {
 """The twelve items of the paper, by name, in its order."""
 FURTHER: dict[str, Item] = {item.name: item for item in (LOSSES_OVER_SEEDS, SETTINGS)}
 """Items that the paper lacks; `all` does not mean them."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One training run and the tests of its model, with all that any item draws from them.
-
-    Attributes:
-        run: what distinguishes it, in the paper's terms.
-        config: its training.
-        tests: tests of its model on other images than its own database's test set; each has its `output`.
-        items: names of the chosen items that it belongs to.
-    """
-
-    run: Run
-    config: TrainConfig
-    tests: tuple[TestConfig, ...]
-    items: tuple[str, ...]
-
-    @property
-    def folder(self) -> Path:
-        """The run folder."""
-        return run_folder(self.config)
 
 
 @dataclass(frozen=True)
