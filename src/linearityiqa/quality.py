@@ -34,6 +34,10 @@ USUAL_SCALES = ((0.0, 1.0), (1.0, 5.0), (0.0, 5.0), (0.0, 10.0), (0.0, 100.0))
 """Scales on which opinions are usually given, the narrowest first."""
 HEADS = QualityScores._fields
 """Names of the heads, in the order of `QualityScores`."""
+FIGURES = ("SROCC", "PLCC", "KROCC", "RMSE")
+"""Figures of agreement that runs and tests record."""
+PAPER_FIGURES = ("SROCC", "PLCC", "RMSE")
+"""Those that the paper shows."""
 GRADES = ("bad", "poor", "fair", "good", "excellent")
 """The five grades of ITU-R BT.500, each a fifth of the scale."""
 

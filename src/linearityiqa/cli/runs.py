@@ -10,11 +10,11 @@ from typing import Any
 from linearityiqa.config import RunConfig, RunsConfig, TrainConfig, runfiles
 from linearityiqa.errors import DataError
 from linearityiqa.files import try_lock
+from linearityiqa.quality import PAPER_FIGURES
 from linearityiqa.reporting import Cell, Table
 from linearityiqa.run_curves import last_epoch, read_curves
 from linearityiqa.run_folders import read_json, saved_config
 
-FIGURES = ("SROCC", "PLCC", "RMSE")
 DEPTH = 4
 """Levels of folders that are searched for runs, the named one included."""
 
@@ -94,7 +94,7 @@ def _results(results: dict[str, Any]) -> dict[str, Any]:
     try:
         split = results["reported_split"]
         fused = results["splits"][split]["fused"]
-        return {"best_epoch": results["epoch"], "split": split, **{name: fused[name] for name in FIGURES}}
+        return {"best_epoch": results["epoch"], "split": split, **{name: fused[name] for name in PAPER_FIGURES}}
     except (LookupError, TypeError) as cause:
         raise DataError(f"{runfiles.RESULTS} lacks {cause}") from cause
 
@@ -110,7 +110,7 @@ def _best_so_far(folder: Path, config: TrainConfig) -> dict[str, Any]:
     if not epochs:
         return {}
     best = max(epochs, key=epochs.__getitem__)
-    figures = {name: values[best] for name, values in curves.items() if name in FIGURES}
+    figures = {name: values[best] for name, values in curves.items() if name in PAPER_FIGURES}
     return {
         "best_epoch": best + 1,
         "split": "val",
@@ -125,6 +125,6 @@ def runs_table(runs: Sequence[dict[str, Any]]) -> Table:
         state = run["state"]
         if state in ("running", "stopped", "diverged"):
             state += f" after epoch {run['epoch']} of {run['epochs']}"
-        columns = ("database", "network", "best_epoch", "split", *FIGURES, "folder")
+        columns = ("database", "network", "best_epoch", "split", *PAPER_FIGURES, "folder")
         rows.append([state, *(run.get(column) for column in columns)])
-    return Table("Runs", ["state", "database", "network", "best", "split", *FIGURES, "folder"], rows)
+    return Table("Runs", ["state", "database", "network", "best", "split", *PAPER_FIGURES, "folder"], rows)

@@ -10,9 +10,10 @@ from linearityiqa.config import CrossvalConfig, TestConfig, TrainConfig, run_fol
 from linearityiqa.evaluation.methods import short_names
 from linearityiqa.files import named_path
 from linearityiqa.metrics.significance import SplitComparison, compare_over_splits, spread
+from linearityiqa.quality import FIGURES
 from linearityiqa.reporting import Cell, Table
 from linearityiqa.training import World, run
-from linearityiqa.training.crossval import METRICS, Crossvalidation, crossvalidate, paired_values, read_crossvalidation
+from linearityiqa.training.crossval import Crossvalidation, crossvalidate, paired_values, read_crossvalidation
 from linearityiqa.training.session import described_by_initial_model
 
 LEVEL = 0.05
@@ -63,7 +64,7 @@ def crossval(config: CrossvalConfig) -> int:
     done = crossvalidate(config)
     comparisons = {
         metric: [(other, found) for other in others if (found := compare(done, other, metric)) is not None]
-        for metric in METRICS
+        for metric in FIGURES
     }
     if config.train.run.json:
         print(json.dumps(as_dict(done, comparisons)))
@@ -89,7 +90,7 @@ def compare(done: Crossvalidation, other: Crossvalidation, metric: str) -> Split
 
 def as_dict(done: Crossvalidation, comparisons: Comparisons) -> dict[str, Any]:
     """Return the cross-validation in plain values, for JSON."""
-    spreads = {metric: spread(list(done.values(metric).values())) for metric in METRICS}
+    spreads = {metric: spread(list(done.values(metric).values())) for metric in FIGURES}
     return {
         "name": done.name,
         "database": done.database,
@@ -118,14 +119,14 @@ def show(done: Crossvalidation, comparisons: Comparisons) -> None:
 
 def splits_table(done: Crossvalidation) -> Table:
     """Table with a row for each split."""
-    rows = [[str(r.split), r.test_images, *(r.figures.get(metric) for metric in METRICS)] for r in done.splits]
-    return Table(f"{done.database}: test images of each split", ["split", "images", *METRICS], rows)
+    rows = [[str(r.split), r.test_images, *(r.figures.get(metric) for metric in FIGURES)] for r in done.splits]
+    return Table(f"{done.database}: test images of each split", ["split", "images", *FIGURES], rows)
 
 
 def summary_table(done: Crossvalidation) -> Table:
     """Table of statistics over the splits, a row for each metric."""
     rows: list[list[Cell]] = []
-    for metric in METRICS:
+    for metric in FIGURES:
         found = spread(list(done.values(metric).values()))
         if found is not None:
             deviation = found.deviation if found.n > 1 else None

@@ -60,16 +60,20 @@ class LossConfig(Checked):
             (min(self.beta) >= 0 and sum(self.beta) > 0, f"beta must be >= 0 with a positive sum, got {self.beta}"),
         )
 
+    @property
+    def sees_scale(self) -> bool:
+        """Whether the loss compares scores with the labels as they are, so that their scale matters."""
+        return self.loss_type in ("mae", "mse")
+
     def effective(self) -> "LossConfig":
         """The same loss with every option that it ignores at its default: equal losses compare equal."""
         uses_p = self.loss_type in ("norm-in-norm", "scaling")
-        normalised = self.loss_type not in ("mae", "mse")
-        detachable = normalised or self.monotonicity_regularization
+        detachable = not self.sees_scale or self.monotonicity_regularization
         return replace(
             self,
             p=self.p if uses_p else 1.0,
             q=self.q if self.loss_type == "norm-in-norm" else 2.0,
-            alpha=self.alpha if normalised else (1.0, 0.0),
+            alpha=(1.0, 0.0) if self.sees_scale else self.alpha,
             detach=self.detach and detachable,
             gamma=self.gamma if self.monotonicity_regularization else 0.1,
         )

@@ -124,9 +124,7 @@ class TrainConfig(Checked):
                 "batch_size instead",
             ),
             (
-                not self.data.more_datasets
-                or self.loss.loss_type not in ("mae", "mse")
-                or self.optimiser.label_scale == "standard",
+                not self.data.more_datasets or not self.loss.sees_scale or self.optimiser.label_scale == "standard",
                 f"loss {self.loss.loss_type} compares scores as they are, and the scales of several databases differ: "
                 "with more_datasets it needs label_scale standard",
             ),

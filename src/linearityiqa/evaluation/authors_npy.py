@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation.predictions import Predictions
-from linearityiqa.evaluation.summary import AUTHORS_FIGURES, AUTHORS_SUFFIXES, evaluate
+from linearityiqa.evaluation.summary import AUTHORS_SUFFIXES, evaluate
 from linearityiqa.files import atomic_path
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.numpy_pickles import PlainArray, RefusedPickleError, load_numpy_pickle
-from linearityiqa.quality import QualityScores, known_deviations
+from linearityiqa.quality import PAPER_FIGURES, QualityScores, known_deviations
 
 MAX_BYTES = 256 * 1024 * 1024
 """Largest file that is read: three million images."""
@@ -141,7 +141,7 @@ def read_authors_npy(path: Path) -> AuthorsResults:
     )
     figures = {
         figure + suffix: float(_column(content, figure + suffix, path, size=1)[0])
-        for figure in AUTHORS_FIGURES
+        for figure in PAPER_FIGURES
         for suffix in AUTHORS_SUFFIXES.values()
     }
     return AuthorsResults(predictions, QualityScores(**mapping), figures)

@@ -7,14 +7,11 @@ from typing import Any
 from linearityiqa.evaluation.predictions import Predictions
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.metrics import Agreement, agreement
-from linearityiqa.quality import HEADS, QualityScores
+from linearityiqa.quality import HEADS, PAPER_FIGURES, QualityScores
 from linearityiqa.record import ModelRecord
 
 AUTHORS_SUFFIXES = {"fused": "", "stage3": "1", "stage4": "2"}
 """Ending of the authors' names for the figures of each head, in their order."""
-
-AUTHORS_FIGURES = ("SROCC", "PLCC", "RMSE")
-"""The figures that the authors report, in their order; names as in `Agreement.as_dict`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +34,7 @@ class Evaluation:
         """SROCC, PLCC and RMSE of each head by the authors' names, in their files' order: SROCC, SROCC1, SROCC2 ..."""
         return {
             figure + suffix: float(getattr(getattr(self.agreement, head), figure.lower()))
-            for figure in AUTHORS_FIGURES
+            for figure in PAPER_FIGURES
             for head, suffix in AUTHORS_SUFFIXES.items()
         }
 
@@ -54,7 +51,7 @@ def paper_lines(figures: Mapping[str, Any], database: str) -> list[str]:
     """
     lines = []
     for head, suffix in AUTHORS_SUFFIXES.items():
-        for name in AUTHORS_FIGURES:
+        for name in PAPER_FIGURES:
             value = figures[head][name]
             lines.append(f"{database}, {name}{suffix}: {float('nan') if value is None else value:.3f}")
     return lines

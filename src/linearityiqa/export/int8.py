@@ -32,7 +32,7 @@ def quantised(model: ModelProto, batches: Iterable[NDArray[np.float32]]) -> Mode
         model: of `linearityiqa.export.network`; stays as it is.
         batches: normalised photographs, shape (1, 3, H, W), which set the ranges.
     """
-    with tempfile.TemporaryDirectory() as folder, _quietly():
+    with tempfile.TemporaryDirectory() as folder, _without_advice():
         before, after = Path(folder, "float32.onnx"), Path(folder, "int8.onnx")
         onnx.save(model, before)
         quantize_static(
@@ -81,7 +81,7 @@ def _behind_the_maps(model: ModelProto) -> Iterator[NodeProto]:
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
+def _without_advice() -> Iterator[None]:
     """Silence the quantiser's advice, which is followed already; it writes to the root logger and would set it up."""
     root, silence, nobody = logging.getLogger(), (lambda record: False), logging.NullHandler()
     root.addHandler(nobody)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from linearityiqa.quality import PAPER_FIGURES
 from linearityiqa.reporting.style import COLUMN_WIDTH, PAGE_WIDTH, add_legend, new_figure, series_style, styled
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def line_grid(
 def convergence(
     runs: Mapping[str, Mapping[str, Sequence[float]]],
     *,
-    metrics: Sequence[str] = ("SROCC", "PLCC", "RMSE"),
+    metrics: Sequence[str] = PAPER_FIGURES,
     title: str = "",
     width: float = PAGE_WIDTH,
 ) -> "Figure":

@@ -4,14 +4,13 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from linearityiqa.quality import PAPER_FIGURES
 from linearityiqa.reporting import BarPanel, BarSeries, Cell, Cloud, Table, bar_chart, scatter_grid
 from linearityiqa.reproduce.curves import SWEEPS, plain
 from linearityiqa.reproduce.item import Comparison, Drawn, Gathered, Item, Picture, PredictionsNeed
 from linearityiqa.reproduce.paper import LOSS_NAMES, LOSS_STYLES, LOSSES, Run, Scale, published_figure
 
-FIGURES = ("SROCC", "PLCC", "RMSE")
-"""Figures that figure 7 gives of every cloud."""
-TABLE_FIGURES = FIGURES[:2]
+TABLE_FIGURES = PAPER_FIGURES[:2]
 """Figures that the tables give of every run."""
 EXPONENTS = ((1.0, 1.0), (1.0, 2.0), (2.0, 1.0), (2.0, 2.0))
 VARIANTS = {(1.0, 0.0): "l", (1.0, 0.1): "l + 0.1 l'", (1.0, 1.0): "l + l'", (0.0, 1.0): "l'"}
@@ -112,7 +111,7 @@ def _draw_scatter(results: Gathered, scale: Scale) -> Drawn:
     rows: list[list[Cell]] = []
     for need in sorted(wanted, key=lambda need: need.database != scale.training_set):
         found, name, database = results.predictions[need], LOSS_NAMES[need.run.loss_type], need.database
-        figures = {metric: results.figure(need, metric) for metric in FIGURES}
+        figures = {metric: results.figure(need, metric) for metric in PAPER_FIGURES}
         above = {metric: value for metric, value in figures.items() if value is not None and metric != "RMSE"}
         title = f"{name} on {database}" if len(f"{name} on {database}") <= WIDEST_TITLE else f"{name}\n{database}"
         cloud = Cloud(title, found.predicted, found.mos, above, LOSS_STYLES[need.run.loss_type])
@@ -136,8 +135,8 @@ def _draw_scatter(results: Gathered, scale: Scale) -> Drawn:
             ],
         },
         pictures={"fig7": Picture(scatter_grid(list(clouds.values())), caption)},
-        tables={"fig7-agreement": Table("Agreement with MOS", ["Database", "Loss", "Images", *FIGURES], rows)},
-        comparisons=comparisons(results, scale, wanted, FIGURES),
+        tables={"fig7-agreement": Table("Agreement with MOS", ["Database", "Loss", "Images", *PAPER_FIGURES], rows)},
+        comparisons=comparisons(results, scale, wanted, PAPER_FIGURES),
     )
 
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from linearityiqa.config import LossType
 from linearityiqa.errors import DataError
 from linearityiqa.metrics import is_error
+from linearityiqa.quality import PAPER_FIGURES
 from linearityiqa.reporting import Line, Panel, Table, line_grid
 from linearityiqa.reproduce.item import CurveNeed, Drawn, Gathered, Item, Picture, SplitOfCurve
 from linearityiqa.reproduce.paper import LOSS_NAMES, LOSS_STYLES, LOSSES, Run, Scale, published_mark
 from linearityiqa.run_curves import Curve
 
 SPLIT_NAMES: dict[SplitOfCurve, str] = {"train": "training", "val": "validation", "test": "test"}
-METRICS = ("SROCC", "PLCC", "RMSE")
 
 SWEEPS: dict[str, tuple[str, dict[str, float]]] = {
     # short name in the authors' files: option, and its values as they write them
@@ -55,7 +55,7 @@ def _convergence_needs(scale: Scale) -> tuple[CurveNeed, ...]:
     return tuple(
         curve_need(scale, run, split, metric)
         for split in SPLIT_NAMES
-        for metric in METRICS
+        for metric in PAPER_FIGURES
         for run in scale.loss_runs(scale.base)
     )
 
@@ -75,7 +75,7 @@ def _draw_convergence(results: Gathered, scale: Scale) -> Drawn:
         remarks += curve_remarks(f"{name}, {need.split} {need.metric}", curve, epochs)
     levels = {(one.split, one.metric): one.level for one in found.values()}
     grid = [
-        [Panel("", f"{metric} ({words})", lines[split, metric], levels[split, metric]) for metric in METRICS]
+        [Panel("", f"{metric} ({words})", lines[split, metric], levels[split, metric]) for metric in PAPER_FIGURES]
         for split, words in SPLIT_NAMES.items()
     ]
     caption = (
@@ -170,7 +170,7 @@ def _normalised_needs(scale: Scale) -> tuple[CurveNeed, ...]:
     }
     return tuple(
         CurveNeed(run, "val", metric, f"csv/{name}_{metric}.csv")
-        for metric in ("SROCC", "PLCC")
+        for metric in PAPER_FIGURES[:2]
         for name, run in runs.items()
     )
 

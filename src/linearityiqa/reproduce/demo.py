@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +11,6 @@ from linearityiqa.config import (
     DataConfig,
     DemoConfig,
     DeviceConfig,
-    LabelScale,
     LossConfig,
     ModelConfig,
     OptimiserConfig,
@@ -27,6 +25,7 @@ from linearityiqa.data.synthetic.make import CLEAN, write_showcase
 from linearityiqa.evaluation import read_predictions_csv
 from linearityiqa.metrics import agreement
 from linearityiqa.packaged import BUNDLED
+from linearityiqa.quality import FIGURES
 from linearityiqa.reporting import (
     Cloud,
     HtmlReport,
@@ -37,6 +36,7 @@ from linearityiqa.reporting import (
     save_figure,
     scatter_grid,
 )
+from linearityiqa.reproduce.arms import PROPOSED, STANDARDISED, Arm
 from linearityiqa.run_curves import read_curves
 from linearityiqa.scoring import ImageScore, Scorer
 from linearityiqa.training import RunResult, train
@@ -44,20 +44,12 @@ from linearityiqa.training import RunResult, train
 logger = logging.getLogger(__name__)
 
 
-class Arm(NamedTuple):
-    """One way of training that the demo compares."""
-
-    loss: LossConfig
-    label_scale: LabelScale
-
-
 ARMS: Mapping[str, Arm] = {
-    "Norm-in-Norm": Arm(LossConfig(loss_type="norm-in-norm"), "given"),
-    "MSE": Arm(LossConfig(loss_type="mse"), "given"),
-    "MAE": Arm(LossConfig(loss_type="mae"), "given"),
-    "MSE, standardised MOS": Arm(LossConfig(loss_type="mse"), "standard"),
+    PROPOSED: Arm("norm-in-norm", "given"),
+    "MSE": Arm("mse", "given"),
+    "MAE": Arm("mae", "given"),
+    STANDARDISED["MSE"]: Arm("mse", "standard"),
 }
-PROPOSED = "Norm-in-Norm"
 PSEUDO = (
     "The labels of this database are computed from full-reference metrics; no person has judged these images. The "
     "figures show how the losses compare on such labels at this small budget, not how well photographs are judged."
@@ -114,7 +106,7 @@ def run_demo(config: DemoConfig) -> DemoResult:
 def run_config(config: DemoConfig, database: Path, arm: Arm) -> TrainConfig:
     """The training run of one arm: the same budget for all, from random weights."""
     return TrainConfig(
-        loss=arm.loss,
+        loss=LossConfig(loss_type=arm.loss_type),
         model=ModelConfig(architecture=config.architecture),
         data=DataConfig(dataset=str(database)),
         optimiser=OptimiserConfig(
@@ -219,11 +211,11 @@ def summary_table(result: DemoResult) -> Table:
             name,
             run.results["epoch"],
             read_curves(run.folder)["test"]["SROCC"][0],
-            *(run.figure("test", figure) for figure in ("SROCC", "PLCC", "KROCC", "RMSE")),
+            *(run.figure("test", figure) for figure in FIGURES),
         ]
         for name, run in result.runs.items()
     ]
-    columns = ("training", "best epoch", "SROCC, epoch 1", "SROCC", "PLCC", "KROCC", "RMSE")
+    columns = ("training", "best epoch", "SROCC, epoch 1", *FIGURES)
     return Table("Test set, pseudo-labels", columns, rows)
 
 

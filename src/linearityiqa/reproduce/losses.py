@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from linearityiqa.metrics import is_error, mean_interval
+from linearityiqa.quality import PAPER_FIGURES
 from linearityiqa.reporting import Cell, Line, Panel, Table, line_grid
 from linearityiqa.reproduce.agreement import TABLE_FIGURES
 from linearityiqa.reproduce.arms import (
@@ -23,7 +24,7 @@ from linearityiqa.reproduce.arms import (
     mean_numbers,
     mean_words,
 )
-from linearityiqa.reproduce.curves import METRICS, SPLIT_NAMES, curve_need, curve_numbers, curve_remarks
+from linearityiqa.reproduce.curves import SPLIT_NAMES, curve_need, curve_numbers, curve_remarks
 from linearityiqa.reproduce.item import CurveNeed, Drawn, Gathered, Item, Picture, SplitOfCurve
 from linearityiqa.reproduce.paper import LOSS_STYLES, Scale
 
@@ -39,7 +40,7 @@ def _needs(scale: Scale) -> tuple[CurveNeed, ...]:
         for seed in scale.seeds
         for arm in ARMS
         for split in SPLIT_NAMES
-        for metric in METRICS
+        for metric in PAPER_FIGURES
     )
 
 
@@ -67,7 +68,7 @@ def _draw(results: Gathered, scale: Scale) -> Drawn:
                 {"arm": arm, "split": split, "metric": metric, "by_seed": curves.first_epochs(arm, split, metric)}
                 for arm in OTHERS
                 for split in SPLIT_NAMES
-                for metric in METRICS
+                for metric in PAPER_FIGURES
             ],
             "shares": [row for _, row in _shares(curves)],
         },
@@ -100,7 +101,7 @@ def _panels(curves: ArmCurves) -> list[list[Panel]]:
     grid = []
     for split, words in SPLIT_NAMES.items():
         row = []
-        for metric in METRICS:
+        for metric in PAPER_FIGURES:
             lines = []
             for name, arm in ARMS.items():
                 means = curves.means(name, split, metric)
@@ -120,19 +121,19 @@ def _numbers(arms: tuple[str, ...], reading: Reading) -> list[dict[str, Any]]:
         for split in SPLIT_NAMES
         for when in WHEN
         for arm in arms
-        for metric in METRICS
+        for metric in PAPER_FIGURES
     ]
 
 
 def _table(title: str, arms: tuple[str, ...], reading: Reading, seeds: int, sign: str = "") -> Table:
     rows: list[list[Cell]] = [
         [arm, words, when, *(mean_words(reading(arm, split, metric, when), seeds, _decimals(metric), sign)
-                             for metric in METRICS)]
+                             for metric in PAPER_FIGURES)]
         for split, words in SPLIT_NAMES.items()
         for when in WHEN
         for arm in arms
     ]  # fmt: skip
-    return Table(title, ["Loss", "Split", "When", *METRICS], rows)
+    return Table(title, ["Loss", "Split", "When", *PAPER_FIGURES], rows)
 
 
 def _epoch_table(curves: ArmCurves) -> Table:
@@ -142,17 +143,17 @@ def _epoch_table(curves: ArmCurves) -> Table:
 
     title = "First epoch with at least Norm-in-Norm's figure after one epoch, seed by seed (–: no run)"
     rows: list[list[Cell]] = [
-        [arm, words, *(cell(arm, split, metric) for metric in METRICS)]
+        [arm, words, *(cell(arm, split, metric) for metric in PAPER_FIGURES)]
         for arm in OTHERS
         for split, words in SPLIT_NAMES.items()
     ]
-    return Table(title, ["Loss", "Split", *METRICS], rows)
+    return Table(title, ["Loss", "Split", *PAPER_FIGURES], rows)
 
 
 def _shares(curves: ArmCurves) -> Iterator[tuple[list[Cell], dict[str, Any]]]:
     """Row by row, Norm-in-Norm's lead over a loss on MOS as given and what standardising brings of it; and as JSON."""
     for loss, given in GIVEN.items():
-        for when, metric in itertools.product(WHEN, METRICS):
+        for when, metric in itertools.product(WHEN, PAPER_FIGURES):
             pairs = ((PROPOSED, given), (STANDARDISED[loss], given), (PROPOSED, STANDARDISED[loss]))
             found = [curves.leads(*pair, "test", metric, when) for pair in pairs]
             common = [seed for seed in curves.scale.seeds if all(seed in each for each in found)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from linearityiqa.config import LabelScale, LossType, OptimiserConfig, OptimizerName
+from linearityiqa.quality import PAPER_FIGURES
 
 LOSSES: tuple[LossType, ...] = ("mae", "mse", "norm-in-norm")
 """The losses that the paper compares, in its order."""
@@ -184,4 +185,4 @@ def published_figure(run: Run, database: str, metric: str) -> PublishedFigure | 
 def published_mark(loss: str, split: str, metric: str) -> int | None:
     """The epoch at which a loss first reaches Norm-in-Norm's first-epoch level, as marked in figure 1."""
     marks = _MARKS.get((loss, split))
-    return None if marks is None else marks[("SROCC", "PLCC", "RMSE").index(metric)]
+    return None if marks is None else marks[PAPER_FIGURES.index(metric)]

@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from linearityiqa.config import DeviceConfig
-from linearityiqa.data.loading.processes import default_workers
+from linearityiqa.data.loading.processes import default_workers, end_after
 from linearityiqa.errors import ConfigError, Interrupted
 from linearityiqa.evaluation.device import visible_gpus
 from linearityiqa.reproduce.job import Job, RunEnd, carry_out_order, order_of
@@ -189,7 +188,7 @@ def _resources(device: DeviceConfig, nodes: list[dict[str, Any]]) -> dict[str, i
 def main() -> int:
     """Read the order, carry it out, print the outcome."""
     values = json.loads(sys.stdin.buffer.readline())
-    threading.Thread(target=_end_with_runner, daemon=True).start()
+    end_after(_wait_for_runner)
     _show_notices(values.pop("label"))
     try:
         outcome = carry_out_order(values)
@@ -199,11 +198,10 @@ def main() -> int:
     return 0
 
 
-def _end_with_runner() -> None:
-    """End the process when the runner is gone: the folder is its successor's, who needs nothing but the saved state."""
+def _wait_for_runner() -> None:
+    """Return at the end of standard input, which the runner holds open: a successor resumes from the saved state."""
     while os.read(0, 1024):
         pass
-    os._exit(1)
 
 
 def _show_notices(label: str) -> None:

@@ -13,14 +13,13 @@ from linearityiqa.data.databases.opening import open_database
 from linearityiqa.data.databases.table import Database
 from linearityiqa.errors import DataError, DivergedError
 from linearityiqa.files import write_text
+from linearityiqa.quality import FIGURES
 from linearityiqa.training.run import train
 
 logger = logging.getLogger(__name__)
 
 FILE = "crossval.json"
 FORMAT = 1
-METRICS = ("SROCC", "PLCC", "KROCC", "RMSE")
-"""Figures of the fused head that are kept of each split."""
 MAX_FILE_BYTES = 10_000_000
 
 
@@ -176,12 +175,12 @@ def _test_names(database: Database) -> list[str]:
 
 def _result_of(run: TrainConfig, database: Database) -> SplitResult:
     names = _test_names(database)
-    figures: dict[str, float | None] = dict.fromkeys(METRICS)
+    figures: dict[str, float | None] = dict.fromkeys(FIGURES)
     note = ""
     try:
         results = train(run).results
         found = results["splits"][results["reported_split"]]["fused"]
-        figures = {metric: found[metric] for metric in METRICS}
+        figures = {metric: found[metric] for metric in FIGURES}
     except DivergedError as end:
         logger.warning("split %d diverged: %s", run.data.exp_id, end)
         note = str(end)

@@ -18,7 +18,7 @@ from linearityiqa.evaluation import Evaluation, evaluate, results_of, write_auth
 from linearityiqa.files import write_text
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.models import save_model
-from linearityiqa.quality import QualityScores
+from linearityiqa.quality import PAPER_FIGURES, QualityScores
 from linearityiqa.record import MAX_DIGESTS, ImageDigests, ModelRecord, SeenImages
 from linearityiqa.training.distributed import World, open_world
 from linearityiqa.training.runlog import RunLog
@@ -28,8 +28,6 @@ from linearityiqa.training.stopping import StopRequest
 from linearityiqa.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
-
-RECORDED_FIGURES = ("SROCC", "PLCC", "RMSE")
 
 
 @dataclass(frozen=True)
@@ -216,5 +214,5 @@ def _recorded_figures(evaluations: dict[str, Evaluation]) -> dict[str, float]:
         f"{part} {figure}": value
         for part, evaluation in evaluations.items()
         for figure, value in evaluation.agreement.fused.as_dict().items()
-        if figure in RECORDED_FIGURES and value is not None
+        if figure in PAPER_FIGURES and value is not None
     }

@@ -13,9 +13,9 @@ from torch.utils.tensorboard import SummaryWriter
 from linearityiqa.config import runfiles
 from linearityiqa.evaluation import AUTHORS_SUFFIXES, Evaluation
 from linearityiqa.files import write_text
+from linearityiqa.quality import FIGURES
 from linearityiqa.training.state import RunState
 
-FIGURES = ("SROCC", "PLCC", "KROCC", "RMSE")
 FIGURE_COLUMNS = {
     (head, figure): figure if head == "fused" else f"{figure}_{head}" for head in AUTHORS_SUFFIXES for figure in FIGURES
 }

@@ -189,7 +189,7 @@ def start_from_model(network: LinearityIQA, config: TrainConfig, database: Datab
     trained = _open_initial_model(config)
     network.load_state_dict(trained.network.state_dict())
     network.normalisation = trained.network.normalisation
-    if config.loss.loss_type in ("mae", "mse"):
+    if config.loss.sees_scale:
         labels = LabelScaling.of(config.optimiser, database.split("train").mos)
         scale = database.scale
         own = trained.record.scale or scale

@@ -153,14 +153,17 @@ def _start(prepare: Callable[..., None] | None, arguments: tuple[Any, ...]) -> N
     if hasattr(os, "setpgid"):  # not on Windows
         os.setpgid(0, 0)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if (parent := multiprocessing.parent_process()) is not None:
+        end_after(parent.join)  # the fork server lives on for as long as a worker does
     if prepare is not None:
         prepare(*arguments)
 
 
-def _end_with_parent() -> None:
-    """Leave no worker behind a killed process: the fork server lives on for as long as a worker does."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
+def end_after(wait: Callable[[], object]) -> None:
+    """End this process when `wait`, called in a thread, returns: no worker outlives the process that it works for."""
+
+    def end() -> None:
+        wait()
         os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()
