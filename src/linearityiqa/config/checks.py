@@ -17,12 +17,12 @@ class Bounds(NamedTuple):
 
 
 def at_least(low: float) -> Bounds:
-    """Values of `low` or more."""
+    """Allow values of `low` or more."""
     return Bounds(lambda value: value >= low, f"must be >= {low}")
 
 
 def within(low: float, high: float) -> Bounds:
-    """Values from `low` to `high`, both included."""
+    """Allow values from `low` to `high`, both included."""
     return Bounds(lambda value: low <= value <= high, f"must lie in {low}..{high}")
 
 

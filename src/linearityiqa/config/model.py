@@ -66,7 +66,7 @@ class LossConfig(Checked):
         return self.loss_type in ("mae", "mse")
 
     def effective(self) -> "LossConfig":
-        """The same loss with every option that it ignores at its default: equal losses compare equal."""
+        """Return the same loss with every option that it ignores at its default: equal losses compare equal."""
         uses_p = self.loss_type in ("norm-in-norm", "scaling")
         detachable = not self.sees_scale or self.monotonicity_regularization
         return replace(

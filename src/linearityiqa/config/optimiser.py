@@ -98,7 +98,7 @@ class OptimiserConfig(Checked):
         return max(1, int(self.epochs / (1 + log(self.overall_lr_decay) / log(self.lr_decay))))
 
     def effective(self) -> "OptimiserConfig":
-        """The same recipe with every option that it ignores at its default."""
+        """Return the same recipe with every option that it ignores at its default."""
         decays = self.lr_decay_epochs is not None
         return replace(
             self,

@@ -26,7 +26,7 @@ MAX_BYTES = 256 * 1024 * 1024
 
 
 def load_pickled_dict(path: Path) -> dict[str, Any]:
-    """The dictionary in a .npy file that ``np.save`` made of one, with its arrays and numbers.
+    """Load the dictionary in a .npy file that ``np.save`` made of one, with its arrays and numbers.
 
     Raises:
         DataError: the file is missing, too large or damaged, holds something else, or refers to anything but arrays
@@ -155,7 +155,7 @@ def _numbers(content: dict[str, Any], key: str, path: Path) -> list[float]:
 
 
 def _column(content: dict[str, Any], key: str, path: Path, size: int | None = None) -> NDArray[np.float64]:
-    """The numbers under a key, flat."""
+    """Return the numbers under a key, flat."""
     if key not in content:
         raise DataError(f"{path} has no {key!r}: it is not a result file of the paper's tools.")
     try:

@@ -47,7 +47,7 @@ class Comparison:
     notes: tuple[str, ...]
 
     def renamed(self, names: Mapping[str, str]) -> "Comparison":
-        """Copy with other names of the methods."""
+        """Return a copy with other names of the methods."""
         comparison = self.comparison and dataclasses.replace(
             self.comparison,
             names=tuple(names[name] for name in self.comparison.names),
@@ -66,7 +66,7 @@ class Comparison:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; None where there is no finite value."""
+        """Return plain values for JSON; None where there is no finite value."""
         comparison = self.comparison
         return {
             "methods": {name: _agreement_dict(found) for name, found in self.agreements.items()},
@@ -86,7 +86,7 @@ class Comparison:
 
 
 def compare_methods(methods: Methods, config: MetricsConfig) -> Comparison:
-    """Agreement of methods with the same MOS, and their comparison.
+    """Compute the agreement of methods with the same MOS, and compare them.
 
     Raises:
         DataError: values that cannot be compared.

@@ -17,7 +17,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def prepare_device(config: ScoringDeviceConfig) -> torch.device:
-    """The device that the options name, with the number of threads that they ask for (of the whole process).
+    """Return the device that the options name, with the threads that they ask for (of the whole process).
 
     Raises:
         ConfigError: as `resolve_device`.
@@ -28,7 +28,7 @@ def prepare_device(config: ScoringDeviceConfig) -> torch.device:
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device called `name`; ``auto`` takes a GPU where there is one.
+    """Return the device called `name`; ``auto`` takes a GPU where there is one.
 
     Raises:
         ConfigError: a device that does not exist or is not here.
@@ -93,7 +93,7 @@ def _increment(values: torch.Tensor) -> torch.Tensor:
 
 
 def visible_gpus() -> tuple[str, ...]:
-    """The NVIDIA or AMD GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    """Return the NVIDIA or AMD GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     count = torch.cuda.device_count()
     # the variable may name GPUs by number or by UUID, and some that do not exist
@@ -105,7 +105,7 @@ R = TypeVar("R")
 
 
 def parallel_batches(device: torch.device) -> int:
-    """Number of batches that a device computes at once: on a CPU as many as torch has threads, at most 8."""
+    """Return how many batches a device computes at once: on a CPU as many as torch has threads, at most 8."""
     return min(torch.get_num_threads(), MOST_LANES) if device.type == "cpu" else 1
 
 

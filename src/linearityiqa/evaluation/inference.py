@@ -39,7 +39,7 @@ class Peers(Protocol):
         ...
 
     def gather(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """The rows that all processes hold, in the order of their ranks."""
+        """Return the rows that all processes hold, in the order of their ranks."""
         ...
 
 
@@ -121,7 +121,7 @@ def predict(
 
 @contextmanager
 def evaluation_mode(network: nn.Module) -> Iterator[None]:
-    """The network in evaluation mode; afterwards every part of it is in the mode that it was in before."""
+    """Put the network into evaluation mode; afterwards every part of it is in the mode that it was in before."""
     # per module, since frozen batch-norm layers are in evaluation mode inside a network that trains
     flags = [(module, module.training) for module in network.modules()]
     network.eval()
@@ -145,7 +145,7 @@ def _start(done: NDArray[np.float64] | None, length: int) -> NDArray[np.float64]
 
 
 def _finished_batches(batches: list[list[SampleKey]], scores: NDArray[np.float64]) -> int:
-    """Number of batches at the start that have all their scores; all others are computed."""
+    """Return the number of batches at the start that have all their scores; all others are computed."""
     unfinished = set(np.flatnonzero(np.isnan(scores).any(axis=1)).tolist())
     count = 0
     for batch in batches:

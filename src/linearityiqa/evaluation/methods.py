@@ -46,7 +46,7 @@ class Methods:
     notes: tuple[str, ...]
 
     def renamed(self, names: Mapping[str, str]) -> "Methods":
-        """Copy with other names of the methods."""
+        """Return a copy with other names of the methods."""
         return replace(self, predictions={names[name]: own for name, own in self.predictions.items()})
 
 
@@ -103,7 +103,7 @@ def read_methods(
 
 
 def method_names(words: Sequence[Path]) -> tuple[str, ...]:
-    """A name for each file: the one given, its own without suffix, its folder's for predictions.csv, or the whole path.
+    """Return a name for each file: the one given, its stem, its folder's name for predictions.csv, or the whole path.
 
     >>> method_names([Path("mine.csv"), Path("runs/resnet/predictions.csv"), Path("theirs=x.csv")])
     ('mine', 'resnet', 'theirs')
@@ -130,7 +130,7 @@ _DIGEST = re.compile(r"-[0-9a-f]{8}$")
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
-    """Names of methods that fit into a table, all different: what is alike in all of them goes first, then the middle.
+    """Shorten names of methods to fit into a table, all different: what is common to all goes first, then the middle.
 
     >>> names = ["K-resnet18-mae-p1-q2-00000000-3c8775f0", "K-resnet18-mse-p1-q2-00000000-db13f69e"]
     >>> list(short_names(names).values())
@@ -210,7 +210,7 @@ def _check_same_mos(path: Path, file: SavedPredictions, other_path: Path, other:
 
 
 def _without_label(path: Path, scores: Scores, file: SavedPredictions, labels: Labels) -> Iterator[str]:
-    """Sentences on what is left out of a file of scores, and of the labels."""
+    """Say what is left out of a file of scores, and of the labels."""
     failed = sum(score is None for score in scores.scores)
     if failed:
         yield f"{failed} of the {len(scores.names)} images of {path} have no score and are left out."

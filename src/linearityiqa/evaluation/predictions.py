@@ -41,7 +41,7 @@ class Predictions:
         return len(self.names)
 
     def fit_mapping(self) -> QualityScores[LinearMapping]:
-        """The least-squares line from each head's output to MOS.
+        """Fit the least-squares line from each head's output to MOS.
 
         Raises:
             DataError: fewer than 2 images, or a value that is not finite.
@@ -49,7 +49,7 @@ class Predictions:
         return self.scores.map(lambda scores: LinearMapping.fit(scores, self.mos))
 
     def mapped(self, mapping: QualityScores[LinearMapping]) -> QualityScores[NDArray[np.float64]]:
-        """Each head's scores on the scale of the MOS, never clipped."""
+        """Return each head's scores on the scale of the MOS, never clipped."""
         return QualityScores(*(line(scores) for line, scores in zip(mapping, self.scores, strict=True)))
 
 

@@ -28,7 +28,7 @@ class NetworkBatch(NamedTuple):
 def network_batches(
     loader: Iterable[Batch], device: torch.device, normalisation: Normalisation
 ) -> Iterator[NetworkBatch]:
-    """The loader's batches on `device`; a GPU copies and normalises the next one while it computes with this one.
+    """Yield the loader's batches on `device`; a GPU copies and normalises the next one while it computes with this one.
 
     Only copies from page-locked memory run beside the computation: make the loader with ``pin_memory=True``.
     """
@@ -86,7 +86,7 @@ def _transferred(batch: Batch, device: torch.device, normalisation: Normalisatio
 
 
 def _handed_over(batch: NetworkBatch, arrived: torch.cuda.Event) -> NetworkBatch:
-    """The batch for the current stream, which waits for it to arrive; its memory is not reused before that is done."""
+    """Return the batch for the current stream, which waits for it; its memory is not reused before that is done."""
     stream = torch.cuda.current_stream(batch.images.device)
     stream.wait_event(arrived)
     batch.images.record_stream(stream)

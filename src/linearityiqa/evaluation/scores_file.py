@@ -30,7 +30,7 @@ class Scores(NamedTuple):
 
 
 def read_labels(dataset: str) -> Labels:
-    """The labels of a known database, of a CSV file, or of a published label file.
+    """Read the labels of a known database, of a CSV file, or of a published label file.
 
     Raises:
         DataError: there are none, or bad ones.
@@ -57,7 +57,7 @@ def read_scores(path: Path) -> Scores:
 
 
 def label_scores(path: Path, scores: Scores, labels: Labels, texts: Sequence[str] = ()) -> SavedPredictions:
-    """The scored images that have labels, under the labels' names and in their order.
+    """Return the scored images that have labels, under the labels' names and in their order.
 
     An image is the one whose name its path ends in: `/photos/x/a.png` is `x/a.png`, or else `a.png`.
 
@@ -107,7 +107,7 @@ class _Names:
             self._by_file[parts[-1].lower()].append((parts, row))
 
     def find(self, path: str) -> int | None:
-        """The row of an image; of several names that fit, the longest.
+        """Find the row of an image; of several names that fit, the longest.
 
         Raises:
             DataError: several fit equally well.

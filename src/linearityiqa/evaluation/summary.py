@@ -27,7 +27,7 @@ class Evaluation:
     agreement: QualityScores[Agreement]
 
     def as_dict(self) -> dict[str, Any]:
-        """Values of results.json: `n`, and under each head's name its figures (None where there is no value)."""
+        """Return the values of results.json: `n`, and under each head's name its figures (None: no value)."""
         return {"n": self.n, **{head: getattr(self.agreement, head).as_dict() for head in AUTHORS_SUFFIXES}}
 
     def authors_figures(self) -> dict[str, float]:
@@ -58,7 +58,7 @@ def paper_lines(figures: Mapping[str, Any], database: str) -> list[str]:
 
 
 def evaluate(predictions: Predictions, mapping: QualityScores[LinearMapping]) -> Evaluation:
-    """Agreement of a model's mapped scores with MOS.
+    """Compute the agreement of a model's mapped scores with MOS.
 
     Args:
         predictions: raw scores of at least 2 images, with their MOS.
@@ -78,7 +78,7 @@ def evaluate(predictions: Predictions, mapping: QualityScores[LinearMapping]) ->
 def results_of(
     record: ModelRecord, database: str, evaluations: Mapping[str, Evaluation], reported_split: str, **facts: Any
 ) -> dict[str, Any]:
-    """The content of results.json.
+    """Return the content of results.json.
 
     Args:
         record: of the model that was tested.

@@ -62,7 +62,7 @@ def open_with_torch(config: TestConfig, model_file: Path, device: torch.device) 
 
 
 def asked_transform(config: TestConfig) -> TransformConfig | None:
-    """The transform that the options ask for; None where the model file says what the model needs."""
+    """Return the transform that the options ask for; None where the model file says what the model needs."""
     return config.transform if config.transform.resize else None
 
 
@@ -157,7 +157,7 @@ class Seen(NamedTuple):
 
 
 def _open(config: TestConfig, record: ModelRecord) -> tuple[Database, bool]:
-    """The database, split as in the training of the model where it is one that it was trained on, and whether so."""
+    """Open the database, split as in the training of the model where it was trained on it, and say whether so."""
     if record.seen is not None:
         data = replace(config.data, **_split_options(record.config.data))
         database = open_database(data, record.config.optimiser.seed)
@@ -171,7 +171,7 @@ def _split_options(data: DataConfig) -> dict[str, Any]:
 
 
 def _seen_images(database: Database, own: bool, table: ImageTable, record: ModelRecord) -> Seen | None:
-    """Numbers of tested images that the model has seen; None where its file does not say."""
+    """Return the numbers of tested images that the model has seen; None where its file does not say."""
     if record.seen is None:
         return None
     if own and record.seen.databases.index(database.digest) == 0:

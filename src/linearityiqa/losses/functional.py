@@ -113,11 +113,11 @@ class NormInNormLoss(torch.nn.Module):
         self.p, self.q, self.alpha, self.detach = p, q, alpha, detach
 
     def forward(self, scores: Tensor, mos: Tensor) -> Tensor:
-        """The loss of a batch; see `norm_in_norm_loss`."""
+        """Return the loss of a batch."""
         return norm_in_norm_loss(scores, mos, p=self.p, q=self.q, alpha=self.alpha, detach=self.detach)
 
     def extra_repr(self) -> str:
-        """The parameters, as printed inside the module's representation."""
+        """Return the parameters, as printed inside the module's representation."""
         return f"p={self.p:g}, q={self.q:g}, alpha={self.alpha}, detach={self.detach}"
 
 

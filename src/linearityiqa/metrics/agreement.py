@@ -79,12 +79,12 @@ class Agreement:
     notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, float | None]:
-        """The figures that results.json and the tables of the paper show; None where there is no finite value."""
+        """Return the figures of results.json and the paper's tables; None where there is no finite value."""
         figures = self.figures()
         return {name: figures[name] for name in ("SROCC", "PLCC", "KROCC", "RMSE", "outlier_ratio")}
 
     def figures(self) -> dict[str, float | None]:
-        """Every figure by name, e.g. SROCC, outlier_ratio, PLCC_logistic4; None where there is no finite value."""
+        """Return every figure by name, e.g. SROCC, PLCC_logistic4; None where there is no finite value."""
         figures: dict[str, float | None] = {
             "SROCC": self.srocc,
             "PLCC": self.plcc,
@@ -208,7 +208,7 @@ class Sample:
 def replicate_samples(
     samples: Sequence[Sample], agreements: Sequence[Agreement], resamples: int, seed: int
 ) -> list[dict[str, Replicates]]:
-    """The figures of each sample on the same resamples of the images, by name; empty for fewer than 4 images."""
+    """Evaluate each sample on the same resamples of the images, by figure; empty for fewer than 4 images."""
     n = agreements[0].n
     if n < MIN_IMAGES:
         return [{} for _ in samples]
@@ -224,7 +224,7 @@ def replicate_samples(
 
 
 def with_intervals(found: Agreement, replicates: Mapping[str, Replicates], confidence: float) -> Agreement:
-    """Copy of an agreement with the interval of every figure."""
+    """Return a copy of an agreement with the interval of every figure."""
     intervals = {
         name: replicates[name].interval(confidence) if name in replicates else None for name in found.figures()
     }

@@ -106,7 +106,7 @@ class MethodComparison:
     notes: tuple[str, ...] = ()
 
     def better(self, figure: str) -> NDArray[np.int64]:
-        """For each pair of methods, 1 where the row's is better at `LEVEL`, -1 where the column's is, else 0."""
+        """Return for each pair of methods 1 where the row's is better at `LEVEL`, -1 where the column's is, else 0."""
         matrix = np.zeros((len(self.names), len(self.names)), dtype=np.int64)
         for pair in self.pairs:
             row, column = self.names.index(pair.first), self.names.index(pair.second)
@@ -174,12 +174,12 @@ def compare(
 
 
 def is_error(figure: str) -> bool:
-    """Whether a figure falls as a method improves."""
+    """Return whether a figure falls as a method improves."""
     return figure.startswith(LOWER_IS_BETTER)
 
 
 def is_better(figure: str, value: float | None, best: float | None) -> bool:
-    """Whether a value of a figure beats the best so far: a larger absolute correlation, or a smaller error.
+    """Return whether a value of a figure beats the best so far: a larger absolute correlation, or a smaller error.
 
     None is never better.
 
@@ -201,7 +201,7 @@ class _Method(NamedTuple):
 
 
 def _difference(first: _Method, second: _Method, figure: str) -> Replicates | None:
-    """The difference of a figure on all resamples; None where one of the methods has none."""
+    """Return the difference of a figure on all resamples; None where one of the methods has none."""
     if figure not in first.replicates or figure not in second.replicates:
         return None
     sides = [own.replicates[figure] for own in (first, second)]
@@ -211,7 +211,7 @@ def _difference(first: _Method, second: _Method, figure: str) -> Replicates | No
 
 
 def _dependent_tests(first: Sample, second: Sample) -> dict[str, tuple[DependentTest, ...]]:
-    """The parametric tests, on ranks and on values."""
+    """Run the parametric tests, on ranks and on values."""
     rank = require("scipy.stats", "metrics").rankdata
     x, y, mos = first.predictions, second.predictions, first.mos
     if len(mos) < 4 or min(np.ptp(x), np.ptp(y), np.ptp(mos)) == 0:

@@ -119,7 +119,7 @@ def outlier_ratio(predictions: ArrayLike, mos: ArrayLike, std: ArrayLike) -> flo
 
 
 def checked(**lists: ArrayLike) -> tuple[NDArray[np.float64], ...]:
-    """The lists as float64 arrays of one length.
+    """Return the lists as float64 arrays of one length.
 
     Args:
         lists: what is compared, by the name that a message calls it.

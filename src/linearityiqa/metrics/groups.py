@@ -44,7 +44,7 @@ def agreement_by_group(
     confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> tuple[GroupAgreement, ...]:
-    """Agreement within each group.
+    """Compute the agreement within each group.
 
     The mapping is fitted to all images, not to each group: otherwise a method that misjudges a whole group would look
     right in it. Correlations within a narrow range of MOS are lower than those over a wide one, whatever the method.

@@ -70,7 +70,7 @@ class FittedMapping:
         return frozenset({"slope", "logistic"} - held)
 
     def __call__(self, predictions: ArrayLike) -> FloatArray:
-        """Predictions on the scale of the MOS, in the shape given."""
+        """Map predictions to the scale of the MOS, in the shape given."""
         x = np.asarray(predictions, dtype=np.float64)
         expit: Callable[[FloatArray], FloatArray] = require("scipy.special", "metrics").expit
         b = self.parameters
@@ -82,7 +82,7 @@ class FittedMapping:
 
 
 def fit_mapping(name: MappingName, predictions: ArrayLike, mos: ArrayLike) -> FittedMapping | None:
-    """The mapping of least squared error.
+    """Fit the mapping of least squared error.
 
     The search is deterministic: the best of 25 pairs of centre and width, with the other parameters in closed form,
     then a trust-region least-squares search from there.
@@ -113,7 +113,7 @@ def fit_mapping(name: MappingName, predictions: ArrayLike, mos: ArrayLike) -> Fi
 
 
 def tangent(mapping: FittedMapping, predictions: FloatArray) -> FloatArray:
-    """An orthonormal basis of the directions in which the mapped predictions move with the parameters, shape (N, r).
+    """Return an orthonormal basis of the directions in which the mapping moves with its parameters, shape (N, r).
 
     With it the error of a mapping fitted to other weights of the same images follows in one Gauss-Newton step.
     """
@@ -135,7 +135,7 @@ def tangent(mapping: FittedMapping, predictions: FloatArray) -> FloatArray:
 
 
 def _standardised(values: FloatArray) -> tuple[FloatArray, float, float]:
-    """The values with mean 0 and deviation 1, their mean, and their deviation (1 where they are constant)."""
+    """Return the values with mean 0 and deviation 1, their mean, and their deviation (1 where they are constant)."""
     unit = magnitude(values)
     scaled = values / unit
     mean, deviation = float(scaled.mean()), float(scaled.std()) or 1.0
@@ -143,7 +143,7 @@ def _standardised(values: FloatArray) -> tuple[FloatArray, float, float]:
 
 
 def _monotonic_case(x: FloatArray, y: FloatArray) -> FittedMapping:
-    """The better of logistic5's monotonic special cases: b4 = 0, which is logistic4, and b1 = 0, the line."""
+    """Return the better of logistic5's monotonic special cases: b4 = 0, which is logistic4, and b1 = 0, the line."""
     curve, _ = _LogisticFit(x, y, with_slope=False).search()
     line = LinearMapping.fit(x, y)
     b1, b2, b3, b4 = curve.parameters
@@ -176,7 +176,7 @@ class _LogisticFit:
         self._expit = require("scipy.special", "metrics").expit
 
     def search(self) -> tuple[FittedMapping, bool]:
-        """The fitted curve, and whether it rises or falls all over the data."""
+        """Return the fitted curve, and whether it rises or falls all over the data."""
         starts = [np.array([c, np.log(w)]) for c in _START_CENTRES for w in _START_WIDTHS]
         start = min(starts, key=lambda shape: float(np.sum(self._residual(shape) ** 2)))
         result = require("scipy.optimize", "metrics").least_squares(
@@ -222,7 +222,7 @@ class _LogisticFit:
         return np.asarray(full - basis @ (basis.T @ full))
 
     def _is_monotonic(self, shape: FloatArray) -> bool:
-        """Whether the slope has one sign over the data: it is extreme at both ends and at the centre."""
+        """Return whether the slope has one sign over the data: it is extreme at both ends and at the centre."""
         amplitude, _, slope = self._linear_parameters(shape)
         ends = self._z.min(), self._z.max()
         logistic = self._logistic(shape, np.array([*ends, np.clip(shape[0], *ends)]))

@@ -48,10 +48,10 @@ class Statistic(Protocol):
         """Names of the figures."""
 
     def resampled(self, images: Images) -> FloatArray:
-        """Each figure on each resample, shape (figures, resamples); nan where it is not defined."""
+        """Return each figure on each resample, shape (figures, resamples); nan where it is not defined."""
 
     def jackknife(self) -> FloatArray:
-        """Each figure without each of the images, shape (figures, N)."""
+        """Return each figure without each of the images, shape (figures, N)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class Replicates:
     jackknife: FloatArray
 
     def __sub__(self, other: "Replicates") -> "Replicates":
-        """The difference of two figures, on the same resamples."""
+        """Return the difference of two figures, on the same resamples."""
         return Replicates(
             self.estimate - other.estimate, self.resampled - other.resampled, self.jackknife - other.jackknife
         )
@@ -78,7 +78,7 @@ class Replicates:
         return Replicates(factor * self.estimate, factor * self.resampled, factor * self.jackknife)
 
     def interval(self, confidence: float) -> Interval | None:
-        """The bias-corrected and accelerated (BCa) interval (Efron, JASA 82, 1987).
+        """Return the bias-corrected and accelerated (BCa) interval (Efron, JASA 82, 1987).
 
         Resamples on which the figure is not defined, as a correlation where a few images were drawn over and over, are
         left out; where they are more than 5 %, or where all resamples lie on one side of the estimate, there is no
@@ -113,7 +113,7 @@ class Replicates:
         return max(2 * float(special.ndtr(-abs(z))), 2 * half)
 
     def _bca(self) -> tuple[FloatArray, float, float] | None:
-        """The resamples on which the figure is defined, bias and acceleration; None where there is no interval."""
+        """Return the resamples on which the figure is defined, bias and acceleration; None: no interval."""
         values = self.resampled[np.isfinite(self.resampled)]
         if not np.isfinite(self.estimate) or len(values) < (1 - _MAX_UNDEFINED) * len(self.resampled):
             return None
@@ -133,7 +133,7 @@ class Replicates:
 def replicate(
     statistics: Sequence[Statistic], estimates: Sequence[dict[str, float]], n: int, resamples: int, seed: int
 ) -> list[dict[str, Replicates]]:
-    """The figures of each statistic on the same resamples.
+    """Evaluate each statistic on the same resamples.
 
     Args:
         statistics: of the same `n` images.

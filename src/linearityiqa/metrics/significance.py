@@ -115,7 +115,7 @@ def _fisher(correlation: float) -> float:
 
 
 def _over(numerator: float, denominator: float) -> float:
-    """The ratio; 0 / 0 is 0: two methods that are the same do not differ."""
+    """Return the ratio; 0 / 0 is 0: two methods that are the same do not differ."""
     if numerator == 0:
         return 0.0
     return numerator / denominator if denominator > 0 else math.copysign(math.inf, numerator)

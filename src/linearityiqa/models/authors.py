@@ -44,13 +44,13 @@ def authors_names(network: LinearityIQA) -> dict[str, str]:
 
 
 def to_authors(state: Mapping[str, Tensor], network: LinearityIQA) -> dict[str, Tensor]:
-    """A state dict of `network` under the authors' names."""
+    """Return a state dict of `network` under the authors' names."""
     names = authors_names(network)
     return {names[key]: value for key, value in state.items()}
 
 
 def from_authors(state: Mapping[str, Tensor], network: LinearityIQA) -> dict[str, Tensor]:
-    """A state dict for `network` from one under the authors' names."""
+    """Return a state dict for `network` from one under the authors' names."""
     return {key: state[theirs] for key, theirs in authors_names(network).items() if theirs in state}
 
 
@@ -70,7 +70,7 @@ def check_fit(state: Mapping[str, Tensor], network: LinearityIQA, path: Path) ->
 
 
 def mapping_in(content: Any, path: Path) -> QualityScores[LinearMapping] | None:
-    """The mapping in a checkpoint, or None; ModelFileError if ``k`` or ``b`` is not three finite numbers."""
+    """Return the mapping in a checkpoint, or None; ModelFileError if ``k`` or ``b`` is not three finite numbers."""
     if not isinstance(content, Mapping) or not {"k", "b"} <= set(content):
         return None
     slopes, intercepts = (_three_numbers(content[name], name, path) for name in ("k", "b"))

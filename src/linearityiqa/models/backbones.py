@@ -66,7 +66,7 @@ class SymmetricInput(nn.Module):
 
 
 def _stages(architecture: str, modules: nn.Sequential) -> tuple[int, tuple[int, int]]:
-    """Index of the module whose output is stage 3, and the channels of stages 3 and 4; ConfigError if there is none."""
+    """Return the index of stage 3's module and the channels of stages 3 and 4; ConfigError if there is none."""
     maps = torch.empty(2, 3, *PROBE, device="meta")
     shapes = []
     with evaluation_mode(modules):
@@ -85,7 +85,7 @@ def _stages(architecture: str, modules: nn.Sequential) -> tuple[int, tuple[int, 
 
 
 def _trunk_modules(architecture: str) -> dict[str, nn.Module]:
-    """The parts of the network before its global pooling by dotted torchvision name, in the order of its forward."""
+    """Return the parts of the network before its global pooling by dotted torchvision name, in forward order."""
     network = _torchvision_network(architecture)
     modules: dict[str, nn.Module] = {}
     if hasattr(network, "transform_input"):
@@ -184,7 +184,7 @@ Backbone = Trunk | TimmBackbone
 
 @functools.cache
 def known_architectures() -> tuple[str, ...]:
-    """Names of torchvision's classification networks that have a convolutional trunk, sorted."""
+    """Return the names of torchvision's classification networks that have a convolutional trunk, sorted."""
     names = torchvision.models.list_models(module=torchvision.models)
     return tuple(sorted(name for name in names if not name.startswith(_TRANSFORMERS)))
 
@@ -216,7 +216,7 @@ def check_architecture(architecture: str) -> None:
 
 
 def build_backbone(architecture: str, weights: str = "none") -> Backbone:
-    """A backbone with its initial weights; arguments and errors as of `LinearityIQA`."""
+    """Build a backbone with its initial weights; arguments and errors as of `LinearityIQA`."""
     check_architecture(architecture)
     if architecture.startswith(TIMM_PREFIX):
         file = packaged_file(architecture) if weights == "imagenet" else None if weights == "none" else Path(weights)

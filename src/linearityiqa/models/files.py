@@ -97,7 +97,7 @@ def open_model(
 
 
 def load_model(path: Path | str, **overrides: Any) -> LinearityIQA:
-    """The network of a model file, in evaluation mode on the CPU.
+    """Load the network of a model file, in evaluation mode on the CPU.
 
     Args:
         path: as of `open_model`.
@@ -142,7 +142,7 @@ def _open_ours(path: Path, transform: TransformConfig | None) -> TrainedModel:
 
 
 def with_transform(record: ModelRecord, transform: TransformConfig | None, path: Path) -> ModelRecord:
-    """The record of a model file with another transform, if one is asked for; a warning says where it differs."""
+    """Return the record of a model file with the transform asked for, if any; a warning says where it differs."""
     if transform is None or transform == record.config.transform:
         return record
     logger.warning("%s: the model was trained with another transform than the one asked for, which is used", path)
@@ -191,7 +191,7 @@ def _open_authors(path: Path, model: ModelConfig, transform: TransformConfig) ->
 
 
 def _blank_network(model: ModelConfig) -> LinearityIQA:
-    """A network without numbers, so that a file's shapes are checked before memory is taken for them."""
+    """Return a network without numbers, so that a file's shapes are checked before memory is taken for them."""
     if model.architecture.startswith("timm/"):
         return LinearityIQA(model)  # timm keeps constants outside the state dict
     with torch.device("meta"):
@@ -199,7 +199,7 @@ def _blank_network(model: ModelConfig) -> LinearityIQA:
 
 
 def _filled(network: LinearityIQA, state: dict[str, Tensor]) -> LinearityIQA:
-    """The blank network with the weights of `state`, in evaluation mode on the CPU."""
+    """Return the blank network with the weights of `state`, in evaluation mode on the CPU."""
     counters = {key: torch.tensor(0) for key in network.state_dict() if is_batch_counter(key)}
     if not isinstance(network.backbone, TimmBackbone):
         network.to_empty(device="cpu")

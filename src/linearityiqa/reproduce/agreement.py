@@ -23,19 +23,19 @@ WIDEST_TITLE = 30
 
 
 def predictions_need(scale: Scale, run: Run, database: str) -> PredictionsNeed:
-    """Predictions of a run on a database, with the authors' file for the runs of which they published them."""
+    """Return the need of predictions, with the authors' file for the runs of which they published them."""
     published = run == scale.base_run(loss_type=run.loss_type)
     return PredictionsNeed(run, database, f"npy/{database}-{LOSS_NAMES[run.loss_type]}.npy" if published else None)
 
 
 def both_databases(scale: Scale, runs: Iterable[Run]) -> tuple[PredictionsNeed, ...]:
-    """Each run tested on its own database and on the other one."""
+    """Return the needs of each run on its own database and on the other one."""
     databases = (scale.training_set, scale.other_set)
     return tuple(predictions_need(scale, run, database) for run in runs for database in databases)
 
 
 def figure_rows(results: Gathered, needs: Iterable[PredictionsNeed]) -> list[dict[str, Any]]:
-    """Agreement of each run that is there, as plain values for JSON."""
+    """Return the agreement of each run that is there, as plain values for JSON."""
     rows = []
     for need in needs:
         agreement = results.agreement(need)
@@ -105,7 +105,7 @@ def _scatter_needs(scale: Scale) -> tuple[PredictionsNeed, ...]:
 
 
 def _draw_scatter(results: Gathered, scale: Scale) -> Drawn:
-    """One row of panels a database, one panel a loss, and the figures of agreement."""
+    """Draw one row of panels a database, one panel a loss, and the figures of agreement."""
     wanted = _scatter_needs(scale)
     clouds: dict[str, list[Cloud]] = {scale.training_set: [], scale.other_set: []}
     rows: list[list[Cell]] = []
@@ -164,7 +164,7 @@ def _table_item(
     published: bool = False,
     remarks: Callable[[Scale], tuple[str, ...]] = lambda scale: (),
 ) -> Item:
-    """An item that is one table; `published` says whether its numbers are compared with the paper's."""
+    """Make an item that is one table; `published` says whether its numbers are compared with the paper's."""
 
     def needs(scale: Scale) -> tuple[PredictionsNeed, ...]:
         return tuple(need for row in rows(scale) for need in row.needs)

@@ -41,7 +41,7 @@ Values = Mapping[int, float]
 
 
 def arm_run(scale: Scale, arm: str, seed: int, **options: Any) -> Run:
-    """The run of an arm with a seed."""
+    """Return the run of an arm with a seed."""
     return scale.base_run(**ARMS[arm]._asdict(), seed=seed, **options)
 
 
@@ -59,11 +59,11 @@ class ArmCurves:
         self._found = {(need.run, need.split, need.metric): curve for need, curve in results.curves.items()}
 
     def curve(self, arm: str, seed: int, split: SplitOfCurve, metric: str) -> Curve | None:
-        """A curve, or None where its run is missing."""
+        """Return a curve, or None where its run is missing."""
         return self._found.get((arm_run(self.scale, arm, seed), split, metric))
 
     def values(self, arm: str, split: SplitOfCurve, metric: str, when: str) -> Values:
-        """A figure of an arm by seed, of the seeds that have it."""
+        """Return a figure of an arm by seed, of the seeds that have it."""
         found = {}
         for seed in self.scale.seeds:
             curve = self.curve(arm, seed, split, metric)
@@ -73,19 +73,19 @@ class ArmCurves:
         return found
 
     def leads(self, arm: str, other: str, split: SplitOfCurve, metric: str, when: str) -> Values:
-        """How much better an arm is than another with the same seed: positive is better, whatever the figure."""
+        """Return how much better an arm is than another with the same seed: positive is better, whatever the figure."""
         ours, theirs = self.values(arm, split, metric, when), self.values(other, split, metric, when)
         sign = -1 if is_error(metric) else 1
         return {seed: sign * (ours[seed] - theirs[seed]) for seed in ours if seed in theirs}
 
     def means(self, arm: str, split: SplitOfCurve, metric: str) -> list[float]:
-        """The mean over the seeds by epoch, up to where one of them ends."""
+        """Return the mean over the seeds by epoch, up to where one of them ends."""
         curves = [curve for seed in self.scale.seeds if (curve := self.curve(arm, seed, split, metric)) is not None]
         shared = min((curve.last for curve in curves), default=0)
         return [statistics.mean(curve.at(epoch) for curve in curves) for epoch in range(1, shared + 1)]
 
     def first_epochs(self, arm: str, split: SplitOfCurve, metric: str) -> dict[int, int | None]:
-        """By seed, the first epoch with at least Norm-in-Norm's figure after one epoch with that seed; None: never."""
+        """Return the first epoch by seed with at least Norm-in-Norm's figure after one epoch; None: never."""
         found = {}
         for seed, level in self.values(PROPOSED, split, metric, FIRST).items():
             curve = self.curve(arm, seed, split, metric)
@@ -94,7 +94,7 @@ class ArmCurves:
         return found
 
     def _chosen(self, arm: str, seed: int) -> int | None:
-        """The epoch with the best validation SROCC; None for a run that diverged, of which no model is kept."""
+        """Return the epoch with the best validation SROCC; None for a run that diverged, of which no model is kept."""
         curve = self.curve(arm, seed, "val", "SROCC")
         if curve is None or curve.last < self.epochs:
             return None
@@ -106,7 +106,7 @@ class ArmCurves:
 
 
 def mean_words(values: Values, seeds: int, decimals: int = 3, sign: str = "") -> str | None:
-    """Mean and half the width of Student's 95 % interval of the mean; None without values.
+    """Return the mean and half the width of Student's 95 % interval of the mean; None without values.
 
     >>> mean_words({1: 0.5, 2: 0.7}, seeds=2), mean_words({2: 0.7}, seeds=2)
     ('0.600 ± 1.271', '0.700 (1)')
@@ -124,7 +124,7 @@ MEAN_WORDS = "mean over the seeds ± half its 95 % interval (Student's; in brack
 
 
 def mean_numbers(values: Values) -> dict[str, Any]:
-    """The same, and the value with each seed, for JSON."""
+    """Return the same, and the value with each seed, for JSON."""
     interval = mean_interval(list(values.values()))
     return {
         "by_seed": {str(seed): value for seed, value in values.items()},

@@ -198,7 +198,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
 
 
 def _log_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Number and text of each line; of a line longer than any value's, its pieces."""
+    """Yield number and text of each line; of a line longer than any value's, its pieces."""
     _check_size(path, MAX_LOG_BYTES)
     try:
         with path.open(encoding="utf-8", errors="replace") as stream:
@@ -226,7 +226,7 @@ def _number(path: Path, line: int, name: str, text: str) -> float:
 
 
 def _misnamed(path: Path) -> str:
-    """A hint at a file whose name differs only in case or separators."""
+    """Return a hint at a file whose name differs only in case or separators."""
 
     def plain(name: str) -> str:
         return "".join(character for character in name.lower() if character.isalnum())

@@ -45,7 +45,7 @@ class Crossing(NamedTuple):
 
 
 def curve_need(scale: Scale, run: Run, split: SplitOfCurve, metric: str) -> CurveNeed:
-    """A metric of a run by epoch, with the authors' file for the runs of which they published them."""
+    """Return the need of a metric by epoch, with the authors' file for the runs of which they published them."""
     published = run == scale.base_run(loss_type=run.loss_type)
     file = f"csv/loss={run.loss_type}-{split}_{scale.training_set}_{metric}.csv"
     return CurveNeed(run, split, metric, file if published else None)
@@ -113,7 +113,7 @@ def _crossings(results: Gathered, scale: Scale) -> dict[CurveNeed, Crossing]:
 
 
 def _speed_up(found: list[Crossing], epochs: int) -> list[str]:
-    """Sentences on how many times fewer epochs Norm-in-Norm takes than each other loss."""
+    """Say how many times fewer epochs Norm-in-Norm takes than each other loss."""
     sentences = []
     for loss in dict.fromkeys(one.loss for one in found):
         reached = [one.epoch for one in found if one.loss == loss and one.epoch is not None]
@@ -133,7 +133,7 @@ def _speed_up(found: list[Crossing], epochs: int) -> list[str]:
 
 
 def _has_marks(scale: Scale) -> bool:
-    """Whether the authors' marks are of these runs: they made them for one backbone."""
+    """Return whether the authors' marks are of these runs: they made them for one backbone."""
     return scale.is_paper and scale.base == Scale().base
 
 
@@ -176,7 +176,7 @@ def _normalised_needs(scale: Scale) -> tuple[CurveNeed, ...]:
 
 
 def _draw_normalised(results: Gathered, scale: Scale) -> Drawn:
-    """One panel a metric."""
+    """Draw one panel a metric."""
     epochs = _longest(results.curves.values())
     lines: dict[str, list[Line]] = {}
     remarks: list[str] = []
@@ -201,7 +201,7 @@ def _draw_normalised(results: Gathered, scale: Scale) -> Drawn:
 
 
 def _sweep_needs(scale: Scale, sweep: str, loss: LossType) -> dict[str, CurveNeed]:
-    """The curve of each value of a sweep, with one loss."""
+    """Return the curve of each value of a sweep, with one loss."""
     option, values = SWEEPS[sweep]
     found = {}
     for text, value in values.items():
@@ -219,7 +219,7 @@ def _all_sweep_needs(scale: Scale) -> tuple[CurveNeed, ...]:
 
 
 def _draw_sweeps(results: Gathered, scale: Scale) -> Drawn:
-    """One figure a sweep, one panel a loss."""
+    """Draw one figure a sweep, one panel a loss."""
     epochs = _longest(results.curves.values())
     pictures, remarks = {}, []
     numbers: dict[str, list[Any]] = {}
@@ -244,7 +244,7 @@ def _draw_sweeps(results: Gathered, scale: Scale) -> Drawn:
 
 
 def curve_numbers(need: CurveNeed, curve: Curve) -> dict[str, Any]:
-    """A curve as plain values for JSON."""
+    """Return a curve as plain values for JSON."""
     return {
         "loss": need.run.loss_type,
         "options": need.run.options(),
@@ -256,17 +256,17 @@ def curve_numbers(need: CurveNeed, curve: Curve) -> dict[str, Any]:
 
 
 def plain(values: NDArray[np.float64]) -> list[float | None]:
-    """Numbers for JSON, which has no nan."""
+    """Return numbers for JSON, which has no nan."""
     return [value if math.isfinite(value) else None for value in values.tolist()]
 
 
 def _longest(curves: Iterable[Curve]) -> int:
-    """The last epoch that any of the curves reaches: an undisturbed run of the item has that many."""
+    """Return the last epoch that any of the curves reaches, which is that of an undisturbed run."""
     return max((curve.last for curve in curves), default=0)
 
 
 def curve_remarks(label: str, curve: Curve, epochs: int) -> list[str]:
-    """Sentences on a curve: that its run diverged, or which epochs have no value."""
+    """Say that the run of a curve diverged, or which epochs have no value."""
     remarks = []
     if curve.last < epochs:
         when = f"after epoch {curve.last} of {epochs}" if curve.last else "in its first epoch"

@@ -104,7 +104,7 @@ def run_demo(config: DemoConfig) -> DemoResult:
 
 
 def run_config(config: DemoConfig, database: Path, arm: Arm) -> TrainConfig:
-    """The training run of one arm: the same budget for all, from random weights."""
+    """Return the training run of one arm: the same budget for all, from random weights."""
     return TrainConfig(
         loss=LossConfig(loss_type=arm.loss_type),
         model=ModelConfig(architecture=config.architecture),
@@ -125,7 +125,7 @@ def run_config(config: DemoConfig, database: Path, arm: Arm) -> TrainConfig:
 
 
 def tuning_config(config: DemoConfig, database: Path) -> TrainConfig:
-    """The run that starts from the model in the package, which has learned from people's opinions of photographs."""
+    """Return the run that starts from the model in the package, which has learned from opinions of photographs."""
     return TrainConfig(
         data=DataConfig(dataset=str(database)),
         transform=with_recipe("modern").transform,  # without that model's crops, to which images so small are enlarged

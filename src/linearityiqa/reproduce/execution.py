@@ -52,7 +52,7 @@ def run_jobs(jobs: Sequence[Job], config: ReproduceConfig) -> dict[Run, RunEnd]:
 
 
 def _data_of(job: Job) -> DataConfig:
-    """The database that a run trains on, whichever its split."""
+    """Return the database that a run trains on, whichever its split."""
     return replace(job.config.data, exp_id=0)
 
 

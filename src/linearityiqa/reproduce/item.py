@@ -46,7 +46,7 @@ class Comparison:
         return None if self.interval is None else self.interval[0] <= self.published <= self.interval[1]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Return plain values for JSON."""
         return {
             "quantity": self.quantity,
             "computed": self.computed,
@@ -59,7 +59,7 @@ class Comparison:
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> Table:
-    """All comparisons as one table."""
+    """Return all comparisons as one table."""
     verdict = {True: "yes", False: "no", None: None}
     rows = [
         [
@@ -125,15 +125,15 @@ class Source(Protocol):
     """Source of results: the authors' layout, or run folders. What it lacks is a DataError of one sentence."""
 
     def curve(self, need: CurveNeed) -> Curve:
-        """The curve that is needed."""
+        """Return the curve that is needed."""
         ...
 
     def predictions(self, need: PredictionsNeed) -> PredictionsSet:
-        """The predictions that are needed."""
+        """Return the predictions that are needed."""
         ...
 
     def bhat(self, need: BhatNeed) -> BhatLog:
-        """The log that is needed."""
+        """Return the log that is needed."""
         ...
 
 
@@ -147,7 +147,7 @@ class Gathered:
     problems: Mapping[Need, str] = field(default_factory=dict)
 
     def only(self, needs: Sequence[Need]) -> "Gathered":
-        """The results of some needs, in their order."""
+        """Return the results of some needs, in their order."""
 
         def restricted(found: Mapping[Any, Any]) -> dict[Any, Any]:
             return {need: found[need] for need in needs if need in found}
@@ -157,7 +157,7 @@ class Gathered:
         )
 
     def agreement(self, need: PredictionsNeed) -> Agreement | None:
-        """Agreement of the predictions with MOS, or None where they are missing."""
+        """Return the agreement of the predictions with MOS, or None where they are missing."""
         found = self.predictions.get(need)
         return found.agreement if found else None
 
@@ -216,12 +216,12 @@ class Item:
     log_bhat: bool = False
 
     def runs(self, scale: Scale) -> tuple[Run, ...]:
-        """The training runs of the item, each once, in the order of its needs."""
+        """Return the training runs of the item, each once, in the order of its needs."""
         return tuple(dict.fromkeys(need.run for need in self.needs(scale)))
 
 
 def needs_of(items: Iterable[Item], scale: Scale) -> tuple[Need, ...]:
-    """The needs of several items, each once."""
+    """Return the needs of several items, each once."""
     return tuple(dict.fromkeys(need for item in items for need in item.needs(scale)))
 
 
@@ -279,14 +279,14 @@ def draw_items(items: Iterable[Item], source: Source, scale: Scale) -> tuple[dic
 
 
 def _finite(found: PredictionsSet, need: PredictionsNeed) -> PredictionsSet:
-    """Predictions that agreement can be computed of: a diverged model's, not a number, would fail the whole item."""
+    """Refuse predictions that no agreement can be computed of: a diverged model's would fail the whole item."""
     if len(found.mos) < 2 or not (np.isfinite(found.predicted).all() and np.isfinite(found.mos).all()):
         raise DataError(f"{need} are fewer than two, or not all finite: the run diverged.")
     return found
 
 
 def _problem_sentence(results: Gathered, needed: int) -> str:
-    """One sentence on all that is missing; the first is quoted, since the others are mostly of its kind."""
+    """Say all that is missing in one sentence; the first is quoted, since the others are mostly of its kind."""
     problems = list(dict.fromkeys(results.problems.values()))
     if not problems:
         return ""

@@ -37,7 +37,7 @@ class Job:
 
 
 def progress_of(job: Job) -> Progress:
-    """Progress of a run and of the tests of its model; a folder of another configuration is refused in `words`."""
+    """Return how far a run and the tests of its model are; a folder of another configuration is refused in `words`."""
     trained = training_progress(job.config)
     if trained.state != "done":
         return trained
@@ -55,7 +55,7 @@ class RunEnd(NamedTuple):
 
 
 def order_of(job: Job) -> dict[str, Any]:
-    """A job's training and tests as plain values, which travel between processes and machines."""
+    """Return a job's training and tests as plain values, which travel between processes and machines."""
     return {"training": to_dict(job.config), "tests": [to_dict(test) for test in job.tests]}
 
 

@@ -19,7 +19,7 @@ def _bhat_needs(scale: Scale) -> tuple[BhatNeed, ...]:
 
 
 def _draw_bhat(results: Gathered, scale: Scale, *, by_epoch: bool) -> Drawn:
-    """The norm b of each head, in every training batch or as the mean of every epoch."""
+    """Draw the norm b of each head, in every training batch or as the mean of every epoch."""
     (log,) = results.bhat.values()
     values = log.epoch_means() if by_epoch else log.values
     steps = np.arange(1, len(values.fused) + 1)

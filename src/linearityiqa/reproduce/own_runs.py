@@ -38,7 +38,7 @@ class OwnRuns:
     _tables: dict[tuple[DataConfig, SplitName, int], ImageTable | None] = field(default_factory=dict, repr=False)
 
     def curve(self, need: CurveNeed) -> Curve:
-        """The metric by epoch; of a run that diverged, up to there."""
+        """Return the metric by epoch; of a run that diverged, up to there."""
         folder = self._folder(need)
         curve = read_curve(folder, need.split, need.metric)
         by_epoch = need.split != "val" or need.metric == "RMSE"
@@ -52,7 +52,7 @@ class OwnRuns:
         return curve
 
     def predictions(self, need: PredictionsNeed) -> PredictionsSet:
-        """The predictions of a run's best model, of the labels that the database has now."""
+        """Return the predictions of a run's best model, of the labels that the database has now."""
         folder = self._folder(need, finished=True)
         config = self.setup.train_config(need.run)
         data, split = config.data, _OWN_SPLIT
@@ -68,14 +68,14 @@ class OwnRuns:
         return _with_mapping(saved, folder)
 
     def bhat(self, need: BhatNeed) -> BhatLog:
-        """The log of b of a run that is done."""
+        """Return the log of b of a run that is done."""
         folder = self._folder(need, finished=True)
         if not (folder / runfiles.BHAT).exists():
             raise DataError(f"{folder} was trained without --log_bhat. Train it again with --fresh.")
         return read_bhat(folder, self.setup.config.epochs)
 
     def _folder(self, need: Need, *, finished: bool = False) -> Path:
-        """The folder of a run that is over; with `finished`, of one that did not diverge either."""
+        """Return the folder of a run that is over; with `finished`, of one that did not diverge either."""
         config = self.setup.train_config(need.run)
         folder = self.setup.folder(need.run)
         progress = training_progress(config)
@@ -94,7 +94,7 @@ class OwnRuns:
     def _require_labels(
         self, saved: SavedPredictions, data: DataConfig, split: SplitName, folder: Path, seed: int
     ) -> None:
-        """Predictions must be of the labels that the database has now; where it is not at hand, they are trusted."""
+        """Refuse predictions of other labels than the database has now; where it is not at hand, they are trusted."""
         key = (data, split, seed)
         if key not in self._tables:
             try:

@@ -43,7 +43,7 @@ class Run:
     seed: int = OptimiserConfig.seed
 
     def options(self) -> dict[str, Any]:
-        """The options that differ from the base run's.
+        """Return the options that differ from the base run's.
 
         >>> Run(architecture="resnet50", batch_size=4).options()
         {'architecture': 'resnet50', 'batch_size': 4}
@@ -99,12 +99,12 @@ class Scale:
         return f"the test set of {self.training_set}", f"{self.other_part} of {self.other_set}"
 
     def base_run(self, **options: Any) -> Run:
-        """The base run with some options changed."""
+        """Return the base run with some options changed."""
         own: dict[str, Any] = {"dataset": self.training_set, "architecture": self.base, "seed": self.seeds[0]}
         return Run(**(own | options))
 
     def loss_runs(self, architecture: str, **options: Any) -> tuple[Run, ...]:
-        """One run for each loss."""
+        """Return one run for each loss."""
         return tuple(self.base_run(architecture=architecture, loss_type=loss, **options) for loss in LOSSES)
 
 
@@ -170,7 +170,7 @@ PUBLISHED_FIGURES: tuple[PublishedFigure, ...] = tuple(_figures())
 
 
 def published_figure(run: Run, database: str, metric: str) -> PublishedFigure | None:
-    """The published agreement of a run on a database, or None where there is none at hand.
+    """Return the published agreement of a run on a database, or None where there is none at hand.
 
     >>> published_figure(Run(architecture="resnet18"), "CLIVE", "SROCC").value
     0.767
@@ -183,6 +183,6 @@ def published_figure(run: Run, database: str, metric: str) -> PublishedFigure | 
 
 
 def published_mark(loss: str, split: str, metric: str) -> int | None:
-    """The epoch at which a loss first reaches Norm-in-Norm's first-epoch level, as marked in figure 1."""
+    """Return the epoch at which a loss first reaches Norm-in-Norm's first-epoch level, as marked in figure 1."""
     marks = _MARKS.get((loss, split))
     return None if marks is None else marks[PAPER_FIGURES.index(metric)]

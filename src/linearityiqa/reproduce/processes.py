@@ -110,7 +110,7 @@ def run_in_processes(jobs: Iterable[Job], count: int, stop: StopRequest) -> Iter
 
 
 def _environment(job: Job, slot: int, count: int) -> dict[str, str]:
-    """The worker's GPU and threads: one GPU, or its share of the cores."""
+    """Return the worker's GPU and threads: one GPU, or its share of the cores."""
     gpus = visible_gpus() if job.config.device.device in ("auto", "cuda") else ()
     if gpus:
         return {"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]}

@@ -46,7 +46,7 @@ class Reproduction:
     exported: Sequence[Path] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Return plain values for JSON."""
         items = {
             item.name: {"files": [str(path) for path in self.files[item]], "sentences": list(one.sentences)}
             for item, one in self.drawn.items()
@@ -62,7 +62,7 @@ class Reproduction:
 
 
 def dry_run(config: ReproduceConfig) -> list[tuple[Job, Progress]]:
-    """The runs that some items need, and how far each is.
+    """Return the runs that some items need, and how far each is.
 
     Raises:
         ConfigError: an item that does not exist.
@@ -71,7 +71,7 @@ def dry_run(config: ReproduceConfig) -> list[tuple[Job, Progress]]:
 
 
 def paper_command(job: Job) -> str:
-    """The command of the paper for a run."""
+    """Return the command of the paper for a run."""
     return shlex.join(["python", "main.py", *command_words(job.config)])
 
 
@@ -137,7 +137,7 @@ def save_drawn(name: str, drawn: Drawn, folder: Path) -> tuple[Path, ...]:
 
 
 def numbers_json(name: str, drawn: Drawn) -> str:
-    """Every number of an item as JSON; equal results give equal text."""
+    """Return every number of an item as JSON; equal results give equal text."""
     content = {
         "item": name,
         **drawn.numbers,
@@ -233,7 +233,7 @@ def _device_name(asked: str) -> str:
 
 
 def _unpublished(items: Sequence[Item], setup: Setup) -> dict[Item, str]:
-    """The items that cannot be drawn from the authors' layout, which has no files for them."""
+    """Return the items that cannot be drawn from the authors' layout, which has no files for them."""
     return {
         item: f"{item.name}: no results in the authors' layout; it takes runs (linearityiqa reproduce {item.name})."
         for item in items
@@ -242,7 +242,7 @@ def _unpublished(items: Sequence[Item], setup: Setup) -> dict[Item, str]:
 
 
 def _notices(setup: Setup) -> list[str]:
-    """Sentences on how the scale differs from the paper's."""
+    """Say how the scale differs from the paper's."""
     scale, notices = setup.scale, []
     if not scale.is_paper:
         notices.append(

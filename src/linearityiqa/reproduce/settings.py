@@ -15,7 +15,7 @@ WIDER: dict[str, dict[str, float]] = {"lr": {"1e-2": 1e-2}, "bs": {"32": 32}}
 
 
 def _settings() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every setting in words, and the option in which it differs from the paper's."""
+    """Yield every setting in words, and the option in which it differs from the paper's."""
     yield "the paper's", {}
     defaults = Run()
     for sweep, (option, values) in SWEEPS.items():
@@ -25,7 +25,7 @@ def _settings() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _setting_needs(scale: Scale) -> dict[tuple[str, str], tuple[PredictionsNeed, ...]]:
-    """For each setting and arm, the predictions on the test set with every seed."""
+    """Return the needs of each setting and arm: predictions on the test set with every seed."""
     return {
         (words, arm): tuple(
             predictions_need(scale, arm_run(scale, arm, seed, architecture=scale.sweep, **options), scale.training_set)
@@ -42,7 +42,7 @@ def _all_setting_needs(scale: Scale) -> tuple[PredictionsNeed, ...]:
 
 
 def _draw_settings(results: Gathered, scale: Scale) -> Drawn:
-    """A table a figure: settings down, losses across."""
+    """Draw a table a figure: settings down, losses across."""
     needs = _setting_needs(scale)
     tables = {}
     for figure in TABLE_FIGURES:

@@ -72,7 +72,7 @@ class Setup:
         )
 
     def jobs(self, items: Iterable[Item]) -> tuple[Job, ...]:
-        """The training runs of some items, each once, in the order in which the items first need them.
+        """Return the training runs of some items, each once, in the order in which the items first need them.
 
         A run logs what any item draws from it, whichever are chosen now: it need never be trained a second time for
         another item.
@@ -96,7 +96,7 @@ class Setup:
         return tuple(jobs)
 
     def train_config(self, run: Run) -> TrainConfig:
-        """The training of a run, without what it logs."""
+        """Return the training of a run, without what it logs."""
         return TrainConfig(
             loss=LossConfig(loss_type=run.loss_type, p=run.p, q=run.q, alpha=run.alpha),
             model=ModelConfig(architecture=run.architecture, use_bn_end=run.use_bn_end),
@@ -116,15 +116,15 @@ class Setup:
         )
 
     def folder(self, run: Run) -> Path:
-        """The folder of a run."""
+        """Return the folder of a run."""
         return run_folder(self.train_config(run))
 
     def is_own_test(self, need: PredictionsNeed) -> bool:
-        """Whether predictions are of the test set of the database that their run was trained on."""
+        """Return whether predictions are of the test set of the database that their run was trained on."""
         return need.database == need.run.dataset or self._other_is_training
 
     def test_config(self, run: Run) -> TestConfig:
-        """The test of a run's model on the second database, whole, beside the model."""
+        """Return the test of a run's model on the second database, whole, beside the model."""
         split: SplitName = "all"
         training = self.train_config(run)
         data = self._database(self.scale.other_set)
@@ -149,7 +149,7 @@ class Setup:
         return self._other_dataset == self.config.dataset
 
     def _database(self, name: str) -> DataConfig:
-        """The options of the database that the scale calls `name`."""
+        """Return the options of the database that the scale calls `name`."""
         config = self.config
         training = DataConfig(dataset=config.dataset, image_dir=config.image_dir)
         if name == self.scale.training_set:
@@ -171,7 +171,7 @@ def database_name(dataset: str) -> str:
 
 
 def chosen_items(names: Iterable[str]) -> tuple[Item, ...]:
-    """The items that a command line names, each once; upper and lower case are alike, and `all` is the paper's twelve.
+    """Return the items that a command line names, each once, in any case; `all` means the paper's twelve.
 
     Raises:
         ConfigError: none is named, or one that does not exist; the message lists them.
@@ -190,5 +190,5 @@ def chosen_items(names: Iterable[str]) -> tuple[Item, ...]:
 
 
 def _preferred(chosen: tuple[str, ...], usual: str, otherwise: int) -> str:
-    """The paper's backbone where it may be used, else one of those that may."""
+    """Return the paper's backbone where it may be used, else one of those that may."""
     return usual if not chosen or usual in chosen else chosen[otherwise]

@@ -12,7 +12,7 @@ from linearityiqa.reproduce.paper import LOSS_NAMES, LOSSES, Scale
 
 
 def _split_needs(scale: Scale) -> dict[str, tuple[PredictionsNeed, ...]]:
-    """For each split, one need for each loss."""
+    """Return one need a loss for each split."""
     return {
         str(split): tuple(
             predictions_need(scale, run, scale.repeated_set)
@@ -51,7 +51,7 @@ def _draw_t_test(results: Gathered, scale: Scale) -> Drawn:
 
 
 def _paired_test(plcc: Mapping[LossType, Sequence[Any]], loss: LossType) -> dict[str, Any]:
-    """Mean difference of PLCC, t and p of Norm-in-Norm against a loss over complete splits; None: no test."""
+    """Test Norm-in-Norm's PLCC against a loss's over complete splits: mean difference, t and p; None: no test."""
     ours, other = plcc.get("norm-in-norm", ()), plcc.get(loss, ())
     if len(ours) < 2:
         return {"against": loss, "splits": len(ours), "difference": None, "t": None, "p": None}
