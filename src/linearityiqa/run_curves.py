@@ -53,12 +53,12 @@ class Curve:
         return tuple(int(step) for step in self.steps[np.isnan(self.values) & (self.steps < self.last)])
 
     def at(self, epoch: int) -> float:
-        """The value at an epoch; nan where there is none."""
+        """Return the value at an epoch; nan where there is none."""
         found = self.values[self.steps == epoch]
         return float(found[0]) if len(found) else float("nan")
 
     def first_reaching(self, level: float, *, lower_is_better: bool) -> int | None:
-        """The first epoch whose value is at least as good as `level`, or None.
+        """Return the first epoch whose value is at least as good as `level`, or None.
 
         >>> Curve(np.arange(1, 4), np.array([0.5, 0.7, 0.9])).first_reaching(0.7, lower_is_better=False)
         2
@@ -91,19 +91,16 @@ class BhatLog:
         return len(self.values.fused)
 
     def epoch_means(self) -> QualityScores[NDArray[np.float64]]:
-        """Mean of each head's b in every epoch; of the last one over what is there."""
+        """Return the mean of each head's b in every epoch; of the last one over the batches that it has."""
         starts = np.arange(0, len(self), self.iterations_per_epoch)
         lengths = np.diff(np.append(starts, len(self)))
         return self.values.map(lambda head: np.add.reduceat(head, starts) / lengths)
 
 
 def read_curves(folder: Path) -> dict[str, Curves]:
-    """metrics.csv of a run folder as curves by split.
+    """Read metrics.csv of a run folder as curves by split.
 
     A value that is not there (a metric that was not computed, or is not defined) is nan.
-
-    Raises:
-        DataError: the file is missing or not a metrics.csv.
     """
     curves: dict[str, dict[str, list[float]]] = {}
     for row in _rows(folder / runfiles.METRICS, ("epoch", "split")):
@@ -115,11 +112,7 @@ def read_curves(folder: Path) -> dict[str, Curves]:
 
 
 def read_curve(folder: Path, split: str, metric: str) -> Curve:
-    """One metric on one split by epoch; its wall times are seconds since the run began.
-
-    Raises:
-        DataError: metrics.csv is missing or damaged.
-    """
+    """Read one metric on one split by epoch; its wall times are seconds since the run began."""
     path = folder / runfiles.METRICS
     rows = [row for row in _rows(path, ("epoch", "split", metric)) if row["split"] == split]
     steps = np.array([_epoch(row, path) for row in rows], dtype=np.int64)
@@ -128,11 +121,7 @@ def read_curve(folder: Path, split: str, metric: str) -> Curve:
 
 
 def read_bhat(folder: Path, epochs: int) -> BhatLog:
-    """The log of b of a run of so many epochs.
-
-    Raises:
-        DataError: bhat.csv is missing or damaged, or does not have equally many iterations in each epoch.
-    """
+    """Read the log of b of a run of `epochs` epochs; DataError where it cannot be cut into them."""
     path = folder / runfiles.BHAT
     rows = _rows(path, HEADS)
     if not rows or len(rows) % epochs:
@@ -142,7 +131,7 @@ def read_bhat(folder: Path, epochs: int) -> BhatLog:
 
 
 def last_epoch(folder: Path) -> int:
-    """The last epoch in metrics.csv; 0 where there is none."""
+    """Return the last epoch in metrics.csv; 0 where there is none."""
     path = folder / runfiles.METRICS
     if not path.exists():
         return 0
@@ -150,7 +139,7 @@ def last_epoch(folder: Path) -> int:
 
 
 def _wall_times(folder: Path, steps: NDArray[np.int64]) -> NDArray[np.float64] | None:
-    """Seconds from the start of the run to the end of each epoch, or None where they are not known."""
+    """Return the seconds from the start of the run to the end of each epoch, or None where they are not known."""
     path = folder / runfiles.TIMING
     if not path.exists():
         return None
@@ -165,7 +154,7 @@ def _wall_times(folder: Path, steps: NDArray[np.int64]) -> NDArray[np.float64] |
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    """The rows of a run's CSV file, which has the columns."""
+    """Read the rows of a run's CSV file, which must have the columns."""
     try:
         if path.stat().st_size > MAX_CSV_BYTES:
             raise ValueError("it is too large")
@@ -189,7 +178,7 @@ def _epoch(row: Mapping[str, str], path: Path) -> int:
 
 
 def _number(text: str, path: Path) -> float:
-    """A number; nan for an empty cell."""
+    """Return a number; nan for an empty cell."""
     try:
         return float(text) if text else float("nan")
     except ValueError as cause:

@@ -31,7 +31,7 @@ class Progress:
 
 
 def training_progress(config: TrainConfig) -> Progress:
-    """Progress of the training of a run."""
+    """Return the progress of the training of a run."""
     folder = run_folder(config)
     try:
         if not (folder / runfiles.CONFIG).exists():
@@ -52,7 +52,7 @@ def training_progress(config: TrainConfig) -> Progress:
 
 
 def is_tested(test: TestConfig, run: Path) -> bool:
-    """Whether a test's results are there, and are of the model that the run folder holds now."""
+    """Return whether a test's results are there, and are of the model that the run folder holds now."""
     if test.output is None or not (test.output / runfiles.RESULTS).exists():
         return False
     try:
@@ -63,21 +63,13 @@ def is_tested(test: TestConfig, run: Path) -> bool:
 
 
 def saved_config(folder: Path) -> TrainConfig:
-    """The configuration that a run folder holds.
-
-    Raises:
-        DataError: config.toml is missing or damaged.
-    """
+    """Read the configuration that a run folder holds."""
     path = folder / runfiles.CONFIG
     return _parsed(path, lambda text: from_dict(TrainConfig, tomllib.loads(text), str(path)))
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a small JSON file.
-
-    Raises:
-        DataError: the file is missing, too large, or holds no JSON object.
-    """
+    """Read the object in a small JSON file."""
 
     def parse(text: str) -> dict[str, Any]:
         values = json.loads(text)
@@ -92,7 +84,7 @@ _REMEDY = " Train the run again with --fresh, or name another folder with --log_
 
 
 def _parsed(path: Path, parse: Callable[[str], T]) -> T:
-    """Value that `parse` makes of a small text file; DataError if it cannot be read or parsed."""
+    """Return the value that `parse` makes of a small text file; DataError if it cannot be read or parsed."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ValueError("it is too large")
@@ -114,7 +106,7 @@ def _check_results(folder: Path, config: TrainConfig) -> None:
 
 
 def _difference(expected: dict[str, dict[str, Any]], present: dict[str, dict[str, Any]]) -> str:
-    """The first option in which two configurations differ, in words."""
+    """Return the first option in which two configurations differ, in words."""
     for group in dict.fromkeys((*expected, *present)):
         ours, theirs = expected.get(group, {}), present.get(group, {})
         for name in dict.fromkeys((*ours, *theirs)):

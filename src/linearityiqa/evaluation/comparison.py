@@ -86,12 +86,7 @@ class Comparison:
 
 
 def compare_methods(methods: Methods, config: MetricsConfig) -> Comparison:
-    """Compute the agreement of methods with the same MOS, and compare them.
-
-    Raises:
-        DataError: values that cannot be compared.
-        MissingExtraError: SciPy is not installed.
-    """
+    """Compute the agreement of methods with the same MOS, and compare them."""
     resampling: dict[str, Any] = {
         "resamples": config.resamples, "confidence": config.confidence, "seed": config.seed,
     }  # fmt: skip

@@ -17,22 +17,14 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def prepare_device(config: ScoringDeviceConfig) -> torch.device:
-    """Return the device that the options name, with the threads that they ask for (of the whole process).
-
-    Raises:
-        ConfigError: as `resolve_device`.
-    """
+    """Return the device that the options name, with the threads that they ask for (of the whole process)."""
     if config.num_threads is not None:
         torch.set_num_threads(config.num_threads)
     return resolve_device(config.device)
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device called `name`; ``auto`` takes a GPU where there is one.
-
-    Raises:
-        ConfigError: a device that does not exist or is not here.
-    """
+    """Return the device called `name`; ``auto`` takes a GPU where there is one."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

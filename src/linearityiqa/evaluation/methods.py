@@ -107,9 +107,6 @@ def method_names(words: Sequence[Path]) -> tuple[str, ...]:
 
     >>> method_names([Path("mine.csv"), Path("runs/resnet/predictions.csv"), Path("theirs=x.csv")])
     ('mine', 'resnet', 'theirs')
-
-    Raises:
-        DataError: one name is given twice.
     """
     named = [named_path(word) for word in words]
     short = [name or (path.resolve().parent.name if path.stem == "predictions" else path.stem) for name, path in named]

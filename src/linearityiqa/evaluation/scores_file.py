@@ -30,22 +30,13 @@ class Scores(NamedTuple):
 
 
 def read_labels(dataset: str) -> Labels:
-    """Read the labels of a known database, of a CSV file, or of a published label file.
-
-    Raises:
-        DataError: there are none, or bad ones.
-    """
+    """Read the labels of a known database, of a CSV file, or of a published label file."""
     data = DataConfig(dataset=dataset)
     return (open_label_file(Path(dataset), data) or open_labels(data, others=True)).labels
 
 
 def read_scores(path: Path) -> Scores:
-    """Read a file of scores: CSV, JSON lines (.jsonl), or Parquet (.parquet, or a folder of such files).
-
-    Raises:
-        DataError: the file is missing, too large or damaged, lacks a column, or holds a score that is no number.
-        MissingExtraError: Parquet needs the extra parquet.
-    """
+    """Read a file of scores: CSV, JSON lines (.jsonl), or Parquet (.parquet, or a folder of such files)."""
     if path.is_dir() or path.suffix.lower() == ".parquet":
         return _of_records(path, _parquet_rows(path))
     if path.suffix.lower() == ".jsonl":
@@ -60,12 +51,6 @@ def label_scores(path: Path, scores: Scores, labels: Labels, texts: Sequence[str
     """Return the scored images that have labels, under the labels' names and in their order.
 
     An image is the one whose name its path ends in: `/photos/x/a.png` is `x/a.png`, or else `a.png`.
-
-    Args:
-        path: the file of the scores, for messages.
-        scores: what it holds.
-        labels: of the database.
-        texts: columns of the labels that are wanted as text.
 
     Raises:
         DataError: no image, or only one, is found in the labels; a name fits several; a column is not there.
@@ -107,11 +92,7 @@ class _Names:
             self._by_file[parts[-1].lower()].append((parts, row))
 
     def find(self, path: str) -> int | None:
-        """Find the row of an image; of several names that fit, the longest.
-
-        Raises:
-            DataError: several fit equally well.
-        """
+        """Find the row of an image; of several names that fit, the longest; DataError where two are equally long."""
         parts = _parts(path)
         alike = self._by_file.get(parts[-1].lower(), ())
         if not alike:  # names in labels may lack their ending

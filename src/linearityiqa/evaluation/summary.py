@@ -40,15 +40,7 @@ class Evaluation:
 
 
 def paper_lines(figures: Mapping[str, Any], database: str) -> list[str]:
-    """Nine lines as the paper's tool prints them, e.g. ``KonIQ-10k, SROCC: 0.937``.
-
-    Args:
-        figures: of every head, as `Evaluation.as_dict` gives them; a figure that is not defined is shown as nan.
-        database: the name that the lines begin with.
-
-    Returns:
-        Three figures of the fused head, then of stage 3 (names ending in 1), then of stage 4 (2).
-    """
+    """Return nine lines as the paper's tool prints them, e.g. ``KonIQ-10k, SROCC: 0.937``: fused, stage 3, stage 4."""
     lines = []
     for head, suffix in AUTHORS_SUFFIXES.items():
         for name in PAPER_FIGURES:
@@ -78,15 +70,7 @@ def evaluate(predictions: Predictions, mapping: QualityScores[LinearMapping]) ->
 def results_of(
     record: ModelRecord, database: str, evaluations: Mapping[str, Evaluation], reported_split: str, **facts: Any
 ) -> dict[str, Any]:
-    """Return the content of results.json.
-
-    Args:
-        record: of the model that was tested.
-        database: the database it was tested on.
-        evaluations: its figures, by split.
-        reported_split: the split whose figures are the result.
-        facts: what else is known, as plain values; they come first.
-    """
+    """Return the content of results.json: `facts` first, then the figures by split."""
     return {
         **facts,
         "database": database,

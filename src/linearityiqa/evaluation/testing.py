@@ -50,11 +50,7 @@ class ReadyModel(NamedTuple):
 
 
 def open_with_torch(config: TestConfig, model_file: Path, device: torch.device) -> ReadyModel:
-    """Open a file of ours or of the authors as the options say.
-
-    Raises:
-        ModelFileError: the model file cannot be used.
-    """
+    """Open a file of ours or of the authors as the options say."""
     model = open_model(model_file, model=config.model, transform=asked_transform(config))
     blocked = device.type == "cpu" and not config.device.compile and can_be_blocked(model.network.backbone)
     layout = Layout.BLOCKED if blocked else Layout.CHANNELS_LAST

@@ -154,11 +154,7 @@ class Sample:
     def of(
         cls, predictions: ArrayLike, mos: ArrayLike, std: ArrayLike | None, mappings: Sequence[MappingName] = ()
     ) -> "Sample":
-        """Check the values, and fit the mappings.
-
-        Raises:
-            DataError: as `agreement`.
-        """
+        """Check the values, and fit the mappings."""
         x, y, *rest = checked(predictions=predictions, mos=mos, **({} if std is None else {"std": std}))
         fits = {name: fit_mapping(name, x, y) for name in mappings}
         known = known_deviations(rest[0] if rest else None)

@@ -121,9 +121,6 @@ def outlier_ratio(predictions: ArrayLike, mos: ArrayLike, std: ArrayLike) -> flo
 def checked(**lists: ArrayLike) -> tuple[NDArray[np.float64], ...]:
     """Return the lists as float64 arrays of one length.
 
-    Args:
-        lists: what is compared, by the name that a message calls it.
-
     Raises:
         DataError: a list that is not one-dimensional, not of numbers, shorter than 2, not as long as the first, or
             that holds a value that is not finite (its position is named).

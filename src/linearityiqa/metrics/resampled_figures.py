@@ -11,12 +11,7 @@ from linearityiqa.metrics.resampling import FloatArray, Images, in_chunks
 
 
 class RankStatistics:
-    """SROCC and KROCC (tau-b) of one method.
-
-    Args:
-        predictions: shape (N,), finite, any scale.
-        mos: shape (N,), finite.
-    """
+    """SROCC and KROCC (tau-b) of one method."""
 
     names = ("SROCC", "KROCC")
 

@@ -133,18 +133,7 @@ class Replicates:
 def replicate(
     statistics: Sequence[Statistic], estimates: Sequence[dict[str, float]], n: int, resamples: int, seed: int
 ) -> list[dict[str, Replicates]]:
-    """Evaluate each statistic on the same resamples.
-
-    Args:
-        statistics: of the same `n` images.
-        estimates: for each of them, its figures on all images, by name.
-        n: number of images.
-        resamples: how many.
-        seed: of the resamples; the same seed and number of images give the same resamples.
-
-    Returns:
-        For each statistic its figures by name.
-    """
+    """Evaluate each statistic on the same resamples of its `n` images; `estimates` are its figures on all of them."""
     parts: list[list[FloatArray]] = [[] for _ in statistics]
     for images in draw(n, resamples, seed):
         for part, statistic in zip(parts, statistics, strict=True):
@@ -172,11 +161,7 @@ def in_chunks(rows: int, n: int) -> Iterator[Images]:
 
 
 def check_resampling(resamples: int, confidence: float) -> None:
-    """Refuse numbers that make no interval.
-
-    Raises:
-        ConfigError: fewer than 100 resamples (0 means none), or a confidence that is not between 0 and 1.
-    """
+    """Refuse numbers that make no interval."""
     if resamples != 0 and resamples < 100:
         raise ConfigError(f"resamples must be 0 or at least 100, got {resamples}")
     if not 0 < confidence < 1:

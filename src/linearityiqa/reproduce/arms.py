@@ -85,7 +85,7 @@ class ArmCurves:
         return [statistics.mean(curve.at(epoch) for curve in curves) for epoch in range(1, shared + 1)]
 
     def first_epochs(self, arm: str, split: SplitOfCurve, metric: str) -> dict[int, int | None]:
-        """Return the first epoch by seed with at least Norm-in-Norm's figure after one epoch; None: never."""
+        """Return by seed the first epoch as good as Norm-in-Norm's first one with that seed; None: never."""
         found = {}
         for seed, level in self.values(PROPOSED, split, metric, FIRST).items():
             curve = self.curve(arm, seed, split, metric)

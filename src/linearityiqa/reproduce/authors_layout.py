@@ -69,15 +69,7 @@ class AuthorsLayout:
 
 
 def export(results: Gathered, folder: Path) -> tuple[Path, ...]:
-    """Write results in the authors' layout; those that it has no file for are left out.
-
-    Returns:
-        The files written.
-
-    Raises:
-        DataError: predictions that are not finite.
-        OSError: the folder cannot be written.
-    """
+    """Write results in the authors' layout; those that it has no file for are left out."""
     written: list[Path] = []
     found: tuple[tuple[Need, Curve | PredictionsSet | BhatLog], ...] = (
         *results.curves.items(),
@@ -123,11 +115,7 @@ def read_curve(path: Path) -> Curve:
 
 
 def write_curve(path: Path, curve: Curve) -> None:
-    """Write a curve as TensorBoard exports it, atomically; all digits of each number.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+    """Write a curve as TensorBoard exports it, atomically; all digits of each number."""
     times = np.full(len(curve.steps), np.nan) if curve.wall_times is None else curve.wall_times
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
@@ -164,11 +152,7 @@ def read_bhat_log(path: Path) -> BhatLog:
 
 
 def write_bhat_log(path: Path, log: BhatLog) -> None:
-    """Write a log of b in the authors' layout, atomically, with a line that says how long an epoch is.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+    """Write a log of b in the authors' layout, atomically, with a line that says how long an epoch is."""
     rows = zip(log.values.fused.tolist(), log.values.stage3.tolist(), log.values.stage4.tolist(), strict=True)
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
         stream.write(f"{LENGTH_PREFIX}{log.iterations_per_epoch}\n")

@@ -87,9 +87,6 @@ def run_demo(config: DemoConfig) -> DemoResult:
     """Train and test every arm, fine-tune the model in the package, and score versions of a photograph.
 
     Resumes where an earlier call stopped.
-
-    Raises:
-        LinearityIQAError: a folder cannot be written, a run fails, or the demo was stopped.
     """
     database = make_database(config.database, progress=not config.quiet)
     runs: dict[str, RunResult] = {}

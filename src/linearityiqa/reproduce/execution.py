@@ -19,9 +19,6 @@ def run_jobs(jobs: Sequence[Job], config: ReproduceConfig) -> dict[Run, RunEnd]:
 
     A run that fails is reported and stops no other; one that diverged is not tried again unless `config.fresh`.
 
-    Returns:
-        The outcome of every job, in their order.
-
     Raises:
         MissingExtraError: torch, or Ray where it is asked for, is not installed.
         ConfigError: the Ray cluster cannot be reached.

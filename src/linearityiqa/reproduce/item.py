@@ -261,11 +261,7 @@ def draw_item(item: Item, results: Gathered, scale: Scale) -> Drawn:
 
 
 def draw_items(items: Iterable[Item], source: Source, scale: Scale) -> tuple[dict[Item, Drawn], dict[Item, str]]:
-    """Fetch the results of several items, each result once, and draw them; one that fails does not stop the others.
-
-    Returns:
-        The drawn items, and the sentence of each that could not be drawn; both in the order of `items`.
-    """
+    """Draw several items from one fetch of their results; return those drawn, and a sentence for each that failed."""
     items = tuple(items)
     results = gather(needs_of(items, scale), source)
     drawn: dict[Item, Drawn] = {}

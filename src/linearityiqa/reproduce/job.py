@@ -60,12 +60,7 @@ def order_of(job: Job) -> dict[str, Any]:
 
 
 def carry_out_order(order: dict[str, Any]) -> RunEnd:
-    """Carry out, in this process, a job that another one sent.
-
-    Raises:
-        ConfigError: the order was made by another version of this program.
-        Interrupted: the run was asked to stop; its state is saved.
-    """
+    """Carry out, in this process, a job that another one sent."""
     where = "the order of a run"
     training = from_dict(TrainConfig, order["training"], where)
     return carry_out(training, [from_dict(TestConfig, test, where) for test in order["tests"]])

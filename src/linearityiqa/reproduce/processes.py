@@ -167,11 +167,7 @@ def _outcome(ray: Any, reference: Any) -> RunEnd:
 
 
 def _resources(device: DeviceConfig, nodes: list[dict[str, Any]]) -> dict[str, int]:
-    """Resources that a run reserves: a GPU where there are any, and cores for itself and decoding, as nodes have them.
-
-    Raises:
-        ConfigError: a GPU is asked for and the cluster has none.
-    """
+    """Choose a GPU for a run, where there are any, and cores for itself and decoding, as many as nodes have."""
     most = {
         kind: max((int(node["Resources"].get(kind, 0)) for node in nodes if node["Alive"]), default=0)
         for kind in ("CPU", "GPU")

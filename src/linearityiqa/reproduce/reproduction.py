@@ -62,11 +62,7 @@ class Reproduction:
 
 
 def dry_run(config: ReproduceConfig) -> list[tuple[Job, Progress]]:
-    """Return the runs that some items need, and how far each is.
-
-    Raises:
-        ConfigError: an item that does not exist.
-    """
+    """Return the runs that some items need, and how far each is."""
     return [(job, progress_of(job)) for job in Setup(config).jobs(chosen_items(config.items))]
 
 
@@ -116,14 +112,7 @@ def reproduce(config: ReproduceConfig) -> Reproduction:
 
 
 def save_drawn(name: str, drawn: Drawn, folder: Path) -> tuple[Path, ...]:
-    """Write an item: PDF and PNG of each figure, Markdown, LaTeX and CSV of each table, `name`.json of all numbers.
-
-    Returns:
-        The files written.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
+    """Write an item: PDF and PNG of each figure, Markdown, LaTeX and CSV of each table, `name`.json of all numbers."""
     written: list[Path] = []
     for stem, picture in drawn.pictures.items():
         written += save_figure(picture.figure, folder, stem)
@@ -156,19 +145,7 @@ def write_report(
     commands: Sequence[str] = (),
     notices: Sequence[str] = (),
 ) -> None:
-    """Write one self-contained HTML page with every item.
-
-    Args:
-        path: the page.
-        drawn: items in the order of the page.
-        failures: the sentence of each item that could not be drawn.
-        environment: versions, device, seed and the like, by name.
-        commands: the command of each run.
-        notices: what a reader must know before all else.
-
-    Raises:
-        OSError: the page cannot be written.
-    """
+    """Write one self-contained HTML page with every item."""
     report = HtmlReport("The paper's figures and tables, reproduced", "Norm-in-Norm loss for image quality assessment.")
     report.notice(*notices)
     for item, one in drawn.items():

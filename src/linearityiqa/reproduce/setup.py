@@ -171,11 +171,7 @@ def database_name(dataset: str) -> str:
 
 
 def chosen_items(names: Iterable[str]) -> tuple[Item, ...]:
-    """Return the items that a command line names, each once, in any case; `all` means the paper's twelve.
-
-    Raises:
-        ConfigError: none is named, or one that does not exist; the message lists them.
-    """
+    """Return the items that a command line names, each once, in any case; `all` means the paper's twelve."""
     names_known = (*ITEMS, *FURTHER, ALL)
     by_name = {name.lower(): item for name, item in (ITEMS | FURTHER).items()}
     known = f"known: {', '.join(names_known)}"
