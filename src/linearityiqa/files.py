@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from linearityiqa.errors import OutputError
+from linearityiqa.errors import ModelFileError, OutputError
 
 SECONDS_BETWEEN_LOOKS = 0.2
 """Seconds between two tries of a process that waits for a lock."""
@@ -115,6 +115,12 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write a binary file atomically."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
+
+
+def refuse_lfs_pointer(start: bytes, path: Path) -> None:
+    """Raise `ModelFileError` where a file begins as the pointer that Git LFS leaves for one that it has not fetched."""
+    if start.startswith(b"version https://git-lfs.github.com/spec/"):
+        raise ModelFileError(f"{path} is a Git LFS pointer, not the model itself. Run git lfs pull in its repository.")
 
 
 def sha256_of(path: Path) -> str:

@@ -26,7 +26,9 @@ from linearityiqa.export import network as export_network
 from linearityiqa.export.int8 import quantised
 from linearityiqa.export.model import ExportReport, export_model
 from linearityiqa.export.network import IR_VERSION, OPSET, fold
+from linearityiqa.mapping import LinearMapping
 from linearityiqa.models import LinearityIQA, save_model
+from linearityiqa.quality import QualityScores
 from linearityiqa.scoring import Scorer
 from linearityiqa.scoring.onnx_file import read_onnx
 from linearityiqa.scoring.onnx_runtime import OnnxRuntime
@@ -229,6 +231,46 @@ def test_an_export_that_differs_from_torch_leaves_the_old_file(
         export_model(ExportConfig(trained_model_file=model_file, output=output, with_map=True))
     assert output.read_text() == "old"
     assert list(tmp_path.iterdir()) == [output]
+
+
+def raw(noise: float) -> tuple[export_check.Outputs, export_check.Outputs]:
+    """Outputs of torch that hardly vary, as after a short training, and the same with relative noise."""
+    outputs = [0.05 + 1e-5 * np.arange(4.0) for _ in range(3)]
+    return outputs, [output * (1 + noise) for output in outputs]
+
+
+def compare(check, noise: float, slope: float) -> float:
+    line = LinearMapping(slope, 50.0)
+    record = replace(make_record(), mapping=QualityScores(line, line, line))
+    expected, got = raw(noise)
+    batch = np.zeros((4, 3, 8, 8), np.float32)
+    return check(lambda _: got, lambda _: expected, iter([batch]), record)
+
+
+def test_rounding_that_a_steep_mapping_magnifies_is_no_failure_of_the_export(caplog: pytest.LogCaptureFixture) -> None:
+    """Oracle: the difference by hand. 1e-6 is the rounding of float32 in a deep network."""
+    shares = {slope: compare(export_check.require_equal, 1e-6, slope) for slope in (6e5, 20.0)}
+    assert shares == pytest.approx({slope: slope * 0.05003 * 1e-6 / 99 for slope in shares}, rel=1e-6)
+    (message,) = caplog.messages
+    assert "mapping's slope of 6e+05 magnifies the rounding" in message
+
+
+@pytest.mark.parametrize(
+    ("check", "noise", "slope", "message"),
+    [
+        (export_check.require_equal, 1e-2, 6e5, r"differ by 3 of the scale, and outputs by 0\.01 of .*update torch"),
+        (
+            export_check.require_equal,
+            1e-1,
+            20.0,
+            r"differ by 0\.001 of the scale, and outputs by 0\.1 of .*update torch",
+        ),
+        (export_check.require_near, 1e-4, 6e5, r"float16 change the scores by 0\.03 .*slope of 6e\+05 .*--float16"),
+    ],
+)
+def test_an_export_that_differs_says_by_how_much_and_why(check, noise: float, slope: float, message: str) -> None:
+    with pytest.raises(ModelFileError, match=message):
+        compare(check, noise, slope)
 
 
 @pytest.mark.usefixtures("no_exporter")

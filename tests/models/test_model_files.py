@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 import linearityiqa.models.files as files
 from linearityiqa.config import AugmentationConfig, ModelConfig, TransformConfig
 from linearityiqa.errors import ModelFileError
-from linearityiqa.models import load_model, open_model, save_model
+from linearityiqa.models import LinearityIQA, load_model, open_model, save_model
 from linearityiqa.quality import HEADS
 
 
@@ -135,3 +135,23 @@ def test_half_precision_files_become_float32(model_file):
     network = open_model(model_file).network
     assert all(value.dtype != torch.float16 for value in network.state_dict().values())
     torch.testing.assert_close(network.fused.linear.weight, tensors["fused.linear.weight"], rtol=1e-3, atol=1e-4)
+
+
+def test_sizes_are_compared_before_a_network_of_timm_takes_memory(model_file, monkeypatch, tmp_path, record):
+    pytest.importorskip("timm", reason="the extra timm is not installed")
+    built = []
+
+    class Spy(LinearityIQA):
+        def __init__(self, config):
+            built.append(torch.get_default_device().type)
+            super().__init__(config)
+
+    monkeypatch.setattr("linearityiqa.models.files.LinearityIQA", Spy)
+    with safetensors.safe_open(model_file, "pt") as archive:
+        tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
+    path = tmp_path / "giant.safetensors"
+    giant = record(architecture="timm/tf_efficientnet_lite0").to_json()
+    save_file(tensors, path, metadata={"linearityiqa": giant})
+    with pytest.raises(ModelFileError, match="does not hold the model that its record describes"):
+        open_model(path)
+    assert built == ["meta"]

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from linearityiqa.errors import ModelFileError
+from linearityiqa.models import open_model
 from linearityiqa.models.tensors import (
     MAX_HEADER_BYTES,
     difference,
@@ -20,6 +21,8 @@ from linearityiqa.models.tensors import (
     read_torch,
     state_dict_in,
 )
+from linearityiqa.scoring import Scorer
+from linearityiqa.training.state import RunState
 
 
 class Hostile:
@@ -186,3 +189,17 @@ def test_difference_names_what_is_missing_extra_and_changed():
     )
     assert difference(network, network | given) != ""
     assert difference(network, network | {"c": torch.zeros(1)}, extra_allowed=True) == ""
+
+
+def test_what_is_no_model_is_named_as_what_it_is(tmp_path):
+    pointer = tmp_path / "model.safetensors"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 11062486\n")
+    for opened in (open_model, Scorer):
+        with pytest.raises(ModelFileError, match=r"is a Git LFS pointer, not the model itself. Run git lfs pull"):
+            opened(pointer)
+    RunState(fingerprint="f", network={"weight": torch.zeros(1)}).save(tmp_path)
+    for opened in (open_model, lambda path: Scorer(path, device="cpu")):
+        with pytest.raises(
+            ModelFileError, match=r"last\.pt is the state that a training run resumes from, not a model"
+        ):
+            opened(tmp_path / "last.pt")

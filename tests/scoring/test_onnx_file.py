@@ -91,6 +91,41 @@ def test_what_we_never_write_is_refused(path: Path, change, found: str) -> None:
         read_onnx(write(path, model))
 
 
+def varint(number: int) -> bytes:
+    """A number as protobuf writes it: seven bits a byte, the lowest first."""
+    low, rest = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + varint(rest) if rest else bytes([low])
+
+
+@pytest.mark.parametrize("number", [13, 14, 25])
+@pytest.mark.parametrize("bit", [32, 40, 63])
+def test_a_key_of_more_than_32_bits_is_refused_at_any_depth(path: Path, number: int, bit: int) -> None:
+    """Protobuf's parsers take the lower 32 bits: a check that sees another field there than they is none."""
+    hidden = varint((1 << bit) | (number << 3)) + b"\x01"
+    model = tiny_model()
+    graph = model.graph.SerializeToString()
+    tensor = model.graph.initializer[0].SerializeToString() + hidden
+    model.ClearField("graph")
+    rest = model.SerializeToString()
+    for inside in (graph + hidden, graph + varint(5 << 3 | 2) + varint(len(tensor)) + tensor):
+        path.write_bytes(rest + varint(7 << 3 | 2) + varint(len(inside)) + inside)
+        with pytest.raises(ModelFileError, match="no ONNX file, or a damaged one: a field whose key has more than 32"):
+            read_onnx(path)
+    path.write_bytes(rest + varint(7 << 3 | 2) + varint(len(graph)) + graph)
+    assert read_onnx(path).content  # without what is hidden it is read
+    path.write_bytes(path.read_bytes() + hidden)
+    with pytest.raises(ModelFileError, match="more than 32 bits"):
+        read_onnx(path)
+
+
+def test_a_pointer_of_git_lfs_is_named(path: Path) -> None:
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 8875558\n")
+    with pytest.raises(
+        ModelFileError, match=r"model\.onnx is a Git LFS pointer, not the model itself. Run git lfs pull"
+    ):
+        read_onnx(path)
+
+
 def test_a_model_of_someone_else(path: Path) -> None:
     model = tiny_model()
     model.metadata_props[0].key = "author"

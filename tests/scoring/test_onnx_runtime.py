@@ -1,5 +1,8 @@
 """Oracle: `PixelRuntime`, which computes in numpy what the tiny ONNX model computes."""
 
+import copy
+import multiprocessing
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +15,7 @@ pytest.importorskip("onnx", reason="the extra export is not installed")
 
 from onnx import TensorProto, helper
 
+from forks import in_a_fork
 from linearityiqa.config import ModelConfig
 from linearityiqa.errors import ConfigError, DataError, ImageTooSmallError, ModelFileError
 from linearityiqa.scoring import Details, Scorer, open_runtime
@@ -116,3 +120,29 @@ def test_scoring_needs_the_base_install_alone(model_file: Path, tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     score = float(done.stdout.splitlines()[1].split(",")[1])
     assert score == pytest.approx(Scorer(PixelRuntime()).score(tmp_path / "photo.png"), rel=1e-5)
+
+
+def test_copies_and_pickles_open_the_file_again(
+    model_file: Path, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(model_file.parent)
+    scorer = Scorer(model_file.name, num_threads=1, batch_size=3)
+    score = scorer.score(photos[0])
+    monkeypatch.chdir("/")
+    for again in (pickle.loads(pickle.dumps(scorer)), copy.deepcopy(scorer)):
+        assert (again.score(photos[0]), again.limit) == (score, scorer.limit)
+    model_file.unlink()
+    with pytest.raises(ModelFileError, match="there is no model file"):
+        copy.deepcopy(scorer)
+
+
+def test_a_pool_of_other_processes_takes_a_scorer_that_has_scored(model_file: Path, photos: list[Path]) -> None:
+    scorer = Scorer(model_file, num_threads=2)
+    expected = [scorer.score(path) for path in photos[:2]]
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.map_async(scorer.score, photos[:2]).get(timeout=300) == expected
+
+
+def test_a_forked_process_uses_the_scorer_of_its_parent(model_file: Path, photos: list[Path]) -> None:
+    """In the child the scorer is not sent, but there, with a session whose threads are not."""
+    in_a_fork(Scorer(model_file, num_threads=2), photos[0])

@@ -1,6 +1,8 @@
 """Oracle: the evaluation of the same files by the same network; golden scores where the real files are."""
 
+import copy
 import csv
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from forks import in_a_fork
 from linearityiqa.config import ModelConfig, TransformConfig
 from linearityiqa.data.databases.table import ImageTable
 from linearityiqa.data.loading.dataset import ImageDataset
@@ -146,3 +149,18 @@ def test_the_published_score_of_the_demo_image(real_data: Path, name: str, score
     (image,) = real_data.rglob("1000.JPG")
     scorer = Scorer(found[0], transform=TransformConfig(resize=True), device="cpu")
     assert scorer.score(image) == pytest.approx(score, rel=1e-4)
+
+
+def test_a_forked_process_uses_the_scorer_of_its_parent(model_file: Path, database: ImageTable) -> None:
+    threads = torch.get_num_threads()
+    try:
+        in_a_fork(Scorer(model_file, device="cpu", num_threads=2), database.path(0))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_copies_and_pickles_open_the_file_again(model_file: Path, database: ImageTable) -> None:
+    scorer = Scorer(model_file, device="cpu")
+    score = scorer.score(database.path(0))
+    for again in (pickle.loads(pickle.dumps(scorer)), copy.deepcopy(scorer)):
+        assert again.score(database.path(0)) == score

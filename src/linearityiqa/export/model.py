@@ -11,13 +11,13 @@ from linearityiqa.config import ExportConfig, ModelConfig, TransformConfig
 from linearityiqa.console import track
 from linearityiqa.errors import ConfigError, DataError, ImageTooSmallError, UnreadableImageError
 from linearityiqa.export.checks import (
-    FLOAT16_TOLERANCE,
     Agreement,
     Batch,
     Outputs,
     agreement,
     generated_batches,
     require_equal,
+    require_near,
 )
 from linearityiqa.extras import require
 from linearityiqa.files import atomic_path
@@ -95,7 +95,7 @@ def export_model(config: ExportConfig) -> ExportReport:
         if config.float16:
             model = stored_in_float16(model)
             of_float16 = _outputs(_written(temporary, model, note), config)
-            rounding = require_equal(of_float16, of_float32, batches(), note.record, FLOAT16_TOLERANCE)
+            rounding = require_near(of_float16, of_float32, batches(), note.record)
             note = replace(note, check=note.check | {"float16 difference": rounding})
         if config.calibration is None:
             _written(temporary, model, note)

@@ -87,13 +87,14 @@ def open_model(
         trained = _open_ours(path, transform)
         _require_description(path, trained.network.config, changed_from_defaults(model or ModelConfig()))
         return trained
+    trained = _open_authors(path, model or ModelConfig(), transform or TransformConfig())
     if transform is None or not transform.resize:
         logger.warning(
             "%s: the authors' models were trained on images resized to 498 x 664, and here images keep their own "
             "size; pass --resize for the scores of the paper",
             path,
         )
-    return _open_authors(path, model or ModelConfig(), transform or TransformConfig())
+    return trained
 
 
 def load_model(path: Path | str, **overrides: Any) -> LinearityIQA:
@@ -192,16 +193,20 @@ def _open_authors(path: Path, model: ModelConfig, transform: TransformConfig) ->
 
 def _blank_network(model: ModelConfig) -> LinearityIQA:
     """Return a network without numbers, so that a file's shapes are checked before memory is taken for them."""
-    if model.architecture.startswith("timm/"):
-        return LinearityIQA(model)  # timm keeps constants outside the state dict
-    with torch.device("meta"):
+    try:
+        with torch.device("meta"):
+            return LinearityIQA(model)
+    except RuntimeError:  # older versions of timm ask tensors for numbers while they build some networks
         return LinearityIQA(model)
 
 
 def _filled(network: LinearityIQA, state: dict[str, Tensor]) -> LinearityIQA:
     """Return the blank network with the weights of `state`, in evaluation mode on the CPU."""
     counters = {key: torch.tensor(0) for key in network.state_dict() if is_batch_counter(key)}
-    if not isinstance(network.backbone, TimmBackbone):
+    if isinstance(network.backbone, TimmBackbone):  # timm keeps constants outside the state dict
+        normalisation, network = network.normalisation, LinearityIQA(network.config)
+        network.normalisation = normalisation
+    else:
         network.to_empty(device="cpu")
     network.load_state_dict(counters | state)
     return network.eval()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from linearityiqa.errors import ModelFileError
+from linearityiqa.files import refuse_lfs_pointer
 from linearityiqa.numpy_pickles import NUMPY_VALUES
 
 MAX_HEADER_BYTES = 16 * 2**20
@@ -36,6 +37,7 @@ def file_kind(path: Path) -> Literal["safetensors", "torch"]:
         raise ModelFileError(f"cannot read {path}: {cause.strerror}. Check its permissions.") from cause
     if not start:
         raise ModelFileError(f"{path} is empty. Copy the file again.")
+    refuse_lfs_pointer(start, path)
     if _SAFETENSORS_START.match(start):  # first, since the length that it starts with may look like a pickle
         return "safetensors"
     if start.startswith((_ZIP_START, _PICKLE_START)):
@@ -101,8 +103,13 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
     """The state dict in a checkpoint: itself, or its entry ``model`` or ``state_dict``; DataParallel's prefix removed.
 
     Raises:
-        ModelFileError: there is none, or it holds something other than dense tensors.
+        ModelFileError: there is none, it holds something other than dense tensors, or it is the state of a run.
     """
+    if isinstance(content, Mapping) and {"fingerprint", "phase", "optimizer"} <= set(content):
+        raise ModelFileError(
+            f"{path} is the state that a training run resumes from, not a model. Name the model.safetensors in its "
+            "folder, which the run writes when it ends."
+        )
     for entry in ("model", "state_dict"):
         if isinstance(content, Mapping) and isinstance(content.get(entry), Mapping):
             content = content[entry]

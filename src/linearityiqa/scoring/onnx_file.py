@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from linearityiqa.errors import ModelFileError
+from linearityiqa.files import refuse_lfs_pointer
 from linearityiqa.quality import HEADS
 from linearityiqa.record import ModelRecord
 from linearityiqa.sizes import TapGeometry
@@ -136,6 +137,7 @@ def _read(path: Path) -> bytes:
         raise ModelFileError(f"cannot read {path}: {cause.strerror}. Check its permissions.") from cause
     if not content:
         raise ModelFileError(f"{path} is empty. Copy the file again.")
+    refuse_lfs_pointer(content, path)
     return content
 
 
@@ -228,6 +230,8 @@ def fields(message: memoryview) -> Iterator[Field]:
     position = 0
     while position < len(message):
         key, position = _varint(message, position)
+        if key >= 2**32:  # onnxruntime's parser drops the upper bits, and would see another field than this one
+            raise ValueError("a field whose key has more than 32 bits")
         number, kind = key >> 3, key & 7
         if kind == _VARINT:
             value, position = _varint(message, position)

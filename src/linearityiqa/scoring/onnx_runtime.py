@@ -1,5 +1,7 @@
 """Runtime of exported models: onnxruntime, without torch."""
 
+import functools
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from linearityiqa.sizes import check_image_size
 _FATAL = 4
 """The severity from which onnxruntime logs; what fails also raises."""
 _CUDA = re.compile(r"cuda(?::(\d+))?")
+_ABANDONED: list[onnxruntime.InferenceSession] = []
+"""Sessions of the process that this one is a fork of: to release one would wait for its threads, which are not here."""
 _LOAD_FAILURES = (
     native.Fail,
     native.InvalidArgument,
@@ -49,6 +53,7 @@ class OnnxRuntime:
         self, path: Path, *, model: ModelConfig | None = None, device: str = "auto", num_threads: int | None = None
     ) -> None:
         file = read_onnx(path)
+        self._file, self._options = path.absolute(), {"model": model, "device": device, "num_threads": num_threads}
         self._path, self._has_map, self._taps = path, file.has_map, file.note.taps
         self.record, self.precision = file.note.record, file.note.precision
         for name, value in changed_from_defaults(model or ModelConfig()).items():
@@ -59,7 +64,12 @@ class OnnxRuntime:
                     "own."
                 )
         self._session = _open_session(path, file.content, _provider(device), num_threads)
+        self._process = os.getpid()
         self.on_gpu = self._session.get_providers()[0] != "CPUExecutionProvider"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies, and pickles for other processes, open the model file again: a session can be neither."""
+        return functools.partial(type(self), **self._options), (self._file,)
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
         """Raw outputs of the three heads, as of `Runtime`."""
@@ -77,6 +87,9 @@ class OnnxRuntime:
     def _run(self, outputs: tuple[str, ...], batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         count, _, height, width = batch.shape
         check_image_size(height, width, self.record.config.model, self._taps)
+        if self._process != os.getpid():  # a fork, into which the session's threads did not come along
+            _ABANDONED.append(self._session)
+            self.__init__(self._file, **self._options)  # type: ignore[misc]
         options = onnxruntime.RunOptions()
         options.log_severity_level = _FATAL
         options.only_execute_path_to_fetches = True  # no work for a map that nobody asked for

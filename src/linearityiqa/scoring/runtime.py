@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from linearityiqa.config import ModelConfig, TransformConfig
 from linearityiqa.errors import ModelFileError
 from linearityiqa.extras import require
+from linearityiqa.files import refuse_lfs_pointer
 from linearityiqa.record import ModelRecord
 
 HOW_TO_GET_A_MODEL = (
@@ -109,7 +110,8 @@ def _may_hold_tensors(path: Path) -> bool:
     """Whether a file begins as safetensors, an archive of torch or a pickle does, or cannot be read."""
     try:
         with path.open("rb") as stream:
-            start = stream.read(9)
+            start = stream.read(64)
     except OSError:
         return True  # who opens it says why not
-    return start.startswith((b"PK\x03\x04", b"\x80")) or start[8:] == b"{" or len(start) < 9
+    refuse_lfs_pointer(start, path)
+    return start.startswith((b"PK\x03\x04", b"\x80")) or start[8:9] == b"{" or len(start) < 9

@@ -1,9 +1,10 @@
 """Runtime of our model files and the authors' checkpoints: torch; and ONNX files as networks of torch, to be tested."""
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -59,6 +60,12 @@ class TorchRuntime:
         self.record = trained.record
         self.on_gpu = self._device.type == "cuda"
         self.network = place(fuse_batch_norm(trained.network.eval()), self._device)
+        self._file, self._process = path.absolute(), os.getpid()
+        self._options = {"model": model, "transform": transform, "device": device, "num_threads": num_threads}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies, and pickles for other processes, open the model file again, on a device that they have."""
+        return functools.partial(type(self), **self._options), (self._file,)
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
         """Raw outputs of the three heads, as of `Runtime`."""
@@ -69,8 +76,20 @@ class TorchRuntime:
         scores, quality_map = self._run(functools.partial(scores_and_map, self.network), batch)
         return _columns(scores), quality_map.float().cpu().numpy()
 
+    def _after_fork(self) -> None:
+        """Have torch compute in the one thread that a forked process has: waiting for the others would never end."""
+        if self.on_gpu:
+            raise ConfigError(
+                "a model on a GPU cannot be used in a fork of the process that opened it. Open it in each process, or "
+                "start them with multiprocessing.get_context('spawn')."
+            )
+        torch.set_num_threads(1)
+        self._process = os.getpid()
+
     def _run(self, function: Callable[[Tensor], T], batch: NDArray[np.float32]) -> T:
         """Run `function` on the batch on the device; say so where memory is too small for it."""
+        if self._process != os.getpid():
+            self._after_fork()
         try:
             with torch.inference_mode():
                 return function(torch.from_numpy(batch).to(self._device, memory_format=torch.channels_last))
