@@ -53,7 +53,9 @@ class OnnxRuntime:
         self, path: Path, *, model: ModelConfig | None = None, device: str = "auto", num_threads: int | None = None
     ) -> None:
         file = read_onnx(path)
-        self._file, self._options = path.absolute(), {"model": model, "device": device, "num_threads": num_threads}
+        self._reopen = functools.partial(
+            type(self), path.absolute(), model=model, device=device, num_threads=num_threads
+        )
         self._path, self._has_map, self._taps = path, file.has_map, file.note.taps
         self.record, self.precision = file.note.record, file.note.precision
         for name, value in changed_from_defaults(model or ModelConfig()).items():
@@ -69,7 +71,7 @@ class OnnxRuntime:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies, and pickles for other processes, open the model file again: a session can be neither."""
-        return functools.partial(type(self), **self._options), (self._file,)
+        return self._reopen, ()
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
         """Raw outputs of the three heads, as of `Runtime`."""
@@ -89,7 +91,7 @@ class OnnxRuntime:
         check_image_size(height, width, self.record.config.model, self._taps)
         if self._process != os.getpid():  # a fork, into which the session's threads did not come along
             _ABANDONED.append(self._session)
-            self.__init__(self._file, **self._options)  # type: ignore[misc]
+            vars(self).update(vars(self._reopen()))
         options = onnxruntime.RunOptions()
         options.log_severity_level = _FATAL
         options.only_execute_path_to_fetches = True  # no work for a map that nobody asked for

@@ -60,12 +60,14 @@ class TorchRuntime:
         self.record = trained.record
         self.on_gpu = self._device.type == "cuda"
         self.network = place(fuse_batch_norm(trained.network.eval()), self._device)
-        self._file, self._process = path.absolute(), os.getpid()
-        self._options = {"model": model, "transform": transform, "device": device, "num_threads": num_threads}
+        self._process = os.getpid()
+        self._reopen = functools.partial(
+            type(self), path.absolute(), model=model, transform=transform, device=device, num_threads=num_threads
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies, and pickles for other processes, open the model file again, on a device that they have."""
-        return functools.partial(type(self), **self._options), (self._file,)
+        return self._reopen, ()
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
         """Raw outputs of the three heads, as of `Runtime`."""
