@@ -84,12 +84,17 @@ def test_new_images_are_appended_and_failures_counted_again(score: Score) -> Non
     Path("photos/00.png").write_bytes(Path("photos/1.png").read_bytes())
     status, _, err = score("photos", "--output", "s.csv")
     assert status == 1
-    assert "s.csv: 1 images appended, beside 9 that it held" in err
+    again = "1 scored again that had failed or whose files have changed"
+    assert f"s.csv: 1 images appended, {again}, beside 8 that it keeps" in err
     assert "1 of 10 images could not be scored" in err
+    Path("photos/3.png").write_bytes(Path("photos/1.png").read_bytes())
+    status, _, err = score("photos", "--output", "s.csv")
+    assert status == 0
+    assert "1 scored again" in err
     with Path("s.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert [row["path"] for row in rows] == [f"photos/{i}.png" for i in ("1", *"02345678", "00")]
-    assert "is empty" in rows[3]["error"]
+    assert [row["path"] for row in rows] == [f"photos/{i}.png" for i in ("1", *"0245678", "00", "3")]
+    assert not any(row["error"] for row in rows)
 
 
 def test_another_model_is_refused(score: Score) -> None:

@@ -1,5 +1,6 @@
 """Oracle: rows of one run without a stop; the standard library's readers; bytes torn off by hand; what was written."""
 
+import contextlib
 import csv
 import errno
 import json
@@ -24,6 +25,7 @@ RESULTS = [
     for i, path in enumerate(PATHS)
 ]
 RESULTS[2] = ImageScore(PATHS[2], error=f"cannot decode {PATHS[2]}: it is cut off")
+GOOD = [result for result in RESULTS if not result.failed]
 SUFFIXES = (".csv", ".jsonl", "")
 
 
@@ -91,11 +93,75 @@ def test_going_on_gives_what_one_run_gives(
 ) -> None:
     monkeypatch.setattr(parquet, "PART_ROWS", 1)
     whole, parts = tmp_path / f"whole{suffix}", tmp_path / f"parts{suffix}"
-    append(whole)
-    assert append(parts, RESULTS[:4]) == (4, 4, 1)
-    assert append(parts) == (3, 7, 1)
-    assert append(parts) == (0, 7, 1)
+    append(whole, GOOD)
+    assert append(parts, GOOD[:4]) == (4, 4, 0)
+    assert append(parts, GOOD) == (2, 6, 0)
+    assert append(parts, GOOD) == (0, 6, 0)
     assert content(parts) == content(whole)
+
+
+def paths_in(output: Path) -> list[tuple[str, bool]]:
+    return [(row.path, row.failed) for row in read_scores(output)]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_had_failed_is_tried_again_and_has_one_row(
+    tmp_path: Path, append: Callable[..., object], suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "PART_ROWS", 3)
+    output = tmp_path / f"s{suffix}"
+    plain = [replace(result, path=f"{number}.jpg") for number, result in enumerate(RESULTS)]
+    assert append(output, plain) == (7, 7, 1)
+    assert append(output, plain[3:]) == (0, 7, 1)  # what is not named keeps its row
+    assert paths_in(output)[2] == ("2.jpg", True)
+    assert append(output, plain) == (0, 7, 1)
+    mended = [*plain[:2], replace(plain[0], path="2.jpg"), *plain[3:]]
+    assert append(output, mended) == (0, 7, 0)
+    assert paths_in(output) == [(f"{number}.jpg", False) for number in (0, 1, 3, 4, 5, 6, 2)]
+    before = content(output)
+    assert append(output, mended) == (0, 7, 0)
+    assert content(output) == before
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_files_that_changed_are_scored_again(
+    tmp_path: Path, append: Callable[..., object], provenance: Provenance, suffix: str
+) -> None:
+    files = [tmp_path / f"{number}.jpg" for number in range(3)]
+    for file in files:
+        file.write_bytes(b"a picture")
+    results = [replace(RESULTS[0], path=str(file)) for file in files]
+    output = tmp_path / f"s{suffix}"
+    append(output, results)
+    companion = output / parquet.PROVENANCE if output.is_dir() else tmp_path / f"s{suffix}.provenance.json"
+    old = files[1].stat()
+    while files[1].stat().st_ctime_ns <= companion.stat().st_mtime_ns:  # clocks of file systems tick slowly
+        files[1].write_bytes(b"another one")
+        os.utime(files[1], ns=(old.st_atime_ns, old.st_mtime_ns))  # as cp --preserve does
+    changed = [replace(result, score=1.0) for result in results]
+    for _ in range(2):  # a run that is stopped looks at them once more
+        with contextlib.suppress(KeyboardInterrupt), open_output(output, provenance, PLAIN) as rows:
+            assert [rows.take(result.path) for result in changed] == [False, True, False]
+            raise KeyboardInterrupt
+    assert append(output, changed) == (0, 3, 0)
+    assert [row.score for row in read_scores(output)] == [50.5, 50.5, 1.0]
+    with open_output(output, provenance, PLAIN) as rows:
+        assert not any(rows.take(result.path) for result in changed)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_kill_before_earlier_rows_are_removed_leaves_them_to_the_next_run(
+    tmp_path: Path, append: Callable[..., object], suffix: str
+) -> None:
+    output = tmp_path / f"s{suffix}"
+    failed = ImageScore("a.jpg", error="a.jpg is empty")
+    append(output, [failed, *GOOD[1:]])
+    before = output.read_bytes()
+    append(output, GOOD)
+    new_row = output.read_bytes().splitlines(keepends=True)[-1]
+    output.write_bytes(before + new_row)  # what a kill at the end leaves
+    assert append(output, GOOD) == (0, 6, 0)
+    assert paths_in(output) == [(result.path, False) for result in (*GOOD[1:], GOOD[0])]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
@@ -108,22 +174,22 @@ def test_a_torn_row_is_removed_wherever_it_was_torn(
 ) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)  # hundreds of them take seconds
     output = tmp_path / f"s{suffix}"
-    append(output)
+    append(output, GOOD)
     whole = output.read_bytes()
     with caplog.at_level(logging.INFO, "linearityiqa"):
         for length in range(1, len(whole), 11):
             output.write_bytes(whole[:length])
-            append(output)
+            append(output, GOOD)
             assert output.read_bytes() == whole
     assert "its last row was not whole" in caplog.text
 
 
 def test_bytes_that_a_power_cut_left_are_removed(tmp_path: Path, append: Callable[..., object]) -> None:
     output = tmp_path / "s.csv"
-    append(output)
+    append(output, GOOD)
     whole = output.read_bytes()
     output.write_bytes(whole + bytes(4096))
-    append(output)
+    append(output, GOOD)
     assert output.read_bytes() == whole
 
 

@@ -113,17 +113,19 @@ class _Task:
             self._print(rows)
         for _ in rows:
             pass
+        if self.config.ray is not None:
+            print(f"{output.resolve()}: {tally.total} images", file=sys.stderr)
         return tally
 
     def _append(self, output: Path) -> int:
-        """Append rows, and return how many the output held before."""
+        """Append rows, and return how many of those before are kept."""
         config, record = self.config, self.scorer.record
         provenance = Provenance.of(self.model_file, record, self.details, max_pixels=config.max_pixels)
         with open_output(output, provenance, self.details, fresh=config.fresh) as rows:
             before = rows.total
             new = (path for path in self.paths if rows.take(os.fspath(path)))
             try:
-                with contextlib.closing(self._results(new, before)) as results:
+                with contextlib.closing(self._results(new, before - rows.failed)) as results:
                     for result in results:
                         rows.write(result)
             except KeyboardInterrupt as cause:
@@ -131,9 +133,11 @@ class _Task:
                     f"interrupted; {output} holds the scores so far, and the same command resumes from there",
                     signal.SIGINT,
                 ) from cause
-        there = f", beside {before} that it held" if before else ""
-        print(f"{output}: {rows.total - before} images appended{there}", file=sys.stderr)
-        return before
+        kept = before - rows.again
+        again = f", {rows.again} scored again that had failed or whose files have changed" if rows.again else ""
+        there = f", beside {kept} that it keeps" if before else ""
+        print(f"{output}: {rows.total - before} images appended{again}{there}", file=sys.stderr)
+        return kept
 
     def _append_from_cluster(self, address: str, output: Path) -> None:
         """Append the rows that the machines of a Ray cluster compute to a folder of Parquet files."""
@@ -153,6 +157,7 @@ class _Task:
                 own = {"num_threads": resources.cpus, "num_workers": resources.cpus, "lanes": config.lanes or 1}
                 job = ScoringJob(model_file, scorer_options(config) | own, details, folder)
                 score_on_ray(job, rows, _paths_and_addresses(config), resources)
+                rows.finish()
             finally:
                 ray.shutdown()
         except KeyboardInterrupt as cause:
@@ -162,7 +167,6 @@ class _Task:
             ) from cause
         finally:
             rows.close()
-        print(f"{folder}: {rows.total} images", file=sys.stderr)
 
     def _results(self, paths: Iterator[Path], stored: int = 0) -> Generator[ImageScore]:
         """Yield results; each is added to the report, and its quality map is written.

@@ -6,8 +6,9 @@ import hashlib
 import json
 import math
 import os
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -56,6 +57,7 @@ def open_output(path: Path, provenance: "Provenance", details: Details, *, fresh
     kind = {".csv": CsvOutput, ".jsonl": JsonOutput}.get(path.suffix.lower(), ParquetOutput)
     with contextlib.closing(kind(path, details, provenance, fresh=fresh)) as output:
         yield output
+        output.finish()
 
 
 def read_scores(output: Path) -> Iterator[ImageScore]:
@@ -111,28 +113,46 @@ class Output(ABC):
     Attributes:
         total: number of rows, those of earlier runs included.
         failed: how many of them have no score.
+        again: how many of them replace the row of an earlier run.
 
     Raises:
         OutputError: as `open_output`.
     """
 
     def __init__(self, path: Path, details: Details, provenance: "Provenance", *, fresh: bool) -> None:
-        self.total = self.failed = 0
+        self.total = self.failed = self.again = 0
         self._path, self._details = path, details
-        self._seen = PathSet()
+        self._stored, self._taken = PathSet(), PathSet()
+        self._errors: set[str] = set()
+        """Stored paths without a score."""
+        self._superseded: set[str] = set()
+        """Paths that get, or have got, a row below their earlier one."""
+        self._started = time.time_ns()
         with self._writing():
             self._descriptor = self._open()
             try:
-                if try_lock(self._descriptor) is False:
+                unlocked = try_lock(self._descriptor) is not False
+                # a process that removes earlier rows at its end puts a new file in place of the one that it has locked
+                if not (unlocked and os.path.samestat(os.fstat(self._descriptor), path.stat())):
                     raise OutputError(f"another process is writing {path}. Wait for it, or stop it.")
+                beside = self._companion
+                self._complete_until = beside.stat().st_mtime_ns if beside.exists() else self._started
                 self._start(provenance, fresh=fresh)
             except BaseException:
                 os.close(self._descriptor)
                 raise
 
     def take(self, path: str) -> bool:
-        """Whether an image has no row yet; each path is taken once."""
-        return self._seen.add(path)
+        """Whether an image has no score yet, or its file has changed since; each path is taken once."""
+        key = self._key(path)
+        if not self._taken.add(key):
+            return False
+        if key not in self._stored:
+            return True
+        if key in self._errors or self._has_changed(path):
+            self._superseded.add(key)
+            return True
+        return False
 
     @abstractmethod
     def write(self, result: ImageScore) -> None:
@@ -151,8 +171,33 @@ class Output(ABC):
         try:
             with self._writing():
                 self._flush()
+                if self._superseded:
+                    self._keep_last_rows(self._superseded)
         finally:
             os.close(self._descriptor)
+
+    def finish(self) -> None:
+        """Note that the images were looked at as they were when this run started."""
+        with self._writing():
+            # the time of the file, and nothing in it: earlier versions read it too
+            os.utime(self._companion, ns=(self._started, self._started))
+
+    @property
+    @abstractmethod
+    def _companion(self) -> Path:
+        """The file that says what the rows were made with; its time is the start of the last run that was finished."""
+
+    def _key(self, path: str) -> str:
+        """The path as rows hold it."""
+        return path
+
+    def _has_changed(self, path: str) -> bool:
+        """Whether a file has changed since the last run that was finished had started."""
+        try:
+            # not the time of the content, which a copied file brings along
+            return os.stat(path).st_ctime_ns > self._complete_until  # noqa: PTH116
+        except (OSError, ValueError):  # gone, or an address
+            return False
 
     @abstractmethod
     def _open(self) -> int:
@@ -166,9 +211,29 @@ class Output(ABC):
     def _flush(self) -> None:
         """Bring all rows to the disk."""
 
-    def _count(self, *, failed: bool) -> None:
-        self.total += 1
+    @abstractmethod
+    def _keep_last_rows(self, keys: Set[str]) -> None:
+        """Remove all rows but the last of each of these paths."""
+
+    def _add_stored(self, key: str, *, failed: bool) -> None:
+        """Count a row of an earlier run."""
+        if self._stored.add(key):
+            self.total += 1
+        else:  # a kill came before the earlier row was removed
+            self._superseded.add(key)
+            self.failed -= key in self._errors
         self.failed += failed
+        (self._errors.add if failed else self._errors.discard)(key)
+
+    def _count(self, result: ImageScore) -> None:
+        """Count a row of this run."""
+        key = self._key(result.path)
+        if key in self._superseded:
+            self.again += 1
+            self.failed -= key in self._errors
+        else:
+            self.total += 1
+        self.failed += result.failed
 
     def _writing(self) -> contextlib.AbstractContextManager[None]:
         remedy = (
@@ -195,11 +260,17 @@ class PathSet:
     def __len__(self) -> int:
         return len(self._sorted) + len(self._recent)
 
+    def __contains__(self, path: str) -> bool:
+        return self._has(_digest(path))
+
+    def _has(self, key: int) -> bool:
+        place = int(np.searchsorted(self._sorted, np.uint64(key)))
+        return key in self._recent or (place < len(self._sorted) and int(self._sorted[place]) == key)
+
     def add(self, path: str) -> bool:
         """Add a path; return whether it was new."""
-        key = int.from_bytes(hashlib.blake2b(path.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
-        place = int(np.searchsorted(self._sorted, np.uint64(key)))
-        if key in self._recent or (place < len(self._sorted) and int(self._sorted[place]) == key):
+        key = _digest(path)
+        if self._has(key):
             return False
         self._recent.add(key)
         if len(self._recent) >= _RECENT:
@@ -207,6 +278,10 @@ class PathSet:
             self._sorted = np.sort(np.concatenate([self._sorted, recent]))
             self._recent.clear()
         return True
+
+
+def _digest(path: str) -> int:
+    return int.from_bytes(hashlib.blake2b(path.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
 @dataclass(frozen=True)

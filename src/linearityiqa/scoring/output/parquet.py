@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,10 @@ class ParquetOutput(Output):
         super().__init__(folder, details, provenance, fresh=fresh)
         self._written = time.monotonic()
 
-    def take(self, path: str) -> bool:
-        """Whether an image has no row yet; each path is taken once."""
-        return super().take(_text(path))
-
     def write(self, result: ImageScore) -> None:
         """Append a row, to be written with others."""
         self._rows.append(row_of(result, self._details))
-        self._count(failed=result.failed)
+        self._count(result)
         if len(self._rows) >= PART_ROWS or time.monotonic() - self._written >= PART_SECONDS:
             with self._writing():
                 self._flush()
@@ -53,6 +50,13 @@ class ParquetOutput(Output):
         """Count rows of parts that others have written."""
         self.total += images
         self.failed += failed
+
+    @property
+    def _companion(self) -> Path:
+        return self._path / PROVENANCE
+
+    def _key(self, path: str) -> str:
+        return _text(path)
 
     def _open(self) -> int:
         self._path.mkdir(parents=True, exist_ok=True)
@@ -67,9 +71,9 @@ class ParquetOutput(Output):
                 part.unlink()
             parts = []
         if not parts:
-            provenance.write(self._path / PROVENANCE)
+            provenance.write(self._companion)
             return
-        provenance.require_same(self._path / PROVENANCE, self._path)
+        provenance.require_same(self._companion, self._path)
         for part in parts:
             self._read_part(part)
         self.next_part = 1 + int(parts[-1].stem.removeprefix("part-"))
@@ -81,10 +85,22 @@ class ParquetOutput(Output):
                 for batch in file.iter_batches(columns=["path", "error"]):
                     errors = batch.column("error").is_valid().to_pylist()
                     for path, failed in zip(batch.column("path").to_pylist(), errors, strict=True):
-                        self._seen.add(path)
-                        self._count(failed=failed)
+                        self._add_stored(path, failed=failed)
         except (pyarrow.ArrowException, KeyError, TypeError, AttributeError) as cause:
             raise OutputError(f"{part} cannot be read: {cause}. Remove it, and its images are scored again.") from cause
+
+    def _keep_last_rows(self, keys: Set[str]) -> None:
+        pyarrow, parquet = require("pyarrow", "parquet"), require("pyarrow.parquet", "parquet")
+        found: set[str] = set()
+        for part in sorted(self._path.glob("part-*.parquet"), reverse=True):
+            names = parquet.read_table(part, columns=["path"])["path"].to_pylist()
+            kept = [name not in found for name in names]  # a part holds no path twice
+            found |= keys & set(names)
+            if not any(kept):
+                part.unlink()
+            elif not all(kept):
+                with atomic_path(part) as temporary:
+                    parquet.write_table(parquet.read_table(part).filter(pyarrow.array(kept)), temporary)
 
     def _flush(self) -> None:
         if self._rows:

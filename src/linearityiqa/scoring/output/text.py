@@ -7,11 +7,12 @@ import logging
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import BinaryIO
 
 from linearityiqa.errors import OutputError
+from linearityiqa.files import atomic_path
 from linearityiqa.scoring.output import REMEDY, Output, Provenance
 from linearityiqa.scoring.results import Details, ImageScore, columns, csv_header, csv_row, json_row
 
@@ -39,7 +40,7 @@ class TextOutput(Output):
             if time.monotonic() - self._synced >= SYNC_SECONDS:
                 os.fsync(self._descriptor)
                 self._synced = time.monotonic()
-        self._count(failed=result.failed)
+        self._count(result)
 
     @property
     def _header(self) -> str | None:
@@ -58,6 +59,10 @@ class TextOutput(Output):
     def _parse(self, record: bytes) -> tuple[str, bool] | None:
         """The image of a row, and whether it has no score; None for the header, a `ValueError` for anything else."""
 
+    @property
+    def _companion(self) -> Path:
+        return self._path.with_name(f"{self._path.name}.provenance.json")
+
     def _open(self) -> int:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
@@ -65,17 +70,16 @@ class TextOutput(Output):
     def _start(self, provenance: Provenance, *, fresh: bool) -> None:
         if fresh:
             os.ftruncate(self._descriptor, 0)
-        companion = self._path.with_name(f"{self._path.name}.provenance.json")
         size = os.fstat(self._descriptor).st_size
         self._end = 0
         if size > 0:
-            provenance.require_same(companion, self._path)
+            provenance.require_same(self._companion, self._path)
             self._end = self._read_rows()
             if self._end < size:
                 logger.info("%s: its last row was not whole, and is removed", self._path)
                 os.ftruncate(self._descriptor, self._end)
         else:
-            provenance.write(companion)
+            provenance.write(self._companion)
         if self._end == 0 and self._header is not None:
             self._append(self._header)
 
@@ -90,6 +94,16 @@ class TextOutput(Output):
         os.ftruncate(self._descriptor, self._end)  # nothing but whole rows
         os.fsync(self._descriptor)
 
+    def _keep_last_rows(self, keys: Set[str]) -> None:
+        with self._path.open("rb") as stream:
+            rows = ((number, self._parse(record)) for number, record in enumerate(self._records(stream)))
+            last = {row[0]: number for number, row in rows if row is not None and row[0] in keys}
+        with atomic_path(self._path) as temporary, self._path.open("rb") as old, temporary.open("wb") as new:
+            for number, record in enumerate(self._records(old)):
+                row = self._parse(record)
+                if row is None or last.get(row[0], number) == number:
+                    new.write(record)
+
     def _read_rows(self) -> int:
         """Count the rows that are there; return where the last whole one ends."""
         end = number = 0
@@ -102,8 +116,7 @@ class TextOutput(Output):
                     end += len(record)
                     if row is not None:
                         path, failed = row
-                        self._seen.add(path)
-                        self._count(failed=failed)
+                        self._add_stored(path, failed=failed)
         except (ValueError, csv.Error, StopIteration, RecursionError) as cause:
             raise OutputError(
                 f"{self._path} was not written by this command, or changed since: {cause} (after row {number}). "
