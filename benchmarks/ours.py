@@ -12,6 +12,7 @@ from linearityiqa.config import (
     TrainConfig,
     TransformConfig,
 )
+from linearityiqa.evaluation.device import keep_memory_of_cpu
 from linearityiqa.evaluation.prefetch import NetworkBatch, network_batches
 from linearityiqa.training.runlog import RunLog
 from linearityiqa.training.session import open_session
@@ -49,6 +50,7 @@ class OurProcedure:
 
     def open(self) -> None:
         """Everything up to the first batch."""
+        keep_memory_of_cpu(self.config.device.device)  # as the command does
         self.session = open_session(self.config, resuming=False)
         state = RunState(self.session.fingerprint)
         log = RunLog(self.session.folder, self.session.images.database.name, state, log_norms=False)

@@ -94,9 +94,9 @@ def _parsed(path: Path, parse: Callable[[str], T]) -> T:
 
 
 def _check_options(folder: Path, config: TrainConfig) -> None:
-    expected, present = result_options(config), result_options(saved_config(folder))
-    if expected != present:
-        raise DataError(f"{folder} holds a run of another configuration ({_difference(expected, present)}).{_REMEDY}")
+    difference = differing_option(saved_config(folder), config)
+    if difference:
+        raise DataError(f"{folder} holds a run of another configuration ({difference}).{_REMEDY}")
 
 
 def _check_results(folder: Path, config: TrainConfig) -> None:
@@ -105,12 +105,18 @@ def _check_results(folder: Path, config: TrainConfig) -> None:
         raise DataError(f"{folder / runfiles.RESULTS} is of another run ({found}).{_REMEDY}")
 
 
-def _difference(expected: dict[str, dict[str, Any]], present: dict[str, dict[str, Any]]) -> str:
-    """Return the first option in which two configurations differ, in words."""
-    for group in dict.fromkeys((*expected, *present)):
-        ours, theirs = expected.get(group, {}), present.get(group, {})
-        for name in dict.fromkeys((*ours, *theirs)):
-            if ours.get(name) != theirs.get(name):
-                shown = [repr(options[name]) if name in options else "the default" for options in (theirs, ours)]
-                return f"its {name} is {shown[0]}, not {shown[1]}"
-    return "the same options in another order"
+def differing_option(saved: TrainConfig, asked: TrainConfig) -> str:
+    """Return the first option with another result in which two configurations differ, in words; empty if none does.
+
+    >>> from linearityiqa.config import OptimiserConfig
+    >>> differing_option(TrainConfig(), TrainConfig(optimiser=OptimiserConfig(epochs=3)))
+    'its epochs is 30, not 3'
+    """
+    ours, theirs = result_options(asked), result_options(saved)
+    for group in dict.fromkeys((*ours, *theirs)):
+        mine, its = ours.get(group, {}), theirs.get(group, {})
+        for name in dict.fromkeys((*mine, *its)):
+            if name not in mine or name not in its or mine[name] != its[name]:
+                was, wanted = (getattr(getattr(config, group), name) for config in (saved, asked))
+                return f"its {name} is {was!r}, not {wanted!r}"
+    return ""

@@ -3,12 +3,13 @@
 import fcntl
 import json
 import os
+from dataclasses import replace
 
 import pytest
 import tomli_w
 
 from linearityiqa.cli.main import main
-from linearityiqa.config import to_dict
+from linearityiqa.config import LossConfig, OptimiserConfig, to_dict
 from small_runs import small_run
 
 HEADER = "epoch,split,SROCC,PLCC,KROCC,RMSE\n"
@@ -18,10 +19,11 @@ HEADER = "epoch,split,SROCC,PLCC,KROCC,RMSE\n"
 def run(tmp_path):
     """Makes a run folder of a configuration and some files."""
 
-    def make(name, age, **files):
+    def make(name, age, *, options=None, **files):
         folder = tmp_path / "runs" / name
         folder.mkdir(parents=True)
-        (folder / "config.toml").write_text(tomli_w.dumps(to_dict(small_run(tmp_path / "photos.csv", folder))))
+        config = replace(small_run(tmp_path / "photos.csv", folder), **(options or {}))
+        (folder / "config.toml").write_text(tomli_w.dumps(to_dict(config)))
         for file, text in files.items():
             (folder / file.replace("_", ".")).write_text(text)
         for path in folder.iterdir():
@@ -67,6 +69,22 @@ def test_states_and_figures(run, tmp_path, capsys) -> None:
     assert lines[-1].startswith(f"{tmp_path}/runs/broken: cannot read")
 
 
+@pytest.mark.parametrize(
+    ("options", "best"),
+    [
+        ({}, 2),  # the largest absolute value
+        ({"loss": LossConfig(beta=(1, 0, 0))}, 1),  # the head that is trained
+        ({"loss": LossConfig(beta=(0, 1, 0)), "optimiser": OptimiserConfig(val_criterion="RMSE")}, 3),
+    ],
+)
+def test_the_best_epoch_is_the_one_that_training_keeps(run, tmp_path, capsys, options, best) -> None:
+    """Oracle: `Trainer`'s rule, worked out by hand; test_optimisation.py has its head."""
+    rows = "epoch,split,SROCC,SROCC_stage3,RMSE_stage4\n1,val,0.5,0.9,\n2,val,-0.7,,7.5\n3,val,0.6,-0.8,7.0\n"
+    run("one", 1, options=options, metrics_csv=rows)
+    (found,) = listed(tmp_path, capsys)
+    assert (found["best_epoch"], found["SROCC"]) == (best, [0.5, -0.7, 0.6][best - 1])
+
+
 def test_a_run_that_a_process_holds_is_running(run, tmp_path, capsys) -> None:
     folder = run("one", 1, metrics_csv=HEADER)
     with (folder / ".lock").open("w") as lock:
@@ -76,10 +94,15 @@ def test_a_run_that_a_process_holds_is_running(run, tmp_path, capsys) -> None:
 
 
 def test_what_training_leaves_is_listed(photo_database, tmp_path, capsys) -> None:
+    """As a finished run, and by its curves alone, where the head that is trained chooses the epoch."""
     from linearityiqa.training import train
 
-    result = train(small_run(photo_database, tmp_path / "runs" / "real", pbar=False))
+    loss = LossConfig(beta=(1, 0, 0))
+    result = train(small_run(photo_database, tmp_path / "runs" / "real", pbar=False, loss=loss))
     (found,) = listed(tmp_path, capsys)
+    (result.folder / "results.json").rename(tmp_path / "results.json")
+    (by_curves,) = listed(tmp_path, capsys)
+    assert (by_curves["state"], by_curves["best_epoch"]) == ("stopped", result.results["epoch"])
     assert (found["state"], found["best_epoch"]) == ("finished", result.results["epoch"])
     assert found["SROCC"] == pytest.approx(result.figure("test", "SROCC"))
 

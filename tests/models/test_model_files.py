@@ -130,6 +130,9 @@ def test_half_precision_files_become_float32(model_file):
         # copies, as the file that they are mapped from is written over
         tensors = {name: archive.get_tensor(name).clone() for name in archive.keys()}  # noqa: SIM118
         metadata = archive.metadata()
+    values = json.loads(metadata[files.RECORD_KEY])
+    del values["sha256"]  # as the message on a changed file says
+    metadata[files.RECORD_KEY] = json.dumps(values)
     halved = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
     save_file(halved, model_file, metadata=metadata)
     network = open_model(model_file).network
@@ -155,3 +158,30 @@ def test_sizes_are_compared_before_a_network_of_timm_takes_memory(model_file, mo
     with pytest.raises(ModelFileError, match="does not hold the model that its record describes"):
         open_model(path)
     assert built == ["meta"]
+
+
+def flipped(path, place: int):
+    """The file with one bit changed."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= 64
+    path.write_bytes(content)
+    return path
+
+
+def test_a_flipped_bit_among_the_weights_is_found(model_file):
+    size = model_file.stat().st_size
+    with pytest.raises(ModelFileError, match="is damaged: it is not what was written"):
+        open_model(flipped(model_file, size // 2))
+    open_model(flipped(model_file, size // 2))  # and back
+
+
+def test_a_changed_record_is_found(model_file):
+    """Oracle: the same change in a file without the digest, as 1.0.0 wrote it, is not seen."""
+    content = model_file.read_bytes()
+    model_file.write_bytes(content.replace(b"1.5,", b"9.5,", 1))  # the slope of stage 3
+    with pytest.raises(ModelFileError, match="leave sha256 out of its record"):
+        open_model(model_file)
+    with safetensors.safe_open(model_file, framework="pt") as archive:
+        values = json.loads(archive.metadata()[files.RECORD_KEY])
+    del values["sha256"]
+    assert open_model(rewritten(model_file, json.dumps(values))).record.mapping.stage3.slope == 9.5

@@ -75,6 +75,16 @@ def test_truncated_checkpoints(share, zipped, tmp_path):
         read(path)
 
 
+def test_a_flipped_bit_in_a_checkpoint_is_found(tmp_path):
+    path = tmp_path / "model.pth"
+    torch.save({"model": {"w": torch.ones(1000)}}, path)
+    content = bytearray(path.read_bytes())
+    content[content.index(torch.ones(100).numpy().tobytes()) + 803] ^= 64  # 1.0 becomes another number
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match=r"damaged \(its entry .*data/0 is damaged\)"):
+        read(path)
+
+
 def test_truncated_safetensors_at_every_length(tmp_path):
     path = tmp_path / "model.safetensors"
     save_file({"w": torch.zeros(4)}, path)

@@ -111,7 +111,7 @@ def test_exported_results_read_back_to_the_same_numbers(own, tmp_path):
 def test_a_run_of_another_configuration_is_refused(own):
     path = own.setup.folder(base(own)) / "config.toml"
     path.write_text(path.read_text().replace("learning_rate = 0.0001", "learning_rate = 0.5"))
-    with pytest.raises(DataError, match=r"another configuration \(its learning_rate is 0.5, not the default\)"):
+    with pytest.raises(DataError, match=r"another configuration \(its learning_rate is 0.5, not 0.0001\)"):
         own.curve(CurveNeed(base(own), "val", "PLCC"))
 
 

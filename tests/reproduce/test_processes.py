@@ -67,6 +67,17 @@ def test_a_process_that_dies_is_a_failed_run_and_the_others_go_on(run):
     assert "ended with status 3" in outcomes[1].message
 
 
+def test_a_process_that_prints_much_is_read_all_the_time(run):
+    script = """
+signal.alarm(60)  # ends one that waits for its reader
+print("x" * 200_000)
+print("line\\n" * 200_000)
+end("done")
+"""
+    outcomes = dict(run(script, 3))
+    assert [outcomes[number].status for number in range(3)] == ["done"] * 3
+
+
 def test_a_stop_reaches_those_that_run_and_starts_no_more(run):
     script = """
 signal.signal(signal.SIGTERM, lambda *_: end("stopped"))

@@ -7,7 +7,7 @@ import pytest
 
 from linearityiqa.config import CrossvalConfig
 from linearityiqa.errors import ConfigError, DataError
-from linearityiqa.training import train
+from linearityiqa.training import crossval, train
 from linearityiqa.training.crossval import (
     FILE,
     Crossvalidation,
@@ -16,7 +16,7 @@ from linearityiqa.training.crossval import (
     paired_values,
     read_crossvalidation,
 )
-from small_runs import changed, small_run
+from small_runs import changed, killed_at, small_run
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,24 @@ def test_a_second_call_trains_nothing_and_gives_the_same(base, done):
     before = state.stat().st_mtime_ns
     assert crossvalidate(CrossvalConfig(splits=2, train=base)) == done
     assert state.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("end", ["fewer splits", "a stop"])
+def test_a_second_call_keeps_the_splits_that_it_does_not_come_to(base, done, end):
+    """Oracle: the results of the first call."""
+    third = result(2, SROCC=0.1)
+    content = json.loads((base.run.output / FILE).read_text())
+    content["splits"] = [vars(one) for one in (*done.splits, third)]
+    (base.run.output / FILE).write_text(json.dumps(content))
+    if end == "fewer splits":
+        assert crossvalidate(CrossvalConfig(splits=2, train=base)) == done
+    else:
+        with killed_at(crossval, "train", 3):
+            crossvalidate(CrossvalConfig(splits=3, train=base))
+    assert read_crossvalidation(base.run.output).splits == (*done.splits, third)
+    content["name"] = "another configuration"
+    (base.run.output / FILE).write_text(json.dumps(content))
+    assert crossvalidate(CrossvalConfig(splits=2, train=base)) == read_crossvalidation(base.run.output) == done
 
 
 def test_what_is_written_is_what_is_read(base, done):

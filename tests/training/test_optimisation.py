@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from linearityiqa.config import ModelConfig, OptimiserConfig
+from linearityiqa.config import LossConfig, ModelConfig, OptimiserConfig
 from linearityiqa.errors import DataError
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
@@ -17,7 +17,6 @@ from linearityiqa.training.images import LabelScaling
 from linearityiqa.training.optimisation import Schedule, build_optimizer, restore_optimizer
 from linearityiqa.training.precision import choose_precision
 from linearityiqa.training.step import TrainingStep, norms_of_centred
-from linearityiqa.training.trainer import judged_head
 
 
 class SmallHeads(torch.nn.Module):
@@ -158,7 +157,7 @@ def test_constant_labels_cannot_be_standardised() -> None:
     ("beta", "head"), [((1, 0, 0), "stage3"), ((0, 1, 0), "stage4"), ((0.1, 0.1, 1), "fused"), ((1, 1, 0), "fused")]
 )
 def test_head_that_chooses_the_best_epoch(beta, head) -> None:
-    assert judged_head(beta) == head
+    assert LossConfig(beta=beta).judged_head == head
 
 
 def test_norms_of_centred_scores_are_numpys() -> None:

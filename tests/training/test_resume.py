@@ -1,6 +1,7 @@
 """A stopped and continued run ends in the bits of an undisturbed one (oracle: the undisturbed run)."""
 
 import signal
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 
 from linearityiqa.config import DeviceConfig, TrainConfig, TransformConfig
 from linearityiqa.errors import DivergedError, Interrupted, LinearityIQAError, TrainingError
+from linearityiqa.files import atomic_path
 from linearityiqa.training import run as training_run
 from linearityiqa.training import train
 from linearityiqa.training.state import RunState
@@ -146,11 +148,48 @@ def test_finished_run_gives_its_results_without_training(photo_database, tmp_pat
     assert train(small_run(photo_database, tmp_path)).results == first.results
 
 
-def test_state_of_other_options_is_refused(photo_database, tmp_path) -> None:
-    config = small_run(photo_database, tmp_path)
+def test_a_run_of_other_options_or_labels_is_refused_by_name(photo_database, tmp_path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text(photo_database.read_text())
+    config = small_run(labels, tmp_path / "run")
+    config = replace(config, data=replace(config.data, image_dir=photo_database.parent / "images"))
     train(config)
-    with pytest.raises(TrainingError, match="other options"):
-        train(changed(config, learning_rate=2e-3))
+    model = tmp_path / "run" / "model.safetensors"
+    for other, difference in (
+        (changed(config, epochs=3), f"its epochs is 2, not 3.*--output, .*--fresh.*--init {model}"),
+        (replace(config, loss=replace(config.loss, q=1.0)), "its q is 2.0, not 1.0"),
+        (replace(config, run=replace(config.run, debug=True)), "its debug is False, not True"),
+    ):
+        with pytest.raises(TrainingError, match=rf"holds a run of other options \({difference}"):
+            train(other)
+    labels.write_text(labels.read_text().replace(",train", ",val", 1))
+    with pytest.raises(TrainingError, match=r"other labels or another split\. Name another folder with --output"):
+        train(config)
+
+
+def test_a_flipped_bit_in_the_state_is_found(photo_database, tmp_path) -> None:
+    """In the middle of the file: among the weights, which any bits could be."""
+    with killed_at(TrainingStep, "update", 4):
+        train(small_run(photo_database, tmp_path, save_minutes=0))
+    content = bytearray((tmp_path / "last.pt").read_bytes())
+    content[len(content) // 2] ^= 64
+    (tmp_path / "last.pt").write_bytes(content)
+    with pytest.raises(TrainingError, match=r"cannot read .*last\.pt: its entry .* is damaged.*--fresh"):
+        train(small_run(photo_database, tmp_path))
+
+
+def test_what_a_killed_run_was_writing_is_removed(photo_database, tmp_path) -> None:
+    """Oracle: the name that `atomic_path` gives, and the files of a run that nothing killed."""
+    with suppress(KeyboardInterrupt), atomic_path(tmp_path / "run" / "last.pt") as temporary:
+        raise KeyboardInterrupt
+    temporary.write_bytes(b"half of it")
+    for folder in ("run", "undisturbed"):
+        train(changed(small_run(photo_database, tmp_path / folder), epochs=1))
+    left, expected = (
+        {path.name for path in (tmp_path / folder).iterdir() if "tfevents" not in path.name}
+        for folder in ("run", "undisturbed")
+    )
+    assert left == expected
 
 
 def test_fresh_starts_over_and_leaves_other_files_alone(photo_database, tmp_path) -> None:

@@ -1,7 +1,10 @@
 """What a run says of itself, needs, and leaves. Oracle: the run's own options, database and results."""
 
 import logging
+import os
 import shutil
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ import torch
 
 from linearityiqa.config import TransformConfig
 from linearityiqa.errors import DataError, UnreadableImageError
+from linearityiqa.evaluation import device
 from linearityiqa.models import load_model, open_model
 from linearityiqa.training import train
 from linearityiqa.training.step import TrainingStep
@@ -100,3 +104,33 @@ def test_labels_that_are_all_the_same_are_refused(scale, photo_database, tmp_pat
     labels.write_text("\n".join([header, *rows]))
     with pytest.raises(DataError, match="all training images have the same MOS"):
         train(changed(small_run(labels, tmp_path / "run"), label_scale=scale))
+
+
+def settings() -> list[object]:
+    """What torch says of its settings for the whole process."""
+    cudnn, memory = torch.backends.cudnn, torch.utils.deterministic
+    return [
+        *(cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32),
+        *(torch.get_deterministic_debug_mode(), memory.fill_uninitialized_memory, torch.get_num_threads()),
+        *(os.environ.get("CUBLAS_WORKSPACE_CONFIG"), torch.get_rng_state().tolist()),
+    ]
+
+
+@pytest.mark.parametrize("outcome", ["finished", "failed"])
+def test_settings_of_the_process_are_as_before(outcome, photo_database, tmp_path, monkeypatch):
+    """Oracle: torch; malloc's settings, which nobody can read or restore, are left to the commands."""
+    monkeypatch.setattr(device, "keep_freed_memory", lambda: pytest.fail("malloc's settings changed"))
+    if outcome == "failed":
+        monkeypatch.setattr(TrainingStep, "update", lambda _: 1 / 0)
+    run = changed(small_run(photo_database, tmp_path), epochs=1)
+    run = replace(run, device=replace(run.device, num_threads=3))
+    cudnn = {"benchmark": True, "deterministic": False, "allow_tf32": True}
+    torch.set_deterministic_debug_mode("warn")
+    try:
+        with torch.backends.cudnn.flags(enabled=True, **cudnn):
+            before = settings()
+            with nullcontext() if outcome == "finished" else pytest.raises(ZeroDivisionError):
+                train(run)
+            assert settings() == before
+    finally:
+        torch.set_deterministic_debug_mode("default")

@@ -10,6 +10,7 @@ from typing import Any
 from linearityiqa.config import RunConfig, RunsConfig, TrainConfig, runfiles
 from linearityiqa.errors import DataError
 from linearityiqa.files import try_lock
+from linearityiqa.metrics.comparison import best_position
 from linearityiqa.quality import PAPER_FIGURES
 from linearityiqa.reporting import Cell, Table
 from linearityiqa.run_curves import last_epoch, read_curves
@@ -105,11 +106,10 @@ def _best_so_far(folder: Path, config: TrainConfig) -> dict[str, Any]:
         return {}
     curves = read_curves(folder).get("val", {})
     criterion = config.optimiser.val_criterion
-    sign = -1 if criterion == "RMSE" else 1
-    epochs = {epoch: sign * value for epoch, value in enumerate(curves.get(criterion, ())) if math.isfinite(value)}
-    if not epochs:
+    values = curves.get(runfiles.metrics_column(config.loss.judged_head, criterion))
+    if not values:
         return {}
-    best = max(epochs, key=epochs.__getitem__)
+    best = best_position(criterion, values)
     figures = {name: values[best] for name, values in curves.items() if name in PAPER_FIGURES}
     return {
         "best_epoch": best + 1,

@@ -7,6 +7,7 @@ from typing import Any
 
 from linearityiqa.cli.test import result_lines, test
 from linearityiqa.config import CrossvalConfig, TestConfig, TrainConfig, run_folder, runfiles
+from linearityiqa.evaluation.device import keep_memory_of_cpu
 from linearityiqa.evaluation.methods import short_names
 from linearityiqa.files import named_path
 from linearityiqa.metrics.significance import SplitComparison, compare_over_splits, spread
@@ -24,6 +25,7 @@ def train(config: TrainConfig) -> int:
     """Train or resume a run, test its best epoch, and print the results."""
     if config.run.evaluate:
         return test_again(config)
+    keep_memory_of_cpu(config.device.device)
     result = run.train(config)
     if not World.from_environment().is_main:
         return 0
@@ -61,6 +63,7 @@ def crossval(config: CrossvalConfig) -> int:
     for name, path in map(named_path, config.against):
         other = read_crossvalidation(path)  # before hours of training
         others.append(dataclasses.replace(other, name=name or other.name))
+    keep_memory_of_cpu(config.train.device.device)
     done = crossvalidate(config)
     comparisons = {
         metric: [(other, found) for other in others if (found := compare(done, other, metric)) is not None]

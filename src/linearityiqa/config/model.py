@@ -65,6 +65,13 @@ class LossConfig(Checked):
         """Whether the loss compares scores with the labels as they are, so that their scale matters."""
         return self.loss_type in ("mae", "mse")
 
+    @property
+    def judged_head(self) -> str:
+        """The head whose validation figure chooses the best epoch: the fused one, or the only one that is trained."""
+        if self.beta[1] + self.beta[2] == 0:
+            return "stage3"
+        return "stage4" if self.beta[0] + self.beta[2] == 0 else "fused"
+
     def effective(self) -> "LossConfig":
         """Return the same loss with every option that it ignores at its default: equal losses compare equal."""
         uses_p = self.loss_type in ("norm-in-norm", "scaling")

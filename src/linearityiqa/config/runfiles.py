@@ -1,4 +1,4 @@
-"""Names of the files in a run folder."""
+"""Names of the files in a run folder, and of the columns of metrics.csv."""
 
 CONFIG = "config.toml"
 """The whole configuration of the run."""
@@ -28,3 +28,12 @@ LASTING = (STATE, MODEL, RESULTS, DIVERGED)
 
 ALL = (CONFIG, STATE, MODEL, RESULTS, PREDICTIONS, METRICS, TIMING, BHAT, DIVERGED, EVENTS)
 """Everything that a run writes into its folder."""
+
+
+def metrics_column(head: str, figure: str) -> str:
+    """Return the column of metrics.csv for a figure of a head.
+
+    >>> metrics_column("fused", "SROCC"), metrics_column("stage3", "SROCC")
+    ('SROCC', 'SROCC_stage3')
+    """
+    return figure if head == "fused" else f"{figure}_{head}"

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from linearityiqa.config import ScoringDeviceConfig
-from linearityiqa.data.loading.processes import MOST_LANES, prefetch
+from linearityiqa.data.loading.processes import MOST_LANES, keep_freed_memory, prefetch
 from linearityiqa.errors import ConfigError
 from linearityiqa.models.layout import Layout, arrange
 
@@ -33,6 +33,12 @@ def resolve_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as cause:
         raise ConfigError(f"device {name!r} cannot be used here. Take cpu, or auto.") from cause
     return device
+
+
+def keep_memory_of_cpu(name: str) -> None:
+    """Call `keep_freed_memory` where the device called `name` is the CPU; for a command before it trains."""
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        keep_freed_memory()
 
 
 def place(

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isnan
 from typing import NamedTuple
 
 import numpy as np
@@ -191,6 +192,20 @@ def is_better(figure: str, value: float | None, best: float | None) -> bool:
     if best is None:
         return True
     return value < best if is_error(figure) else abs(value) > abs(best)
+
+
+def best_position(figure: str, values: Sequence[float]) -> int:
+    """Position of the value that beats all before it and that none after it beats; 0 if no value is defined (nan).
+
+    >>> best_position("SROCC", [float("nan"), 0.7, -0.8, 0.8])
+    2
+    """
+    best = 0
+    for position, value in enumerate(values):
+        so_far = None if isnan(values[best]) else values[best]
+        if not isnan(value) and is_better(figure, value, so_far):
+            best = position
+    return best
 
 
 class _Method(NamedTuple):

@@ -1,5 +1,7 @@
 """Model files: ours (safetensors with a record), and the authors' .pth checkpoints."""
 
+import hashlib
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -32,6 +34,8 @@ from linearityiqa.record import ModelRecord
 
 RECORD_KEY = "linearityiqa"
 """Key of the record in the metadata of a model file."""
+DIGEST = "sha256"
+"""Entry of the record with a digest of the rest of the file."""
 MAX_RECORD_CHARACTERS = 2**20
 """Bound on the record; a real one has some thousand characters."""
 
@@ -60,7 +64,7 @@ def save_model(path: Path, network: LinearityIQA, record: ModelRecord) -> None:
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     with atomic_path(path) as temporary:
         try:
-            safetensors.torch.save_file(tensors, temporary, metadata={RECORD_KEY: record.to_json()})
+            safetensors.torch.save_file(tensors, temporary, metadata={RECORD_KEY: _with_digest(record, tensors)})
         except safetensors.SafetensorError as cause:
             raise OSError(f"cannot write {path}: {cause}") from cause
 
@@ -130,6 +134,7 @@ def _require_description(path: Path, config: ModelConfig, described: Mapping[str
 def _open_ours(path: Path, transform: TransformConfig | None) -> TrainedModel:
     tensors, metadata = read_safetensors(path)
     record = _read_record(path, metadata)
+    _require_whole(path, metadata[RECORD_KEY], tensors)
     record = with_transform(record, transform, path)
     try:
         network = _blank_network(record.config.model)
@@ -161,6 +166,31 @@ def _read_record(path: Path, metadata: dict[str, str]) -> ModelRecord:
     if len(text) > MAX_RECORD_CHARACTERS:
         raise ModelFileError(f"{path} is refused: its record has {len(text)} characters. Copy the file again.")
     return ModelRecord.from_json(text, str(path))
+
+
+def _with_digest(record: ModelRecord, tensors: Mapping[str, Tensor]) -> str:
+    """The record as JSON, with a digest of its other entries and of the tensors."""
+    values = json.loads(record.to_json())
+    return json.dumps(values | {DIGEST: _digest(values, tensors)})
+
+
+def _require_whole(path: Path, record: str, tensors: Mapping[str, Tensor]) -> None:
+    """Raise ModelFileError if a file is not as it was written; those of 1.0.0 have no digest."""
+    values = json.loads(record)
+    if values.pop(DIGEST, None) not in (None, _digest(values, tensors)):
+        raise ModelFileError(
+            f"{path} is damaged: it is not what was written (its {DIGEST} is another). Copy the file again; if you "
+            f"have changed it, leave {DIGEST} out of its record."
+        )
+
+
+def _digest(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    found = hashlib.sha256(json.dumps(values).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def _open_authors(path: Path, model: ModelConfig, transform: TransformConfig) -> TrainedModel:

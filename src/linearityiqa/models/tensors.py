@@ -5,7 +5,7 @@ import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import safetensors
 import torch
@@ -93,10 +93,24 @@ def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked <= path.stat().st_size:
+            check_crcs(path)
     except (zipfile.BadZipFile, OSError, ValueError, struct.error, NotImplementedError) as cause:
         raise ModelFileError(f"{path} is truncated or damaged ({cause}). Copy the file again.") from cause
     if unpacked > path.stat().st_size:
         raise ModelFileError(f"{path} is refused: it would unpack to {unpacked} bytes. Save it again with torch.save.")
+
+
+def check_crcs(file: Path | IO[bytes]) -> None:
+    """Check the content of a zip archive, such as torch.save writes, which torch.load does not.
+
+    Raises:
+        zipfile.BadZipFile: it is no such archive, or damaged.
+    """
+    with zipfile.ZipFile(file) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"its entry {damaged} is damaged")
 
 
 def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from linearityiqa.config import LabelScale, LossType
-from linearityiqa.metrics import is_better, is_error, mean_interval
+from linearityiqa.metrics import is_error, mean_interval
+from linearityiqa.metrics.comparison import best_position
 from linearityiqa.reproduce.item import Gathered, SplitOfCurve
 from linearityiqa.reproduce.paper import Run, Scale
 from linearityiqa.run_curves import Curve
@@ -98,11 +99,7 @@ class ArmCurves:
         curve = self.curve(arm, seed, "val", "SROCC")
         if curve is None or curve.last < self.epochs:
             return None
-        best, level = None, None
-        for epoch, value in zip(curve.steps.tolist(), curve.values.tolist(), strict=True):
-            if math.isfinite(value) and is_better("SROCC", value, level):
-                best, level = epoch, value
-        return best
+        return int(curve.steps[best_position("SROCC", curve.values.tolist())])
 
 
 def mean_words(values: Values, seeds: int, decimals: int = 3, sign: str = "") -> str | None:

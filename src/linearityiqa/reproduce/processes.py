@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -39,6 +40,8 @@ class Worker(NamedTuple):
 
     job: Job
     process: subprocess.Popen[bytes]
+    reader: threading.Thread
+    last_line: deque[bytes]
 
     @classmethod
     def start(cls, job: Job, environment: dict[str, str]) -> "Worker":
@@ -56,14 +59,17 @@ class Worker(NamedTuple):
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(json.dumps(order).encode() + b"\n")
                 process.stdin.flush()  # and stays open: its end tells the worker that the runner is gone
-        return cls(job, process)
+        last_line: deque[bytes] = deque(maxlen=1)
+        # read all the time: a process whose pipe is full waits
+        reader = threading.Thread(target=last_line.extend, args=(process.stdout,), daemon=True)
+        reader.start()
+        return cls(job, process, reader, last_line)
 
     def outcome(self) -> RunEnd:
         """Outcome of a process that has ended."""
-        printed = self.process.stdout.read() if self.process.stdout else b""
         self.close()
         try:
-            return RunEnd(**json.loads(printed.splitlines()[-1]))
+            return RunEnd(**json.loads(self.last_line[-1]))
         except (IndexError, ValueError, TypeError):
             status = self.process.returncode
             how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
@@ -71,11 +77,13 @@ class Worker(NamedTuple):
 
     def close(self) -> None:
         """Let go of the process; where it still runs, it ends."""
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
+        if self.process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.close()
         self.process.wait()
+        self.reader.join()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
 
 def run_in_processes(jobs: Iterable[Job], count: int, stop: StopRequest) -> Iterator[tuple[Job, RunEnd]]:

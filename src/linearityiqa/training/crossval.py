@@ -77,27 +77,30 @@ class Crossvalidation:
 def crossvalidate(config: CrossvalConfig) -> Crossvalidation:
     """Train and test on every split, and write `crossval.json` after each.
 
-    A split that is done is not trained again, and one that was stopped is resumed. A database with a split of its own
-    is split at random instead.
+    A split that is done is not trained again, and one that was stopped is resumed; what `crossval.json` holds of others
+    stays there. A database with a split of its own is split at random instead.
 
     Raises:
         LinearityIQAError: what `train` raises, but for a run that diverged, which is noted.
     """
     base = _with_random_splits(config.train)
     folder = config.train.run.output or config.train.run.log_dir / f"crossval-{run_name(config.train)}"
+    name = run_name(base)
+    kept = {} if base.run.fresh else _results_so_far(folder, name)
     results: list[SplitResult] = []
     for split in range(config.splits):
         run = _run_of(base, split)
         logger.info("split %d of 0..%d: %s", split, config.splits - 1, run_folder(run))
         database = _open(run)
         results.append(_result_of(run, database))
-        done = Crossvalidation(run_name(base), database.name, tuple(results), folder)
+        kept[split] = results[-1]
+        done = Crossvalidation(name, database.name, tuple(results), folder)
         content = {
             "format": FORMAT,
             "name": done.name,
             "database": done.database,
             "options": to_dict(config.train),
-            "splits": [vars(result) for result in done.splits],
+            "splits": [vars(kept[split]) for split in sorted(kept)],
         }
         write_text(folder / FILE, json.dumps(content, indent=2) + "\n")
     return done
@@ -158,6 +161,15 @@ def _with_random_splits(base: TrainConfig) -> TrainConfig:
         return base
     logger.info("%s has a split of its own: references are split at random instead", first.name)
     return replace(base, data=replace(base.data, resplit=True))
+
+
+def _results_so_far(folder: Path, name: str) -> dict[int, SplitResult]:
+    """What an earlier call has written of this configuration, by split; a damaged file is made anew from the runs."""
+    try:
+        earlier = read_crossvalidation(folder)
+    except DataError:
+        return {}
+    return {result.split: result for result in earlier.splits} if earlier.name == name else {}
 
 
 def _run_of(base: TrainConfig, split: int) -> TrainConfig:

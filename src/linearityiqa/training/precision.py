@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from linearityiqa.models.layout import Layout, can_be_blocked
 
 DENSE_SHARE = 0.75
 """Share of wide dense kernels among the weights from which on a CPU the usual layout is faster than channels-last."""
+
+WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,28 @@ def choose_layout(network: nn.Module, precision: Precision, device: torch.device
     return Layout.USUAL if mostly_dense else Layout.CHANNELS_LAST
 
 
+@contextlib.contextmanager
+def restored_settings() -> Iterator[None]:
+    """Restore after the block what a run sets for the whole process: determinism, TF32, threads and random states."""
+    cudnn, matmul, memory = torch.backends.cudnn, torch.backends.cuda.matmul, torch.utils.deterministic
+    names = ((cudnn, "benchmark"), (cudnn, "deterministic"), (cudnn, "allow_tf32"), (matmul, "allow_tf32"))
+    flags = [(owner, name, getattr(owner, name)) for owner, name in (*names, (memory, "fill_uninitialized_memory"))]
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    threads, workspace = torch.get_num_threads(), os.environ.get(WORKSPACE)
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
+    try:
+        with torch.random.fork_rng(devices):
+            yield
+    finally:
+        for owner, name, value in flags:
+            setattr(owner, name, value)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.set_num_threads(threads)
+        if workspace is None:
+            os.environ.pop(WORKSPACE, None)
+
+
 def make_deterministic(seed: int, *, randomness: bool) -> None:
     """Seed torch's generators, and allow deterministic algorithms and true float32 only.
 
@@ -120,7 +144,7 @@ def make_deterministic(seed: int, *, randomness: bool) -> None:
     torch.backends.cudnn.allow_tf32 = randomness
     torch.backends.cuda.matmul.allow_tf32 = randomness
     # matrix products of a GPU are deterministic only so; read when the first one is computed
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    os.environ.setdefault(WORKSPACE, ":4096:8")
     # warn_only: some backward passes of exotic backbones have no deterministic form on a GPU
     torch.use_deterministic_algorithms(not randomness, warn_only=True)
     # would fill all new memory with nan, lest someone read what was never written; nothing here does

@@ -21,6 +21,7 @@ from linearityiqa.models import save_model
 from linearityiqa.quality import PAPER_FIGURES, QualityScores
 from linearityiqa.record import MAX_DIGESTS, ImageDigests, ModelRecord, SeenImages
 from linearityiqa.training.distributed import World, open_world
+from linearityiqa.training.precision import restored_settings
 from linearityiqa.training.runlog import RunLog
 from linearityiqa.training.session import Session, described_by_initial_model, open_session
 from linearityiqa.training.state import RunState, exclusive
@@ -53,7 +54,7 @@ def train(config: TrainConfig) -> RunResult:
 
     The run folder is a function of the options. A run that was stopped there resumes from its saved state and ends
     in the same bits as an undisturbed one; a finished one gives its results again. Under torchrun every process calls
-    this function; all get the result, and process 0 alone writes.
+    this function; all get the result, and process 0 alone writes. What a run sets for the whole process is restored.
 
     Raises:
         ConfigError: options that cannot be carried out here.
@@ -64,7 +65,7 @@ def train(config: TrainConfig) -> RunResult:
         Interrupted: SIGINT or SIGTERM; the state is saved.
     """
     config = described_by_initial_model(config)
-    with open_world(config.device.device) as world, StopRequest() as stop:
+    with restored_settings(), open_world(config.device.device) as world, StopRequest() as stop:
         folder = run_folder(config)
         with exclusive(folder) if world.is_main else nullcontext(), working(f"training in {folder}"):
             return _train(config, world, stop)
@@ -85,7 +86,7 @@ def _train(config: TrainConfig, world: World, stop: StopRequest) -> RunResult:
     )
     with working("opening the database and the network"):
         session = open_session(here, resuming=resuming, finished=finished, world=world, stop=stop)
-    state = RunState.load(folder, session.fingerprint, world) if resuming else RunState(session.fingerprint)
+    state = RunState.load(session) if resuming else RunState(session.fingerprint)
     if state.phase == "finished":
         results = world.from_main((folder / runfiles.RESULTS).read_bytes() if world.is_main else b"")
         return RunResult(folder, json.loads(results))

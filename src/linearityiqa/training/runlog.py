@@ -17,7 +17,7 @@ from linearityiqa.quality import FIGURES
 from linearityiqa.training.state import RunState
 
 FIGURE_COLUMNS = {
-    (head, figure): figure if head == "fused" else f"{figure}_{head}" for head in AUTHORS_SUFFIXES for figure in FIGURES
+    (head, figure): runfiles.metrics_column(head, figure) for head in AUTHORS_SUFFIXES for figure in FIGURES
 }
 """Column of metrics.csv for a figure of a head."""
 METRICS_COLUMNS = ("epoch", "split", *FIGURE_COLUMNS.values(), "loss", "learning_rate")

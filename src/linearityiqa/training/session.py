@@ -18,7 +18,7 @@ from linearityiqa.config import (
 )
 from linearityiqa.data.databases.table import Database
 from linearityiqa.data.loading.loader import BatchLoader
-from linearityiqa.data.loading.processes import default_workers, keep_freed_memory
+from linearityiqa.data.loading.processes import default_workers
 from linearityiqa.data.loading.samplers import Shares, TrainingBatches
 from linearityiqa.errors import ConfigError
 from linearityiqa.evaluation.device import compile_backbone, place, prepare_device
@@ -122,8 +122,6 @@ def open_session(
     image will be opened, so they are not checked. A `stop` ends the decoding of images into a cache.
     """
     device = prepare_device(config.device)
-    if device.type == "cpu":
-        keep_freed_memory()
     _require_shareable(config, world, device)
     workers = default_workers(config.device.num_workers, world.local_size)
     with stop.at_once(STOPPED) if stop else contextlib.nullcontext():

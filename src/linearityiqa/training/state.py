@@ -11,9 +11,10 @@ from typing import Any, Literal
 import torch
 
 from linearityiqa.config import runfiles
-from linearityiqa.errors import TrainingError
+from linearityiqa.errors import DataError, TrainingError
 from linearityiqa.files import atomic_path, new_folder, try_lock
-from linearityiqa.training.distributed import ALONE, World
+from linearityiqa.models.tensors import check_crcs
+from linearityiqa.run_folders import differing_option, saved_config
 from linearityiqa.training.optimisation import restore_optimizer
 from linearityiqa.training.session import Session
 
@@ -74,12 +75,13 @@ class RunState:
             ) from cause
 
     @classmethod
-    def load(cls, folder: Path, fingerprint: str, world: World = ALONE) -> "RunState":
+    def load(cls, session: Session) -> "RunState":
         """Read `last.pt`, which only process 0 needs to have; TrainingError if it is damaged or of another run."""
-        path = folder / runfiles.STATE
+        path, world = session.folder / runfiles.STATE, session.step.world
         try:
             if world.size > 1:
                 content = world.from_main(path.read_bytes() if world.is_main else b"")
+            check_crcs(path if world.size == 1 else io.BytesIO(content))
             file = path if world.size == 1 else io.BytesIO(content)
             values = torch.load(file, map_location="cpu", weights_only=True)
             if values.pop("format") != FORMAT:
@@ -88,11 +90,8 @@ class RunState:
             state = cls(**values)
         except Exception as cause:  # torch.load raises many kinds for a damaged file
             raise TrainingError(f"cannot read {path}: {cause}. Start over with --fresh.") from cause
-        if state.fingerprint != fingerprint:
-            raise TrainingError(
-                f"{folder} holds a run of other options or other labels. Name another folder with --output, or start "
-                "over with --fresh."
-            )
+        if state.fingerprint != session.fingerprint:
+            raise TrainingError(_of_another_run(session))
         return state
 
     def capture(self, session: Session) -> None:
@@ -131,6 +130,22 @@ class RunState:
             torch.cuda.set_rng_state(self.random["cuda"][rank].clone(), device)
 
 
+def _of_another_run(session: Session) -> str:
+    """Say in what the run in the session's folder differs from the session's, and what to do."""
+    folder, config = session.folder, session.config
+    with contextlib.suppress(DataError):  # process 0 alone need have the folder
+        saved = saved_config(folder)
+        difference = differing_option(saved, config)
+        if not difference and saved.run.debug != config.run.debug:
+            difference = f"its debug is {saved.run.debug}, not {config.run.debug}"
+        reason = f"other options ({difference})" if difference else "other labels or another split"
+        message = f"{folder} holds a run of {reason}. Name another folder with --output, or start over with --fresh."
+        if difference and (folder / runfiles.MODEL).exists():
+            message += f" In another folder, --init {folder / runfiles.MODEL} goes on from its model."
+        return message
+    return f"{folder} holds a run of other options or labels. Name another with --output, or start over with --fresh."
+
+
 @contextlib.contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
     """Lock the run folder for this process; TrainingError if another one has it, or it cannot be written.
@@ -150,6 +165,9 @@ def exclusive(folder: Path) -> Iterator[None]:
         stack.callback(os.close, descriptor)
         if try_lock(descriptor) is False:  # where there are no locks, two runs in one folder are the user's to avoid
             raise TrainingError(f"another process is training in {folder}. Wait for it, or stop it.")
+        for name in runfiles.ALL:  # what a killed run was writing (`atomic_path`)
+            for path in folder.glob(f".{name}.*"):
+                path.unlink()
         try:
             yield
         except BaseException:

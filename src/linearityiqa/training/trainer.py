@@ -237,7 +237,7 @@ class Trainer:
         """Keep weights, mapping and predictions of the epoch in the state if it is the best so far."""
         config, state = self.session.config, self.state
         criterion = config.optimiser.val_criterion
-        column = FIGURE_COLUMNS[judged_head(config.loss.beta), criterion]
+        column = FIGURE_COLUMNS[config.loss.judged_head, criterion]
         value = next(row for row in rows if row["split"] == "val").get(column)
         logger.info(
             "epoch %d/%d: loss %.4g, validation %s %s",
@@ -281,12 +281,3 @@ class Trainer:
         now = time.monotonic()
         self.state.seconds += now - self._mark
         self._mark = now
-
-
-def judged_head(beta: tuple[float, float, float]) -> str:
-    """The head whose validation figure chooses the best epoch: the fused one, or the only one that is trained."""
-    if beta[1] + beta[2] == 0:
-        return "stage3"
-    if beta[0] + beta[2] == 0:
-        return "stage4"
-    return "fused"

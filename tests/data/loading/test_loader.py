@@ -385,3 +385,34 @@ def test_workers_do_not_outlive_a_killed_process(table):
     doomed.kill()
     doomed.join()
     assert wait_until(lambda: not running(worker))
+
+
+LITTLE_SHARED_MEMORY = """
+import resource
+import numpy as np, torch
+from pathlib import Path
+from linearityiqa.data.databases.table import ImageTable
+from linearityiqa.data.loading.dataset import ImageDataset
+from linearityiqa.data.loading.loader import BatchLoader
+from linearityiqa.data.loading.samplers import TrainingBatches
+from linearityiqa.images import ImageTransform
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    table = ImageTable(tuple({names!r}), np.arange(8.0), Path({root!r}))
+    dataset = ImageDataset(table, ImageTransform((200, 200)))
+    for workers in (0, 1):
+        for batch in BatchLoader(dataset, TrainingBatches(8, 4, seed=0), workers):
+            print(batch.images.shape, batch.images.is_shared(), int(batch.images.long().sum()), batch.mos.tolist())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a limit on files that Linux also sets on shared memory")
+def test_batches_that_find_no_shared_memory_are_the_same(table):
+    """As where /dev/shm has the 64 MB that Docker gives it; oracle: decoding without processes."""
+    script = LITTLE_SHARED_MEMORY.format(names=table.names[:8], root=str(table.root))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 4
+    assert lines[:2] == lines[2:]
+    assert lines[0].startswith("torch.Size([4, 200, 200, 3]) False")

@@ -113,7 +113,8 @@ def test_a_batch_reuses_the_memory_of_the_batch_before(thread) -> None:
     [
         ("linearityiqa.cli.score", ["score", "photo.png"]),
         ("linearityiqa.cli.test", ["test", "--model", "none.safetensors", "--dataset", "none.csv"]),
-        ("linearityiqa.training.session", ["train", "--dataset", "none.csv", "--device", "cpu"]),
+        ("linearityiqa.evaluation.device", ["train", "--dataset", "none.csv", "--device", "cpu"]),
+        ("linearityiqa.evaluation.device", ["crossval", "--dataset", "none.csv", "--device", "cpu"]),
     ],
 )
 def test_the_commands_ask_for_it(module, words, monkeypatch, tmp_path) -> None:

@@ -8,7 +8,9 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from linearityiqa.data.loading.dataset import Batch, ImageDataset, MixedDataset, collate
@@ -97,7 +99,7 @@ class BatchLoader:
         try:
             for images, mos, indices in prefetch(pool, work, keys, BATCHES_AHEAD * self.num_workers):
                 rows = torch.tensor(indices, dtype=torch.int64)
-                yield Batch(images, torch.tensor(mos, dtype=torch.float32), rows)
+                yield Batch(torch.as_tensor(images), torch.tensor(mos, dtype=torch.float32), rows)
         except DataError as failure:
             if isinstance(failure.__cause__, BrokenProcessPool):
                 self._pool = None
@@ -146,8 +148,12 @@ def _prepare_worker(dataset: Images) -> None:
     torch.set_num_threads(1)  # the parallelism is in the number of workers
 
 
-def _load_parts_in_worker(keys: list[SampleKey]) -> Parts:
-    return _load_parts(_worker_dataset, keys)
+def _load_parts_in_worker(keys: list[SampleKey]) -> tuple[Tensor | NDArray[np.uint8], list[float], list[int]]:
+    images, mos, indices = _load_parts(_worker_dataset, keys)
+    try:
+        return images.share_memory_(), mos, indices  # type: ignore[no-untyped-call]
+    except RuntimeError:  # /dev/shm is full, of which Docker gives 64 MB: the pipe between the processes is slower
+        return images.numpy(), mos, indices
 
 
 def _load_parts(dataset: Images, keys: list[SampleKey]) -> Parts:

@@ -56,8 +56,8 @@ def keep_freed_memory() -> None:
 
     A batch on a CPU takes and frees hundreds of blocks of some megabytes, and the system clears each of their pages
     when it is first touched. Kept blocks cost nothing from the second batch on. All threads share one arena, since
-    the arena of a thread cannot hold blocks so large. This is a setting of the whole process, for a command or a
-    training run to make as it begins. It does nothing where the C library lacks it (other systems than Linux, musl).
+    the arena of a thread cannot hold blocks so large. This is a setting of the whole process that cannot be undone, for
+    a command to make as it begins. It does nothing where the C library lacks it (other systems than Linux, musl).
     """
     if sys.platform != "linux":
         return
