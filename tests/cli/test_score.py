@@ -273,6 +273,47 @@ def end_of(folder: Path, stop: str) -> tuple[int, str]:
     return process.returncode, error
 
 
+SLOW_PROGRAM = """
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from pixel_runtime import PixelRuntime
+from linearityiqa.cli import main
+from linearityiqa.scoring import scorer
+scorer.open_runtime = lambda *_, **__: PixelRuntime()
+prepare = scorer.prepare
+def slow(image, *words, **options):
+    if str(image) == "b.png":
+        print("decoding", file=sys.stderr, flush=True)
+        time.sleep(600)
+    return prepare(image, *words, **options)
+scorer.prepare = slow
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("output", [[], ["--output", "scores.csv"]])
+def test_the_first_interrupt_does_not_wait_for_a_picture_that_is_being_decoded(folder: Path, output: list[str]) -> None:
+    """Decoding takes ten minutes."""
+    Path("m").write_bytes(b"a model")
+    paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW_PROGRAM, "score", "--model", "m", "a.png", "b.png", *output],
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        text=True,
+    ) as process:
+        try:
+            assert process.stderr is not None
+            while process.stderr.readline() != "decoding\n":
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            _, error = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert "error: interrupted" in error
+
+
 def test_the_demo_scores_exactly_one_image(runtime: PixelRuntime) -> None:
     default = ScoreConfig(trained_model_file=Path("p1q2.pth"))
     for words in ([], ["a.png", "b.png"]):

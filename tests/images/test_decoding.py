@@ -48,6 +48,12 @@ def png(width: int, height: int, depth: int, colour: int, samples: bytes, extra:
     return b"\x89PNG\r\n\x1a\n" + header + extra + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
+def tiff(tags: list[tuple[int, int]], data: bytes) -> bytes:
+    """A TIFF of these whole numbers, with data at the place 200."""
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return (b"II*\0" + struct.pack("<I", 8) + directory).ljust(200, b"\0") + data
+
+
 def grey_tiff(samples: bytes, width: int, bits: int, photometric: int) -> bytes:
     """A TIFF of one row, as Pillow cannot write it."""
     tags = [
@@ -60,8 +66,7 @@ def grey_tiff(samples: bytes, width: int, bits: int, photometric: int) -> bytes:
         (277, 1),
         (279, len(samples)),
     ]
-    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
-    return (b"II*\0" + struct.pack("<I", 8) + directory).ljust(200, b"\0") + samples
+    return tiff(tags, samples)
 
 
 def first_row(content: bytes) -> list[int]:
@@ -357,6 +362,42 @@ def test_a_decompression_bomb_is_refused_by_its_header(monkeypatch):
     message = refusal(png(60_000, 60_000, 8, 2, b""))
     assert "60000 x 60000 pixels are 3600.0 megapixels, more than the 100 allowed" in message
     assert "the 0.0005 allowed" in refusal(encoded(photo(), "PNG"), max_pixels=500)
+
+
+def test_a_header_without_a_picture_is_refused(monkeypatch):
+    """A JPEG 2000 of 32 x 32 whose header says 7000 x 7000 takes seconds and a gigabyte to decode to nothing."""
+    content = bytearray(encoded(Image.new("RGB", (32, 32), "red"), "JPEG2000"))
+    box, size = content.find(b"ihdr") + 4, content.find(b"\xff\x51") + 6
+    for place in (box, size, size + 16):  # the box, the codestream's size and that of its only tile
+        content[place : place + 8] = struct.pack(">II", 7000, 7000)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("decoded"))
+    assert f"declares 7000 x 7000 pixels and has {len(content)} bytes" in refusal(bytes(content))
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "JPEG2000"])
+def test_a_plain_picture_is_not_taken_for_a_header_without_one(image_format):
+    gradient = Image.linear_gradient("L").resize((1500, 1000))
+    assert decode(encoded(gradient.convert("RGB"), image_format)).image.size == (1500, 1000)
+
+
+def test_a_tile_larger_than_the_limit_is_refused_by_its_header(monkeypatch):
+    """libtiff decodes a tile whole, however small the image in it is."""
+    tags = [(256, 64), (257, 64), (258, 8), (259, 8), (262, 1), (277, 1), (322, 46336), (323, 46336), (324, 200), (325, 9)]
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("decoded"))
+    assert "46336 x 46336 pixels are 2147.0 megapixels, more than the 100 allowed" in refusal(tiff(tags, bytes(9)))
+    tiled = encoded(photo(), "TIFF", compression="tiff_deflate", tile_size=(16, 16))
+    monkeypatch.undo()
+    assert decode(tiled).image.size == (32, 24)
+
+
+def test_libtiff_does_not_write_to_standard_error(capfd):
+    """A damaged fax page gives a line for each row, 122 MB in a file that is meant to."""
+    page = bytearray(encoded(Image.effect_noise((500, 500), 100).convert("1"), "TIFF", compression="group3"))
+    for place in range(1000, len(page) - 1000, 50):
+        page[place] ^= 3
+    with contextlib.suppress(UnreadableImageError):
+        decode(bytes(page))
+    assert capfd.readouterr().err == ""
 
 
 def test_pillows_limit_is_neither_consulted_nor_changed(monkeypatch):

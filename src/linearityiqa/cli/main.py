@@ -19,6 +19,9 @@ TRACEBACK = "--traceback"
 BROKEN_PIPE_STATUS = 141
 """128 + SIGPIPE."""
 
+INTERRUPTED_STATUS = 130
+"""128 + SIGINT."""
+
 HELP = """usage: linearityiqa COMMAND [OPTIONS]
 
 Predicts the quality of photographs without a reference image (Norm-in-Norm
@@ -66,7 +69,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 on success, 2 for a wrong call, 1 for a failed run, 128 + N when stopped by signal N.
     """
-    return carry_out(_dispatch, sys.argv[1:] if argv is None else argv)
+    status = carry_out(_dispatch, sys.argv[1:] if argv is None else argv)
+    if argv is None and status == INTERRUPTED_STATUS:
+        os._exit(status)  # Python would wait for threads that are still decoding
+    return status
 
 
 def _dispatch(words: Sequence[str]) -> int:
@@ -156,7 +162,7 @@ def _status_of(function: Callable[[list[str]], int], argv: Sequence[str]) -> int
         return function(options)
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED_STATUS
     except BrokenPipeError:
         raise
     except (LinearityIQAError, OSError) as failure:

@@ -1,9 +1,11 @@
 """Decode one image file, or say why not."""
 
 import contextlib
+import ctypes
 import importlib
 import importlib.util
 import io
+import math
 import os
 import stat
 import struct
@@ -11,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple, TypeGuard
 
-from PIL import Image, ImageFile
+from PIL import ExifTags, Image, ImageFile
 
 from linearityiqa.errors import ImageTooLargeError, UnreadableImageError
 from linearityiqa.images import jpeg
@@ -21,6 +23,8 @@ DEFAULT_MAX_PIXELS = 100_000_000
 """Images with more pixels are refused before they are decoded."""
 MAX_FILE_BYTES = 1 << 30
 """Files with more bytes are refused before they are read."""
+MAX_PIXELS_PER_BYTE = 10_000
+"""Photographs have at most a few hundred; a header that declares more costs a decoding of nothing."""
 HEIF_SUFFIXES = (".heic", ".heif", ".hif")
 """Usual endings of the names of HEIF photographs, which phones write; they need the extra `heif`."""
 
@@ -39,6 +43,10 @@ _FORMATS = {
 for _plugin in _FORMATS.values():
     with contextlib.suppress(ModuleNotFoundError):  # Pillow reads AVIF since 11.3
         importlib.import_module(f"PIL.{_plugin}")
+
+# libtiff writes to standard error, a line for each row of a damaged fax; what ends decoding is in Pillow's exception.
+with contextlib.suppress(AttributeError, OSError):  # where libtiff is linked in another way
+    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 """Of ISO/IEC 23008-12; the last two are also those of other coded pictures, such as AVIF."""
@@ -217,6 +225,8 @@ def _open(stream: IO[bytes], name: str, max_pixels: int) -> ImageFile.ImageFile:
 
     Not by Image.open: its limit on pixels is a setting of the whole process, and it warns below that limit.
     """
+    length = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
     prefix = stream.read(16)
     if not prefix:
         raise UnreadableImageError(f"{name} is empty (0 bytes). Copy the file again.")
@@ -229,6 +239,11 @@ def _open(stream: IO[bytes], name: str, max_pixels: int) -> ImageFile.ImageFile:
             "Convert it, copy it again, or leave it out."
         )
     _check_pixels(image, name, max_pixels)
+    if image.width * image.height > MAX_PIXELS_PER_BYTE * length:
+        raise UnreadableImageError(
+            f"{name} declares {image.width} x {image.height} pixels and has {length} bytes, too few for a photograph. "
+            "Copy the file again, or leave it out."
+        )
     return image
 
 
@@ -265,9 +280,13 @@ def _is_unread_jpeg(image: Image.Image) -> TypeGuard[ImageFile.ImageFile]:
 
 
 def _check_pixels(image: Image.Image, name: str, max_pixels: int) -> None:
-    pixels = image.width * image.height
+    """Refuse an image of too many pixels, or a TIFF with such a tile, which libtiff decodes as one."""
+    tags = getattr(image, "tag_v2", {})
+    tile = [tags.get(tag, 0) for tag in (ExifTags.Base.TileWidth, ExifTags.Base.TileLength)]
+    width, height = max(image.size, tile, key=math.prod)
+    pixels = width * height
     if pixels > max_pixels:
-        size = f"{image.width} x {image.height} pixels are {pixels / 1e6:.1f} megapixels"
+        size = f"{width} x {height} pixels are {pixels / 1e6:.1f} megapixels"
         raise _too_large(name, f"{size}, more than the {max_pixels / 1e6:g} allowed")
 
 

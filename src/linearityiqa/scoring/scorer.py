@@ -226,8 +226,9 @@ class Scorer:
             batches = in_batches(decoded, self.limit)
             yield from in_order(prefetch(runners, score, batches, self._lanes + 1))  # so that no runner waits for work
         finally:
-            decoders.shutdown(wait=True, cancel_futures=True)
-            runners.shutdown(wait=True, cancel_futures=True)
+            # what is in work ends alone: a stop must not wait for a large picture
+            decoders.shutdown(wait=False, cancel_futures=True)
+            runners.shutdown(wait=False, cancel_futures=True)
 
     def as_module(self) -> "DifferentiableQuality":
         """The scores as a torch module that is differentiable in the images: (N, 3, H, W) in 0..1 to (N,).
