@@ -382,7 +382,18 @@ def test_a_plain_picture_is_not_taken_for_a_header_without_one(image_format):
 
 def test_a_tile_larger_than_the_limit_is_refused_by_its_header(monkeypatch):
     """libtiff decodes a tile whole, however small the image in it is."""
-    tags = [(256, 64), (257, 64), (258, 8), (259, 8), (262, 1), (277, 1), (322, 46336), (323, 46336), (324, 200), (325, 9)]
+    tags = [
+        (256, 64),
+        (257, 64),
+        (258, 8),
+        (259, 8),
+        (262, 1),
+        (277, 1),
+        (322, 46336),
+        (323, 46336),
+        (324, 200),
+        (325, 9),
+    ]
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("decoded"))
     assert "46336 x 46336 pixels are 2147.0 megapixels, more than the 100 allowed" in refusal(tiff(tags, bytes(9)))
     tiled = encoded(photo(), "TIFF", compression="tiff_deflate", tile_size=(16, 16))
