@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple, TypeGuard
 
-from PIL import ExifTags, Image, ImageFile
+from PIL import ExifTags, Image, ImageFile, _imaging
 
 from linearityiqa.errors import ImageTooLargeError, UnreadableImageError
 from linearityiqa.images import jpeg
@@ -46,7 +46,7 @@ for _plugin in _FORMATS.values():
 
 # libtiff writes to standard error, a line for each row of a damaged fax; what ends decoding is in Pillow's exception.
 with contextlib.suppress(AttributeError, OSError):  # where libtiff is linked in another way
-    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
+    ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 """Of ISO/IEC 23008-12; the last two are also those of other coded pictures, such as AVIF."""
