@@ -30,7 +30,7 @@ class LimitsConfig(Checked):
     """Time in which a request's body must arrive; else it is answered 408."""
     score_seconds: Annotated[float, POSITIVE] = 60.0
     """Time in which a request's photographs must be scored; else it is answered 503."""
-    decode_seconds: Annotated[float, POSITIVE] = 15.0
+    decode_seconds: Annotated[float, POSITIVE] = 20.0
     """Time in which a photograph must be decoded; the process that takes longer is killed, and the photograph is
     answered 413."""
     drain_seconds: Annotated[float, at_least(0)] = 30.0

@@ -139,7 +139,7 @@ class ScoringProblem(ProblemDetails):
 
 
 def problem_responses(*statuses: int, model: type[BaseModel] = ProblemDetails) -> dict[int | str, dict[str, Any]]:
-    """Entries of the OpenAPI document for answers that are not a success."""
+    """Return the entries of the OpenAPI document for answers that are not a success."""
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {status: {"description": _WHY[status], "content": {MEDIA_TYPE: {"schema": schema}}} for status in statuses}
 
@@ -157,14 +157,7 @@ _WHY = {
 
 
 class Problem(Exception):  # noqa: N818 - the name that the standard gives it
-    """An answer that is not a success.
-
-    Args:
-        status: HTTP status; its phrase is the title.
-        detail: one sentence on this occurrence, and its remedy.
-        headers: of the answer.
-        members: further members of the JSON object.
-    """
+    """An answer that is not a success: a status, a sentence with the remedy, and further members of the JSON object."""
 
     def __init__(
         self,
@@ -181,31 +174,20 @@ class Problem(Exception):  # noqa: N818 - the name that the standard gives it
         self.members = dict(members or {})
 
     def response(self) -> JSONResponse:
-        """The answer."""
+        """Return the answer."""
         title = HTTPStatus(self.status).phrase
         content = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail, **self.members}
         return JSONResponse(content, self.status, self.headers, MEDIA_TYPE)
 
 
 def busy(detail: str, retry_seconds: float = 1) -> Problem:
-    """503: a request that would be served later.
-
-    Args:
-        detail: what there is too much of.
-        retry_seconds: when to try again; rounded up to whole seconds between 1 and 60.
-    """
+    """Return a 503 for a request that would be served later; says to try again after 1 to 60 whole seconds."""
     wait = min(60, max(1, math.ceil(retry_seconds)))
     return Problem(503, f"{detail}. Try again in {wait} s.", headers={"Retry-After": str(wait)})
 
 
 def file_score(result: ImageScore, status: int, record: ModelRecord) -> FileScore:
-    """One photograph's part of an answer.
-
-    Args:
-        result: what the scorer says.
-        status: that the photograph alone would be answered with.
-        record: of the model.
-    """
+    """Return one photograph's part of an answer; `status` is what it alone would be answered with."""
     score, scale = result.score, record.scale
     return FileScore(
         name=result.path,
@@ -222,12 +204,12 @@ def file_score(result: ImageScore, status: int, record: ModelRecord) -> FileScor
 
 
 def described_scale(scale: QualityScale | None) -> Scale | None:
-    """The scale of a model, where it is known."""
+    """Return the scale of a model, where it is known."""
     return None if scale is None else Scale(low=scale.low, high=scale.high, note=scale.note)
 
 
 def described_model(record: ModelRecord, limits: LimitsConfig, *, maps: bool, card: str | None) -> Model:
-    """What the model is, where its card is, and what one request may ask of it."""
+    """Describe the model, where its card is, and what one request may ask of it."""
     return Model(
         architecture=record.config.model.architecture,
         database=record.database,
@@ -244,7 +226,7 @@ def described_model(record: ModelRecord, limits: LimitsConfig, *, maps: bool, ca
 
 
 def _tint_of(found: pictures.QualityMap) -> QualityMap:
-    """The map as a transparent tint of a few pixels, to be stretched over the photograph."""
+    """Return the map as a transparent tint of a few pixels, to be stretched over the photograph."""
     height, width = found.values.shape
     tint = np.empty((height, width, 4), dtype=np.uint8)
     tint[..., :3] = pictures.TINT

@@ -61,17 +61,7 @@ _BODY = {
 
 
 class Service:
-    """Answers requests with a scorer.
-
-    Args:
-        scorer: the model; one image is scored here, so that no visitor waits for what a first one takes.
-        config: limits and batches.
-
-    Attributes:
-        metrics: what is counted.
-        traffic: what is under way.
-        workers: decode and score photographs.
-    """
+    """Answers requests with a scorer, which scores one image at once: no visitor waits for what a first one takes."""
 
     def __init__(self, scorer: Scorer, config: ServeConfig) -> None:
         self._record = scorer.record
@@ -88,16 +78,11 @@ class Service:
         )
 
     def model(self) -> Model:
-        """What the model is, and what one request may hold."""
+        """Describe the model, and what one request may hold."""
         return described_model(self._record, self._limits, maps=self._maps, card=self._card)
 
     async def score(self, request: Request, *, maps: bool) -> Scores:
-        """Score the photographs in the body of a request.
-
-        Raises:
-            Problem: nothing can be scored, or not now.
-            ClientDisconnect: nobody waits for the answer any more.
-        """
+        """Score the photographs in the body of a request; ends where nobody waits for it any more."""
         if maps and not self._maps:
             raise Problem(422, "this model cannot show where quality is lost. Leave map out.")
         self.workers.refuse_if_full()
@@ -118,7 +103,7 @@ def _nothing_scored(found: list[Answer], results: list[FileScore]) -> Problem:
 
 
 def _warm_up(scorer: Scorer) -> bool:
-    """Score a grey image; whether the model also gives quality maps."""
+    """Score a grey image, and return whether the model also gives quality maps."""
     height, width = scorer.record.config.transform.size or (256, 256)
     image = PreprocessedImage("the first image", Image.new("RGB", (width, height), "grey"))
     try:
@@ -130,7 +115,7 @@ def _warm_up(scorer: Scorer) -> bool:
 
 
 async def _while_connected(request: Request, answer: Coroutine[Any, Any, T]) -> T:
-    """The answer, or its end as soon as the client has gone."""
+    """Return the answer, or cancel it as soon as the client has gone."""
     working = asyncio.create_task(answer)
     watching = asyncio.create_task(_disconnection(request))
     try:
@@ -149,12 +134,7 @@ async def _disconnection(request: Request) -> None:
 
 
 def create_app(service: Service, token: Token | None = None) -> FastAPI:
-    """The ASGI application.
-
-    Args:
-        service: answers.
-        token: what clients of /v1 must send, if anything.
-    """
+    """Return the ASGI application; clients of /v1 must send the token, if there is one."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -195,10 +175,7 @@ def _scoring(service: Service, token: Token | None) -> APIRouter:
         openapi_extra=_BODY,
         responses=problem_responses(400, *refusals, 408, 413, 415, 422, 503, model=ScoringProblem),
     )
-    async def score(
-        request: Request,
-        query: Annotated[ScoreQuery, Query()],
-    ) -> Scores:
+    async def score(request: Request, query: Annotated[ScoreQuery, Query()]) -> Scores:
         """Scores in the order of the files. If only some of them can be scored, the others say why; if none can, the
         answer is a problem, with the same results as a member."""
         return await service.score(request, maps=query.map)

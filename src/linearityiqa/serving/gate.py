@@ -44,14 +44,7 @@ _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
 class Token:
-    """The secret that clients of /v1 must send.
-
-    Args:
-        path: a file that holds it, on one line.
-
-    Raises:
-        ConfigError: the file cannot be read, is open to others than its owner, or holds no token.
-    """
+    """The secret that clients of /v1 must send: the only line of a file that nobody but its owner can read."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -71,11 +64,7 @@ class Token:
         self._digest = hashlib.sha256(token).digest()
 
     def check(self, request: Request) -> None:
-        """Let a request with the token pass.
-
-        Raises:
-            Problem: 401, the token is missing or wrong.
-        """
+        """Refuse a request without the token (401)."""
         kind, _, sent = request.headers.get("authorization", "").partition(" ")
         # digests are compared, so that the time tells nothing of the token's length either
         digest = hashlib.sha256(sent.strip().encode("latin-1")).digest()
@@ -85,11 +74,7 @@ class Token:
 
 
 def refuse_other_sites(request: Request) -> None:
-    """Refuse what a page of another web site makes a visitor's browser send.
-
-    Raises:
-        Problem: 403.
-    """
+    """Refuse what a page of another web site makes a visitor's browser send (403)."""
     if request.headers.get("sec-fetch-site") == "cross-site":
         raise Problem(403, "requests that another web site makes a browser send are refused.")
 
@@ -113,32 +98,20 @@ class Metrics:
         ProcessCollector(registry=self._registry)
 
     def text(self) -> bytes:
-        """All measures in Prometheus' text format."""
+        """Return all measures in Prometheus' text format."""
         return generate_latest(self._registry)
 
 
 @dataclass
 class Traffic:
-    """Whether the service is about to stop, and what is under way.
-
-    Attributes:
-        draining: new requests are refused.
-        in_flight: requests that are being answered.
-    """
+    """Whether the service is about to stop, and what is under way."""
 
     draining: bool = False
     in_flight: int = 0
 
 
 class Gate:
-    """An ASGI middleware, the outermost.
-
-    Args:
-        app: what answers.
-        metrics: where requests are counted.
-        traffic: what is under way.
-        paths: the paths that exist; others are counted together.
-    """
+    """The outermost middleware; requests for other than the known `paths` are counted together."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, traffic: Traffic, paths: Collection[str]) -> None:
         self._app = app
@@ -190,11 +163,7 @@ class Gate:
 
 
 class _Answer:
-    """Sends an answer with the headers that every answer has.
-
-    Attributes:
-        status: the HTTP status, 0 before there is one.
-    """
+    """Sends an answer with the headers that every answer has; its status is 0 before there is one."""
 
     def __init__(self, send: Send, *, closing: bool) -> None:
         self._send = send

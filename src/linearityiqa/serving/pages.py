@@ -32,11 +32,7 @@ _TYPES = {
 
 
 def routes() -> list[Route]:
-    """Return the routes of all pages and of what they load.
-
-    Raises:
-        MissingExtraError: Swagger UI is not installed.
-    """
+    """Return the routes of all pages and of what they load."""
     ours = files("linearityiqa.serving") / "assets"
     swagger = files(require("fastapi_offline", "serve")) / "static"
     return [

@@ -25,15 +25,7 @@ logger = logging.getLogger(__name__)
 class DrainingServer(uvicorn.Server):
     """A server that answers what is under way before it stops, and everything else with 503 meanwhile.
 
-    A second signal ends it at once.
-
-    Args:
-        config: of uvicorn.
-        traffic: what is under way.
-        drain_seconds: how long that may take.
-
-    Attributes:
-        cut: requests that were still under way when the time was over.
+    A second signal ends it at once. `cut` counts the requests that were still under way when the time was over.
     """
 
     def __init__(self, config: uvicorn.Config, traffic: Traffic, drain_seconds: float) -> None:
@@ -62,15 +54,7 @@ class DrainingServer(uvicorn.Server):
 
 
 def serve(scorer: Scorer, config: ServeConfig) -> int:
-    """Serve until a signal says to stop.
-
-    Returns:
-        Exit status 0. Where requests are still under way after `drain_seconds` the process ends with status 1.
-
-    Raises:
-        ConfigError: the address cannot be listened on, or the token file cannot be used.
-        MissingExtraError: a package of the extra is not installed.
-    """
+    """Serve until a signal says to stop; end the process with status 1 where draining took too long."""
     with listen(config.host, config.port) as listener:
         server = make_server(scorer, config)
         _announce(listener, config)
@@ -82,12 +66,7 @@ def serve(scorer: Scorer, config: ServeConfig) -> int:
 
 
 def make_server(scorer: Scorer, config: ServeConfig) -> DrainingServer:
-    """The server of a model, ready to run.
-
-    Raises:
-        ConfigError: the token file cannot be used.
-        MissingExtraError: a package of the extra is not installed.
-    """
+    """Return the server of a model, ready to run."""
     token = Token(config.token_file) if config.token_file else None
     service = Service(scorer, config)
     settings = uvicorn.Config(
@@ -107,11 +86,7 @@ def make_server(scorer: Scorer, config: ServeConfig) -> DrainingServer:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that takes connections.
-
-    Raises:
-        ConfigError: the address is not this machine's, or taken.
-    """
+    """Return a socket that takes connections."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)

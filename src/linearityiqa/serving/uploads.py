@@ -34,11 +34,7 @@ class Upload(NamedTuple):
 
 
 class Buffer:
-    """Counts the bytes of bodies that are held at once, over all requests.
-
-    Args:
-        capacity: most bytes.
-    """
+    """Counts the bytes of bodies that are held at once, over all requests."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -46,11 +42,7 @@ class Buffer:
 
     @contextlib.contextmanager
     def lease(self) -> Iterator[Callable[[int], None]]:
-        """Yield a function that counts so many more bytes of a body; they are given back at the end of the block.
-
-        Raises:
-            Problem: 503, by what is given, where the buffer is full.
-        """
+        """Yield a function that counts more bytes of a body, or refuses them (503); the end of the block frees them."""
         mine = 0
 
         def hold(count: int) -> None:
@@ -67,17 +59,7 @@ class Buffer:
 
 
 async def read_uploads(request: Request, hold: Callable[[int], None], limits: LimitsConfig) -> list[Upload]:
-    """Read the photographs of a request, in their order: files of a form, or the body itself.
-
-    Args:
-        request: what was sent.
-        hold: counts the bytes that are held, or refuses them (`Buffer.lease`).
-        limits: of bytes, files and time.
-
-    Raises:
-        Problem: 400, 408, 413, 415, 422 or 503.
-        starlette.requests.ClientDisconnect: the client has gone.
-    """
+    """Read the photographs of a request, in their order: files of a form, or the body itself; `hold` counts bytes."""
     media_type = _media_type(request)
     chunks = _bounded(request, hold, limits)
     try:
@@ -99,11 +81,7 @@ async def read_uploads(request: Request, hold: Callable[[int], None], limits: Li
 
 
 async def read_form(content_type: str, chunks: AsyncIterable[bytes], max_files: int) -> list[Upload]:
-    """Read the files of a form, in their order, from the chunks of its body.
-
-    Raises:
-        Problem: 400, 413 or 422: not a form, too many files, none, or a field that is not a file.
-    """
+    """Read the files of a form, in their order, from the chunks of its body."""
     boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
     if not re.fullmatch(rb"[\w'()+,./:=? -]{1,70}", boundary):  # RFC 2046
         raise Problem(400, "the content type multipart/form-data names no boundary. Let your HTTP library set it.")
@@ -173,7 +151,7 @@ def _text(name: bytes) -> str:
 
 
 def printable_name(name: str) -> str:
-    """A file name on one line, of bounded length, in which nothing hides.
+    """Return a file name on one line, of bounded length, in which nothing hides.
 
     >>> printable_name("a\\nb\\u202e.jpg")
     'a�b�.jpg'
@@ -182,7 +160,7 @@ def printable_name(name: str) -> str:
 
 
 def _media_type(request: Request) -> str:
-    """The media type of a body: a form, or an image of any kind or bytes without a type, taken as they are."""
+    """Return the media type of a body: a form, or an image of any kind or bytes without a type."""
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem(415, "compressed bodies are not accepted. Send the photographs without Content-Encoding.")
     header = request.headers.get("content-type", "application/octet-stream")

@@ -43,14 +43,7 @@ class Job(NamedTuple):
 
 
 class Workers:
-    """Scores photographs as they come: on a CPU one for each decoding process, on a GPU whatever waits together.
-
-    Args:
-        scorer: scores photographs that are decoded.
-        limits: how many photographs may be here, how large, and for how long.
-        num_workers: processes that decode.
-        metrics: where photographs are counted.
-    """
+    """Scores photographs as they come: on a CPU one for each decoding process, on a GPU whatever waits together."""
 
     def __init__(self, scorer: Scorer, limits: LimitsConfig, *, num_workers: int, metrics: Metrics) -> None:
         self._scorer = scorer
@@ -83,20 +76,12 @@ class Workers:
         return self._waiting.qsize()
 
     def refuse_if_full(self, count: int = 1) -> None:
-        """Refuse a request whose `count` photographs find no place.
-
-        Raises:
-            Problem: 503.
-        """
+        """Refuse a request whose `count` photographs find no place (503)."""
         if self._admitted + count > self._limits.max_queue:
             raise busy("as many photographs wait as may")
 
     async def score(self, uploads: Sequence[Upload], details: Details) -> list[Answer]:
-        """Return the results of photographs, in their order; those that cannot be scored say why.
-
-        Raises:
-            Problem: 503 where there is no room for them, or they are not scored in time.
-        """
+        """Return the results of photographs, in their order; those without a score say why."""
         self.refuse_if_full(len(uploads))
         with self._admit(len(uploads)):
             try:
@@ -132,11 +117,7 @@ class Workers:
         return Answer(result, 422 if result.failed else 200)
 
     async def _decode(self, upload: Upload) -> PreprocessedImage:
-        """Decode in a process; cancelling kills it.
-
-        Raises:
-            DataError: the photograph cannot be decoded, or not within the limits.
-        """
+        """Decode in a process, which is killed where this is cancelled or takes too long."""
         seconds, name = self._limits.decode_seconds, upload.name
         try:
             while True:
