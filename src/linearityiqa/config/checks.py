@@ -1,4 +1,4 @@
-"""Checks of option values: choices and bounds stand beside each option, rules on several options in its class."""
+"""Checks of option values: choices and bounds are written at each option, rules on several options in its class."""
 
 import math
 import typing

@@ -34,7 +34,7 @@ class OptimiserConfig(Checked):
     ema_decay: Annotated[float, Bounds(lambda decay: 0 <= decay < 1, "must lie in [0, 1)")] = 0.0
     """Decay per step of the moving average of the weights that is evaluated and saved; 0 takes the weights."""
     patience: Annotated[int | None, at_least(1)] = None
-    """End training after so many epochs without a better val_criterion."""
+    """End training after this many epochs without a better val_criterion."""
     seed: Annotated[int, SEED] = 19920517
     """Seed of the split, the initial weights, the order of the images and their augmentation."""
     weights: str = "imagenet"
@@ -48,7 +48,7 @@ class OptimiserConfig(Checked):
     batch_size: Annotated[int, Spelling(aliases=("-bs",)), at_least(1)] = 8
     """Images a batch."""
     accumulation_steps: Annotated[int, Spelling(aliases=("-accum",)), at_least(1)] = 1
-    """Batches whose gradients are averaged before each step; each has a loss of its own."""
+    """Batches whose gradients are averaged before each step; each has its own loss."""
     epochs: Annotated[int, Spelling(aliases=("-e",)), at_least(1)] = 30
     """Passes over the training set."""
     weight_decay: Annotated[float, Spelling(aliases=("-wd",)), at_least(0)] = 0.0

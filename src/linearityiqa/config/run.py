@@ -59,7 +59,7 @@ class DeviceConfig(ScoringDeviceConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ProgressConfig(Checked):
-    """Where run folders lie, and what a command prints."""
+    """Folder of the runs, and what a command prints."""
 
     log_dir: Annotated[Path, Spelling(aliases=("-logd",))] = Path("runs")
     """Folder of the run folders."""
@@ -87,7 +87,7 @@ class RunConfig(ProgressConfig):
     npy_dir: Path | None = None
     """Also write the test results as the authors' .npy into this folder."""
     save_minutes: Annotated[float, at_least(0)] = 5.0
-    """Save the state at least every so many minutes."""
+    """Save the state at least this often, in minutes."""
     fresh: bool = False
     """Start over, even where the run folder holds a state to resume from."""
 
@@ -210,7 +210,7 @@ class ReproduceConfig(ProgressConfig):
     seed: int = OptimiserConfig.seed
     """Seed of every run; of losses and settings, of the first run of each loss."""
     jobs: Annotated[int, within(1, 256)] = 1
-    """Runs at once, each a process of its own with a GPU of its own where there are some."""
+    """Runs at once, each in its own process, with its own GPU where there are some."""
     ray: str | None = None
     """Hand the runs to a Ray cluster: its address, auto (the one this machine belongs to), or local (extra: ray)."""
     device: DeviceConfig = field(default_factory=DeviceConfig)

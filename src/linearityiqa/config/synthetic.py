@@ -17,7 +17,7 @@ PHOTOGRAPHS = {
 """The natural colour photographs in scikit-image's wheel: file and split. Of the stereo pair the left one counts."""
 
 SMALLEST_SIDE = 96
-"""Four scales of SSIM need so many pixels."""
+"""Pixels that four scales of SSIM need."""
 
 LARGEST_SIZE = (300, 448)
 """Height and width up to which a part of every photograph can be cut without enlarging it."""

@@ -32,7 +32,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def from_dict(cls: type[T], values: dict[str, Any], where: str = "configuration") -> T:
-    """Make a `cls` from plain values; what is absent takes its default.
+    """Make a `cls` from plain values; absent options take their defaults.
 
     Args:
         cls: a configuration dataclass.
@@ -104,7 +104,7 @@ class Spelling(NamedTuple):
     Attributes:
         aliases: other forms of it.
         name: its own form without dashes, by default the field's name.
-        metavar: what stands for its value in help.
+        metavar: name of its value in help.
         positional: whether it takes the words without an option.
         repeated: whether each of several values has the option before it.
     """
@@ -123,7 +123,7 @@ class Option(NamedTuple):
         field: name of the dataclass's field.
         words: its forms, the short ones first and its own last; none for a positional one.
         types: of its values; none for a switch.
-        values: what stands for its values in help, a word each.
+        values: names of its values in help, a word each.
         endless: whether it takes any number of values.
         repeated: whether each of them has the option before it.
         choices: the values that it can have, where these are few.

@@ -37,7 +37,7 @@ class Comparison:
         comparison: of every pair of methods, or None for a single method or without resamples.
         groups: by what the images are grouped, e.g. "distortion" or "MOS": the groups, by method.
         pairs: analysis of pairs of images by method; empty where ratings or their standard deviations are not known.
-        notes: what there is to know, a sentence each.
+        notes: remarks, a sentence each.
     """
 
     agreements: Mapping[str, Agreement]

@@ -108,7 +108,7 @@ def parallel_batches(device: torch.device) -> int:
 
 
 def in_parallel(compute: Callable[[T], R], items: Iterable[T], parallel: int) -> Iterator[R]:
-    """`compute` of each item, in inference mode and in the order of the items; so many run in parallel.
+    """Yield `compute` of each item, in inference mode and in the order of the items; `parallel` run at once.
 
     torch's threads are divided among them. `items` is read at most that far ahead.
     """

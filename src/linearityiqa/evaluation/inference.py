@@ -58,7 +58,7 @@ def predict(
     on_batch: Callable[[NDArray[np.float64]], None] | None = None,
     peers: Peers | None = None,
 ) -> Predictions:
-    """Raw scores of every image, by a network in evaluation mode.
+    """Compute raw scores of every image, by a network in evaluation mode.
 
     Images of one size share a batch, so that no image is padded or resized for the others' sake, and the scores do
     not depend on the batching beyond rounding. The network's training flags are put back afterwards.
@@ -71,7 +71,7 @@ def predict(
         normalisation: mean and deviation that the network's input is made with.
         num_workers: processes that decode images; 0 decodes in this one.
         autocast: makes the context in which the forward pass runs, for mixed precision.
-        progress: what is told on standard error of how far it is begins with this; nothing is told without it.
+        progress: beginning of the progress report on standard error; none without it.
         bar: show a progress bar where that is a terminal.
         done: scores of an earlier, interrupted call, shape (N, 3) in the order of `HEADS`, nan where not yet done;
             its finished batches are not computed again. With the same `limit` the result is bit-identical to

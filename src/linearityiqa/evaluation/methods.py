@@ -34,7 +34,7 @@ class Methods:
         mos_std: standard deviations on the scale of `mos`, from the first file that has them, shape (N,), or None.
         ratings: number of ratings behind each MOS, likewise.
         groups: each image's value of the column that was asked for, likewise.
-        notes: what there is to know, a sentence each.
+        notes: remarks, a sentence each.
     """
 
     images: tuple[str, ...]
@@ -165,7 +165,7 @@ def _read(path: Path, by: str | None) -> SavedPredictions:
 
 
 def _take(file: SavedPredictions, rows: list[int]) -> SavedPredictions:
-    """Some images of a file, in the order given."""
+    """Take some images of a file, in the order given."""
 
     def column(values: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
         return None if values is None else values[rows]

@@ -30,7 +30,7 @@ def network_batches(
 ) -> Iterator[NetworkBatch]:
     """Yield the loader's batches on `device`; a GPU copies and normalises the next one while it computes with this one.
 
-    Only copies from page-locked memory run beside the computation: make the loader with ``pin_memory=True``.
+    Only copies from page-locked memory overlap with the computation: make the loader with ``pin_memory=True``.
     """
     if device.type != "cuda":
         for batch in loader:
@@ -50,7 +50,7 @@ def network_batches(
 
 
 def normalised(pixels: Tensor, normalisation: Normalisation) -> Tensor:
-    """8-bit RGB images as the network's input.
+    """Normalise 8-bit RGB images as the network's input.
 
     Args:
         pixels: uint8, shape (N, H, W, 3), on any device.
@@ -73,7 +73,7 @@ def normalised(pixels: Tensor, normalisation: Normalisation) -> Tensor:
 @lru_cache(maxsize=64)
 def _constants(width: int, device: torch.device, normalisation: Normalisation) -> tuple[Tensor, Tensor, Tensor]:
     """255, and mean and deviation of every value in a row of `width` pixels."""
-    with torch.inference_mode(False):  # what is made for an evaluation also serves training
+    with torch.inference_mode(False):  # tensors made for an evaluation also serve training
         # 255 as a tensor of the device: a GPU would multiply by the reciprocal of a number, which rounds differently
         levels, mean, std = (torch.tensor(values) for values in ([255.0], normalisation.mean, normalisation.std))
         # copies that block: any stream may use them from now on

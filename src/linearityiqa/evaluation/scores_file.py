@@ -1,4 +1,4 @@
-"""Scores without opinions, as `linearityiqa score` writes them, beside the labels of a database."""
+"""Scores without opinions, as `linearityiqa score` writes them, and the labels of a database."""
 
 import json
 import math

@@ -261,7 +261,7 @@ def _z_score(values: Tensor, detach: bool) -> Tensor:
 
 def _min_max(values: Tensor, detach: bool) -> Tensor:
     lowest, highest = _statistic(values.min(), detach), _statistic(values.max(), detach)
-    return (values - lowest) / (EPS + (highest - lowest))  # the range first: 1e-8 vanishes beside a float32 score
+    return (values - lowest) / (EPS + (highest - lowest))  # the range first: 1e-8 added to a float32 score vanishes
 
 
 def _mean_over_range(values: Tensor, detach: bool) -> Tensor:

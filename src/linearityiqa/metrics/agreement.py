@@ -24,9 +24,9 @@ from linearityiqa.metrics.resampling import (
 from linearityiqa.quality import known_deviations
 
 RESAMPLES = 2000
-"""Resamples of an interval, where a caller has no other wish."""
+"""Default number of resamples of an interval."""
 CONFIDENCE = 0.95
-"""Coverage of an interval, where a caller has no other wish."""
+"""Default coverage of an interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class Agreement:
         mapped: agreement after each mapping that was asked for and that could be fitted.
         intervals: interval of each figure by its name in `figures`, None where there is none; empty where no intervals
             were asked for.
-        notes: what there is to know about the figures, a sentence each.
+        notes: remarks on the figures, a sentence each.
     """
 
     n: int
@@ -108,7 +108,7 @@ def agreement(
     confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> Agreement:
-    """Every figure of agreement between predictions and MOS.
+    """Compute every figure of agreement between predictions and MOS.
 
     Args:
         predictions: predicted quality, shape (N,); for RMSE, MAE and outlier ratio on the scale of `mos`.
@@ -141,7 +141,7 @@ class Sample:
         mos: shape (N,), finite.
         std: shape (N,), or None.
         mappings: those that were asked for and could be fitted.
-        notes: what there is to know, a sentence each.
+        notes: remarks, a sentence each.
     """
 
     predictions: FloatArray
@@ -161,7 +161,7 @@ class Sample:
         return cls(x, y, known, tuple(fit for fit in fits.values() if fit), _notes(x, y, fits))
 
     def agreement(self, resamples: int = 0, confidence: float = CONFIDENCE, seed: int = 0) -> Agreement:
-        """Every figure, with intervals unless `resamples` is 0."""
+        """Compute every figure, with intervals unless `resamples` is 0."""
         check_resampling(resamples, confidence)
         found = self._figures()
         if not resamples:
@@ -170,7 +170,7 @@ class Sample:
         return with_intervals(found, replicates, confidence)
 
     def statistics(self) -> tuple[Statistic, ...]:
-        """Statistics that are evaluated on resamples."""
+        """Return the statistics that are evaluated on resamples."""
         return (
             RankStatistics(self.predictions, self.mos),
             MomentStatistics(self.predictions, self.mos, self.std, self.mappings),

@@ -71,7 +71,7 @@ class PairComparison:
     tests: Mapping[str, tuple[DependentTest, ...]] = field(default_factory=dict)
 
     def verdict(self, figure: str) -> str:
-        """Sentence on the difference in a figure."""
+        """Say in a sentence whether the methods differ in a figure."""
         found = self.differences[figure]
         if found.p_holm is None:
             return f"{self.first} and {self.second} cannot be compared in {figure} on these {self.n} images."
@@ -96,7 +96,7 @@ class MethodComparison:
         agreements: of each method.
         pairs: every pair of methods, the first against the second, the third ...
         resamples: of the bootstrap.
-        notes: what there is to know, a sentence each.
+        notes: remarks, a sentence each.
     """
 
     names: tuple[str, ...]
@@ -116,7 +116,7 @@ class MethodComparison:
         return matrix
 
     def figures(self) -> tuple[str, ...]:
-        """Figures that every pair has a difference of."""
+        """Return the figures that every pair has a difference of."""
         return tuple(name for name in self.pairs[0].differences if all(name in pair.differences for pair in self.pairs))
 
 

@@ -86,7 +86,7 @@ def agreement_by_group(
 
 
 def label_ranges(mos: ArrayLike, ranges: int) -> list[str]:
-    """Name of each image's range, of ranges that hold equally many images (but for ties), from the lowest MOS on.
+    """Name each image's range, of ranges that hold equally many images (but for ties), from the lowest MOS on.
 
     Args:
         mos: shape (N,).

@@ -230,7 +230,7 @@ class _LogisticFit:
         return bool((slopes >= 0).all() or (slopes <= 0).all())
 
     def _published(self, shape: FloatArray, *, converged: bool, held: frozenset[str]) -> FittedMapping:
-        """In the published parameters, for the values as they were given."""
+        """Return the curve in the published parameters, for the values as they were given."""
         amplitude, offset, slope = (self._y_scale * float(value) for value in self._linear_parameters(shape))
         centre, width = self._x_mean + self._x_scale * float(shape[0]), self._x_scale * float(np.exp(shape[1]))
         low = self._y_mean + offset

@@ -16,7 +16,7 @@ from linearityiqa.metrics.correlation import checked
 from linearityiqa.metrics.resampling import FloatArray
 
 MAX_PAIRS = 3_000_000
-"""Most pairs that are looked at, those of about 2,450 images; of more, so many are drawn."""
+"""Most pairs that are analysed, those of about 2,450 images; of more, this many are drawn at random."""
 _WINDOWS = 10
 
 

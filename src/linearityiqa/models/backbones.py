@@ -103,7 +103,7 @@ def _trunk_modules(architecture: str) -> dict[str, nn.Module]:
 
 
 def _torchvision_network(architecture: str) -> nn.Module:
-    # auxiliary classifiers hang beside the trunk; leaving init_weights out warns
+    # auxiliary classifiers branch off the trunk; leaving init_weights out warns
     extra = {"aux_logits": False, "init_weights": True} if architecture in ("googlenet", "inception_v3") else {}
     # a RegNet works out its widths with tensors, which need numbers even where the network is to have none
     device = torch.get_default_device()

@@ -51,12 +51,12 @@ class TrainedModel:
 
 
 def save_model(path: Path, network: LinearityIQA, record: ModelRecord) -> None:
-    """Write a model file: the same bytes for the same model, whole or not at all.
+    """Write a model file atomically; the same model gives the same bytes.
 
     Args:
         path: the file, usually ``model.safetensors``.
         network: its weights are written, from whatever device they are on.
-        record: what stands in the metadata.
+        record: content of the metadata.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full; an older file stays as it was.

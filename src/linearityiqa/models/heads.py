@@ -89,7 +89,7 @@ def _minimum(values: Tensor, reduce: Reduction) -> Tensor:
 
 def _standard_deviation(values: Tensor, reduce: Reduction) -> Tensor:
     variance = torch.relu(reduce.mean(values.square()) - reduce.mean(values).square())
-    # the slope of the root is infinite at 0, where a constant window stands; 0 is a subgradient there
+    # the slope of the root is infinite at 0, which is a constant window's value; 0 is a subgradient there
     positive = variance > 0
     return torch.where(positive, torch.where(positive, variance, 1.0).sqrt(), 0.0)
 

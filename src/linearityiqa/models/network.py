@@ -53,7 +53,7 @@ class LinearityIQA(nn.Module):
         self.fused = ScoreHead(2 * STAGE_FEATURES, use_bn_end=config.use_bn_end)
 
     def forward(self, images: Tensor) -> QualityScores[Tensor]:
-        """Scores of images.
+        """Compute scores of images.
 
         Args:
             images: RGB, made with `normalisation`, shape (N, 3, H, W).
@@ -134,7 +134,7 @@ class LinearityIQA(nn.Module):
         return any(isinstance(module, _BatchNorm) for module in self.backbone.modules())
 
     def train(self, mode: bool = True) -> "LinearityIQA":
-        """Training or evaluation mode; frozen batch normalisation stays in evaluation mode."""
+        """Set training or evaluation mode; frozen batch normalisation stays in evaluation mode."""
         super().train(mode)
         if self._batch_norm_frozen:
             for module in self.backbone.modules():

@@ -49,7 +49,7 @@ def file_kind(path: Path) -> Literal["safetensors", "torch"]:
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of a safetensors file; ModelFileError if it is damaged or its header too long."""
+    """Read tensors and metadata of a safetensors file; ModelFileError if it is damaged or its header too long."""
     try:
         with path.open("rb") as stream:
             (header_bytes,) = struct.unpack("<Q", stream.read(8))
@@ -65,7 +65,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def read_torch(path: Path) -> Any:
-    """Content of a `torch.save` file: tensors, containers, numbers, strings and numpy's plain values, nothing else.
+    """Read a `torch.save` file: tensors, containers, numbers, strings and numpy's plain values, nothing else.
 
     Raises:
         ModelFileError: truncated or damaged, or its pickle asks for anything that could run code.
@@ -114,7 +114,7 @@ def check_crcs(file: Path | IO[bytes]) -> None:
 
 
 def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
-    """The state dict in a checkpoint: itself, or its entry ``model`` or ``state_dict``; DataParallel's prefix removed.
+    """Return the state dict in a checkpoint or its entry ``model`` or ``state_dict``, without DataParallel's prefix.
 
     Raises:
         ModelFileError: there is none, it holds something other than dense tensors, or it is the state of a run.

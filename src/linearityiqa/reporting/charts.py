@@ -21,7 +21,7 @@ MANY_POINTS = 200
 REFERENCES = "published"
 """Name of the diamonds in the legend of bars."""
 WIDE_BARS = 12
-"""Beyond this number of bars in a panel their values stand upright."""
+"""Beyond this number of bars in a panel their values are written upright."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class Panel:
     """One pair of axes.
 
     Attributes:
-        title: what stands above it.
+        title: text above it.
         y_label: quantity and unit of the vertical axis.
         lines: its curves, at least one.
         level: where a dashed horizontal line is drawn, if anywhere.
@@ -113,7 +113,7 @@ def convergence(
         runs: for each run's name, the values of each metric at epochs 1, 2, ...; runs may be of unequal length, and
             a run that lacks a metric has no curve in its panel.
         metrics: which metrics, in the order of the panels.
-        title: what stands above the middle panel, e.g. the split and the database.
+        title: text above the middle panel, e.g. the split and the database.
         width: width of the figure in inches.
     """
     row = []
@@ -194,7 +194,7 @@ class BarPanel:
     """One pair of axes with grouped bars.
 
     Attributes:
-        title: what stands above it.
+        title: text above it.
         y_label: the quantity.
         groups: names of the groups.
         series: what is compared in each group.

@@ -51,7 +51,7 @@ def figures_table(agreements: Mapping[str, Agreement]) -> Table:
 
 
 def mappings_table(agreements: Mapping[str, Agreement]) -> Table:
-    """Each method's mappings: parameters, whether the search converged, and what is left after them."""
+    """Each method's mappings: parameters, whether the search converged, and the errors after them."""
     rows: list[list[Cell]] = []
     for name, one in agreements.items():
         for after in one.mapped.values():
@@ -173,7 +173,7 @@ class ReportContent:
         comparison: tables that compare the methods; none for a single one.
         verdicts: what the comparison says in words.
         groups: tables of the agreement within groups of images.
-        notes: what there is to know besides, a sentence each.
+        notes: remarks, a sentence each.
         commands: what made the report.
     """
 

@@ -27,7 +27,7 @@ class Thumbnail(NamedTuple):
     Attributes:
         image: content of a PNG, JPEG or SVG file, or None for one that could not be made.
         alt: what it shows, in words.
-        caption: what stands below it.
+        caption: text below it.
     """
 
     image: bytes | None
@@ -85,7 +85,7 @@ class HtmlReport:
         self._blocks.append(f"<dl>\n{pairs}\n</dl>")
 
     def code(self, text: str, *, label: str = "Command") -> None:
-        """Text in a fixed-width font, kept as it stands; `label` names it for screen readers."""
+        """Text in a fixed-width font, not reflowed; `label` names it for screen readers."""
         self._blocks.append(
             f'<pre tabindex="0" role="region" aria-label="{_text(label)}"><code>{_text(text)}</code></pre>'
         )
@@ -119,7 +119,7 @@ class HtmlReport:
         Args:
             image: content of a PNG, JPEG or SVG file.
             alt: what the picture shows, in words, for those who cannot see it.
-            caption: what stands below it.
+            caption: text below it.
             width: its width on a wide screen, in CSS pixels; by default half of a PNG's own, which is made for print.
 
         Raises:
@@ -167,7 +167,7 @@ class HtmlReport:
         )
 
     def write(self, path: Path) -> None:
-        """Write the page, whole or not at all.
+        """Write the page atomically.
 
         Raises:
             OSError: the folder cannot be written.

@@ -21,7 +21,7 @@ FIGURES_POINTS = 9
 DENSE = 500
 """From this number on the dots are small, translucent, and pixels in a PDF."""
 COLUMNS = 4
-"""Most panels beside each other; one fewer where the last row would not be full."""
+"""Most panels in a row; one fewer where the last row would not be full."""
 BINS = 10
 """Ranges of MOS over which residuals are averaged; each holds equally many images."""
 
@@ -31,7 +31,7 @@ class Cloud:
     """Predictions of one model on one set of images.
 
     Attributes:
-        title: what stands above the panel.
+        title: text above the panel.
         predicted: predictions mapped to the scale of the MOS, shape (N,).
         mos: mean opinion scores, shape (N,).
         figures: what is written above the dots, e.g. ``{"SROCC": 0.937, "PLCC": 0.947}``.
@@ -120,7 +120,7 @@ class Method:
     """Predictions of one method on one set of images.
 
     Attributes:
-        name: what stands above its panels.
+        name: text above its panels.
         predictions: as the method gives them, shape (N,).
         mos: mean opinion scores, shape (N,).
         mapping: from predictions to the scale of the MOS.

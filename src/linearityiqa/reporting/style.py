@@ -122,7 +122,7 @@ def figure_bytes(figure: "Figure", file_format: str = "png", dpi: int = SCREEN_D
     Args:
         figure: what a function of this package drew.
         file_format: "png", "pdf" or "svg".
-        dpi: dots per inch of a PNG, and of what is drawn as pixels inside the other two.
+        dpi: dots per inch of a PNG, and of parts drawn as pixels in the other two.
     """
     metadata: dict[str, dict[str, Any]] = {
         "png": {"Software": None},
@@ -135,7 +135,7 @@ def figure_bytes(figure: "Figure", file_format: str = "png", dpi: int = SCREEN_D
 
 
 def save_figure(figure: "Figure", folder: Path, name: str) -> tuple[Path, Path]:
-    """Write `name`.pdf and `name`.png into `folder`, each whole or not at all.
+    """Write `name`.pdf and `name`.png into `folder`, each atomically.
 
     Returns:
         The two paths, PDF first.

@@ -60,7 +60,7 @@ class Table:
         return [[format_cell(cell, self.decimals) for cell in row] for row in self.rows]
 
     def numeric_columns(self) -> list[bool]:
-        """For each column, whether its cells are numbers (or empty), which stand at the right."""
+        """For each column, whether its cells are numbers (or empty), which are aligned to the right."""
         return [
             all(not isinstance(row[column], str) for row in self.rows) and bool(self.rows)
             for column in range(len(self.columns))

@@ -48,7 +48,7 @@ def figure_rows(results: Gathered, needs: Iterable[PredictionsNeed]) -> list[dic
 def comparisons(
     results: Gathered, scale: Scale, needs: Iterable[PredictionsNeed], metrics: Sequence[str]
 ) -> tuple[Comparison, ...]:
-    """Computed beside the published figures, where both exist; none at another scale than the paper's."""
+    """Compare computed figures with the published ones, where both exist and the scale is the paper's."""
     found = []
     for need in needs if scale.is_paper else ():
         have = results.predictions.get(need)
@@ -67,7 +67,7 @@ def _backbone_needs(scale: Scale) -> tuple[PredictionsNeed, ...]:
 
 
 def _draw_backbones(results: Gathered, scale: Scale) -> Drawn:
-    """PLCC on the training database and SROCC on the other one, as bars; the published values as diamonds."""
+    """Draw PLCC on the training database and SROCC on the other one as bars; published values as diamonds."""
     shown = {scale.training_set: "PLCC", scale.other_set: "SROCC"}
     caption = (
         f"PLCC on {scale.tested_on[0]} and SROCC on {scale.tested_on[1]}, by backbone and loss, "
@@ -148,7 +148,7 @@ class TableRow(NamedTuple):
 
 
 class TableHead(NamedTuple):
-    """Title of a table, headings of its labels, and what stands before "SROCC" and "PLCC" for each prediction."""
+    """Title of a table, headings of its labels, and the words before "SROCC" and "PLCC" for each prediction."""
 
     title: str
     labels: tuple[str, ...]

@@ -1,7 +1,7 @@
 """The authors' published layout of results: read as a source of the items, and written from ours.
 
 `csv/*.csv` are curves as TensorBoard exports them (columns Wall time, Step, Value), `npy/*.npy` predictions, and
-`bhat.log` the norms b. Which file holds which result stands with the need (`published`).
+`bhat.log` the norms b. The need says which file holds its result (`published`).
 """
 
 import csv
@@ -161,7 +161,7 @@ def write_bhat_log(path: Path, log: BhatLog) -> None:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Line number and the cells of `COLUMNS` of each row that is not blank."""
+    """Yield line number and the cells of `COLUMNS` of each row that is not blank."""
     _check_size(path, MAX_CURVE_BYTES)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:

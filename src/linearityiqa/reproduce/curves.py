@@ -61,7 +61,7 @@ def _convergence_needs(scale: Scale) -> tuple[CurveNeed, ...]:
 
 
 def _draw_convergence(results: Gathered, scale: Scale) -> Drawn:
-    """Nine panels, the table of crossings, and the speed-up in words."""
+    """Draw nine panels, the table of crossings, and the speed-up in words."""
     found = _crossings(results, scale)
     others = [one for one in found.values() if one.loss != "norm-in-norm"]
     epochs = _longest(results.curves.values())
@@ -162,7 +162,7 @@ def _crossing_table(found: list[Crossing], scale: Scale) -> Table:
 
 
 def _normalised_needs(scale: Scale) -> tuple[CurveNeed, ...]:
-    """Validation SROCC and PLCC of Norm-in-Norm, MSE, and MSE with batch normalisation at the end."""
+    """Return the needs of validation SROCC and PLCC of Norm-in-Norm, MSE, and MSE with batch normalisation."""
     runs = {
         "Norm-in-Norm": scale.base_run(),
         "MSE": scale.base_run(loss_type="mse"),

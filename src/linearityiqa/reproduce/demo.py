@@ -217,7 +217,7 @@ def summary_table(result: DemoResult) -> Table:
 
 
 def verdict(result: DemoResult) -> str:
-    """Sentence on the arm with the highest test SROCC, and on Norm-in-Norm where it is another."""
+    """Say which arm has the highest test SROCC, and what Norm-in-Norm has where it is another."""
     srocc = {name: run.figure("test", "SROCC") for name, run in result.runs.items()}
     winner = max(srocc, key=lambda name: srocc[name])
     if winner == PROPOSED:

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def run_jobs(jobs: Sequence[Job], config: ReproduceConfig) -> dict[Run, RunEnd]:
-    """Carry out what is left of some jobs; those of an earlier call resume where it stopped.
+    """Carry out the rest of some jobs; those of an earlier call resume where it stopped.
 
     A run that fails is reported and stops no other; one that diverged is not tried again unless `config.fresh`.
 
@@ -54,7 +54,7 @@ def _data_of(job: Job) -> DataConfig:
 
 
 def _database_problems(jobs: Sequence[Job]) -> dict[DataConfig, str]:
-    """Why databases cannot be opened: better said now than by each run, or after hours, when models are tested."""
+    """Return why databases cannot be opened: said now, not by each run, or after hours when models are tested."""
     from linearityiqa.data.databases.opening import open_database
 
     problems: dict[DataConfig, str] = {}
@@ -79,7 +79,7 @@ def _carry_out_all(jobs: Sequence[Job], config: ReproduceConfig) -> Iterator[tup
 
     with contextlib.ExitStack() as stack:
         if config.ray is not None:
-            ray = connect(config.ray)  # before the signals are taken over: Ray sets handlers of its own
+            ray = connect(config.ray)  # before the signals are taken over: Ray sets its own handlers
             stack.callback(ray.shutdown)
             stop = stack.enter_context(StopRequest())
             yield from run_on_ray(jobs, ray, stop)

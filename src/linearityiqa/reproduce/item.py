@@ -162,7 +162,7 @@ class Gathered:
         return found.agreement if found else None
 
     def figure(self, need: PredictionsNeed, metric: str) -> float | None:
-        """SROCC, PLCC, KROCC or RMSE of the predictions, or None where they are missing."""
+        """Return SROCC, PLCC, KROCC or RMSE of the predictions, or None where they are missing."""
         agreement = self.agreement(need)
         return agreement.as_dict()[metric] if agreement else None
 
@@ -183,7 +183,7 @@ class Drawn:
         tables: tables by file name.
         numbers: every number in them, as plain values for JSON.
         sentences: what a reader must know besides: speed-ups, runs that diverged, results that are missing.
-        comparisons: computed numbers beside the published ones.
+        comparisons: computed numbers and the published ones.
     """
 
     numbers: dict[str, Any]

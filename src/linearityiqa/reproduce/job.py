@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """One training run and the tests of its model, with all that any item draws from them.
+    """One training run and the tests of its model, with everything that an item draws from them.
 
     Attributes:
         run: what distinguishes it, in the paper's terms.

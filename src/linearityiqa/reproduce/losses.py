@@ -34,7 +34,7 @@ Reading = Callable[[str, SplitOfCurve, str, str], Values]
 
 
 def _needs(scale: Scale) -> tuple[CurveNeed, ...]:
-    # seed by seed: what is there after a stop says something of every loss
+    # seed by seed: after a stop there are runs of every loss
     return tuple(
         curve_need(scale, arm_run(scale, arm, seed), split, metric)
         for seed in scale.seeds
@@ -45,7 +45,7 @@ def _needs(scale: Scale) -> tuple[CurveNeed, ...]:
 
 
 def _draw(results: Gathered, scale: Scale) -> Drawn:
-    """Nine panels of means, those of the test set once more, and tables of agreement, leads, epochs and shares."""
+    """Draw nine panels of means, the test set's once more, and tables of agreement, leads, epochs and shares."""
     curves = ArmCurves(results, scale)
     panels = _panels(curves)
     caption = (
@@ -151,7 +151,7 @@ def _epoch_table(curves: ArmCurves) -> Table:
 
 
 def _shares(curves: ArmCurves) -> Iterator[tuple[list[Cell], dict[str, Any]]]:
-    """Row by row, Norm-in-Norm's lead over a loss on MOS as given and what standardising brings of it; and as JSON."""
+    """Yield Norm-in-Norm's lead over a loss on MOS as given, and what standardising brings of it: cells and JSON."""
     for loss, given in GIVEN.items():
         for when, metric in itertools.product(WHEN, PAPER_FIGURES):
             pairs = ((PROPOSED, given), (STANDARDISED[loss], given), (PROPOSED, STANDARDISED[loss]))

@@ -110,7 +110,7 @@ class OwnRuns:
 
 
 def _with_mapping(saved: SavedPredictions, folder: Path) -> PredictionsSet:
-    """Saved predictions as raw scores and the lines that map them to MOS, which results.json beside them holds."""
+    """Return saved predictions as raw scores, and the lines that map them to MOS, from results.json."""
     path = folder / runfiles.RESULTS
     results = read_json(path)
     mapped = QualityScores(saved.prediction_stage3, saved.prediction_stage4, saved.prediction)

@@ -1,4 +1,4 @@
-"""Several runs at once: in processes of one machine, each with a GPU of its own, or as tasks of a Ray cluster.
+"""Several runs at once: in processes of one machine, each with its own GPU, or as tasks of a Ray cluster.
 
 A process is this module, run as a script. Its standard input is one line of JSON, the order, and then stays open for
 as long as the runner lives. The last line of its standard output is the outcome, as JSON.
@@ -66,7 +66,7 @@ class Worker(NamedTuple):
         return cls(job, process, reader, last_line)
 
     def outcome(self) -> RunEnd:
-        """Outcome of a process that has ended."""
+        """Return the outcome of a process that has ended."""
         self.close()
         try:
             return RunEnd(**json.loads(self.last_line[-1]))
@@ -154,7 +154,7 @@ def run_on_ray(jobs: Iterable[Job], ray: Any, stop: StopRequest) -> Iterator[tup
 
 
 def _carry_out_there(folder: str, order: dict[str, Any]) -> dict[str, str]:
-    """In a worker of the cluster: carry out an order in the folder that the runner was started in."""
+    """Carry out an order, in a worker of the cluster, in the folder that the runner was started in."""
     os.chdir(folder)
     try:
         return dict(carry_out_order(order)._asdict())
@@ -209,7 +209,7 @@ def _wait_for_runner() -> None:
 
 
 def _show_notices(label: str) -> None:
-    """Notices go to standard error, with the name of the run before them."""
+    """Show notices on standard error, with the name of the run before them."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter(f"[{Path(label).name}] %(message)s"))
     logger = logging.getLogger("linearityiqa")

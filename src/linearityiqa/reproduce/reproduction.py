@@ -1,4 +1,4 @@
-"""Reproduce figures and tables: run what is missing, draw what there is, write it, compare it."""
+"""Reproduce figures and tables: make the missing runs, draw the items, write and compare them."""
 
 import json
 import os
@@ -172,7 +172,7 @@ PACKAGES = ("linearityiqa", "numpy", "scipy", "torch", "torchvision", "matplotli
 
 
 def environment_of(setup: Setup) -> dict[str, object]:
-    """Versions, device, seed, scale and databases, by name."""
+    """Return versions, device, seed, scale and databases, by name."""
     config = setup.config
     facts: dict[str, object] = {
         "Software": ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name))),

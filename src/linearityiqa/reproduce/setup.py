@@ -54,7 +54,7 @@ class Setup:
         if other == training:
             other += " (again)" if again else " (other)"
         repeated = database_name(self._other_dataset)
-        if repeated != PAPER.repeated_set:  # which alone has no split of its own for certain
+        if repeated != PAPER.repeated_set:  # the only one that certainly has no split
             repeated += " (random splits)"
         return Scale(
             training_set=training,
@@ -124,7 +124,7 @@ class Setup:
         return need.database == need.run.dataset or self._other_is_training
 
     def test_config(self, run: Run) -> TestConfig:
-        """Return the test of a run's model on the second database, whole, beside the model."""
+        """Return the test of a run's model on all of the second database, in a folder inside the run's."""
         split: SplitName = "all"
         training = self.train_config(run)
         data = self._database(self.scale.other_set)

@@ -27,7 +27,7 @@ def _all_split_needs(scale: Scale) -> tuple[PredictionsNeed, ...]:
 
 
 def _draw_t_test(results: Gathered, scale: Scale) -> Drawn:
-    """PLCC of each split, and the paired t-test of Norm-in-Norm against the other losses."""
+    """Draw PLCC of each split, and the paired t-test of Norm-in-Norm against the other losses."""
     rows: list[list[Cell]] = [
         [split, *(results.figure(need, "PLCC") for need in needs)] for split, needs in _split_needs(scale).items()
     ]
