@@ -56,6 +56,26 @@ def content(output: Path) -> list[bytes]:
     return [file.read_bytes() for file in files]
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_output_of_version_1_0_0_goes_on_without_the_word_for_quality(
+    tmp_path: Path, provenance: Provenance, append: Callable[..., tuple[int, int, int]], suffix: str
+) -> None:
+    output = tmp_path / f"s{suffix}"
+    old = Details(quality=False)
+    columns = [column for column in provenance.columns if column != "quality"]
+    with open_output(output, replace(provenance, columns=columns), old) as rows:
+        for result in RESULTS[:3]:
+            rows.take(result.path)
+            rows.write(result)
+    graded = [replace(result, quality=None if result.error else "fair") for result in RESULTS]
+    assert append(output, graded) == (4, 7, 1)
+    assert [replace(result, quality=None) for result in read_scores(output)] == list(read_scores(output))
+    if suffix == ".csv":
+        lines = list(csv.reader(output.open(encoding="utf-8", errors="surrogateescape", newline="")))
+        assert lines[0] == columns
+        assert {len(line) for line in lines} == {len(columns)}
+
+
 def test_csv_is_plain_csv(tmp_path: Path, append: Callable[..., object]) -> None:
     append(tmp_path / "s.csv")
     with (tmp_path / "s.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as stream:

@@ -1,18 +1,28 @@
 """Oracles: the columns of the command's CSV, and a parser of HTML."""
 
+import csv
 import html.parser
 import io
+import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from linearityiqa.errors import MissingExtraError
+from linearityiqa.images import Normalisation
+from linearityiqa.mapping import LinearMapping
+from linearityiqa.quality import QualityScale, QualityScores
 from linearityiqa.scoring import COLUMNS, Details, ImageScore, ImageScores, Scorer
-from linearityiqa.scoring.results import MOST_SHOWN
-from pixel_runtime import PixelRuntime
+from linearityiqa.scoring.results import MOST_SHOWN, csv_header, csv_row, json_row
+from pixel_runtime import PixelRuntime, make_record
 
-SCORED = ImageScore("a.png", 61.25, 60.0, 62.5, on_scale=True, notes=("EXIF orientation applied", "16-bit"))
+SCORED = ImageScore(
+    "a.png", 61.25, 60.0, 62.5, on_scale=True, notes=("EXIF orientation applied", "16-bit"), quality="good"
+)
 FAILED = ImageScore("b.png", error="b.png is empty")
 
 
@@ -42,6 +52,7 @@ def test_a_frame_has_the_columns_of_the_command() -> None:
     assert frame["score"].dtype == np.float64
     assert np.array_equal(frame["score"], [61.25, np.nan], equal_nan=True)
     assert frame["on_scale"].tolist() == [True, pandas.NA]
+    assert frame["quality"].fillna("-").tolist() == ["good", "-"]
     assert frame["notes"].tolist() == ["EXIF orientation applied; 16-bit", ""]
     assert frame["error"].isna().tolist() == [True, False]
     assert frame.sort_values("score").iloc[0]["path"] == "a.png"
@@ -56,6 +67,25 @@ def test_a_frame_has_uncertainty_where_it_was_asked_for(runtime: PixelRuntime, p
     pytest.importorskip("pandas", reason="pandas is not installed")
     results = Scorer(runtime)(photos, Details(uncertainty=True))
     assert results.to_frame()["uncertainty"].tolist() == pytest.approx([result.uncertainty for result in results])
+
+
+def test_without_pandas_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtraError, match=r"needs pandas.*pip install 'linearityiqa\[metrics\]'"):
+        ImageScores([SCORED]).to_frame()
+
+
+def test_every_row_has_the_grade_of_its_score() -> None:
+    """Oracle: fifths of the scale, 0..10 here, where the score is ten times the mean of the pixels."""
+    for level, word in ((0, "bad"), (64, "poor"), (128, "fair"), (180, "good"), (255, "excellent")):
+        record = replace(make_record(QualityScale(low=0, high=10)), normalisation=Normalisation((0, 0, 0), (1, 1, 1)))
+        record = replace(record, mapping=QualityScores(*[LinearMapping(10.0, 0.0)] * 3))
+        pixels = np.full((24, 24, 3), level, np.uint8)
+        results = {opinions: Scorer(PixelRuntime(replace(record, opinions=opinions)))(pixels)[0] for opinions in (1, 0)}
+        assert [results[True].quality, results[False].quality] == [word, None]
+        assert json.loads(json_row(results[True], Details()))["quality"] == word
+        (row,) = csv.DictReader([csv_header(Details()), csv_row(results[True], Details())])
+        assert row["quality"] == word
 
 
 def test_in_words() -> None:

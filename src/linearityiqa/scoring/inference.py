@@ -188,6 +188,7 @@ class Inference:
             notes=image.notes,
             quality_map=local,
             thumbnail=image.thumbnail,
+            quality=self._record.grade(scores.fused),
         )
 
     def _map(self, raw: NDArray[np.float32], image: PreprocessedImage) -> QualityMap:

@@ -35,11 +35,13 @@ class Details(NamedTuple):
         uncertainty: the spread of the score over views of the image.
         maps: where in the image quality is lost.
         thumbnails: a small picture of the image.
+        quality: a column with the score in a word, which takes no time; outputs of version 1.0.0 have none.
     """
 
     uncertainty: bool = False
     maps: bool = False
     thumbnails: bool = False
+    quality: bool = True
 
 
 PLAIN = Details()
@@ -63,6 +65,7 @@ class ImageScore:
         map_file: where the picture of the quality map was written, or None.
         quality_map: where in the image quality is lost; None where it was not asked for.
         thumbnail: a small picture of the image; None where it was not asked for or the image cannot be decoded.
+        quality: the score in a word, bad to excellent; None where the scale is unknown or no opinions were learned.
 
     >>> ImageScore("a.jpg", error="a.jpg is empty").failed
     True
@@ -79,6 +82,7 @@ class ImageScore:
     map_file: str | None = None
     quality_map: QualityMap | None = field(default=None, compare=False, repr=False)
     thumbnail: Picture | None = field(default=None, compare=False, repr=False)
+    quality: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -104,7 +108,7 @@ class ImageScores(list[ImageScore]):
         """A row for each image, with the columns of `score --csv`; a score that is not there is not a number.
 
         Raises:
-            MissingExtraError: pandas is not installed.
+            MissingExtraError: pandas is not installed (extra metrics).
         """
         pandas = require("pandas", "metrics")
         details = Details(uncertainty=any(result.uncertainty is not None for result in self))
@@ -151,11 +155,12 @@ def columns(details: Details = PLAIN) -> tuple[str, ...]:
     """Columns of every output format, in order; those of details only where they are asked for.
 
     >>> columns(Details(uncertainty=True))
-    ('path', 'score', 'stage3', 'stage4', 'uncertainty', 'on_scale', 'notes', 'error')
+    ('path', 'score', 'stage3', 'stage4', 'uncertainty', 'on_scale', 'quality', 'notes', 'error')
     """
     uncertainty = ("uncertainty",) if details.uncertainty else ()
+    quality = ("quality",) if details.quality else ()
     map_file = ("map_file",) if details.maps else ()
-    return ("path", "score", "stage3", "stage4", *uncertainty, "on_scale", "notes", "error", *map_file)
+    return ("path", "score", "stage3", "stage4", *uncertainty, "on_scale", *quality, "notes", "error", *map_file)
 
 
 COLUMNS = columns()

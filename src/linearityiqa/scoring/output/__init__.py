@@ -32,7 +32,7 @@ _RECENT = 1 << 16
 _INFORMATIVE = ("model", "software")
 REMEDY = "Choose another --output, or start this one over with --fresh."
 _NUMBERS = ("score", "stage3", "stage4", "uncertainty")
-_TEXTS = ("path", "error", "map_file")
+_TEXTS = ("path", "quality", "error", "map_file")
 _TRUTH = {"true": True, "false": False}
 
 
@@ -215,6 +215,11 @@ class Output(ABC):
     def _keep_last_rows(self, keys: Set[str]) -> None:
         """Remove all rows but the last of each of these paths."""
 
+    def _join(self, provenance: "Provenance") -> None:
+        """Check that rows may join those that are there, by the provenance beside them, and keep to their columns."""
+        stored = provenance.require_same(self._companion, self._path)
+        self._details = self._details._replace(quality="quality" in stored.columns)
+
     def _add_stored(self, key: str, *, failed: bool) -> None:
         """Count a row of an earlier run."""
         if self._stored.add(key):
@@ -322,8 +327,10 @@ class Provenance:
         """Write it to a file."""
         write_text(path, json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n")
 
-    def require_same(self, path: Path, output: Path) -> None:
-        """Check that rows made with this may join those of `output`, by the file `path` beside them.
+    def require_same(self, path: Path, output: Path) -> "Provenance":
+        """Check that rows made with this may join those of `output`, by the file `path` beside them, and return that.
+
+        An output may lack the column quality, which version 1.0.0 did not write.
 
         Raises:
             OutputError: they may not, which names the first difference; or the file is missing, damaged or newer.
@@ -331,10 +338,13 @@ class Provenance:
         stored = _read_provenance(path, output)
         for name, ours in asdict(self).items():
             theirs = getattr(stored, name)
+            if name == "columns" and "quality" not in theirs:
+                ours = [column for column in ours if column != "quality"]
             if name not in _INFORMATIVE and ours != theirs:
                 raise OutputError(
                     f"{output} holds scores made with another {name} ({_short(theirs)}, now {_short(ours)}). {REMEDY}"
                 )
+        return stored
 
 
 def _read_provenance(path: Path, output: Path) -> Provenance:

@@ -73,7 +73,7 @@ class ParquetOutput(Output):
         if not parts:
             provenance.write(self._companion)
             return
-        provenance.require_same(self._companion, self._path)
+        self._join(provenance)
         for part in parts:
             self._read_part(part)
         self.next_part = 1 + int(parts[-1].stem.removeprefix("part-"))

@@ -73,7 +73,7 @@ class TextOutput(Output):
         size = os.fstat(self._descriptor).st_size
         self._end = 0
         if size > 0:
-            provenance.require_same(self._companion, self._path)
+            self._join(provenance)
             self._end = self._read_rows()
             if self._end < size:
                 logger.info("%s: its last row was not whole, and is removed", self._path)
