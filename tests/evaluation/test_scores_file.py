@@ -1,6 +1,7 @@
 """Scores beside labels. Oracle: files written by hand, and `score`'s own writers."""
 
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,21 @@ def test_named_files_in_json_and_table(labels, tmp_path, capsys) -> None:
     assert f"a-name-that…-for-a-table = {long}" in shown
     with pytest.raises(DataError, match="two files are called x"):
         read_methods([Path(f"x={path}"), Path(f"x={copy}")], labels=str(labels))
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_composed_and_decomposed_accents_meet(tmp_path, forms):
+    labels, scores = ([unicodedata.normalize(form, name) for name in ("x/é.png", "Ü.png")] for form in forms)
+    assert names_in(tmp_path, labels, [f"p/{name}" for name in scores]) == tuple(labels)
+    for file, names in (("a.csv", labels), ("b.csv", scores)):
+        rows = "".join(f"{name},{i},{i}\n" for i, name in enumerate(names))
+        (tmp_path / file).write_text(f"image_name,prediction,mos\n{rows}")
+    assert read_methods([tmp_path / "a.csv", tmp_path / "b.csv"]).images == tuple(labels)
+
+
+def test_one_image_in_two_spellings_is_told(tmp_path):
+    both = [unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD")]
+    rows = "".join(f"{name},{i},{i}\n" for i, name in enumerate(both))
+    (tmp_path / "a.csv").write_text(f"image_name,prediction,mos\n{rows}")
+    with pytest.raises(DataError, match="line 3: .* is already in .*line 2"):
+        read_methods([tmp_path / "a.csv"])

@@ -34,6 +34,12 @@ class DataConfig(Checked):
     scale: tuple[float, float] | None = None
     """Lowest and highest score that people could give in a CSV file; by default the usual scale (0..1, 1..5, 0..5,
     0..10 or 0..100) that its scores fill, else their range."""
+    image_column: str | None = None
+    """Column of the image names in a CSV file; by default image_name, or the only one with a usual name (image,
+    filename, file, name and so on)."""
+    mos_column: str | None = None
+    """Column of the opinions in a CSV file, a MOS or single ratings; by default mos, or the only one with a usual name
+    (score, mean, rating and so on)."""
     more_datasets: tuple[str, ...] = ()
     """More databases, which may as well be named after the first. Training is on the training sets of all, each on its
     own scale, since the loss compares images of one database only; validation, test and mapping are the first one's.

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from linearityiqa.data.databases.labels import Labels
+from linearityiqa.data.databases.labels import Labels, composed
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation.authors_npy import read_authors_npy
 from linearityiqa.evaluation.predictions import SavedPredictions, read_predictions_csv
@@ -79,14 +79,14 @@ def read_methods(
     _check_same_kind(paths, files)
     names = method_names(words)
     first = files[0]
-    rows = [{image: row for row, image in enumerate(file.names)} for file in files]
-    images = tuple(image for image in first.names if all(image in own for own in rows[1:]))
+    rows = [{composed(image): row for row, image in enumerate(file.names)} for file in files]
+    images = tuple(image for image in first.names if all(composed(image) in own for own in rows[1:]))
     if len(images) < 2:
         raise DataError(
             f"{', '.join(map(str, paths))} have {len(images)} images in common. Compare predictions of the same "
             "images, named alike (in the authors' .npy files images have no names)."
         )
-    common = [_take(file, [own[image] for image in images]) for file, own in zip(files, rows, strict=True)]
+    common = [_take(file, [own[composed(image)] for image in images]) for file, own in zip(files, rows, strict=True)]
     for path, file in zip(paths[1:], common[1:], strict=True):
         _check_same_mos(paths[0], common[0], path, file)
     std = next((file.mos_std for file in common if file.mos_std is not None), None)

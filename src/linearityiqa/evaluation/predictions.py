@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from linearityiqa.data.databases.labels import composed
 from linearityiqa.data.databases.texttable import read_text_table
 from linearityiqa.errors import DataError
 from linearityiqa.files import atomic_path
@@ -125,10 +126,9 @@ def read_predictions_csv(path: Path, texts: Sequence[str] = ()) -> SavedPredicti
     names = tuple(table.texts(NAME))
     first_row: dict[str, int] = {}
     for row, name in enumerate(names):
-        if first_row.setdefault(name, row) != row:
-            raise DataError(
-                f"{table.where(row)}: {name} is already in {table.where(first_row[name])}. Drop one of them."
-            )
+        first = first_row.setdefault(composed(name), row)
+        if first != row:
+            raise DataError(f"{table.where(row)}: {name} is already in {table.where(first)}. Drop one of them.")
     return SavedPredictions(
         names=names,
         mos=table.numbers(MOS),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linearityiqa.config import DataConfig
-from linearityiqa.data.databases.labels import MAX_ROWS, Labels
+from linearityiqa.data.databases.labels import MAX_ROWS, Labels, folded
 from linearityiqa.data.databases.opening import open_label_file, open_labels
 from linearityiqa.data.databases.texttable import MAX_BYTES, read_text_table
 from linearityiqa.errors import DataError
@@ -89,18 +89,18 @@ class _Names:
         self._by_file: dict[str, list[tuple[tuple[str, ...], int]]] = defaultdict(list)
         for row, name in enumerate(labels.names):
             parts = _parts(name)
-            self._by_file[parts[-1].lower()].append((parts, row))
+            self._by_file[folded(parts[-1])].append((parts, row))
 
     def find(self, path: str) -> int | None:
         """Find the row of an image; of several names that fit, the longest; DataError where two are equally long."""
         parts = _parts(path)
-        alike = self._by_file.get(parts[-1].lower(), ())
+        alike = self._by_file.get(folded(parts[-1]), ())
         if not alike:  # names in labels may lack their ending
             parts = (*parts[:-1], PurePosixPath(parts[-1]).stem)
-            alike = self._by_file.get(parts[-1].lower(), ())
+            alike = self._by_file.get(folded(parts[-1]), ())
         fitting = [one for one in alike if _ends_alike(parts, one[0])]
-        if not fitting:  # upper and lower case may have changed on the way
-            fitting = [one for one in alike if _ends_alike(_lower(parts), _lower(one[0]))]
+        if not fitting:  # case and the composition of accents may have changed on the way
+            fitting = [one for one in alike if _ends_alike(_folded(parts), _folded(one[0]))]
         longest = max((min(len(name), len(parts)) for name, _ in fitting), default=0)
         best = [row for name, row in fitting if min(len(name), len(parts)) == longest]
         if len(best) > 1:
@@ -116,8 +116,8 @@ def _parts(name: str) -> tuple[str, ...]:
     return PurePosixPath(name.replace("\\", "/")).parts or (name,)
 
 
-def _lower(parts: Sequence[str]) -> tuple[str, ...]:
-    return tuple(part.lower() for part in parts)
+def _folded(parts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(map(folded, parts))
 
 
 def _ends_alike(one: Sequence[str], other: Sequence[str]) -> bool:

@@ -103,8 +103,8 @@ def test_a_stated_scale(labels):
 
 
 BAD = {
-    "missing column": ("name,mos\na,1\nb,2\n", r"labels\.csv has no column image_name; its columns are name, mos"),
-    "no scores": ("image_name,score\na,1\nb,2\n", r"no column mos; its columns are image_name, score"),
+    "missing column": ("photo,mos\na,1\nb,2\n", r"labels\.csv has no column image_name; its columns are photo, mos"),
+    "no scores": ("image_name,grade\na,1\nb,2\n", r"no column mos; its columns are image_name, grade"),
     "text": ("image_name,mos\na,1\nb,good\n", r"labels\.csv, line 3: mos is 'good', not a finite number"),
     "empty": ("image_name,mos\na,1\n\nb,\n", r"line 4: mos is empty"),
     "nan": ("image_name,mos\na,nan\nb,2\n", r"line 2: mos is 'nan', not a finite"),

@@ -1,5 +1,6 @@
 """Oracle: a small tree of files, made here."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -155,3 +156,23 @@ def test_a_name_that_fits_two_files_or_one_that_has_a_row_stays_missing(tree):
     for names in [("a.png", "x.png"), ("a.png", "A.png"), ("A.png", "a.PNG")]:
         with pytest.raises(DataError, match=r"of the 2 images|fit several files|already listed"):
             find_images(labels_of(*names), [tree], "")
+
+
+@pytest.mark.parametrize("given", ["NFC", "NFD"])
+def test_composed_and_decomposed_accents_meet_in_files_and_folders(tmp_path, given):
+    forms = (given, "NFD" if given == "NFC" else "NFC")
+    name, other = (unicodedata.normalize(form, "Fotos é/Übung ñ.png") for form in forms)
+    for place in (other, "plain.png"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_bytes(b"x")
+    labels = labels_of(name, "Fotos é/other.png", "plain.png")
+    assert find_images(labels_of(name, "plain.png"), [tmp_path], "")[1] == (other, "plain.png")
+    without_ending = labels_of(name.removesuffix(".png"), "plain.png")
+    assert find_images(without_ending, [tmp_path], "")[1] == (other, "plain.png")
+    with pytest.raises(DataError, match="1 of the 3 images"):
+        find_images(labels, [tmp_path], "")
+
+
+def test_backslashes_are_named(tree):
+    with pytest.raises(DataError, match=r"have backslashes, as on Windows: write deep/a\.png"):
+        find_images(labels_of("deep\\a.png", "deep\\b.png"), [tree], "")

@@ -1,14 +1,16 @@
 """Labels as a CSV file, read and written: image_name, mos (or dmos), and optionally mos_std, split, reference."""
 
 import csv
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from linearityiqa.data.databases.labels import Fault, Labels, OnFault, refuse
+from linearityiqa.data.databases.labels import Fault, Labels, OnFault, composed, refuse
 from linearityiqa.data.databases.splits import SPLITS
 from linearityiqa.data.databases.texttable import TextTable, read_text_table
 from linearityiqa.errors import DataError
@@ -17,6 +19,24 @@ from linearityiqa.quality import QualityScale
 
 COLUMNS = ("image_name", "mos", "dmos", "mos_std", "split", "reference")
 """Columns that have a meaning; others are ignored, or kept as text."""
+# not `path` beside `score`: that is what `linearityiqa score` writes, and no opinion
+USUAL_NAMES = {
+    "image_name": ("image", "images", "imagename", "image_file", "img", "filename", "file_name", "file", "name"),
+    "mos": ("score", "mean", "mean_score", "mean_opinion_score", "opinion", "rating", "quality"),
+}
+"""Names of columns that others give what is called so here; blanks, dashes and case do not count."""
+_SPELLINGS = {
+    name.replace("_", blank): own
+    for own, usual in USUAL_NAMES.items()
+    for name in (own, *usual)
+    for blank in ("_", " ", "-")
+}
+RATERS = ("rater", "rater_id", "user", "user_id", "observer", "subject", "participant", "worker", "worker_id")
+"""Names of a column that says whose rating a row is."""
+RATINGS = "ratings"
+"""Column of the number of ratings behind each MOS."""
+
+_log = logging.getLogger(__name__)
 
 SPLIT_WORDS = {
     "train": "train",
@@ -36,8 +56,12 @@ def read_csv(
     *,
     others: bool = False,
     scale: tuple[float, float] | None = None,
+    columns: Mapping[str, str | None] = MappingProxyType({}),
 ) -> Labels:
-    """Read the labels of a database from a CSV file.
+    """Read the labels of a database from a CSV file, of one row for each image or for each rating of an image.
+
+    Rows are ratings where a column names the rater, or where there are at least twice as many rows as images; they are
+    averaged into MOS and, where every image has at least 2, their deviations.
 
     Where it is not given, the scale is the usual one that the scores fill (`QualityScale.filled_by`), or their range.
     Difference scores (`dmos`, higher is worse) are mirrored inside the scale, and it says so.
@@ -47,21 +71,77 @@ def read_csv(
         on_fault: what is done about faulty rows and values.
         others: keep the columns that have no meaning here, too, as `Labels.others`.
         scale: lowest and highest score that could be given.
+        columns: the columns called `image_name` and `mos` here, where they have names that are not usual.
 
     Raises:
         DataError: what is wrong, in which file, column and line.
     """
-    table = read_text_table(path, None if others else COLUMNS, on_fault)
+    asked = [name for name in columns.values() if name is not None]
+    wanted = (*COLUMNS, *RATERS, *_SPELLINGS, *asked)
+    table = _renamed(read_text_table(path, None if others else wanted, on_fault), columns)
     mos, own_scale = _opinions(table, scale)
+    mos_std = table.known_numbers("mos_std")
+    if (rows := _rows_of_images(table)) is not None:
+        table, mos, mos_std = _averaged(table, mos, rows, counted=others)
     return table.labels(
         table.texts("image_name"),
         mos,
         own_scale,
-        mos_std=table.known_numbers("mos_std"),
+        mos_std=mos_std,
         references=_references(table),
         splits=split_column(table, "split") if "split" in table else None,
-        others={name: values for name, values in table.columns.items() if name not in COLUMNS},
+        others={name: values for name, values in table.columns.items() if name not in COLUMNS} if others else {},
     )
+
+
+def _renamed(table: TextTable, columns: Mapping[str, str | None]) -> TextTable:
+    """Return the table with the columns that are asked for, or have usual names, under the names they have here."""
+    names = dict(zip(table.columns, table.columns, strict=True))
+    for own in USUAL_NAMES:
+        asked = columns.get(own)
+        option = f"--{'image' if own == 'image_name' else own}_column"
+        if asked is not None:
+            table.texts(asked)  # says so where there is none
+            found = [asked.lower()]
+        elif own in table or (own == "mos" and "dmos" in table):
+            continue
+        else:
+            found = [name for name in table.columns if _SPELLINGS.get(name) == own]
+            if len(found) != 1:
+                raise DataError(
+                    f"{table.file} has no column {own}; its columns are {', '.join(table.header)}. Name the one meant "
+                    f"with {option}, or rename it (the first line must name the columns)."
+                )
+            _log.info("%s: the column %s is taken for %s (%s names another)", table.file, found[0], own, option)
+        names.pop(own, None)
+        names[found[0]] = own
+    return replace(table, columns={names[name]: values for name, values in table.columns.items() if name in names})
+
+
+def _rows_of_images(table: TextTable) -> dict[str, list[int]] | None:
+    """Return the rows of each image where they are single ratings; None where each row is to be an image."""
+    rows: dict[str, list[int]] = {}
+    for row, name in enumerate(table.texts("image_name")):
+        rows.setdefault(composed(name), []).append(row)
+    given = any(name in table for name in RATERS)
+    if len(rows) == len(table) or "mos_std" in table or not (given or len(table) >= 2 * len(rows)):
+        return None
+    alike = (table.columns[name] for name in ("split", "reference") if name in table)
+    return rows if all(len({values[row] for row in own}) == 1 for values in alike for own in rows.values()) else None
+
+
+def _averaged(
+    table: TextTable, ratings: NDArray[np.float64], rows: Mapping[str, Sequence[int]], *, counted: bool
+) -> tuple[TextTable, NDArray[np.float64], NDArray[np.float64] | None]:
+    """Return the table with one row for each image, the mean of its ratings, and their deviation where it is known."""
+    own = [ratings[list(of_image)] for of_image in rows.values()]
+    counts, first = [len(values) for values in own], [of_image[0] for of_image in rows.values()]
+    _log.info("%s: %d ratings of %d images, averaged into mos and mos_std", table.file, len(ratings), len(own))
+    columns = {name: [values[row] for row in first] for name, values in table.columns.items() if name not in RATERS}
+    if counted:
+        columns[RATINGS] = [str(count) for count in counts]
+    deviations = np.array([values.std(ddof=1) for values in own]) if min(counts) > 1 else None
+    return replace(table, columns=columns, lines=table.lines[first]), np.array([v.mean() for v in own]), deviations
 
 
 def split_column(table: TextTable, column: str) -> dict[str, NDArray[np.int64]]:

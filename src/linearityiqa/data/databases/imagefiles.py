@@ -1,12 +1,13 @@
 """Find the images that a label file names, and refuse names that lead out of their folder."""
 
+import contextlib
 import os
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from linearityiqa.data.databases.labels import Fault, Labels, OnFault, is_name, refuse
+from linearityiqa.data.databases.labels import Fault, Labels, OnFault, composed, folded, is_name, refuse
 from linearityiqa.errors import DataError
 from linearityiqa.images.suffixes import ALL_SUFFIXES
 
@@ -44,6 +45,8 @@ def find_images(labels: Labels, folders: Sequence[Path], remedy: str) -> tuple[P
             f"{len(places.ambiguous)} image names of {labels.file} fit several files in {folder} "
             f"({name}: {', '.join(files[:3])}{', ...' if len(files) > 3 else ''}). Write the names as the files are."
         )
+    if "\\" in absent[0] and "/" not in absent[0]:
+        remedy = f"Their names have backslashes, as on Windows: write {absent[0].replace(chr(92), '/')}."
     raise DataError(
         f"{len(absent)} of the {len(labels.names)} images of {labels.file} are not in {folder}"
         f"{'' if folder.is_dir() else ', which is no folder'} "
@@ -69,7 +72,8 @@ class Places(NamedTuple):
 def find_places(labels: Labels, folder: Path, on_fault: OnFault) -> Places:
     """Look for the images of a label file in one folder.
 
-    A name is that of a file, or that of exactly one image file but for its ending, or but for the case of its letters.
+    A name is that of a file, or that of exactly one image file but for its ending, or but for the case of its letters
+    and the composition of its accents, which may differ in its folders too.
     What is done about faulty rows is as in `rows_by_name`.
 
     Raises:
@@ -81,20 +85,21 @@ def find_places(labels: Labels, folder: Path, on_fault: OnFault) -> Places:
     missing = [name for name in rows if not _is_file(folder / name)]
     if not missing:
         return Places(rows, [], {})
-    listings: dict[Path, tuple[Listing, Listing]] = {}
+    homes: dict[PurePosixPath, tuple[PurePosixPath, Listing, Listing]] = {}
     found: dict[str, list[str]] = {}
     for name in missing:
-        home = (folder / name).parent
-        if home not in listings:
-            listings[home] = _listing(home)
         file = PurePosixPath(name)
-        by_stem, by_case = listings[home]
-        in_another_case = [other for other in by_case[file.name.lower()] if str(file.with_name(other)) not in rows]
-        found[name] = by_stem[file.name] or in_another_case
+        if file.parent not in homes:
+            spelled = _spelled(folder, file.parent)
+            homes[file.parent] = spelled, *_listing(folder / spelled)
+        home, by_stem, by_fold = homes[file.parent]
+        by_name = [file.name] if file.name in by_fold[folded(file.name)] else by_fold[folded(file.name)]
+        spelled_otherwise = [place for other in by_name if (place := str(home / other)) not in rows]
+        found[name] = [str(home / other) for other in by_stem[composed(file.name)]] or spelled_otherwise
     whole: dict[str, int] = {}
     for name, row in rows.items():
         files = found.get(name, [])
-        place = str(PurePosixPath(name).with_name(files[0])) if len(files) == 1 else name
+        place = files[0] if len(files) == 1 else name
         if place in whole or (place != name and place in rows):
             first = whole.get(place, rows.get(place, row))
             on_fault(_listed_twice(labels, *sorted((first, row))))
@@ -104,20 +109,32 @@ def find_places(labels: Labels, folder: Path, on_fault: OnFault) -> Places:
     return Places(whole, absent, {name: found[name] for name in absent if found[name]})
 
 
+def _spelled(folder: Path, inner: PurePosixPath) -> PurePosixPath:
+    """Return the path of a folder inside another as it is spelled there; as given where none or several fit."""
+    found = PurePosixPath()
+    for part in inner.parts:
+        alike: list[str] = []
+        with contextlib.suppress(OSError):
+            if not (folder / found / part).is_dir():
+                alike = [other.name for other in (folder / found).iterdir() if folded(other.name) == folded(part)]
+        found /= alike[0] if len(alike) == 1 else part
+    return found
+
+
 def _listing(folder: Path) -> tuple[Listing, Listing]:
-    """The images of a folder by their names without the ending, and all its files by their names in lower case."""
+    """The images of a folder by their composed names without the ending, and all its files by their folded names."""
     by_stem: Listing = defaultdict(list)
-    by_case: Listing = defaultdict(list)
+    by_fold: Listing = defaultdict(list)
     try:
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
             path = PurePosixPath(entry.name)
             if entry.is_file():
-                by_case[entry.name.lower()].append(entry.name)
+                by_fold[folded(entry.name)].append(entry.name)
                 if path.suffix.lower() in ALL_SUFFIXES:
-                    by_stem[path.stem].append(entry.name)
+                    by_stem[composed(path.stem)].append(entry.name)
     except OSError:  # no such folder, or one that may not be read: nothing is found in it
         pass
-    return by_stem, by_case
+    return by_stem, by_fold
 
 
 def rows_by_name(labels: Labels, folder: Path, on_fault: OnFault) -> dict[str, int]:

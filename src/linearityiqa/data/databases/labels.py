@@ -2,6 +2,7 @@
 
 import logging
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import InitVar, dataclass, field
 from pathlib import Path
@@ -135,6 +136,16 @@ class Labels:
                         f"the {split} split. Give all images of a reference the same split."
                     )
                     on_fault(Fault("straddling", message, (self.names[row],)))
+
+
+def composed(name: str) -> str:
+    """Return a name with its accents composed: archives from macOS hold them as characters of their own."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def folded(name: str) -> str:
+    """Return a name as names are compared that may have changed on the way: accents composed, in lower case."""
+    return composed(name.lower())
 
 
 def is_name(name: str) -> bool:

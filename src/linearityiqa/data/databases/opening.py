@@ -69,6 +69,8 @@ def open_labels(config: DataConfig, on_fault: OnFault = refuse, *, others: bool 
     if known is not None:
         if config.scale is not None:
             raise ConfigError(f"{known.name} has a scale of its own: --scale is for CSV files")
+        if config.image_column is not None or config.mos_column is not None:
+            raise ConfigError(f"{known.name} has columns of its own: --image_column and --mos_column are for CSV files")
         path = known.find_labels(config.image_dir)
         _log.info("%s: labels from %s", known.name, path)
         labels = _read_published(known, path, config, on_fault)
@@ -81,7 +83,8 @@ def open_labels(config: DataConfig, on_fault: OnFault = refuse, *, others: bool 
             f"({', '.join(KNOWN)}) nor a file. Give one of these names, or the path of a CSV file with the columns "
             "image_name and mos."
         )
-    labels = read_csv(path, on_fault, others=others, scale=config.scale)
+    columns = {"image_name": config.image_column, "mos": config.mos_column}
+    labels = read_csv(path, on_fault, others=others, scale=config.scale, columns=columns)
     folders = [path.parent, path.parent / "images"] if config.image_dir is None else [config.image_dir]
     remedy = "Name the folder that the image names are relative to with --image_dir, or drop the rows."
     return LabelSource(path.stem, labels, folders, remedy, opinions=not _is_computed(path))
@@ -194,8 +197,13 @@ def open_databases(config: DataConfig, seed: int) -> list[Database]:
         MissingExtraError: as `open_database`.
     """
     first, *others = [
-        # a scale that is given is that of the first
-        open_database(alone if alone.dataset == config.dataset else replace(alone, scale=None), seed)
+        # a scale and columns that are given are those of the first
+        open_database(
+            alone
+            if alone.dataset == config.dataset
+            else replace(alone, scale=None, image_column=None, mos_column=None),
+            seed,
+        )
         for alone in config.one_by_one()
     ]
     held_out = _files(first, "val", "test") if others else set()

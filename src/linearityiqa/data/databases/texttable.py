@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ MAX_BYTES = 1 << 30
 """Largest label file that is read."""
 SEPARATORS = ",;\t"
 _LONGEST_HEADER = 1 << 16
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +83,10 @@ class TextTable:
                 values[row] = self._number(text)
             except ValueError:
                 fault = f"is {text[:40]!r}, not a finite number" if text else "is empty"
-                self.on_fault(Fault("number", f"{self.where(row)}: {column} {fault}. Correct or drop the row."))
+                remedy = "Correct or drop the row."
+                if _DECIMAL_COMMA.fullmatch(text):
+                    remedy = "A decimal comma needs semicolons between the columns; or write a point."
+                self.on_fault(Fault("number", f"{self.where(row)}: {column} {fault}. {remedy}"))
         return values
 
     def known_numbers(self, column: str) -> NDArray[np.float64] | None:
@@ -191,7 +196,8 @@ def _read_rows(path: Path, stream: TextIO, wanted: set[str] | None, on_fault: On
                     Fault(
                         "row",
                         f"{path}, line {line}: {len(row)} values for {len(header)} columns. Quote values that contain "
-                        f"the separator ({separator!r}), and leave no column out.",
+                        f"the separator ({separator!r}), and leave no column out"
+                        f"{'; decimal commas need semicolons between the columns' * (separator == ',')}.",
                     )
                 )
                 continue
