@@ -161,5 +161,5 @@ def test_one_image_in_two_spellings_is_told(tmp_path):
     both = [unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD")]
     rows = "".join(f"{name},{i},{i}\n" for i, name in enumerate(both))
     (tmp_path / "a.csv").write_text(f"image_name,prediction,mos\n{rows}")
-    with pytest.raises(DataError, match="line 3: .* is already in .*line 2"):
+    with pytest.raises(DataError, match=r"line 3: .* is already in .*line 2"):
         read_methods([tmp_path / "a.csv"])

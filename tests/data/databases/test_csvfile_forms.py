@@ -85,5 +85,5 @@ def test_two_usual_names_are_asked_for(tmp_path):
 @pytest.mark.parametrize("row", ['a.png,"3,5"', "a.png,3,5"])
 def test_decimal_commas_are_named(tmp_path, row):
     (tmp_path / "mos.csv").write_text(f"image_name,mos\n{row}\nb.png,4\n")
-    with pytest.raises(DataError, match="[Dd]ecimal comma.*semicolons between the columns"):
+    with pytest.raises(DataError, match=r"[Dd]ecimal comma.*semicolons between the columns"):
         read_csv(tmp_path / "mos.csv")
