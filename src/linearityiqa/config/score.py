@@ -123,8 +123,8 @@ class ExportConfig(Checked):
     """Which model becomes which ONNX file, in float32 or 8 bits."""
 
     trained_model_file: Annotated[Path | None, Spelling(aliases=("-modelfile", "--model"))] = None
-    """Model file: ours (.safetensors, or hf://OWNER/NAME[@REVISION]) or the authors' (.pth, described by -arch and so
-    on)."""
+    """Model file: ours (.safetensors, or hf://OWNER/NAME[@REVISION]), the authors' (.pth, described by -arch and so
+    on), or bundled (the model in the package; extra timm)."""
     output: Path | None = None
     """ONNX file to write; by default the model file's name, ending in .onnx or -int8.onnx."""
     with_map: bool = False
