@@ -83,6 +83,27 @@ def test_on_a_terminal_the_summary_ends_the_table(score: Score, monkeypatch: pyt
     assert "median" not in score("--csv")[1]
 
 
+def test_stars_are_the_quality_words_or_lie_between_thresholds(score: Score) -> None:
+    def ratings() -> dict[str, str]:
+        return {path.name: path.read_text().split('xmp:Rating="')[1][0] for path in Path().glob("*.xmp")}
+
+    rows = [json.loads(line) for line in score("--json")[1].splitlines()]
+    words = {row["path"]: 1 + min(4, int(5 * (row["score"] - 1) / 99)) for row in rows if row["score"] is not None}
+    assert "4 ratings written into sidecars" in score("--xmp", "--worst", "1")[2]
+    assert ratings() == {f"{name}.xmp": str(stars) for name, stars in words.items()}
+    Path("b.png.xmp").write_text("damaged")
+    thresholds = ["--xmp_thresholds", *(str(row["score"]) for row in sorted(rows, key=lambda r: r["score"] or 0)[1:])]
+    _, _, err = score("--xmp", "--overwrite_ratings", *thresholds)
+    assert "warning: the sidecar b.png.xmp cannot be edited" in err
+    Path("b.png.xmp").unlink()
+    score("--xmp", *thresholds)
+    assert ratings() == {f"{name}.xmp": str(stars) for stars, name in enumerate(WORST_FIRST, start=2)}
+    assert "0 ratings written" in score("--xmp")[2]
+    assert "--xmp_thresholds must rise" in score("--xmp", "--xmp_thresholds", "4", "3", "2", "1")[2]
+    score("--xmp", "--xmp_stem")
+    assert Path("a.xmp").exists()
+
+
 def test_a_single_image_needs_no_summary(score: Score, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["score", "--model", "m.safetensors", "a.png"]) == 0
     assert "median" not in capsys.readouterr().err

@@ -190,7 +190,7 @@ def test_what_databases_take_for_images_folders_give_too(tmp_path: Path) -> None
 
 
 def test_files_of_a_folder_that_are_no_images_are_counted_in_one_line(tmp_path, caplog):
-    for name in ("a.png", "b.cr2", "c.CR2", "d.dng", ".hidden.txt"):
+    for name in ("a.png", "b.cr2", "c.CR2", "d.dng", ".hidden.txt", "a.png.xmp"):
         (tmp_path / name).touch()
     assert [path.name for path in expand([tmp_path])] == ["a.png"]
     assert [record.getMessage() for record in caplog.records] == ["3 files skipped: .cr2, .dng"]

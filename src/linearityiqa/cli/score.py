@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import logging
 import os
 import signal
 import sys
@@ -14,14 +15,18 @@ from linearityiqa.cli.score_rows import format_of, print_rows, print_summary, se
 from linearityiqa.config import ScoreConfig
 from linearityiqa.console import track
 from linearityiqa.data.loading.processes import keep_freed_memory
-from linearityiqa.errors import ConfigError, Interrupted
+from linearityiqa.errors import ConfigError, Interrupted, OutputError
 from linearityiqa.extras import connect
 from linearityiqa.packaged import bundled_card
+from linearityiqa.quality import GRADES
 from linearityiqa.scoring import Details, ImageScore, Scorer, expand
 from linearityiqa.scoring.gallery import Gallery
 from linearityiqa.scoring.inputs import count, expand_url, is_url
 from linearityiqa.scoring.output import Provenance, open_output, read_scores
 from linearityiqa.scoring.results import Tally, write_map
+from linearityiqa.scoring.xmp import sidecar_of, write_rating
+
+logger = logging.getLogger(__name__)
 
 
 def score(config: ScoreConfig) -> int:
@@ -46,6 +51,8 @@ def score(config: ScoreConfig) -> int:
     model_file = chosen_model(config.trained_model_file).file
     scorer = open_scorer(config, model_file)  # also for a cluster: what cannot be used is told before anything else
     print(headline(scorer, model_file), file=sys.stderr)
+    if config.xmp and config.xmp_thresholds is None and not (scorer.record.scale and scorer.record.opinions):
+        raise ConfigError("this model gives no quality words: --xmp needs --xmp_thresholds, of 2, 3, 4 and 5 stars")
     with contextlib.ExitStack() as stack:
         gallery = None
         if config.report is not None:
@@ -78,6 +85,8 @@ class _Task:
     scorer: Scorer
     paths: Iterator[Path]
     gallery: Gallery | None
+    rated: int = 0
+    """Ratings written so far."""
 
     @property
     def details(self) -> Details:
@@ -182,8 +191,25 @@ class _Task:
             for result in track(results, "scoring", total=total and total - stored, enabled=shown and total != 1):
                 if self.gallery is not None:
                     self.gallery.add(result)
+                if config.xmp and result.score is not None:
+                    self._rate(Path(result.path), result.score)
                 row = replace(result, thumbnail=None)
                 yield row if config.map is None else write_map(config.map, row)
+        if config.xmp:
+            print(f"{self.rated} ratings written into sidecars", file=sys.stderr)
+
+    def _rate(self, photograph: Path, score: float) -> None:
+        """Write the rating of a photograph into its sidecar; one that cannot be edited is told, and left as it is."""
+        config = self.config
+        if config.xmp_thresholds is not None:
+            stars = 1 + sum(score >= threshold for threshold in config.xmp_thresholds)
+        else:
+            stars = 1 + GRADES.index(self.scorer.record.grade(score) or "")
+        try:
+            sidecar = sidecar_of(photograph, stem=config.xmp_stem)
+            self.rated += write_rating(sidecar, stars, overwrite=config.overwrite_ratings)
+        except OutputError as cause:
+            logger.warning("%s", cause)
 
     def _print(self, results: Iterable[ImageScore]) -> None:
         print_rows(selected(results, self.config), format_of(self.config, self.details, self.scorer.record))

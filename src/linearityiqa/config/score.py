@@ -64,6 +64,15 @@ class ScoreConfig(ScorerConfig):
     """Also give the spread of the score over views of the image (mirror image, crops); five times the work."""
     map: Path | None = None
     """Write a picture of where quality is lost for each image into this folder."""
+    xmp: bool = False
+    """Write a rating of 1 to 5 stars for each photograph into a sidecar, photo.jpg.xmp, as photo managers read it; by
+    default its quality word. All else in a sidecar is kept, and so is a rating that is there."""
+    xmp_stem: bool = False
+    """Name the sidecars photo.xmp instead."""
+    xmp_thresholds: tuple[float, float, float, float] | None = None
+    """Lowest scores of 2, 3, 4 and 5 stars."""
+    overwrite_ratings: bool = False
+    """Replace ratings that are in sidecars already."""
     lanes: Annotated[int | None, within(1, 256)] = None
     """Batches computed at once on a CPU, which share its threads; by default one for each core, at most 8, or one alone
     where a single image or --num_threads is named."""
@@ -93,6 +102,15 @@ class ScoreConfig(ScorerConfig):
                 "--ray writes a folder of Parquet files: name it with --output FOLDER",
             ),
             (self.ray is None or self.map is None, "--ray writes no pictures: leave out --map"),
+            (self.ray is None or not self.xmp, "--ray writes no sidecars: leave out --xmp"),
+            (
+                self.xmp or not (self.xmp_stem or self.xmp_thresholds or self.overwrite_ratings),
+                "--xmp_stem, --xmp_thresholds and --overwrite_ratings are about the sidecars that --xmp writes",
+            ),
+            (
+                self.xmp_thresholds is None or list(self.xmp_thresholds) == sorted(self.xmp_thresholds),
+                "--xmp_thresholds must rise",
+            ),
             (not self.fresh or self.output is not None, "--fresh starts --output over, and there is none"),
             (
                 self.report is None or self.report.suffix.lower() in (".html", ".htm"),

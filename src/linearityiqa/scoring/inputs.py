@@ -273,7 +273,7 @@ def _visible(folder: Path, rules: _Rules) -> Iterator[tuple[str, bool]]:
                 rules.folders.add(folder / entry.name)
             elif is_folder or _is_image(entry.name):
                 yield entry.name, is_folder
-            else:
+            elif not entry.name.lower().endswith(".xmp"):  # sidecars are nobody's missing photographs
                 rules.files[Path(entry.name).suffix.lower()] += 1
 
 
