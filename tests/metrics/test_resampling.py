@@ -135,7 +135,7 @@ def test_resamples_depend_on_the_seed_alone():
 def test_chunks_make_no_difference(monkeypatch):
     x, y = sample(30)
     whole = agreement(x, y, resamples=100).intervals
-    monkeypatch.setattr("linearityiqa.metrics.resampling._CHUNK", 30 * 7)
+    monkeypatch.setattr("linearityiqa.metrics.resampling.CHUNK", 30 * 7)
     for figure, found in agreement(x, y, resamples=100).intervals.items():
         if whole[figure] is not None:
             assert (found.low, found.high) == pytest.approx((whole[figure].low, whole[figure].high), abs=1e-12)

@@ -137,4 +137,4 @@ def test_processes_take_gpus_in_turn_or_share_the_cores(jobs, monkeypatch, devic
     monkeypatch.setattr(processes, "visible_gpus", lambda: gpus)
     monkeypatch.setattr(processes, "default_workers", lambda _: 6)
     job = replace(jobs[0], config=replace(jobs[0].config, device=DeviceConfig(device=device)))
-    assert [processes._environment(job, slot, 3) for slot in range(3)] == expected
+    assert [processes.worker_environment(job, slot, 3) for slot in range(3)] == expected

@@ -12,7 +12,7 @@ from linearityiqa.errors import ConfigError
 from linearityiqa.reproduce import processes
 from linearityiqa.reproduce.execution import run_jobs
 from linearityiqa.reproduce.job import carry_out
-from linearityiqa.reproduce.processes import _resources, run_in_processes
+from linearityiqa.reproduce.processes import ray_resources, run_in_processes
 from linearityiqa.reproduce.setup import ITEMS, Setup
 from linearityiqa.training.stopping import StopRequest
 from small_reproduction import one_thread, small_reproduction
@@ -98,7 +98,7 @@ def test_a_killed_workers_run_is_resumed(photo_database, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     config = small_reproduction(photo_database, Path("here"), "figA2", ray="local")  # below the current folder
     (job,) = jobs = Setup(config).jobs([ITEMS["figA2"]])
-    original, workers = processes._carry_out_there, tmp_path / "workers"
+    original, workers = processes.carry_out_there, tmp_path / "workers"
 
     def killed_once(folder, order):
         """Nested, so that it travels to the worker whole: die at the first saved state, if nobody has died yet."""
@@ -120,7 +120,7 @@ def test_a_killed_workers_run_is_resumed(photo_database, tmp_path, monkeypatch):
             RunState.save = save_and_die
         return original(folder, order)
 
-    monkeypatch.setattr(processes, "_carry_out_there", killed_once)
+    monkeypatch.setattr(processes, "carry_out_there", killed_once)
     (outcome,) = run_jobs(jobs, config).values()
     assert outcome.status == "done", outcome.message
     assert len(set(workers.read_text().split())) == 2
@@ -143,10 +143,10 @@ def test_a_killed_workers_run_is_resumed(photo_database, tmp_path, monkeypatch):
 )
 def test_what_a_run_reserves(device, workers, node, expected):
     nodes = [{"Alive": True, "Resources": node}, {"Alive": False, "Resources": {"CPU": 99.0, "GPU": 9.0}}]
-    found = _resources(DeviceConfig(device=device, num_workers=workers), nodes)
+    found = ray_resources(DeviceConfig(device=device, num_workers=workers), nodes)
     assert (found["num_cpus"], found["num_gpus"]) == expected
 
 
 def test_a_gpu_that_no_node_has_is_refused():
     with pytest.raises(ConfigError, match="needs a GPU"):
-        _resources(DeviceConfig(device="cuda"), [{"Alive": True, "Resources": {"CPU": 4.0}}])
+        ray_resources(DeviceConfig(device="cuda"), [{"Alive": True, "Resources": {"CPU": 4.0}}])

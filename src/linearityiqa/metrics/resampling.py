@@ -17,7 +17,7 @@ Images = NDArray[np.intp]
 
 MIN_IMAGES = 4
 """Fewest images that are resampled."""
-_CHUNK = 1 << 21
+CHUNK = 1 << 21
 """Values at once: bounds the memory to about 0.2 GB."""
 _MAX_UNDEFINED = 0.05
 
@@ -156,7 +156,7 @@ def draw(n: int, resamples: int, seed: int) -> Iterator[Images]:
 
 def in_chunks(rows: int, n: int) -> Iterator[Images]:
     """Yield the numbers of `rows` rows of `n` values, as many at once as bounded memory allows."""
-    step = max(1, _CHUNK // n)
+    step = max(1, CHUNK // n)
     return (np.arange(start, min(start + step, rows)) for start in range(0, rows, step))
 
 

@@ -126,15 +126,12 @@ class Source(Protocol):
 
     def curve(self, need: CurveNeed) -> Curve:
         """Return the curve that is needed."""
-        ...
 
     def predictions(self, need: PredictionsNeed) -> PredictionsSet:
         """Return the predictions that are needed."""
-        ...
 
     def bhat(self, need: BhatNeed) -> BhatLog:
         """Return the log that is needed."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)

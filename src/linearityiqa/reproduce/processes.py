@@ -105,7 +105,7 @@ def run_in_processes(jobs: Iterable[Job], count: int, stop: StopRequest) -> Iter
             for slot in range(count):
                 if slot not in slots and waiting:
                     job = waiting.popleft()
-                    slots[slot] = Worker.start(job, _environment(job, slot, count))
+                    slots[slot] = Worker.start(job, worker_environment(job, slot, count))
             ended = [slot for slot, worker in slots.items() if worker.process.poll() is not None]
             for slot in ended:
                 worker = slots.pop(slot)
@@ -117,7 +117,7 @@ def run_in_processes(jobs: Iterable[Job], count: int, stop: StopRequest) -> Iter
             worker.close()
 
 
-def _environment(job: Job, slot: int, count: int) -> dict[str, str]:
+def worker_environment(job: Job, slot: int, count: int) -> dict[str, str]:
     """Return the worker's GPU and threads: one GPU, or its share of the cores."""
     gpus = visible_gpus() if job.config.device.device in ("auto", "cuda") else ()
     if gpus:
@@ -135,10 +135,10 @@ def run_on_ray(jobs: Iterable[Job], ray: Any, stop: StopRequest) -> Iterator[tup
     Every machine of the cluster needs this package, and this folder, the run folders and the databases under the paths
     that they have here: a run resumes from the state that its last machine saved.
     """
-    task = ray.remote(max_retries=MAX_RETRIES, retry_exceptions=[Preempted])(_carry_out_there)
+    task = ray.remote(max_retries=MAX_RETRIES, retry_exceptions=[Preempted])(carry_out_there)
     pending: dict[Any, Job] = {}
     for job in jobs:
-        resources = _resources(job.config.device, ray.nodes())
+        resources = ray_resources(job.config.device, ray.nodes())
         pending[task.options(**resources).remote(str(Path.cwd()), order_of(job))] = job
     asked = False
     while pending:
@@ -153,7 +153,7 @@ def run_on_ray(jobs: Iterable[Job], ray: Any, stop: StopRequest) -> Iterator[tup
             yield pending.pop(reference), _outcome(ray, reference)
 
 
-def _carry_out_there(folder: str, order: dict[str, Any]) -> dict[str, str]:
+def carry_out_there(folder: str, order: dict[str, Any]) -> dict[str, str]:
     """Carry out an order, in a worker of the cluster, in the folder that the runner was started in."""
     os.chdir(folder)
     try:
@@ -174,7 +174,7 @@ def _outcome(ray: Any, reference: Any) -> RunEnd:
         return RunEnd("failed", f"Ray lost the run ({type(failure).__name__}: {first_line})")
 
 
-def _resources(device: DeviceConfig, nodes: list[dict[str, Any]]) -> dict[str, int]:
+def ray_resources(device: DeviceConfig, nodes: list[dict[str, Any]]) -> dict[str, int]:
     """Choose a GPU for a run, where there are any, and cores for itself and decoding, as many as nodes have."""
     most = {
         kind: max((int(node["Resources"].get(kind, 0)) for node in nodes if node["Alive"]), default=0)
