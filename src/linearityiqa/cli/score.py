@@ -22,7 +22,8 @@ from linearityiqa.quality import GRADES
 from linearityiqa.scoring import Details, ImageScore, Scorer, expand
 from linearityiqa.scoring.gallery import Gallery
 from linearityiqa.scoring.inputs import count, expand_url, is_url
-from linearityiqa.scoring.output import Provenance, open_output, read_scores
+from linearityiqa.scoring.output import open_output, read_scores
+from linearityiqa.scoring.output.provenance import Provenance
 from linearityiqa.scoring.results import Tally, write_map
 from linearityiqa.scoring.xmp import sidecar_of, write_rating
 

@@ -9,35 +9,26 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from linearityiqa.config import to_dict
 from linearityiqa.errors import OutputError
 from linearityiqa.extras import require
-from linearityiqa.files import sha256_of, try_lock, write_text, writing
-from linearityiqa.record import ModelRecord
-from linearityiqa.scoring.results import Details, ImageScore, columns
+from linearityiqa.files import try_lock, writing
+from linearityiqa.scoring.output.provenance import Provenance
+from linearityiqa.scoring.results import Details, ImageScore
 
-FORMAT = 1
-"""Version of the layout of a provenance file."""
-MAX_BYTES = 1 << 20
-"""Bound on a provenance file."""
 _RECENT = 1 << 16
-_INFORMATIVE = ("model", "software")
-REMEDY = "Choose another --output, or start this one over with --fresh."
 _NUMBERS = ("score", "stage3", "stage4", "uncertainty")
 _TEXTS = ("path", "quality", "error", "map_file")
 _TRUTH = {"true": True, "false": False}
 
 
 @contextlib.contextmanager
-def open_output(path: Path, provenance: "Provenance", details: Details, *, fresh: bool = False) -> Iterator["Output"]:
+def open_output(path: Path, provenance: Provenance, details: Details, *, fresh: bool = False) -> Iterator["Output"]:
     """Open an output to resume it, or to start it.
 
     Args:
@@ -119,7 +110,7 @@ class Output(ABC):
         OutputError: as `open_output`.
     """
 
-    def __init__(self, path: Path, details: Details, provenance: "Provenance", *, fresh: bool) -> None:
+    def __init__(self, path: Path, details: Details, provenance: Provenance, *, fresh: bool) -> None:
         self.total = self.failed = self.again = 0
         self._path, self._details = path, details
         self._stored, self._taken = PathSet(), PathSet()
@@ -204,7 +195,7 @@ class Output(ABC):
         """Make the file or folder; return its descriptor, to be locked."""
 
     @abstractmethod
-    def _start(self, provenance: "Provenance", *, fresh: bool) -> None:
+    def _start(self, provenance: Provenance, *, fresh: bool) -> None:
         """Read the rows that are there, once their provenance is known to agree; or start over."""
 
     @abstractmethod
@@ -215,7 +206,7 @@ class Output(ABC):
     def _keep_last_rows(self, keys: Set[str]) -> None:
         """Remove all rows but the last of each of these paths."""
 
-    def _join(self, provenance: "Provenance") -> None:
+    def _join(self, provenance: Provenance) -> None:
         """Check that rows may join those that are there, by the provenance beside them, and keep to their columns."""
         stored = provenance.require_same(self._companion, self._path)
         self._details = self._details._replace(quality="quality" in stored.columns)
@@ -287,85 +278,3 @@ class PathSet:
 
 def _digest(path: str) -> int:
     return int.from_bytes(hashlib.blake2b(path.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Model and options behind the rows of an output; two runs may share it only if all of them agree.
-
-    Attributes:
-        model_sha256: digest of the model file.
-        architecture: options of the network, of which an authors' checkpoint says nothing itself.
-        transform: what was done to images before the network saw them.
-        columns: names of the columns, in order.
-        max_pixels: larger images were refused.
-        model: name of the model file; not compared.
-        software: what wrote the output; not compared.
-    """
-
-    model_sha256: str
-    architecture: dict[str, Any]
-    transform: dict[str, Any]
-    columns: list[str]
-    max_pixels: int
-    model: str = ""
-    software: str = field(default_factory=lambda: f"linearityiqa {version('linearityiqa')}")
-
-    @classmethod
-    def of(cls, model_file: Path, record: ModelRecord, details: Details, *, max_pixels: int) -> "Provenance":
-        """Provenance of rows from now on; reads the model file for its digest."""
-        return cls(
-            model_sha256=sha256_of(model_file),
-            architecture=to_dict(record.config.model),
-            transform=to_dict(record.config.transform.effective()),
-            columns=list(columns(details)),
-            max_pixels=max_pixels,
-            model=model_file.name,
-        )
-
-    def write(self, path: Path) -> None:
-        """Write it to a file."""
-        write_text(path, json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n")
-
-    def require_same(self, path: Path, output: Path) -> "Provenance":
-        """Check that rows made with this may join those of `output`, by the file `path` beside them, and return that.
-
-        An output may lack the column quality, which version 1.0.0 did not write.
-
-        Raises:
-            OutputError: they may not, which names the first difference; or the file is missing, damaged or newer.
-        """
-        stored = _read_provenance(path, output)
-        for name, ours in asdict(self).items():
-            theirs = getattr(stored, name)
-            if name == "columns" and "quality" not in theirs:
-                ours = [column for column in ours if column != "quality"]
-            if name not in _INFORMATIVE and ours != theirs:
-                raise OutputError(
-                    f"{output} holds scores made with another {name} ({_short(theirs)}, now {_short(ours)}). {REMEDY}"
-                )
-        return stored
-
-
-def _read_provenance(path: Path, output: Path) -> Provenance:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ValueError("it is too large")
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values.pop("format") != FORMAT:
-            raise ValueError("it is of another version of linearityiqa")
-        return Provenance(**values)
-    except FileNotFoundError as cause:
-        raise OutputError(
-            f"{output} is there, but not {path.name}, which says what its scores were made with. {REMEDY}"
-        ) from cause
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as cause:
-        raise OutputError(
-            f"cannot read {path}, which says what the scores of {output.name} were made with: {cause}. {REMEDY}"
-        ) from cause
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {item}" for name, item in value.items())
-    return ", ".join(value) if isinstance(value, list) else str(value)[:16]

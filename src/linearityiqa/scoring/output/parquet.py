@@ -9,7 +9,8 @@ from typing import Any
 from linearityiqa.errors import OutputError
 from linearityiqa.extras import require
 from linearityiqa.files import atomic_path
-from linearityiqa.scoring.output import Output, Provenance
+from linearityiqa.scoring.output import Output
+from linearityiqa.scoring.output.provenance import Provenance
 from linearityiqa.scoring.results import Details, ImageScore, columns
 
 PART_ROWS = 10_000

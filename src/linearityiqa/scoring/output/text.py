@@ -13,7 +13,8 @@ from typing import BinaryIO
 
 from linearityiqa.errors import OutputError
 from linearityiqa.files import atomic_path
-from linearityiqa.scoring.output import REMEDY, Output, Provenance
+from linearityiqa.scoring.output import Output
+from linearityiqa.scoring.output.provenance import REMEDY, Provenance
 from linearityiqa.scoring.results import Details, ImageScore, columns, csv_header, csv_row, json_row
 
 SYNC_SECONDS = 5.0
