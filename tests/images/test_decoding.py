@@ -401,6 +401,25 @@ def test_a_tile_larger_than_the_limit_is_refused_by_its_header(monkeypatch):
     assert decode(tiled).image.size == (32, 24)
 
 
+@pytest.mark.parametrize("tag", [{254: 1}, {50706: b"\1\4\0\0"}])
+def test_the_preview_of_a_raw_file_is_refused(tag, tmp_path):
+    """The first directory of DNG and NEF is a preview (NewSubfileType 1); the picture is in a SubIFD."""
+    content = encoded(photo(), "TIFF", tiffinfo=tag)
+    assert "camera's raw file" in refusal(content)
+    path = tmp_path / "photo.tif"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableImageError, match="raw file"):
+        image_size(path)
+
+
+def test_a_cr2_file_is_refused():
+    """It says so behind the TIFF header; its first directory is a JPEG preview."""
+    plain = grey_tiff(bytes(2), 2, 8, 1)
+    assert "camera's raw file" in refusal(
+        plain[:4] + struct.pack("<I", 16) + b"CR\2\0\0\0\0\0" + plain[8:192] + plain[200:]
+    )
+
+
 def test_libtiff_does_not_write_to_standard_error(capfd):
     """A damaged fax page gives a line for each row, 122 MB in a file that is meant to."""
     page = bytearray(encoded(Image.effect_noise((500, 500), 100).convert("1"), "TIFF", compression="group3"))

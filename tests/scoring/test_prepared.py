@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from linearityiqa.config import TransformConfig
 from linearityiqa.errors import ConfigError, UnreadableImageError
 from linearityiqa.scoring import Details, ImageScores, Scorer
 from pixel_runtime import PixelRuntime
@@ -29,6 +30,18 @@ def png(pixels: np.ndarray) -> bytes:
 
 def chw(pixels: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels, -1, 0)))
+
+
+@pytest.mark.parametrize("mode", ["stretch", "fit", "shrink"])
+@pytest.mark.parametrize(
+    ("size", "noted"), [((3, 2), True), ((111, 111), True), ((112, 112), False), ((400, 500), False)]
+)
+def test_a_picture_of_too_few_pixels_is_noted(mode: str, size: tuple[int, int], noted: bool) -> None:
+    """A quarter of 224 x 224 are 112 x 112."""
+    transform = TransformConfig(resize=True, resize_size_h=224, resize_size_w=224, resize_mode=mode)
+    prepared = Scorer(PixelRuntime(), transform=transform).prepare(Image.new("RGB", size))
+    words = f"only {size[0]} x {size[1]} pixels, less than the network needs"
+    assert prepared.notes == ((words,) if noted else ())
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
 from linearityiqa.errors import UnreadableImageError
+from linearityiqa.images.colour_codes import to_srgb
 
 MAX_PROFILE_BYTES = 1 << 20
 """Longer profiles, which cameras and phones do not write, are ignored."""
@@ -50,11 +51,16 @@ def in_rgb(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
 
 
 def in_srgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
-    """A loaded image with its colours in sRGB, and notes: on an ICC profile that was applied, or that does not fit.
+    """A loaded image with its colours in sRGB, and notes: on what was applied, or does not fit.
 
-    Only profiles of RGB are applied, to RGB and palette images with or without transparency; relative colorimetric.
+    Without an ICC profile, the H.273 codes of the file count, as far as they are known. Only profiles of RGB are applied, to
+    RGB and palette images with or without transparency; relative colorimetric.
     """
     profile = image.info.get("icc_profile")
+    codes = image.info.get("colour_codes")
+    if codes and not profile and image.mode in ("RGB", "RGBA"):
+        lut, note = to_srgb(codes)
+        return image if lut is None else image.filter(lut), [note] if note else []
     if not profile or image.mode not in ("RGB", "RGBA", "P"):
         return image, []
     if not isinstance(profile, bytes) or len(profile) > MAX_PROFILE_BYTES or profile[16:20] != b"RGB ":

@@ -17,6 +17,7 @@ from PIL import ExifTags, Image, ImageFile, _imaging
 
 from linearityiqa.errors import ImageTooLargeError, UnreadableImageError
 from linearityiqa.images import jpeg
+from linearityiqa.images.colour_codes import colour_codes
 from linearityiqa.images.conversion import in_rgb, in_srgb, orientation_of
 
 DEFAULT_MAX_PIXELS = 100_000_000
@@ -112,6 +113,7 @@ def opened(
             with _open_file(source, name) as stream:
                 source = stream.read(MAX_FILE_BYTES)
         image = _open(io.BytesIO(source), name, max_pixels)
+        image.info["colour_codes"] = colour_codes(source, image.format)
         yield image, tuple(_single_picture(image, name))
 
 
@@ -237,6 +239,11 @@ def _open(stream: IO[bytes], name: str, max_pixels: int) -> ImageFile.ImageFile:
         raise UnreadableImageError(
             f"{name} is not an image, or damaged at its start; known formats: {', '.join(_FORMATS)}. "
             "Convert it, copy it again, or leave it out."
+        )
+    tags = getattr(image, "tag_v2", {})
+    if tags.get(ExifTags.Base.NewSubfileType, 0) & 1 or ExifTags.Base.DNGVersion in tags or prefix[8:10] == b"CR":
+        raise UnreadableImageError(
+            f"{name} is a camera's raw file, of which only the preview could be seen. Develop it, or score its JPEG."
         )
     _check_pixels(image, name, max_pixels)
     if image.width * image.height > MAX_PIXELS_PER_BYTE * length:

@@ -69,9 +69,7 @@ def expand(
             yield path
         if missed:
             empty.append("standard input" if word == LIST else word)
-    if not found:
-        raise DataError(f"no image was found in {', '.join(empty)}. Name image files, folders with images, or globs.")
-    if empty:
+    if empty and found:
         logger.warning("no image was found in %s", ", ".join(empty))
     for what, left_out in (("file", rules.files), ("folder", Counter(folder.name for folder in rules.folders))):
         if left_out:
@@ -79,6 +77,8 @@ def expand(
             more = ", ..." if len(left_out) > len(names) else ""
             number = left_out.total()
             logger.warning("%d %s%s skipped: %s%s", number, what, "" if number == 1 else "s", ", ".join(names), more)
+    if not found:
+        raise DataError(f"no image was found in {', '.join(empty)}. Name image files, folders with images, or globs.")
 
 
 def count(words: Iterable[str | Path], exclude: Iterable[str] = ()) -> int | None:

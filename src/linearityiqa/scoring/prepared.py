@@ -1,5 +1,6 @@
 """Preparing one image for the network: decoded, upright, in RGB, of the size that the network sees."""
 
+import math
 import os
 import sys
 import threading
@@ -14,6 +15,7 @@ from PIL import Image
 
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.images import MAX_FILE_BYTES, ImageTransform, Normalisation, decode, normalise, to_rgb
+from linearityiqa.images.transform import LEAST_AREA
 from linearityiqa.scoring.pictures import Picture, thumbnail
 
 if TYPE_CHECKING:
@@ -98,6 +100,8 @@ def prepare(
                 )
         else:
             image, notes = decode(content, name=name, exif_rotation=True, colour_profile=True, max_pixels=max_pixels)
+        if transform.size is not None and image.width * image.height < LEAST_AREA * math.prod(transform.size):
+            notes += (f"only {image.width} x {image.height} pixels, less than the network needs",)
         small = thumbnail(image) if with_thumbnail else None
         return PreprocessedImage(name, transform.pixels(image), notes, (image.height, image.width), small)
     except MemoryError as cause:
