@@ -96,6 +96,15 @@ def test_no_image_at_all_is_one_error_that_names_the_words(tree: Path) -> None:
         names("empty", "*.bmp")
 
 
+def test_a_folder_of_raw_files_says_what_it_left_out(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tree / "raw").mkdir()
+    for name in ("a.NEF", "b.nef", "c.dng"):
+        (tree / "raw" / name).touch()
+    with caplog.at_level(logging.WARNING, "linearityiqa"), pytest.raises(DataError, match="no image was found in raw"):
+        names("raw")
+    assert caplog.messages == ["3 files skipped: .nef, .dng"]
+
+
 def test_a_word_without_images_among_others_is_a_warning(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "linearityiqa"):
         assert names("*.bmp", "b.JPG", "-", listing=b"\n") == ["b.JPG"]

@@ -53,8 +53,8 @@ def in_rgb(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
 def in_srgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
     """A loaded image with its colours in sRGB, and notes: on what was applied, or does not fit.
 
-    Without an ICC profile, the H.273 codes of the file count, as far as they are known. Only profiles of RGB are applied, to
-    RGB and palette images with or without transparency; relative colorimetric.
+    Without an ICC profile, the H.273 codes of the file count, as far as they are known. Only profiles of RGB are
+    applied, to RGB and palette images with or without transparency; relative colorimetric.
     """
     profile = image.info.get("icc_profile")
     codes = image.info.get("colour_codes")
