@@ -279,3 +279,41 @@ def test_what_is_said_at_the_start(monkeypatch, caplog, options, words) -> None:
     warnings = [record.getMessage() for record in caplog.records]
     assert len(warnings) == (words is not None)
     assert words is None or words in warnings[0]
+
+
+STUCK = """
+import sys
+sys.path.insert(0, {tests!r})
+from linearityiqa.cli.main import carry_out
+from linearityiqa.config import ServeConfig
+from linearityiqa.scoring import Scorer
+from linearityiqa.serving.server import serve
+from live_service import GatedRuntime
+runtime = GatedRuntime()
+scorer = Scorer(runtime)
+def run(words):
+    import threading
+    threading.Timer(0.1, runtime.close).start()  # after the first image, which the service scores itself
+    return serve(scorer, ServeConfig(port=0))
+sys.exit(carry_out(run, []))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_second_signal_ends_the_process_although_the_network_is_stuck() -> None:
+    code = STUCK.format(tests=str(Path(__file__).parents[1]))
+    process = subprocess.Popen([sys.executable, "-B", "-c", code], stderr=subprocess.PIPE, text=True)
+    try:
+        url = next(word for word in process.stderr.readline().split() if word.startswith("http://"))
+        with ThreadPoolExecutor(1) as clients:
+            under_way = clients.submit(score, url.rstrip("/"), grey())
+            wait_for(url.rstrip("/"), "queued_photographs 1.0")
+            process.send_signal(signal.SIGTERM)
+            while CLIENT.get(f"{url}healthz").status_code == 200:  # two signals at once may count as one
+                time.sleep(0.02)
+            process.send_signal(signal.SIGTERM)
+            assert under_way.result().status_code == 503
+        assert process.wait(30) == 1  # the gate would open after 60 s
+    finally:
+        process.kill()
+    assert "stopped with 1 request(s) under way" in process.stderr.read()
