@@ -166,6 +166,9 @@ def fold(options: argparse.Namespace) -> tuple[list[Part], list[Picture]]:
 def biq2021(options: argparse.Namespace, split: str, subset: str = "") -> Photographs:
     """Photographs of a split whose names begin with the subset's."""
     labels = options.labels or options.data / "split.csv"
+    for needed in (labels, options.data / "BIQ2021"):
+        if not needed.exists():
+            raise SystemExit(f"{needed} is missing: the head of {__file__} says how to make it.")
     every = Photographs.of(labels, options.data / "BIQ2021" / "Images", split, 1)
     rows = [row for row, name in enumerate(every.names) if name.startswith(subset)]
     rows = [rows[row] for row in chosen(len(rows), options.limit)]
