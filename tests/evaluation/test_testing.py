@@ -132,3 +132,20 @@ def test_evaluate_tests_what_training_tested(trained, slices, tmp_path, capsys):
     command = ["train", "--evaluate", "-ds", slices, "-arch", "shufflenet_v2_x0_5", "-lr", "1e-3", *words]
     assert main([*map(str, command), "--output", str(trained.folder), "--num_workers", "0", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["splits"]["test"] == trained.results["splits"]["test"]
+
+
+def test_opinions_of_another_scale_and_a_file_without_a_split_are_told(trained, slices, tmp_path, capsys):
+    # oracle: MOS of 1 to 5 where the model was trained on those of the fixture, 20 times as wide
+    rows = [row.split(",") for row in slices.read_text().splitlines()[1:]]
+    low, high = min(float(mos) for _, mos in rows), max(float(mos) for _, mos in rows)
+    lines = [f"{name},{1 + 4 * (float(mos) - low) / (high - low)}" for name, mos in rows]
+    # without its last image it is no database that the model was trained on, whose split would be taken
+    (tmp_path / "five.csv").write_text("\n".join(["image_name,mos", *lines[:-1]]))
+    options = ("--image_dir", str(slices.parent / "images"))
+    for labels, told in ((tmp_path / "five.csv", True), (slices, False)):
+        found = result_of(trained, labels, tmp_path / "out", *(options if told else ("--split", "all")))
+        printed = capsys.readouterr().out
+        assert f"all {len(rows) - told} images" in printed
+        assert "test split" not in printed
+        assert ("Note: the model scores on" in printed) == told
+        assert [("1..5" in note and "RMSE" in note) for note in found["notes"]] == [True] * told

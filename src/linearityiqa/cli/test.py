@@ -179,8 +179,11 @@ def result_lines(results: Mapping[str, Any]) -> list[str]:
     figures = results["splits"][split]
     columns = list(figures[HEADS[0]])
     rows = [[head, *(figures[head][column] for column in columns)] for head in HEADS]
-    table = Table(f"{database}, {split} split, {figures['n']} images", ["head", *columns], rows)
-    return [*paper_lines(figures, database), "", table.to_text(), *seen_lines(results)]
+    whole = results.get("images_of_database") == figures["n"]
+    part = f"all {figures['n']} images" if whole else f"{split} split, {figures['n']} images"
+    table = Table(f"{database}, {part}", ["head", *columns], rows)
+    notes = [f"Note: {note}" for note in results.get("notes", ())]
+    return [*paper_lines(figures, database), "", table.to_text(), *notes, *seen_lines(results)]
 
 
 def seen_lines(results: Mapping[str, Any]) -> list[str]:

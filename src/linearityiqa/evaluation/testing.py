@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -126,6 +126,8 @@ def _evaluate(config: TestConfig, model_file: Path, model: ReadyModel, device: t
         model=str(model_file),
         model_sha256=sha256_of(model_file),
         split_of_training=own,
+        images_of_database=len(database.table),
+        notes=list(_scale_notes(model.record, database)),
         images_trained_on=None if seen is None else seen.train,
         images_validated_on=None if seen is None else seen.val,
     )
@@ -160,6 +162,20 @@ def _open(config: TestConfig, record: ModelRecord) -> tuple[Database, bool]:
         if database.digest in record.seen.databases:
             return database, True
     return open_database(config.data, config.optimiser.seed), False
+
+
+def _scale_notes(record: ModelRecord, database: Database) -> Iterator[str]:
+    """Yield a sentence where the model's scores and the opinions are hardly on one scale."""
+    scores, mos = record.scale, database.scale
+    if scores is None:
+        return
+    shared = min(scores.high, mos.high) - max(scores.low, mos.low)
+    if shared < 0.5 * (max(scores.high, mos.high) - min(scores.low, mos.low)):
+        yield (
+            f"the model scores on {scores.low:g}..{scores.high:g}, and the opinions of {database.name} are on "
+            f"{mos.low:g}..{mos.high:g}: where these are two scales, RMSE and outlier ratio mean nothing, unlike the "
+            "correlations."
+        )
 
 
 def _split_options(data: DataConfig) -> dict[str, Any]:
