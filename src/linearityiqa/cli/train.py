@@ -7,7 +7,6 @@ from typing import Any
 
 from linearityiqa.cli.test import result_lines, test
 from linearityiqa.config import CrossvalConfig, TestConfig, TrainConfig, run_folder, runfiles
-from linearityiqa.evaluation.device import keep_memory_of_cpu
 from linearityiqa.evaluation.methods import short_names
 from linearityiqa.files import named_path
 from linearityiqa.metrics.significance import SplitComparison, compare_over_splits, spread
@@ -25,6 +24,8 @@ def train(config: TrainConfig) -> int:
     """Train or resume a run, test its best epoch, and print the results."""
     if config.run.evaluate:
         return test_again(config)
+    from linearityiqa.evaluation.device import keep_memory_of_cpu  # after training, which names the extra that it needs
+
     keep_memory_of_cpu(config.device.device)
     result = run.train(config)
     if not World.from_environment().is_main:
@@ -63,6 +64,8 @@ def crossval(config: CrossvalConfig) -> int:
     for name, path in map(named_path, config.against):
         other = read_crossvalidation(path)  # before hours of training
         others.append(dataclasses.replace(other, name=name or other.name))
+    from linearityiqa.evaluation.device import keep_memory_of_cpu
+
     keep_memory_of_cpu(config.train.device.device)
     done = crossvalidate(config)
     comparisons = {
