@@ -361,6 +361,7 @@ def test_a_decompression_bomb_is_refused_by_its_header(monkeypatch):
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("decoded"))
     message = refusal(png(60_000, 60_000, 8, 2, b""))
     assert "60000 x 60000 pixels are 3600.0 megapixels, more than the 100 allowed" in message
+    assert "(--max_megapixels)" in message
     assert "the 0.0005 allowed" in refusal(encoded(photo(), "PNG"), max_pixels=500)
 
 

@@ -96,6 +96,14 @@ def test_an_image_that_the_user_opened_is_looked_at_too():
         to_rgb(cut)
 
 
+def test_a_mode_that_only_pillow_gives_is_left_to_pillow():
+    with Image.open(io.BytesIO(encoded())) as image, Image.open(io.BytesIO(encoded())) as reference:
+        for one in (image, reference):
+            one.draft("YCbCr", None)
+        assert image.mode == "YCbCr"
+        assert np.array_equal(np.asarray(to_rgb(image).image), np.asarray(reference.convert("RGB")))
+
+
 @pytest.mark.parametrize("after", [b"", b"\0" * 64, b"trailer of a phone", encoded(make_picture(2))])
 def test_what_follows_the_end_is_nobodys_business(after):
     assert decode(encoded() + after).notes == ()

@@ -197,7 +197,7 @@ def _explained(name: str) -> Iterator[None]:
 
 def _too_large(name: str, reason: str) -> ImageTooLargeError:
     return ImageTooLargeError(
-        f"{name} is too large to decode: {reason}. Scale it down, or raise the limit (max_megapixels when scoring)."
+        f"{name} is too large to decode: {reason}. Scale it down, or raise the limit (--max_megapixels)."
     )
 
 
@@ -283,7 +283,7 @@ def _open_heif(stream: IO[bytes], name: str) -> ImageFile.ImageFile:
 
 
 def _is_unread_jpeg(image: Image.Image) -> TypeGuard[ImageFile.ImageFile]:
-    return image.format in ("JPEG", "MPO") and bool(getattr(image, "tile", None))
+    return image.format in ("JPEG", "MPO") and image.mode in jpeg.COLOURS and bool(getattr(image, "tile", None))
 
 
 def _check_pixels(image: Image.Image, name: str, max_pixels: int) -> None:

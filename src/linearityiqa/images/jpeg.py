@@ -14,7 +14,7 @@ _MARKER = re.compile(rb"\xff([\x01-\xcf\xd9-\xfe])")
 _END, _SCAN = b"\xd9", b"\xda"
 _PROGRESSIVE = (b"\xc2", b"\xca")
 _FRAMES = (b"\xc0", b"\xc1", *_PROGRESSIVE, b"\xc9")
-_COLOURS = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
+COLOURS = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
 """simplejpeg's name of each mode of Pillow."""
 _EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 
@@ -32,7 +32,7 @@ def decoded(image: ImageFile.ImageFile) -> Image.Image:
     scale = (getattr(image, "decoderconfig", ()) or (1,))[0]
     least = {} if scale == 1 else {"min_height": image.height, "min_width": image.width, "min_factor": scale}
     try:
-        pixels = simplejpeg.decode_jpeg(content, _COLOURS[image.mode], **least)
+        pixels = simplejpeg.decode_jpeg(content, COLOURS[image.mode], **least)
     except ValueError as cause:
         warning = str(cause)
         if warning.startswith("Corrupt JPEG data") and not _is_padding(warning, content[:end]):
