@@ -55,6 +55,27 @@ def test_make_prints_the_csv_and_says_that_nobody_rated(tmp_path, monkeypatch, c
     assert "seed 19920517 instead of 3" in capsys.readouterr().err
 
 
+def test_options_of_graded_versions_are_taken_and_do_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    old = [
+        "--references",
+        "photos",
+        "--distortions",
+        "jpeg",
+        "resample",
+        "--levels",
+        "2",
+        "--train_ratio",
+        "0.8",
+        "--jpeg",
+    ]
+    assert main(["datasets", "make", "--output", "d", *OPTIONS, *old]) == 0
+    printed = capsys.readouterr()
+    assert "10 images of 10 references" in printed.out
+    for option in ("references", "distortions", "levels", "train_ratio", "jpeg"):
+        assert f"--{option} does nothing any more" in printed.err
+
+
 def test_wrong_calls(capsys):
     assert main(["datasets"]) == 2
     assert main(["datasets", "--help"]) == 0

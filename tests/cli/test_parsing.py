@@ -189,7 +189,6 @@ def test_words_without_an_option_stand_anywhere_in_every_command() -> None:
         (["test", "--model"], "--model needs a value, got none"),
         (["export", "a.pth"], "linearityiqa export takes nothing but options, got 'a.pth'; linearityiqa export --help "
          "lists them"),
-        (["datasets", "make", "--distortions", "jpeg", "fog"], "; got 'fog'"),
     ],
 )  # fmt: skip
 def test_a_wrong_call_is_one_plain_sentence(words, sentence, capsys) -> None:

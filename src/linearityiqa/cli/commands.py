@@ -190,13 +190,11 @@ DATASETS = {
         "labels.make",
         "SyntheticConfig",
         "Make the built-in database: photographs and procedural scenes, distorted, with pseudo-labels from "
-        "full-reference metrics (no human opinions). With --references, graded versions of your own photographs, whose "
-        "order is known. Needs no network. A second call finds it and makes nothing.",
-        "output images references distortions levels quiet",
+        "full-reference metrics (no human opinions). Needs no network. A second call finds it and makes nothing.",
+        "output images quiet",
         (
             ("", "2000 images, into data/synthetic"),
             ("--output small --images 200", "fewer"),
-            ("--references photos/ --output graded", "versions of your own photographs"),
         ),
     ),
     "list": Command(

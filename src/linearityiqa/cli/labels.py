@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import statistics
 from collections import Counter
 from collections.abc import Mapping
@@ -29,55 +30,45 @@ from linearityiqa.errors import DataError
 
 Split = Mapping[str, NDArray[np.int64]]
 
+logger = logging.getLogger(__name__)
+
 
 def make(config: SyntheticConfig) -> int:
-    """Make the synthetic database, or graded versions of photographs, and print what was made."""
-    from linearityiqa.data.synthetic import make_database, make_graded_database
+    """Make the synthetic database and print a summary of it."""
+    from linearityiqa.data.synthetic import make_database
 
-    graded = config.graded.references is not None
-    path = (make_graded_database if graded else make_database)(config, progress=not config.quiet)
-    summary = made_summary(path, graded=graded)
+    for option, value in vars(config.graded).items():
+        if value not in (None, False):
+            logger.warning("--%s does nothing any more, and the next version will not take it", option)
+    path = make_database(config, progress=not config.quiet)
+    summary = made_summary(path)
     if config.json:
         print(json.dumps({"csv": str(path), **summary}))
         return 0
     print(path)
-    found = contents(summary["images"], None if graded else summary["references"], summary["splits"])
-    found += f", {config.width} x {config.height} pixels"
-    mos = f"MOS {summary['mos_lowest']:.1f} to {summary['mos_highest']:.1f}, mean {summary['mos_mean']:.1f}"
-    if graded:
-        print(
-            f"{found}, of {summary['photographs']} photographs of {summary['references']} scenes, in "
-            f"{config.graded.levels} levels of {', '.join(summary['distortions'])}. {mos}: pseudo-labels computed from "
-            "full-reference metrics, nobody has rated these images."
-        )
-    else:
-        print(
-            f"{found}; {summary['pristine']} pristine, {summary['distorted_once']} with one distortion, "
-            f"{summary['distorted_twice']} with two. {mos}. The labels are pseudo-labels computed from full-reference "
-            "metrics: nobody has rated these images."
-        )
+    print(
+        f"{contents(summary['images'], summary['references'], summary['splits'])}, {config.width} x {config.height} "
+        f"pixels; {summary['pristine']} pristine, {summary['distorted_once']} with one distortion, "
+        f"{summary['distorted_twice']} with two. MOS {summary['mos_lowest']:.1f} to {summary['mos_highest']:.1f}, mean "
+        f"{summary['mos_mean']:.1f}. The labels are pseudo-labels computed from full-reference metrics: nobody has "
+        "rated these images."
+    )
     return 0
 
 
-def made_summary(path: Path, *, graded: bool) -> dict[str, Any]:
-    """Numbers of images, references and distortions, and range of MOS, read from the CSV file that was made."""
+def made_summary(path: Path) -> dict[str, Any]:
+    """Return numbers of images and references and the range of MOS, read from the CSV file that was made."""
     with path.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     mos = [float(row["mos"]) for row in rows]
-    own: dict[str, Any]
-    if graded:
-        own = {
-            "photographs": len({row["photograph"] for row in rows}),
-            "distortions": dict(sorted(Counter(row["distortion"] for row in rows if row["distortion"]).items())),
-        }
-    else:
-        steps = Counter(bool(row["distortion1"]) + bool(row["distortion2"]) for row in rows)
-        own = {"pristine": steps[0], "distorted_once": steps[1], "distorted_twice": steps[2]}
+    steps = Counter(bool(row["distortion1"]) + bool(row["distortion2"]) for row in rows)
     return {
         "images": len(rows),
         "references": len({row["reference"] for row in rows}),
         "splits": {split: sum(row["split"] == split for row in rows) for split in ("train", "val", "test")},
-        **own,
+        "pristine": steps[0],
+        "distorted_once": steps[1],
+        "distorted_twice": steps[2],
         "mos_lowest": min(mos),
         "mos_highest": max(mos),
         "mos_mean": statistics.fmean(mos),

@@ -1,11 +1,10 @@
-"""Options of the synthetic database, of graded ones made from photographs of one's own, and of the demo."""
+"""Options of the synthetic database and of the demo."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from linearityiqa.config.checks import POSITIVE, SEED, WORKERS, Checked, at_least, require_options, within
-from linearityiqa.config.data import ratios_rule
 
 PHOTOGRAPHS = {
     "astronaut": ("astronaut.png", "train"),
@@ -22,56 +21,25 @@ SMALLEST_SIDE = 96
 LARGEST_SIZE = (300, 448)
 """Height and width up to which a part of every photograph can be cut without enlarging it."""
 
-LARGEST_SIDE = 4096
-"""Height and width of images cut from photographs of one's own, at most."""
-
-DistortionName = Literal[
-    "gaussian_blur", "motion_blur", "gaussian_noise", "jpeg", "resample", "darkening", "low_contrast",
-    "exposure", "shot_noise", "impulse_noise", "jpeg2000",
-]  # fmt: skip
-
-GRADED_DISTORTIONS: tuple[DistortionName, ...] = (
-    "gaussian_blur", "motion_blur", "gaussian_noise", "jpeg", "resample", "darkening", "low_contrast",
-)  # fmt: skip
-"""What photographs undergo by default."""
-
 
 @dataclass(frozen=True, kw_only=True)
-class GradedConfig(Checked):
-    """Photographs of one's own as references: each in graded versions of which the order is known."""
+class GradedConfig:
+    """Options of graded versions of photographs, which are no longer made; the next version will not take them."""
 
     references: Path | None = None
-    """Folder of good photographs (and folders in it) that are distorted instead of the built-in references; --images
-    and --dead_leaves then mean nothing."""
-    distortions: tuple[DistortionName, ...] = GRADED_DISTORTIONS
-    """What photographs undergo, one at a time."""
+    """No longer used: train --versions makes degraded versions of the training images."""
+    distortions: tuple[str, ...] | None = None
+    """No longer used."""
     distortions_each: int | None = None
-    """Distortions drawn for each photograph; by default all of them."""
-    levels: Annotated[int, within(1, 20)] = 5
-    """Versions of a photograph under each of its distortions, from mild to severe."""
-    train_ratio: float = 0.8
-    """Share of the photographs in the training set; photographs of one scene stay together."""
-    train_and_val_ratio: float = 0.9
-    """Share of the photographs in the training and validation sets together."""
+    """No longer used."""
+    levels: int | None = None
+    """No longer used."""
+    train_ratio: float | None = None
+    """No longer used."""
+    train_and_val_ratio: float | None = None
+    """No longer used."""
     jpeg: bool = False
-    """Write JPEG files of quality 97, a quarter of the size, instead of PNG."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        count = len(self.distortions)
-        require_options(
-            (count > 0 and len(set(self.distortions)) == count, "distortions must be one or more different ones"),
-            (
-                self.distortions_each is None or 1 <= self.distortions_each <= count,
-                f"distortions_each must lie in 1..{count}, the number of distortions, got {self.distortions_each}",
-            ),
-            ratios_rule(self.train_ratio, self.train_and_val_ratio),
-        )
-
-    @property
-    def versions(self) -> int:
-        """Images made from each photograph, itself included."""
-        return 1 + (self.distortions_each or len(self.distortions)) * self.levels
+    """No longer used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +68,7 @@ class SyntheticConfig(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        highest, widest = LARGEST_SIZE if self.graded.references is None else (LARGEST_SIDE, LARGEST_SIDE)
+        highest, widest = LARGEST_SIZE
         references = self.dead_leaves + len(PHOTOGRAPHS)
         require_options(
             (

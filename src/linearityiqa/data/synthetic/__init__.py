@@ -4,7 +4,6 @@ from linearityiqa.extras import require
 
 require("skimage", "demo")
 
-from linearityiqa.data.synthetic.graded import make_graded_database  # noqa: E402 - the line above says what is missing
-from linearityiqa.data.synthetic.make import make_database  # noqa: E402
+from linearityiqa.data.synthetic.make import make_database  # noqa: E402 - the line above says what is missing
 
-__all__ = ["make_database", "make_graded_database"]
+__all__ = ["make_database"]

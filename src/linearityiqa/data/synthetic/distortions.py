@@ -178,6 +178,3 @@ DISTORTIONS: tuple[Distortion, ...] = (
     jpeg2000,
 )  # fmt: skip
 """Lens and movement, exposure and sensor, scaling, compression. Two at once are applied in this order."""
-
-GRADED: dict[str, Distortion] = {each.__name__: each for each in (*DISTORTIONS, darkening)}
-"""Distortions of one's own photographs, by name. The built-in database draws from `DISTORTIONS` only."""

@@ -77,14 +77,9 @@ def make_folder(
 
 
 def write_image(path: Path, pixels: ByteImage) -> Path:
-    """Write an image whole or not at all, and return its path.
-
-    A name that ends in .jpg makes a JPEG of quality 97 with colours at full size, whose traces are fainter than any
-    distortion; any other name a PNG.
-    """
-    options = {"format": "JPEG", "quality": 97, "subsampling": "4:4:4"} if path.suffix == ".jpg" else {"format": "PNG"}
+    """Write an image as PNG, atomically, and return its path."""
     content = io.BytesIO()
-    Image.fromarray(pixels).save(content, **options)
+    Image.fromarray(pixels).save(content, format="PNG")
     write_bytes(path, content.getvalue())
     return path
 

@@ -4,7 +4,6 @@ Five metrics compare an image with its pristine original; each gives a distance 
 1 + 99 / (1 + (d / half)^2). The label is their mean, its standard deviation their spread.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -137,22 +136,6 @@ def ladder_scores(original: ByteImage, pristine: Views, step: Severity) -> NDArr
     rungs = [np.full(len(HALF), BEST), *(scores(pristine, rung.apply(original)) for rung in ladder)]
     least = np.minimum.accumulate(rungs)
     return np.asarray(least[lower] + (position - lower) * (least[upper] - least[lower]))
-
-
-def graded_labels(original: ByteImage, steps: Sequence[Severity], versions: Sequence[ByteImage]) -> list[Label]:
-    """The labels of versions of one image, which never rise with severity, metric by metric.
-
-    As `ladder_scores`, but every version is measured itself: its rungs are the versions before it. The `steps` are one
-    distortion with one seed and rising severity, the `versions` the image after each.
-    """
-    pristine = Views.of(original)
-    least = np.full(len(HALF), BEST)
-    labels = []
-    for step, version in zip(steps, versions, strict=True):
-        if step.severity > 0:
-            least = np.minimum(least, scores(pristine, version))
-        labels.append(_label_of(least))
-    return labels
 
 
 def _label_of(each: NDArray[np.float64]) -> Label:
