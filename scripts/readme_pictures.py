@@ -1,9 +1,10 @@
-"""Make the pictures of the README: photographs that scikit-image carries, degraded or not, with their scores.
+"""Make the pictures of the README and of the page on photo libraries, of photographs that scikit-image carries.
 
     python scripts/readme_pictures.py
 
 Astronaut (NASA) and rocket (SpaceX) are in the public domain; coffee (Rachel Michetti), cat and clock (Stefan van der
-Walt) are CC0. Every version is scored whole by the model in the package; the tiles show the middle of each.
+Walt) are CC0. Every version is scored whole by the model in the package; the tiles show the middle of each. The
+bursts are found as `score --bursts` finds them: their frames are shifted and degraded, and have no time.
 """
 
 import importlib.resources
@@ -23,7 +24,8 @@ from linearityiqa.data.synthetic.distortions import (
     motion_blur,
     resample,
 )
-from linearityiqa.scoring import Scorer
+from linearityiqa.scoring import Details, Scorer
+from linearityiqa.scoring.bursts import Bursts
 
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
 TILE = (216, 162)
@@ -54,6 +56,20 @@ VERSIONS = (
     Version("coffee.png", "as taken"),
     Version("chelsea.png", "as taken"),
 )
+
+
+BURSTS = (
+    Version("chelsea.png", "shaken", motion_blur, 0.5),
+    Version("astronaut.png", "sharp"),
+    Version("chelsea.png", "sharp"),
+    Version("coffee.png", "dark", darkening, 0.7),
+    Version("chelsea.png", "out of focus", gaussian_blur, 0.5),
+    Version("coffee.png", "slightly shaken", motion_blur, 0.25),
+    Version("astronaut.png", "noisy", gaussian_noise, 0.5),
+    Version("astronaut.png", "sharp too"),
+    Version("coffee.png", "sharp"),
+)
+"""Frames in the order in which they were taken, as it were."""
 
 
 def render(version: Version) -> Image.Image:
@@ -93,10 +109,38 @@ def strip(folder: Path, scorer: Callable[[Image.Image], float]) -> Path:
     return path
 
 
+def bursts(folder: Path) -> Path:
+    """Write a row for each burst, the best frame first, with its lead over the next."""
+    frames = []
+    for number, version in enumerate(BURSTS):
+        image = render(version)
+        left, top = number * image.width // 200, number % 3 * image.height // 60  # as a hand moves
+        frames.append(image.crop((left, top, left + image.width * 15 // 16, top + image.height * 15 // 16)))
+    gathered = Bursts()
+    results = list(Scorer().score_many(frames, Details(uncertainty=True, bursts=True)))
+    for result in results:
+        gathered.add(result, result.look)
+    places = gathered.places()
+    gathered.close()
+    rows = max(place.group for place in places.values())
+    columns = max(place.size for place in places.values())
+    size = (columns * (TILE[0] + GAP) - GAP, rows * (TILE[1] + GAP) - GAP)
+    canvas = Image.new("RGBA", size, (0, 0, 0, 0))
+    for frame, result, version in zip(frames, results, BURSTS, strict=True):
+        place = places[result.path]
+        lead = "" if place.lead is None else f"   +{place.lead:.1f}{'' if place.clear else ' (within the spread)'}"
+        corner = ((place.rank - 1) * (TILE[0] + GAP), (place.group - 1) * (TILE[1] + GAP))
+        canvas.paste(tile(frame, f"{result.score:.1f}   {version.caption}{lead}"), corner)
+    path = folder / "bursts.webp"
+    canvas.save(path, quality=82)
+    return path
+
+
 def main() -> None:
     """Write every picture."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     print(strip(FOLDER, Scorer().score))
+    print(bursts(FOLDER))
 
 
 if __name__ == "__main__":

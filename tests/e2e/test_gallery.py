@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from linearityiqa.scoring import Details, ImageScore, Scorer
+from linearityiqa.scoring.bursts import Place
 from linearityiqa.scoring.gallery import Gallery
 from linearityiqa.scoring.pictures import thumbnail
 from pictures import make_picture
@@ -94,6 +95,35 @@ def test_only_what_is_in_sight_exists_and_all_can_be_reached(many, visit) -> Non
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     expect(page.locator(".card", has_text="2999.jpg")).to_be_visible()
     assert page.locator(".card").count() < 100
+
+
+def test_bursts_are_together_best_first_and_say_the_lead(tmp_path, visit) -> None:
+    page = Gallery(tmp_path / "page.html", make_record(), 10**8)
+    scores = {"a.jpg": 50.0, "b.jpg": 70.0, "alone.jpg": 10.0, "c.jpg": 30.0, "d.jpg": 31.5}
+    for name, score in scores.items():
+        page.add(ImageScore(name, score=score))
+    page.write(
+        {
+            "a.jpg": Place(1, 2, 2, None, None),
+            "b.jpg": Place(1, 1, 2, 20.0, True),
+            "alone.jpg": Place(2, 1, 1, None, None),
+            "c.jpg": Place(3, 2, 2, None, None),
+            "d.jpg": Place(3, 1, 2, 1.5, False),
+        }
+    )
+    page.close()
+    page = visit(tmp_path / "page.html")
+    expect(page.locator("#sort")).to_have_value("bursts")
+    assert names(page) == ["b.jpg", "a.jpg", "d.jpg", "c.jpg", "alone.jpg"]
+    assert page.locator(".card .detail").all_text_contents() == [
+        "burst 1: best of 2, 20.00 above the next (more than the spread)",
+        "burst 1: no. 2 of 2",
+        "burst 3: best of 2, 1.50 above the next (within the spread)",
+        "burst 3: no. 2 of 2",
+        "",
+    ]
+    page.locator("#sort").select_option("worst")
+    assert names(page) == ["alone.jpg", "c.jpg", "d.jpg", "a.jpg", "b.jpg"]
 
 
 def test_sorting_filtering_and_going_back(many, visit) -> None:

@@ -6,24 +6,26 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from linearityiqa.cli.models import chosen_model, headline, open_scorer, scorer_options
 from linearityiqa.cli.score_rows import format_of, print_rows, print_summary, selected
 from linearityiqa.config import ScoreConfig
 from linearityiqa.console import track
-from linearityiqa.data.loading.processes import keep_freed_memory
-from linearityiqa.errors import ConfigError, Interrupted, OutputError
+from linearityiqa.data.loading.processes import in_threads, keep_freed_memory
+from linearityiqa.errors import ConfigError, DataError, Interrupted, OutputError
 from linearityiqa.extras import connect
 from linearityiqa.packaged import bundled_card
 from linearityiqa.quality import GRADES
 from linearityiqa.scoring import Details, ImageScore, Scorer, expand
+from linearityiqa.scoring.bursts import Bursts, Place
 from linearityiqa.scoring.gallery import Gallery
 from linearityiqa.scoring.inputs import count, expand_url, is_url
 from linearityiqa.scoring.output import open_output, read_scores
 from linearityiqa.scoring.output.provenance import Provenance
+from linearityiqa.scoring.pictures import Look
 from linearityiqa.scoring.results import Tally, write_map
 from linearityiqa.scoring.xmp import sidecar_of, write_rating
 
@@ -58,7 +60,8 @@ def score(config: ScoreConfig) -> int:
         gallery = None
         if config.report is not None:
             gallery = stack.enter_context(contextlib.closing(Gallery(config.report, scorer.record, config.max_pixels)))
-        task = _Task(config, model_file, scorer, paths, gallery)
+        bursts = stack.enter_context(contextlib.closing(Bursts())) if config.groups else None
+        task = _Task(config, model_file, scorer, paths, gallery, bursts)
         tally = task.print_scores() if config.output is None else task.append_scores(config.output)
     return print_summary(tally, scorer.record, below_table=config.output is None and not (config.json or config.csv))
 
@@ -86,21 +89,32 @@ class _Task:
     scorer: Scorer
     paths: Iterator[Path]
     gallery: Gallery | None
+    bursts: Bursts | None
     rated: int = 0
     """Ratings written so far."""
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """Of photographs in their groups, once all are known."""
 
     @property
     def details(self) -> Details:
         """Parts of the results beside the score."""
         maps, thumbnails = self.config.map is not None, self.gallery is not None
-        return Details(uncertainty=self.config.uncertainty, maps=maps, thumbnails=thumbnails)
+        bursts = self.bursts is not None
+        return Details(uncertainty=self.config.uncertainty, maps=maps, thumbnails=thumbnails, bursts=bursts)
+
+    @property
+    def _shown(self) -> bool:
+        """Whether progress is shown."""
+        return sys.stderr.isatty() if self.config.pbar is None else self.config.pbar
 
     def print_scores(self) -> Tally:
         """Print a row for each image; after a stop the report holds the images scored so far."""
         tally = Tally()
         try:
             with contextlib.closing(self._results(self.paths)) as results:
-                self._print(tally.watch(results))
+                rows = tally.watch(results)
+                # the last photograph may belong with the first
+                self._print(rows if self.bursts is None else self._grouped(self.bursts, list(rows)))
         except (KeyboardInterrupt, BrokenPipeError):
             self._write_page(stopped=True)
             raise
@@ -116,9 +130,14 @@ class _Task:
             self._append_from_cluster(self.config.ray, output)
         if self.gallery is not None:
             self.gallery.add_stored(itertools.islice(read_scores(output), stored))
+        rows: Iterable[ImageScore] = read_scores(output)
+        if self.bursts is not None:
+            for row, look in in_threads(self._with_look, itertools.islice(read_scores(output), stored)):
+                self.bursts.add(row, look)
+            rows = self._grouped(self.bursts, rows)
         self._write_page()  # before the printing, which ends where nobody reads on
         tally = Tally()
-        rows = tally.watch(read_scores(output))
+        rows = tally.watch(rows)
         if self.config.selects:
             self._print(rows)
         for _ in rows:
@@ -130,8 +149,9 @@ class _Task:
     def _append(self, output: Path) -> int:
         """Append rows, and return how many of those before are kept."""
         config, record = self.config, self.scorer.record
-        provenance = Provenance.of(self.model_file, record, self.details, max_pixels=config.max_pixels)
-        with open_output(output, provenance, self.details, fresh=config.fresh) as rows:
+        details = self.details._replace(bursts=False)  # the next run may change the groups
+        provenance = Provenance.of(self.model_file, record, details, max_pixels=config.max_pixels)
+        with open_output(output, provenance, details, fresh=config.fresh) as rows:
             before = rows.total
             new = (path for path in self.paths if rows.take(os.fspath(path)))
             try:
@@ -186,15 +206,17 @@ class _Task:
             stored: how many others, which the command names too, have a score already.
         """
         config = self.config
-        shown = sys.stderr.isatty() if config.pbar is None else config.pbar
+        shown = self._shown
         total = count(config.words, config.exclude) if shown else None
         with contextlib.closing(self.scorer.score_many(paths, self.details)) as results:
             for result in track(results, "scoring", total=total and total - stored, enabled=shown and total != 1):
                 if self.gallery is not None:
                     self.gallery.add(result)
+                if self.bursts is not None:
+                    self.bursts.add(result, result.look)
                 if config.xmp and result.score is not None:
                     self._rate(Path(result.path), result.score)
-                row = replace(result, thumbnail=None)
+                row = replace(result, thumbnail=None, look=None)
                 yield row if config.map is None else write_map(config.map, row)
         if config.xmp:
             print(f"{self.rated} ratings written into sidecars", file=sys.stderr)
@@ -212,12 +234,27 @@ class _Task:
         except OutputError as cause:
             logger.warning("%s", cause)
 
+    def _with_look(self, row: ImageScore) -> tuple[ImageScore, Look | None]:
+        """Look again at a photograph that was scored in an earlier run."""
+        try:
+            return row, self.scorer.prepare(row.path, with_look=True).look
+        except DataError:  # gone, or damaged since
+            return row, None
+
+    def _grouped(self, bursts: Bursts, rows: Iterable[ImageScore]) -> Iterator[ImageScore]:
+        """Find the groups of all photographs, and return the rows with them."""
+        places = self.places = bursts.places(quiet=not self._shown)
+        several = sum(place.rank == 2 for place in places.values())
+        print(f"{several} bursts of several photographs among {len(places)}", file=sys.stderr)
+        placed = ((row, places.get(row.path)) for row in rows)
+        return (replace(row, group=place.group, best=place.rank == 1) if place else row for row, place in placed)
+
     def _print(self, results: Iterable[ImageScore]) -> None:
         print_rows(selected(results, self.config), format_of(self.config, self.details, self.scorer.record))
 
     def _write_page(self, *, stopped: bool = False) -> None:
         if self.gallery is not None:
-            self.gallery.write(stopped=stopped)
+            self.gallery.write(self.places, stopped=stopped)
             what = "the images scored until the stop" if stopped else "all images"
             print(f"{self.config.report}: {what}, to be opened in a browser", file=sys.stderr)
 

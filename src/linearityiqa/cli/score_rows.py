@@ -30,18 +30,20 @@ def format_of(config: ScoreConfig, details: Details, record: ModelRecord) -> For
     widths = [max(7, len(name)) for name in scores]
     digits = decimals(record.scale)
 
-    def row(cells: Iterable[str], quality: str, image: str) -> str:
+    def row(cells: Iterable[str], quality: str, image: str, group: str, best: str) -> str:
         # the image comes last, so that columns line up without knowing the longest path, and no path is cut
         numbers = "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
-        return f"{numbers}  {quality:9}  {image}"
+        burst = f"{group:>5}  {best:4}  " if details.bursts else ""
+        return f"{numbers}  {quality:9}  {burst}{image}"
 
     def line(result: ImageScore) -> str:
         numbers = [getattr(result, name) for name in scores]
         cells = ["-" if number is None else f"{number:.{digits}f}" for number in numbers]
         grade = "-" if result.score is None else record.grade(result.score) or "-"
-        return row(cells, "error" if result.failed else grade, _printable(_image(result)))
+        burst = str(result.group or "-"), "best" if result.best else ""
+        return row(cells, "error" if result.failed else grade, _printable(_image(result)), *burst)
 
-    return Format(row(scores, "quality", "image"), line)
+    return Format(row(scores, "quality", "image", "group", "best"), line)
 
 
 def selected(results: Iterable[ImageScore], config: ScoreConfig) -> Iterable[ImageScore]:
@@ -50,8 +52,12 @@ def selected(results: Iterable[ImageScore], config: ScoreConfig) -> Iterable[Ima
     An image without a score is neither the worst nor below anything, and standard error says why it has none; in an
     order by score it comes last.
     """
-    if any(bound is not None for bound in (config.worst, config.best, config.below, config.above)):
+    if config.best_of_bursts or any(
+        bound is not None for bound in (config.worst, config.best, config.below, config.above)
+    ):
         results = _without_failed(results)
+    if config.best_of_bursts:
+        results = (result for result in results if result.best)
     if config.below is not None:
         results = (result for result in results if result.score is None or result.score < config.below)
     if config.above is not None:

@@ -51,6 +51,11 @@ class ScoreConfig(ScorerConfig):
     """Print only images with a lower score than this."""
     above: float | None = None
     """Print only images with a higher score than this."""
+    bursts: bool = False
+    """Group photographs of one moment: alike, and taken within seconds where they have an EXIF time. Rows say the group
+    and whether a photograph is the best of it, and come once all are scored (extra: metrics)."""
+    best_of_bursts: bool = False
+    """Print only the best photograph of each group of --bursts."""
     stages: bool = False
     """Also show the scores of the two stages of the network in the table."""
     report: Path | None = None
@@ -89,7 +94,7 @@ class ScoreConfig(ScorerConfig):
         require_options(
             (not (self.json and self.csv), "--json and --csv exclude each other"),
             (
-                self.output is None or not (self.json or self.csv),
+                self.output is None or self.groups or not (self.json or self.csv),
                 "--json and --csv are for what is printed; the ending of --output says how it is written",
             ),
             (
@@ -102,6 +107,10 @@ class ScoreConfig(ScorerConfig):
                 "--ray writes a folder of Parquet files: name it with --output FOLDER",
             ),
             (self.ray is None or self.map is None, "--ray writes no pictures: leave out --map"),
+            (
+                self.ray is None or not self.groups,
+                "--ray groups no photographs: leave out --bursts and --best_of_bursts",
+            ),
             (self.ray is None or not self.xmp, "--ray writes no sidecars: leave out --xmp"),
             (
                 self.xmp or not (self.xmp_stem or self.xmp_thresholds or self.overwrite_ratings),
@@ -126,9 +135,18 @@ class ScoreConfig(ScorerConfig):
         return [*self.paths, *([str(self.img_path)] if self.img_path is not None else [])]
 
     @property
+    def groups(self) -> bool:
+        """Whether photographs of one moment are grouped."""
+        return self.bursts or self.best_of_bursts
+
+    @property
     def selects(self) -> bool:
-        """Whether some images only, or all in another order, are printed."""
-        return self.sort != "input" or any(x is not None for x in (self.worst, self.best, self.below, self.above))
+        """Whether some images only, or all in another order or in groups, are printed."""
+        return (
+            self.groups
+            or self.sort != "input"
+            or any(x is not None for x in (self.worst, self.best, self.below, self.above))
+        )
 
     @property
     def max_pixels(self) -> int:

@@ -1,6 +1,7 @@
 """From a loaded Pillow image to 8-bit RGB in sRGB, with notes on what that lost."""
 
 import io
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import numpy as np
@@ -85,6 +86,15 @@ def orientation_of(image: Image.Image) -> tuple[Image.Transpose | None, list[str
         return None, ["damaged EXIF ignored"]
     turn = _UPRIGHT.get(orientation)
     return turn, [] if turn is None else ["EXIF orientation applied"]
+
+
+def time_taken(image: Image.Image) -> float | None:
+    """Seconds since 1970 at which a photograph was taken by the camera's clock, from its EXIF; None where unknown."""
+    try:
+        text = image.getexif().get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal]
+        return datetime.strptime(text[:19], "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+    except Exception:  # as above; a camera without a clock writes zeros
+        return None
 
 
 def _reduced_to_8_bits(image: Image.Image) -> Image.Image:

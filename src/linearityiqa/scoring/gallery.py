@@ -10,21 +10,21 @@ import shutil
 import tempfile
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from linearityiqa.data.loading.processes import default_workers, prefetch
+from linearityiqa.data.loading.processes import in_threads
 from linearityiqa.errors import DataError
 from linearityiqa.files import atomic_path, writing
 from linearityiqa.quality import GRADES
 from linearityiqa.record import ModelRecord
+from linearityiqa.scoring.bursts import Place
 from linearityiqa.scoring.card import describe_transform
 from linearityiqa.scoring.pictures import (
     THUMBNAIL_PIXELS,
@@ -49,11 +49,8 @@ PREVIEW_BYTES = 20_000_000
 """Most bytes of all these copies."""
 LEAST_THUMBNAIL = 1_000
 """Bytes below which a thumbnail shows nothing; of more photographs than have room for that, the best go without."""
-ROW_BYTES, FACTS_BYTES = 80, 10_000
-"""Bytes of a row beside its values, and of all else on the page."""
-
-T = TypeVar("T")
-S = TypeVar("S")
+ROW_BYTES, BURST_BYTES, FACTS_BYTES = 80, 80, 10_000
+"""Bytes of a row beside its values, of its place in a burst, and of all else on the page."""
 
 
 class Gallery:
@@ -109,13 +106,14 @@ class Gallery:
                     cells = cells_of_file(Path(result.map_file), self._max_pixels)
             return replace(result, thumbnail=self._copy(result.path)), cells
 
-        for result, cells in _in_threads(with_pictures, results):
+        for result, cells in in_threads(with_pictures, results):
             self.add(result, cells)
 
-    def write(self, *, stopped: bool = False) -> None:
+    def write(self, places: Mapping[str, Place] | None = None, *, stopped: bool = False) -> None:
         """Write the page, whole or not at all.
 
         Args:
+            places: of photographs in their groups, which the page then shows together.
             stopped: there are more photographs, which the page says, and no time for larger copies.
 
         Raises:
@@ -126,7 +124,8 @@ class Gallery:
         scores = np.array(self._scores)[: len(lengths)]  # an interrupt may have come before the last length
         order = np.argsort(scores, kind="stable").tolist()  # those without a score come last
         first, last = _head(), _foot()
-        room = MAX_BYTES - len(first) - len(last) - int(lengths[:, 0].sum()) - ROW_BYTES * len(order) - FACTS_BYTES
+        row_bytes = ROW_BYTES + BURST_BYTES * bool(places)
+        room = MAX_BYTES - len(first) - len(last) - int(lengths[:, 0].sum()) - row_bytes * len(order) - FACTS_BYTES
         most = max(LEAST_THUMBNAIL, _fair_share(lengths[:, 1], room * 3 // 4))
         left = room - int(np.minimum(lengths[:, 1], most).sum()) * 4 // 3
 
@@ -143,14 +142,17 @@ class Gallery:
                 for rank, i in enumerate(order):
                     row, thumbnail = gathered(i)
                     contents = {"picture": shrunk(thumbnail, most), "preview": b"".join(previews[rank : rank + 1])}
-                    places: dict[str, tuple[int, int] | None] = {"picture": None}
+                    own: dict[str, Any] = {"picture": None}
+                    place = places and places.get(json.loads(row)["path"])
+                    if place and place.size > 1:
+                        own["burst"] = place._asdict()
                     for name, content in contents.items():
                         text = base64.b64encode(content)
                         if text and end + len(text) <= room:
                             page.write(text)
-                            places[name] = (end, end := end + len(text))
-                    without += bool(thumbnail) and places["picture"] is None
-                    rows.write(b"%b%b,%b" % (b"," * (rank > 0), _script_json(places).rstrip(b"}"), row.lstrip(b"{")))
+                            own[name] = (end, end := end + len(text))
+                    without += bool(thumbnail) and own["picture"] is None
+                    rows.write(b"%b%b,%b" % (b"," * (rank > 0), _script_json(own).removesuffix(b"}"), row.lstrip(b"{")))
                 facts = _facts(self._record, scores, self._path, without=without, stopped=stopped)
                 page.write(b'</script>\n<script id="facts" type="application/json">' + facts)
                 page.write(b'</script>\n<script id="rows" type="application/json">[')
@@ -161,7 +163,7 @@ class Gallery:
     def _previews(self, paths: Iterable[str], room: int) -> Iterator[bytes]:
         """Larger copies of photographs, empty for those that are no longer there, until the room is filled."""
         room = min(room, PREVIEW_BYTES)
-        for picture in _in_threads(lambda path: self._copy(path, PREVIEW_PIXELS, 75), paths):
+        for picture in in_threads(lambda path: self._copy(path, PREVIEW_PIXELS, 75), paths):
             content = b"" if picture is None else picture.content
             room -= len(content) * 4 // 3 + 4
             if room < 0:
@@ -256,16 +258,6 @@ def _script() -> str:
 
 def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _in_threads(function: Callable[[T], S], items: Iterable[T]) -> Iterator[S]:
-    """Yield `function` of each item, in order, computed a few items ahead by a thread for each core."""
-    threads = max(1, default_workers(None))
-    with ThreadPoolExecutor(threads, thread_name_prefix="picture") as pool:
-        try:
-            yield from prefetch(pool, function, items, 2 * threads)
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _fair_share(sizes: NDArray[np.int64], room: int) -> int:

@@ -188,6 +188,7 @@ class Inference:
             notes=image.notes,
             quality_map=local,
             thumbnail=image.thumbnail,
+            look=image.look,
             quality=self._record.grade(scores.fused),
         )
 

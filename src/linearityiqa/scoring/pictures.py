@@ -31,6 +31,13 @@ MOST_CELLS = 32
 """Most cells along a side of a map on a page."""
 
 
+class Look(NamedTuple):
+    """What bursts are found by: the bytes of a `neardup.thumbnail`, and when it was taken, in seconds, if known."""
+
+    picture: bytes
+    taken: float | None
+
+
 class Picture(NamedTuple):
     """A reduced copy of a photograph.
 

@@ -1,5 +1,6 @@
 """Preparing one image for the network: decoded, upright, in RGB, of the size that the network sees."""
 
+import contextlib
 import math
 import os
 import sys
@@ -13,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from linearityiqa.data.checks import neardup
 from linearityiqa.errors import DataError, UnreadableImageError
-from linearityiqa.images import MAX_FILE_BYTES, ImageTransform, Normalisation, decode, normalise, to_rgb
+from linearityiqa.images import MAX_FILE_BYTES, ImageTransform, Normalisation, normalise, opened, to_rgb
+from linearityiqa.images.conversion import time_taken
 from linearityiqa.images.transform import LEAST_AREA
-from linearityiqa.scoring.pictures import Picture, thumbnail
+from linearityiqa.scoring.pictures import Look, Picture, thumbnail
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,6 +59,7 @@ class PreprocessedImage:
         notes: what was done to decode it, e.g. ``"EXIF orientation applied"``.
         native: (height, width) before the transform.
         thumbnail: a small picture of the image before the transform, where it was asked for.
+        look: what bursts are found by, where it was asked for.
     """
 
     name: str
@@ -63,6 +67,7 @@ class PreprocessedImage:
     notes: tuple[str, ...] = ()
     native: tuple[int, int] | None = None
     thumbnail: Picture | None = None
+    look: Look | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -77,6 +82,7 @@ def prepare(
     name: str | None = None,
     max_pixels: int,
     with_thumbnail: bool = False,
+    with_look: bool = False,
 ) -> PreprocessedImage:
     """Decode and resize one image.
 
@@ -86,6 +92,7 @@ def prepare(
         name: how messages and results call the image; by default its path.
         max_pixels: larger images are refused before they are decoded.
         with_thumbnail: make a small picture of it too.
+        with_look: note what bursts are found by too.
 
     Raises:
         UnreadableImageError: the image cannot be decoded, must not be, or needs too much memory.
@@ -93,17 +100,22 @@ def prepare(
     name = name or name_of(source) or "the image"
     try:
         content = _content(source, name)
-        if isinstance(content, Image.Image):
-            with _LOCKS[id(content) // 16 % len(_LOCKS)]:  # the same image may be in several threads
-                image, notes = to_rgb(
-                    content, name=name, exif_rotation=True, colour_profile=True, max_pixels=max_pixels
-                )
-        else:
-            image, notes = decode(content, name=name, exif_rotation=True, colour_profile=True, max_pixels=max_pixels)
+        chosen: tuple[str, ...] = ()
+        with contextlib.ExitStack() as stack:
+            if isinstance(content, Image.Image):
+                stack.enter_context(_LOCKS[id(content) // 16 % len(_LOCKS)])  # the same image may be in several threads
+                undecoded = content
+            else:
+                undecoded, chosen = stack.enter_context(opened(content, name=name, max_pixels=max_pixels))
+            image, notes = to_rgb(undecoded, name=name, exif_rotation=True, colour_profile=True, max_pixels=max_pixels)
+            notes = (*chosen, *notes)
+            taken = time_taken(undecoded) if with_look else None
         if transform.size is not None and image.width * image.height < LEAST_AREA * math.prod(transform.size):
             notes += (f"only {image.width} x {image.height} pixels, less than the network needs",)
         small = thumbnail(image) if with_thumbnail else None
-        return PreprocessedImage(name, transform.pixels(image), notes, (image.height, image.width), small)
+        pixels = transform.pixels(image)
+        look = Look(neardup.thumbnail(pixels).tobytes(), taken) if with_look else None  # of few pixels, in no time
+        return PreprocessedImage(name, pixels, notes, (image.height, image.width), small, look)
     except MemoryError as cause:
         raise UnreadableImageError(
             f"there is too little memory for {name}. Score fewer images at once (--batch_size 1), or with --resize."

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from linearityiqa.extras import require
 from linearityiqa.files import write_bytes, writing
 from linearityiqa.quality import QualityScale
-from linearityiqa.scoring.pictures import Picture, QualityMap
+from linearityiqa.scoring.pictures import Look, Picture, QualityMap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,12 +36,14 @@ class Details(NamedTuple):
         maps: where in the image quality is lost.
         thumbnails: a small picture of the image.
         quality: a column with the score in a word, which takes no time; outputs of version 1.0.0 have none.
+        bursts: what bursts are found by, and columns for the group of each image and whether it is the best of it.
     """
 
     uncertainty: bool = False
     maps: bool = False
     thumbnails: bool = False
     quality: bool = True
+    bursts: bool = False
 
 
 PLAIN = Details()
@@ -66,6 +68,9 @@ class ImageScore:
         quality_map: where in the image quality is lost; None where it was not asked for.
         thumbnail: a small picture of the image; None where it was not asked for or the image cannot be decoded.
         quality: the score in a word, bad to excellent; None where the scale is unknown or no opinions were learned.
+        look: what bursts are found by; None where it was not asked for.
+        group: number of the photographs of one moment that it is one of, or None where they were not asked for.
+        best: whether it has the highest score of its group.
 
     >>> ImageScore("a.jpg", error="a.jpg is empty").failed
     True
@@ -83,6 +88,9 @@ class ImageScore:
     quality_map: QualityMap | None = field(default=None, compare=False, repr=False)
     thumbnail: Picture | None = field(default=None, compare=False, repr=False)
     quality: str | None = None
+    look: Look | None = field(default=None, compare=False, repr=False)
+    group: int | None = None
+    best: bool | None = None
 
     @property
     def failed(self) -> bool:
@@ -160,7 +168,20 @@ def columns(details: Details = PLAIN) -> tuple[str, ...]:
     uncertainty = ("uncertainty",) if details.uncertainty else ()
     quality = ("quality",) if details.quality else ()
     map_file = ("map_file",) if details.maps else ()
-    return ("path", "score", "stage3", "stage4", *uncertainty, "on_scale", *quality, "notes", "error", *map_file)
+    bursts = ("group", "best") if details.bursts else ()
+    return (
+        "path",
+        "score",
+        "stage3",
+        "stage4",
+        *uncertainty,
+        "on_scale",
+        *quality,
+        "notes",
+        "error",
+        *map_file,
+        *bursts,
+    )
 
 
 COLUMNS = columns()
@@ -174,9 +195,9 @@ def csv_header(details: Details) -> str:
 
 def csv_row(result: ImageScore, details: Details) -> str:
     """A result as a line of CSV, without its end; a path may make it several lines, in quotes."""
-    words = {True: "true", False: "false", None: None}
-    row = result.as_dict(details) | {"on_scale": words[result.on_scale], "notes": "; ".join(result.notes)}
-    return _csv_line(row.values())
+    words = {True: "true", False: "false"}
+    row = result.as_dict(details) | {"notes": "; ".join(result.notes)}
+    return _csv_line(words[cell] if isinstance(cell, bool) else cell for cell in row.values())
 
 
 def _csv_line(cells: Iterable[Any]) -> str:

@@ -156,18 +156,28 @@ class Scorer:
         """
         return self._network.score(self.prepare(image))
 
-    def prepare(self, image: ImageLike, name: str | None = None, *, with_thumbnail: bool = False) -> PreprocessedImage:
+    def prepare(
+        self, image: ImageLike, name: str | None = None, *, with_thumbnail: bool = False, with_look: bool = False
+    ) -> PreprocessedImage:
         """Decode and resize one image, ready for `score_batch`.
 
         Args:
             image: as of `score`.
             name: how messages and results call the image; by default its path.
             with_thumbnail: make a small picture of it too.
+            with_look: note what bursts are found by too.
 
         Raises:
             UnreadableImageError: the image cannot be decoded, must not be, or needs too much memory.
         """
-        return prepare(image, self._transform, name=name, max_pixels=self._max_pixels, with_thumbnail=with_thumbnail)
+        return prepare(
+            image,
+            self._transform,
+            name=name,
+            max_pixels=self._max_pixels,
+            with_thumbnail=with_thumbnail,
+            with_look=with_look,
+        )
 
     def score_batch(self, images: Sequence[PreprocessedImage], details: Details = PLAIN) -> list[ImageScore]:
         """Score images that are already decoded, of any sizes; those of one size share batches.
@@ -274,7 +284,7 @@ class Scorer:
         name = name_of(image) or f"images[{place}]"
         try:
             source = read(name) if read is not None and isinstance(image, str | os.PathLike) else image
-            return self.prepare(source, name, with_thumbnail=details.thumbnails)
+            return self.prepare(source, name, with_thumbnail=details.thumbnails, with_look=details.bursts)
         except DataError as cause:
             return ImageScore(name, error=str(cause))
         except OSError as cause:

@@ -32,6 +32,13 @@ def test_different_pictures_are_far_from_the_threshold(originals):
     assert similarity(originals[first[:150]], originals[second[:150]]).max() < 0.6
 
 
+def test_pictures_that_are_further_apart_in_time_are_not_compared(originals):
+    twice = np.concatenate([originals[:3], originals[:3]])
+    times = np.array([0, 100, 200, neardup.MOMENT, 100 + neardup.MOMENT + 1, 200])
+    links = find_near_duplicates(twice, np.arange(6), times=times).links
+    assert {(link.first, link.second) for link in links} == {(0, 3), (2, 5)}
+
+
 def test_similarity_finds_a_known_shift_and_stretch():
     """Oracle: two parts of one large picture, one 6 % smaller and off centre."""
     large = make_picture(3, (640, 640)).convert("L")

@@ -109,6 +109,8 @@ SAME = 0.8
 
 Among 4.5 million pairs of a photograph and the mirror image of another one (3,000 of BIQ2021) the highest was 0.60.
 """
+MOMENT = 10.0
+"""Most seconds between two photographs of one moment."""
 MOST_CANDIDATES = 200_000
 """Most pairs that are compared; beyond, only the likeliest are, and the result says so."""
 
@@ -137,6 +139,7 @@ def find_near_duplicates(
     related: NDArray[np.int64],
     numbers: NDArray[np.int64] | None = None,
     *,
+    times: NDArray[np.float64] | None = None,
     quiet: bool = True,
 ) -> NearDuplicates:
     """Find the pictures that show the same: recompressed, resized, cropped, brightened, mirrored, or shot again.
@@ -147,13 +150,15 @@ def find_near_duplicates(
         thumbnails: uint8, shape (N, 64, 64); read in parts, so it may be a file mapped into memory.
         related: a number for each; pictures of the same number are known to be related, and not compared.
         numbers: which of the pictures are looked at, ascending; by default all.
+        times: in seconds, shape (N,); pictures that are further apart than `MOMENT` are not compared.
         quiet: show no progress bar.
     """
+    times = np.zeros(len(thumbnails)) if times is None else times
     numbers = np.arange(len(thumbnails)) if numbers is None else numbers
     vectors = np.empty((len(numbers), LENGTH), dtype=np.float32)
     for start in range(0, len(numbers), _BLOCK):
         vectors[start : start + _BLOCK] = signatures(thumbnails[numbers[start : start + _BLOCK]])
-    pairs, cut = _likely_pairs(vectors, related[numbers], quiet)
+    pairs, cut = _likely_pairs(vectors, related[numbers], times[numbers], quiet)
     groups = Groups(len(thumbnails))
     links: list[Link] = []
     for start in track(range(0, len(pairs), _BATCH), "comparing pictures", enabled=not quiet):
@@ -175,14 +180,14 @@ _PAIR = np.dtype([("product", "f4"), ("first", "i4"), ("second", "i4"), ("mirror
 
 
 def _likely_pairs(
-    vectors: NDArray[np.float32], related: NDArray[np.int64], quiet: bool
+    vectors: NDArray[np.float32], related: NDArray[np.int64], times: NDArray[np.float64], quiet: bool
 ) -> tuple[NDArray[np.void], bool]:
     """The pairs of signatures with a large product, the largest first, and whether there were too many."""
     pairs = np.empty(0, dtype=_PAIR)
     cut = False
     blocks = -(-len(vectors) // _BLOCK)
     for row in track(range(blocks), "looking for near-duplicates", enabled=not quiet):
-        for found in _row_of_blocks(vectors, related, row):
+        for found in _row_of_blocks(vectors, related, times, row):
             pairs = np.concatenate([pairs, found])
             if len(pairs) > MOST_CANDIDATES:
                 pairs = pairs[np.argsort(-pairs["product"], kind="stable")[:MOST_CANDIDATES]]
@@ -190,7 +195,9 @@ def _likely_pairs(
     return pairs[np.argsort(-pairs["product"], kind="stable")], cut
 
 
-def _row_of_blocks(vectors: NDArray[np.float32], related: NDArray[np.int64], row: int) -> Iterator[NDArray[np.void]]:
+def _row_of_blocks(
+    vectors: NDArray[np.float32], related: NDArray[np.int64], times: NDArray[np.float64], row: int
+) -> Iterator[NDArray[np.void]]:
     """Likely pairs whose first picture is in block `row`, one array for each block of second pictures."""
     top = row * _BLOCK
     rows = slice(top, top + _BLOCK)
@@ -201,6 +208,7 @@ def _row_of_blocks(vectors: NDArray[np.float32], related: NDArray[np.int64], row
             likely = vectors[rows] @ others.T
             first, second = np.nonzero(likely >= LIKELY)
             wanted = (first + top < second + left) & (related[rows][first] != related[columns][second])
+            wanted &= np.abs(times[rows][first] - times[columns][second]) <= MOMENT
             first, second = first[wanted], second[wanted]
             pairs = np.empty(len(first), dtype=_PAIR)
             pairs["product"], pairs["mirrored"] = likely[first, second], flip

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import BaseContext
 from typing import Any, TypeVar
@@ -145,6 +145,16 @@ def prefetch(executor: Executor, function: Callable[[T], S], items: Iterable[T],
     finally:
         for future in pending:
             future.cancel()
+
+
+def in_threads(function: Callable[[T], S], items: Iterable[T]) -> Iterator[S]:
+    """Yield `function` of each item, in order, computed a few items ahead by a thread for each core."""
+    threads = max(1, default_workers(None))
+    with ThreadPoolExecutor(threads, thread_name_prefix="picture") as pool:
+        try:
+            yield from prefetch(pool, function, items, 2 * threads)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _start(prepare: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:

@@ -3,7 +3,7 @@
 const $ = (id) => document.getElementById(id);
 const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
-/** What the page knows of photographs; each {path, score, grade, notes, error, size, map, picture, preview}. */
+/** What the page knows of photographs; each {path, score, grade, notes, error, size, map, burst, picture, preview}. */
 class Album {
   constructor(facts, rows, pictures) {
     Object.assign(this, facts, { rows, text: pictures });
@@ -24,7 +24,15 @@ class Album {
   }
 
   remarks(item) {
-    return [...(item.beyond ? ["beyond the scale"] : []), ...(item.notes ?? [])];
+    return [...this.#burst(item), ...(item.beyond ? ["beyond the scale"] : []), ...(item.notes ?? [])];
+  }
+
+  #burst({ burst }) {
+    if (!burst) return [];
+    const rank = burst.rank === 1 ? "best" : `no. ${burst.rank}`;
+    const lead = burst.lead === null ? "" : `, ${burst.lead.toFixed(this.digits)} above the next`;
+    const clear = burst.clear === null ? "" : burst.clear ? " (more than the spread)" : " (within the spread)";
+    return [`burst ${burst.group}: ${rank} of ${burst.size}${lead}${clear}`];
   }
 
   /** What a card says below the name. */
@@ -83,6 +91,8 @@ function fill(card, item) {
   part("name").textContent = item.name;
   part("open").title = item.path;
   part("detail").textContent = album.detail(item);
+  card.classList.toggle("burst", Boolean(item.burst));
+  card.classList.toggle("best", item.burst?.rank === 1);
   card.classList.toggle("wrong", Boolean(item.error));
   card.classList.toggle("bare", Boolean(item.error) && !picture);
   part("meter").hidden = item.score === undefined || !album.scale;
@@ -91,6 +101,9 @@ function fill(card, item) {
     part("meter").style.setProperty("--position", Math.min(1, Math.max(0, (item.score - low) / (high - low))));
   }
 }
+
+/** Key of the order by bursts; photographs on their own come last, worst first. */
+const place = ({ burst }) => (burst ? burst.group + burst.rank / (burst.size + 1) : Number.MAX_SAFE_INTEGER);
 
 function update() {
   const words = $("search").value.trim().toLowerCase();
@@ -102,6 +115,7 @@ function update() {
       (!words || row.path.toLowerCase().includes(words)),
   );
   const order = $("sort").value;
+  if (order === "bursts") shown.sort((one, other) => place(one) - place(other));
   if (order === "best") shown.reverse();
   if (order === "name") shown.sort((one, other) => byName.compare(one.path, other.path));
   $("count").textContent = shown.length ? plural(shown.length, "photograph") : "No photograph is like that.";
@@ -148,6 +162,10 @@ function start() {
       update();
     });
     $("chips").append(chip);
+  }
+  if (scored.some((row) => row.burst)) {
+    $("sort").options[0].hidden = false;
+    $("sort").value = "bursts";
   }
   const notices = [
     album.stopped ? "Scoring was stopped: there are more photographs than these." : "",
