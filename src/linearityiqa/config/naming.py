@@ -15,7 +15,13 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
     "paper": {},
     "modern": {
         "model": {"architecture": "timm/tf_efficientnet_lite2"},
-        "transform": {"resize": True, "resize_mode": "shrink", "resize_size_h": 448, "resize_size_w": 448},
+        "transform": {
+            "resize": True,
+            "resize_mode": "shrink",
+            "resize_size_h": 448,
+            "resize_size_w": 448,
+            "decode_reduced": True,
+        },
         "augmentation": {
             "augmentation": True,
             "angle": 0.0,

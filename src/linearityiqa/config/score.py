@@ -82,7 +82,8 @@ class ScoreConfig(ScorerConfig):
     """Batches computed at once on a CPU, which share its threads; by default one for each core, at most 8, or one alone
     where a single image or --num_threads is named."""
     max_megapixels: Annotated[float, POSITIVE] = 100.0
-    """Refuse images with more pixels than this, before decoding them."""
+    """Refuse images of which more pixels than this would be decoded, by their header. A model trained with
+    --decode_reduced decodes of large JPEG photographs a part."""
     ray: str | None = None
     """Score on a Ray cluster: its address, auto (the one this machine belongs to), or local (extra: ray). Needs OUTPUT,
     a folder that all machines see; images may also be addresses that fsspec opens, e.g. s3://bucket/photos."""

@@ -5,13 +5,12 @@ import ctypes
 import importlib
 import importlib.util
 import io
-import math
 import os
 import stat
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple, TypeGuard
+from typing import IO, NamedTuple
 
 from PIL import ExifTags, Image, ImageFile, _imaging
 
@@ -21,7 +20,9 @@ from linearityiqa.images.colour_codes import colour_codes
 from linearityiqa.images.conversion import in_rgb, in_srgb, orientation_of
 
 DEFAULT_MAX_PIXELS = 100_000_000
-"""Images with more pixels are refused before they are decoded."""
+"""Images of which more pixels would be decoded are refused before they are."""
+MAX_WHOLE = 4
+"""Times as many pixels as those decoded may a JPEG have in its file, whose compressed data are read whole."""
 MAX_FILE_BYTES = 1 << 30
 """Files with more bytes are refused before they are read."""
 MAX_PIXELS_PER_BYTE = 10_000
@@ -56,10 +57,14 @@ _TURNED = (Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpos
 
 
 class DecodedImage(NamedTuple):
-    """An RGB image, and notes on what was done to it that may bear on its quality."""
+    """An RGB image, notes on what was done to it that may bear on its quality, and (height, width) of it in the file.
+
+    The last is that of the whole image, turned as the image is, also where the image was decoded at a reduced scale.
+    """
 
     image: Image.Image
     notes: tuple[str, ...]
+    native: tuple[int, int]
 
 
 def decode(
@@ -69,6 +74,7 @@ def decode(
     exif_rotation: bool = False,
     colour_profile: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    enough: jpeg.Enough | None = None,
 ) -> DecodedImage:
     """Decode one image to 8-bit RGB.
 
@@ -82,23 +88,34 @@ def decode(
         name: how messages call the image; by default its path.
         exif_rotation: turn the image upright by its EXIF orientation; damaged EXIF is ignored, with a note.
         colour_profile: bring the colours of an embedded ICC profile to sRGB; else profiles are ignored.
-        max_pixels: refuse larger images, by their header, before any memory is taken for them.
+        max_pixels: refuse images of which more would be decoded, by their header, before any memory is taken for them.
+        enough: gives the (height, width) that suffices of an image of (height, width); a JPEG is decoded at the
+            smallest scale (1, 1/2, 1/4, 1/8) that gives it. By default all are decoded whole.
 
     Raises:
         UnreadableImageError: the file is missing, unreadable, empty, truncated, no image, animated, too large, or of
             samples without a defined white (32-bit integer, floating point).
     """
     name = name or _name_of(source)
-    with opened(source, name=name, max_pixels=max_pixels) as (undecoded, notes):
-        image, conversions = to_rgb(
-            undecoded, name=name, exif_rotation=exif_rotation, colour_profile=colour_profile, max_pixels=max_pixels
+    with opened(source, name=name, max_pixels=max_pixels, enough=enough) as (undecoded, notes):
+        image = to_rgb(
+            undecoded,
+            name=name,
+            exif_rotation=exif_rotation,
+            colour_profile=colour_profile,
+            max_pixels=max_pixels,
+            enough=enough,
         )
-        return DecodedImage(image, (*notes, *conversions))
+        return image._replace(notes=(*notes, *image.notes))
 
 
 @contextlib.contextmanager
 def opened(
-    source: Path | bytes, *, name: str | None = None, max_pixels: int = DEFAULT_MAX_PIXELS
+    source: Path | bytes,
+    *,
+    name: str | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    enough: jpeg.Enough | None = None,
 ) -> Iterator[tuple[ImageFile.ImageFile, tuple[str, ...]]]:
     """An image of which only the header has been read, and notes on the choice of the picture; else as `decode`.
 
@@ -112,7 +129,7 @@ def opened(
         if isinstance(source, Path):
             with _open_file(source, name) as stream:
                 source = stream.read(MAX_FILE_BYTES)
-        image = _open(io.BytesIO(source), name, max_pixels)
+        image = _open(io.BytesIO(source), name, max_pixels, enough)
         image.info["colour_codes"] = colour_codes(source, image.format)
         yield image, tuple(_single_picture(image, name))
 
@@ -124,6 +141,7 @@ def to_rgb(
     exif_rotation: bool = False,
     colour_profile: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    enough: jpeg.Enough | None = None,
 ) -> DecodedImage:
     """Bring a Pillow image to 8-bit RGB, as `decode` does with a file's; of an animation, the frame it stands at.
 
@@ -133,10 +151,12 @@ def to_rgb(
         UnreadableImageError: the image is truncated, too large, or of samples without a defined white.
     """
     with _explained(name):
-        _check_pixels(image, name, max_pixels)
+        _check_pixels(image, name, max_pixels, enough)
         # load() forgets the layout of the samples in the file
         deep = image.mode.startswith("I;16") or ";16" in str(getattr(image, "tile", ""))
-        plain = jpeg.decoded(image) if _is_unread_jpeg(image) else image
+        plain = jpeg.reduced(image, enough)
+        is_reduced = plain is not image
+        plain = jpeg.decoded(plain) if jpeg.is_unread(plain) else plain
         plain.load()
         coloured, remarks = in_srgb(plain) if colour_profile else (plain, [])
         upright, notes = in_rgb(coloured, name)
@@ -146,15 +166,24 @@ def to_rgb(
         if image.format == "HEIF":
             depth = image.info.get("bit_depth", 8)
             notes.append("decoded from HEIF" + (f", {depth}-bit reduced to 8-bit" if depth > 8 else ""))
+        turn = None
         if exif_rotation:
             turn, remarks = orientation_of(image)
             upright = upright if turn is None else upright.transpose(turn)
             notes += remarks
-        return DecodedImage(upright, tuple(notes))
+        width, height = image.size if is_reduced else upright.size
+        native = (width, height) if is_reduced and turn in _TURNED else (height, width)
+        return DecodedImage(upright, tuple(notes), native)
 
 
-def image_size(path: Path, *, exif_rotation: bool = False, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[int, int]:
-    """(height, width) that `decode` would give, from the file's header only.
+def image_size(
+    path: Path,
+    *,
+    exif_rotation: bool = False,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    enough: jpeg.Enough | None = None,
+) -> tuple[int, int]:
+    """(height, width) of the whole image that `decode` would give, from the file's header only.
 
     Only a PNG of which the EXIF orientation is asked is decoded: it may stand behind the pixels.
 
@@ -163,7 +192,7 @@ def image_size(path: Path, *, exif_rotation: bool = False, max_pixels: int = DEF
     """
     name = str(path)
     with _explained(name), _open_file(path, name) as stream:
-        image = _open(stream, name, max_pixels)
+        image = _open(stream, name, max_pixels, enough)
         width, height = image.size
         # Pillow gives the size of a TIFF as it is after the orientation tag, which stays readable until load()
         turned = exif_rotation and image.format != "TIFF" and orientation_of(image)[0] in _TURNED
@@ -222,7 +251,7 @@ def _open_file(path: Path, name: str) -> IO[bytes]:
         raise UnreadableImageError(f"cannot read {name}: {reason}. Check the path and its permissions.") from cause
 
 
-def _open(stream: IO[bytes], name: str, max_pixels: int) -> ImageFile.ImageFile:
+def _open(stream: IO[bytes], name: str, max_pixels: int, enough: jpeg.Enough | None) -> ImageFile.ImageFile:
     """Identify the format and read the header, with `max_pixels` as the only limit.
 
     Not by Image.open: its limit on pixels is a setting of the whole process, and it warns below that limit.
@@ -245,7 +274,7 @@ def _open(stream: IO[bytes], name: str, max_pixels: int) -> ImageFile.ImageFile:
         raise UnreadableImageError(
             f"{name} is a camera's raw file, of which only the preview could be seen. Develop it, or score its JPEG."
         )
-    _check_pixels(image, name, max_pixels)
+    _check_pixels(image, name, max_pixels, enough)
     if image.width * image.height > MAX_PIXELS_PER_BYTE * length:
         raise UnreadableImageError(
             f"{name} declares {image.width} x {image.height} pixels and has {length} bytes, too few for a photograph. "
@@ -282,19 +311,22 @@ def _open_heif(stream: IO[bytes], name: str) -> ImageFile.ImageFile:
     return image
 
 
-def _is_unread_jpeg(image: Image.Image) -> TypeGuard[ImageFile.ImageFile]:
-    return image.format in ("JPEG", "MPO") and image.mode in jpeg.COLOURS and bool(getattr(image, "tile", None))
-
-
-def _check_pixels(image: Image.Image, name: str, max_pixels: int) -> None:
-    """Refuse an image of too many pixels, or a TIFF with such a tile, which libtiff decodes as one."""
+def _check_pixels(image: Image.Image, name: str, max_pixels: int, enough: jpeg.Enough | None) -> None:
+    """Refuse an image of too many pixels to decode, or a TIFF with such a tile, which libtiff decodes as one."""
     tags = getattr(image, "tag_v2", {})
     tile = [tags.get(tag, 0) for tag in (ExifTags.Base.TileWidth, ExifTags.Base.TileLength)]
-    width, height = max(image.size, tile, key=math.prod)
-    pixels = width * height
-    if pixels > max_pixels:
-        size = f"{width} x {height} pixels are {pixels / 1e6:.1f} megapixels"
-        raise _too_large(name, f"{size}, more than the {max_pixels / 1e6:g} allowed")
+    reduced = jpeg.reduced(image, enough)
+    # libjpeg holds the coefficients of a progressive file whole, at any scale
+    whole = reduced is image or "progressive" in image.info
+    bounds = (
+        (image.size, max_pixels if whole else MAX_WHOLE * max_pixels),
+        (reduced.size, max_pixels),
+        (tile, max_pixels),
+    )
+    for (width, height), most in bounds:
+        if width * height > most:
+            size = f"{width} x {height} pixels are {width * height / 1e6:.1f} megapixels"
+            raise _too_large(name, f"{size}, more than the {most / 1e6:g} allowed")
 
 
 def _single_picture(image: ImageFile.ImageFile, name: str) -> list[str]:

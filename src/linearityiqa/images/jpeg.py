@@ -1,7 +1,8 @@
 """JPEG, decoded so that lost data are noticed: libjpeg warns of them, and Pillow drops its warnings."""
 
 import re
-from typing import IO, cast
+from collections.abc import Callable
+from typing import IO, TypeGuard, cast
 
 import simplejpeg
 from PIL import Image, ImageFile
@@ -16,7 +17,25 @@ _PROGRESSIVE = (b"\xc2", b"\xca")
 _FRAMES = (b"\xc0", b"\xc1", *_PROGRESSIVE, b"\xc9")
 COLOURS = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
 """simplejpeg's name of each mode of Pillow."""
+Enough = Callable[[tuple[int, int]], tuple[int, int]]
+"""(height, width) at which a JPEG of a (height, width) may be decoded."""
 _EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
+
+
+def is_unread(image: Image.Image) -> TypeGuard[ImageFile.ImageFile]:
+    """Whether Pillow has read no more than the header of a JPEG that `decoded` takes."""
+    return image.format in ("JPEG", "MPO") and image.mode in COLOURS and bool(getattr(image, "tile", None))
+
+
+def reduced(image: Image.Image, enough: Enough | None) -> Image.Image:
+    """The image; in place of an unread JPEG a twin with the smallest scale at which both sides are `enough`."""
+    if enough is None or not is_unread(image):
+        return image
+    twin = object.__new__(type(image))  # draft() changes an image for good, and it may be the user's
+    twin.__dict__ = {**image.__dict__, "_exclusive_fp": False}
+    height, width = enough((image.height, image.width))
+    twin.draft(None, (width, height))
+    return image if twin.size == image.size else twin
 
 
 def decoded(image: ImageFile.ImageFile) -> Image.Image:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from linearityiqa.config import TransformConfig
 from linearityiqa.config.data import ResizeMode
+from linearityiqa.images.jpeg import Enough
 
 SIDE_STEP = 32
 """Sides of an image whose aspect ratio is kept are multiples of it: few sizes, which share batches."""
@@ -17,6 +18,9 @@ MAX_ASPECT = 8
 """Longest side over the shortest beyond which an image is squeezed all the same."""
 LEAST_AREA = 1 / 4
 """Share of the area up to which `shrink` enlarges smaller images: networks see too little in a thumbnail."""
+
+REDUCING_GAP = 2
+"""Times the output size that a photograph still has after the cheap first steps of its reduction, at least."""
 
 RGB = tuple[float, float, float]
 
@@ -47,16 +51,21 @@ class ImageTransform:
         mode: ``stretch`` to exactly `size`; ``fit`` to its area, with the aspect ratio kept and sides rounded to
             multiples of `SIDE_STEP`; ``shrink`` as fit, but an image of less area keeps its size, unless it has less
             than `LEAST_AREA` of it.
+        reduced: an image of more than `REDUCING_GAP` times the output size is first decoded at a reduced scale (JPEG,
+            by `enough`), or reduced by whole factors.
     """
 
     size: tuple[int, int] | None = None
     common_size: tuple[int, int] | None = None
     mode: ResizeMode = "stretch"
+    reduced: bool = False
 
     @classmethod
     def of(cls, config: TransformConfig, common_size: tuple[int, int] | None = None) -> "ImageTransform":
         """The transform that the options name."""
-        return cls(config.size, common_size, config.resize_mode)
+        # images of a common size are small, and resized twice
+        reduced = config.effective().decode_reduced and common_size is None
+        return cls(config.size, common_size, config.resize_mode, reduced)
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:
@@ -65,11 +74,26 @@ class ImageTransform:
             return self.size or self.common_size
         return None if self.common_size is None else self.output_size(self.common_size)
 
-    def pixels(self, image: Image.Image) -> Image.Image:
-        """The RGB image resized (bilinear, antialiased, as Pillow does): first to `common_size`, then to its size."""
-        for size in (self.common_size, self.output_size((image.height, image.width))):
+    @property
+    def enough(self) -> Enough | None:
+        """What `decode` needs to be told: how much of a JPEG suffices; None where all of it is to be decoded."""
+        return self._enough if self.reduced else None
+
+    def _enough(self, native: tuple[int, int]) -> tuple[int, int]:
+        height, width = self.output_size(native)
+        return REDUCING_GAP * height, REDUCING_GAP * width
+
+    def pixels(self, image: Image.Image, native: tuple[int, int] | None = None) -> Image.Image:
+        """The RGB image resized (bilinear, antialiased, as Pillow does): first to `common_size`, then to its size.
+
+        Args:
+            image: as `decode` gives it.
+            native: (height, width) of the whole image, where `image` was decoded at a reduced scale.
+        """
+        gap = REDUCING_GAP if self.reduced else None
+        for size in (self.common_size, self.output_size(native or (image.height, image.width))):
             if size is not None and size != (image.height, image.width):
-                image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+                image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR, reducing_gap=gap)
         return image
 
     def output_size(self, native: tuple[int, int]) -> tuple[int, int]:

@@ -45,7 +45,8 @@ def describe_transform(transform: TransformConfig) -> str:
     if transform.size is None:
         return "at their own size"
     words = {"stretch": "resized to", "fit": "resized to the area of", "shrink": "reduced to the area of"}
-    return "{} {} x {}".format(words[transform.resize_mode], *transform.size)
+    text = "{} {} x {}".format(words[transform.resize_mode], *transform.size)
+    return f"{text}, decoded at a reduced scale" if transform.effective().decode_reduced else text
 
 
 def model_card(record: ModelRecord, repo: str) -> str:

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from linearityiqa.errors import UnreadableImageError
-from linearityiqa.images import opened, to_rgb
+from linearityiqa.images import decode, opened, to_rgb
 from linearityiqa.quality import QualityScale
 from linearityiqa.scoring.inputs import is_url, read_url
 
@@ -77,17 +77,19 @@ def reread(path: str, pixels: int, quality: int, max_pixels: int) -> Picture:
     Raises:
         UnreadableImageError: it cannot be read or decoded.
     """
+
+    def enough(native: tuple[int, int]) -> tuple[int, int]:
+        side = round(math.sqrt(pixels * max(native) / min(native)))
+        return min(side, native[0]), min(side, native[1])
+
     try:
-        with opened(read_url(path) if is_url(path) else Path(path), name=path, max_pixels=max_pixels) as (undecoded, _):
-            native = undecoded.size
-            side = round(math.sqrt(pixels * max(native) / min(native)))
-            undecoded.draft(None, (min(side, native[0]), min(side, native[1])))
-            drafted = undecoded.size
-            image = to_rgb(undecoded, name=path, exif_rotation=True, colour_profile=True, max_pixels=max_pixels).image
-            copy = thumbnail(image, pixels, quality)
+        source = read_url(path) if is_url(path) else Path(path)
+        image, _, native = decode(
+            source, name=path, exif_rotation=True, colour_profile=True, max_pixels=max_pixels, enough=enough
+        )
+        return thumbnail(image, pixels, quality)._replace(size=native[::-1])
     except (OSError, MemoryError, ValueError) as cause:
         raise UnreadableImageError(f"cannot make a small picture of {path}: {cause}.") from cause
-    return copy._replace(size=native if image.size == drafted else (native[1], native[0]))
 
 
 def shrunk(content: bytes, most: int) -> bytes:

@@ -90,7 +90,7 @@ def prepare(
         source: the image.
         transform: what is done to the decoded image.
         name: how messages and results call the image; by default its path.
-        max_pixels: larger images are refused before they are decoded.
+        max_pixels: images of which more would be decoded are refused before they are.
         with_thumbnail: make a small picture of it too.
         with_look: note what bursts are found by too.
 
@@ -100,22 +100,23 @@ def prepare(
     name = name or name_of(source) or "the image"
     try:
         content = _content(source, name)
+        options: dict[str, Any] = {"name": name, "max_pixels": max_pixels, "enough": transform.enough}
         chosen: tuple[str, ...] = ()
         with contextlib.ExitStack() as stack:
             if isinstance(content, Image.Image):
                 stack.enter_context(_LOCKS[id(content) // 16 % len(_LOCKS)])  # the same image may be in several threads
                 undecoded = content
             else:
-                undecoded, chosen = stack.enter_context(opened(content, name=name, max_pixels=max_pixels))
-            image, notes = to_rgb(undecoded, name=name, exif_rotation=True, colour_profile=True, max_pixels=max_pixels)
+                undecoded, chosen = stack.enter_context(opened(content, **options))
+            image, notes, native = to_rgb(undecoded, exif_rotation=True, colour_profile=True, **options)
             notes = (*chosen, *notes)
             taken = time_taken(undecoded) if with_look else None
-        if transform.size is not None and image.width * image.height < LEAST_AREA * math.prod(transform.size):
-            notes += (f"only {image.width} x {image.height} pixels, less than the network needs",)
-        small = thumbnail(image) if with_thumbnail else None
-        pixels = transform.pixels(image)
+        if transform.size is not None and math.prod(native) < LEAST_AREA * math.prod(transform.size):
+            notes += (f"only {native[1]} x {native[0]} pixels, less than the network needs",)
+        small = thumbnail(image)._replace(size=native[::-1]) if with_thumbnail else None
+        pixels = transform.pixels(image, native)
         look = Look(neardup.thumbnail(pixels).tobytes(), taken) if with_look else None  # of few pixels, in no time
-        return PreprocessedImage(name, pixels, notes, (image.height, image.width), small, look)
+        return PreprocessedImage(name, pixels, notes, native, small, look)
     except MemoryError as cause:
         raise UnreadableImageError(
             f"there is too little memory for {name}. Score fewer images at once (--batch_size 1), or with --resize."

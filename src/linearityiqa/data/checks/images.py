@@ -54,10 +54,10 @@ def glance_at(name: str, folder: Path) -> ImageCheck:
     """Decode an image whole, a JPEG at reduced size: all of its data is read all the same, so a cut file is noticed."""
     path = folder / name
     try:
-        with opened(path) as (image, choice):
+        with opened(path, enough=lambda _: (2 * SIDE, 2 * SIDE)) as (image, choice):
             size, mode, kind = image.size, image.mode, image.format or ""
             image.draft("L" if mode in ("RGB", "L") else None, (2 * SIDE, 2 * SIDE))
-            pixels, notes = to_rgb(image, name=str(path), exif_rotation=True)
+            pixels, notes, _ = to_rgb(image, name=str(path), exif_rotation=True)
             digest = sha256_of(path)
     except UnreadableImageError as cause:
         # the message names the file, and a file may be called anything

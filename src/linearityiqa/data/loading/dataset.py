@@ -115,8 +115,8 @@ class ImageDataset(Dataset[Sample]):
     def _sizes_before_crop(self) -> Iterator[tuple[int, int]]:
         if self.cached is not None:
             return map(self.cached.size, self.names)
-        rotation = self.decoding.exif_rotation
-        return (self.transform.output_size(image_size(path, exif_rotation=rotation)) for path in self.table.paths())
+        native = partial(image_size, exif_rotation=self.decoding.exif_rotation, enough=self.transform.enough)
+        return (self.transform.output_size(native(path)) for path in self.table.paths())
 
     @contextmanager
     def _named(self, index: int) -> Iterator[None]:

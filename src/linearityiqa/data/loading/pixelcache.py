@@ -71,7 +71,8 @@ def decoded(path: Path, transform: ImageTransform, decoding: Decoding) -> NDArra
     Raises:
         UnreadableImageError: it cannot be decoded; the message names it.
     """
-    return np.array(transform.pixels(decode(path, **decoding._asdict()).image))
+    image, _, native = decode(path, **decoding._asdict(), enough=transform.enough)
+    return np.array(transform.pixels(image, native))
 
 
 class PixelSource:
@@ -96,6 +97,7 @@ class PixelSource:
             "exif_rotation": self.decoding.exif_rotation,
             **({"colour_profile": True} if self.decoding.colour_profile else {}),
             **({} if self.transform.mode == "stretch" else {"mode": self.transform.mode}),
+            **({"reduced": True} if self.transform.reduced else {}),
         }
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
         for name in self.table.names:
@@ -256,7 +258,8 @@ def _fill(cache: PixelCache, names: list[str], workers: int, progress: bool) -> 
 
 
 def _sizes(transform: ImageTransform, decoding: Decoding, images: Sequence[Image]) -> list[tuple[int, int]]:
-    return [transform.output_size(image_size(path, exif_rotation=decoding.exif_rotation)) for path, _ in images]
+    native = partial(image_size, exif_rotation=decoding.exif_rotation, enough=transform.enough)
+    return [transform.output_size(native(path)) for path, _ in images]
 
 
 def _decode_into(folder: Path, transform: ImageTransform, decoding: Decoding, images: Sequence[Image]) -> list[Path]:

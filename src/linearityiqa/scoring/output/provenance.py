@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from linearityiqa.config import to_dict
+from linearityiqa.config import TransformConfig, to_dict
 from linearityiqa.errors import OutputError
 from linearityiqa.files import sha256_of, write_text
 from linearityiqa.record import ModelRecord
@@ -71,6 +71,8 @@ class Provenance:
             theirs = getattr(stored, name)
             if name == "columns" and "quality" not in theirs:
                 ours = [column for column in ours if column != "quality"]
+            if name == "transform":  # options that came later were at their defaults
+                theirs = to_dict(TransformConfig()) | theirs
             if name not in _INFORMATIVE and ours != theirs:
                 raise OutputError(
                     f"{output} holds scores made with another {name} ({_short(theirs)}, now {_short(ours)}). {REMEDY}"
