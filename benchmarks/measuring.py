@@ -15,7 +15,7 @@ from types import TracebackType
 
 import numpy as np
 
-from linearityiqa.data.loading.processes import M_MMAP_MAX, keep_freed_memory
+from linearityiqa.machine import M_MMAP_MAX, keep_freed_memory
 
 M_MMAP_THRESHOLD = -3
 MALLOC_LARGE = 32 * 2**20

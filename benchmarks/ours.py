@@ -12,8 +12,8 @@ from linearityiqa.config import (
     TrainConfig,
     TransformConfig,
 )
-from linearityiqa.evaluation.device import keep_memory_of_cpu
 from linearityiqa.evaluation.prefetch import NetworkBatch, network_batches
+from linearityiqa.models.device import keep_memory_of_cpu
 from linearityiqa.training.runlog import RunLog
 from linearityiqa.training.session import open_session
 from linearityiqa.training.state import RunState

@@ -28,8 +28,8 @@ from PIL import Image
 from torchvision.transforms.functional import normalize, to_tensor
 
 from linearityiqa.config import ModelConfig, TrainConfig, TransformConfig
-from linearityiqa.data.loading.processes import keep_freed_memory
 from linearityiqa.images import IMAGENET
+from linearityiqa.machine import keep_freed_memory
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.metrics import srocc
 from linearityiqa.models import LinearityIQA, open_model, save_model

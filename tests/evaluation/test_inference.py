@@ -14,11 +14,12 @@ from torch import nn
 
 from linearityiqa.data.databases.table import ImageTable
 from linearityiqa.data.loading.dataset import ImageDataset
-from linearityiqa.data.loading.samplers import BatchLimit
+from linearityiqa.data.loading.samplers import SampleKey
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation import predict
 from linearityiqa.evaluation.prefetch import normalised
 from linearityiqa.images import IMAGENET, ImageTransform
+from linearityiqa.machine import BatchLimit
 from linearityiqa.quality import QualityScores
 
 CPU = torch.device("cpu")
@@ -68,7 +69,7 @@ def test_scores_are_those_of_single_images_in_the_order_of_the_table(dataset):
     network.eval()
     with torch.inference_mode():
         for index in range(len(dataset)):
-            image = normalised(dataset[(0, index)][0][None], IMAGENET)
+            image = normalised(dataset[SampleKey(0, index)][0][None], IMAGENET)
             for head, expected in network(image)._asdict().items():
                 assert getattr(predictions.scores, head)[index] == pytest.approx(expected.item(), abs=1e-5)
 

@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from linearityiqa.data.loading.processes import prefetch
-from linearityiqa.data.loading.samplers import BatchLimit
 from linearityiqa.errors import ImageTooSmallError
 from linearityiqa.images import ImageTransform
+from linearityiqa.machine import BatchLimit, prefetch
 from linearityiqa.scoring import Details, ImageScore, PreprocessedImage, Scorer, inference
 from linearityiqa.scoring.inference import in_batches, in_order, spread, views
 from linearityiqa.scoring.prepared import prepare

@@ -14,10 +14,10 @@ from forks import in_a_fork
 from linearityiqa.config import ModelConfig, TransformConfig
 from linearityiqa.data.databases.table import ImageTable
 from linearityiqa.data.loading.dataset import ImageDataset
-from linearityiqa.data.loading.samplers import BatchLimit
 from linearityiqa.errors import ConfigError, DataError, ImageTooSmallError, ModelFileError
 from linearityiqa.evaluation import predict
 from linearityiqa.images import ImageTransform
+from linearityiqa.machine import BatchLimit
 from linearityiqa.models import LinearityIQA, save_model
 from linearityiqa.models.authors import to_authors
 from linearityiqa.scoring import Scorer

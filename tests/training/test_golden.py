@@ -9,10 +9,10 @@ from PIL import Image
 
 from formula import formula_network
 from linearityiqa.config import LossConfig, OptimiserConfig
-from linearityiqa.evaluation.inference import evaluation_mode
 from linearityiqa.evaluation.prefetch import NetworkBatch
 from linearityiqa.images import IMAGENET
 from linearityiqa.losses import QualityLoss
+from linearityiqa.models.geometry import evaluation_mode
 from linearityiqa.training.images import LabelScaling
 from linearityiqa.training.optimisation import build_optimizer
 from linearityiqa.training.precision import choose_precision

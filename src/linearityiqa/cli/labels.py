@@ -25,8 +25,8 @@ from linearityiqa.data.databases.labels import Labels
 from linearityiqa.data.databases.opening import ImageNames, LabelSource, names_for, open_label_file, open_labels
 from linearityiqa.data.databases.published import KNOWN
 from linearityiqa.data.databases.splits import split_by_ratio, split_into_folds, validation_split
-from linearityiqa.data.loading.processes import default_workers
 from linearityiqa.errors import DataError
+from linearityiqa.machine import default_workers
 
 Split = Mapping[str, NDArray[np.int64]]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from linearityiqa.config import ExportConfig, ModelConfig, ScoreConfig, ServeConfig, TransformConfig
-from linearityiqa.data.loading.processes import MOST_LANES, default_workers, usable_cores
 from linearityiqa.extras import require
 from linearityiqa.hub import HubModel
+from linearityiqa.machine import MOST_LANES, default_workers, usable_cores
 from linearityiqa.packaged import BUNDLED, bundled_model, is_bundled
 from linearityiqa.scoring import Scorer
 

@@ -62,7 +62,7 @@ def show(found: reproduction.Reproduction) -> None:
 
 def demo(config: DemoConfig) -> int:
     """Run the demo, and print its results."""
-    from linearityiqa.evaluation.device import keep_memory_of_cpu
+    from linearityiqa.models.device import keep_memory_of_cpu
     from linearityiqa.reproduce.demo import run_demo, write_demo_report
 
     keep_memory_of_cpu("auto")

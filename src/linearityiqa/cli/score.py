@@ -14,9 +14,9 @@ from linearityiqa.cli.models import chosen_model, headline, open_scorer, scorer_
 from linearityiqa.cli.score_rows import format_of, print_rows, print_summary, selected
 from linearityiqa.config import ScoreConfig
 from linearityiqa.console import track
-from linearityiqa.data.loading.processes import in_threads, keep_freed_memory
 from linearityiqa.errors import ConfigError, DataError, Interrupted, OutputError
 from linearityiqa.extras import connect
+from linearityiqa.machine import in_threads, keep_freed_memory
 from linearityiqa.packaged import bundled_card
 from linearityiqa.quality import GRADES
 from linearityiqa.scoring import Details, ImageScore, Scorer, expand

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from linearityiqa.cli.models import chosen_model
 from linearityiqa.config import DataConfig, RunConfig, TestConfig, TrainConfig, run_folder, runfiles
-from linearityiqa.data.loading.processes import keep_freed_memory
 from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.evaluation import paper_lines
 from linearityiqa.evaluation.methods import short_names
 from linearityiqa.extras import require
 from linearityiqa.files import named_path
+from linearityiqa.machine import keep_freed_memory
 from linearityiqa.quality import HEADS
 from linearityiqa.reporting import Cell, Table
 

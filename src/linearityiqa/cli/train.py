@@ -24,7 +24,7 @@ def train(config: TrainConfig) -> int:
     """Train or resume a run, test its best epoch, and print the results."""
     if config.run.evaluate:
         return test_again(config)
-    from linearityiqa.evaluation.device import keep_memory_of_cpu  # after training, which names the extra that it needs
+    from linearityiqa.models.device import keep_memory_of_cpu  # after training, which names the extra that it needs
 
     keep_memory_of_cpu(config.device.device)
     result = run.train(config)
@@ -64,7 +64,7 @@ def crossval(config: CrossvalConfig) -> int:
     for name, path in map(named_path, config.against):
         other = read_crossvalidation(path)  # before hours of training
         others.append(dataclasses.replace(other, name=name or other.name))
-    from linearityiqa.evaluation.device import keep_memory_of_cpu
+    from linearityiqa.models.device import keep_memory_of_cpu
 
     keep_memory_of_cpu(config.train.device.device)
     done = crossvalidate(config)

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Protocol
 
 import numpy as np
@@ -14,12 +14,14 @@ from linearityiqa.console import track
 from linearityiqa.data.databases.table import ImageTable
 from linearityiqa.data.loading.dataset import ImageDataset
 from linearityiqa.data.loading.loader import BatchLoader
-from linearityiqa.data.loading.samplers import BatchLimit, SampleKey, evaluation_batches
+from linearityiqa.data.loading.samplers import SampleKey, evaluation_batches
 from linearityiqa.errors import DataError, NotFiniteError
-from linearityiqa.evaluation.device import in_parallel, parallel_batches
 from linearityiqa.evaluation.predictions import Predictions
 from linearityiqa.evaluation.prefetch import NetworkBatch, network_batches
 from linearityiqa.images import IMAGENET, Normalisation
+from linearityiqa.machine import BatchLimit
+from linearityiqa.models.device import in_parallel, parallel_batches
+from linearityiqa.models.geometry import evaluation_mode
 from linearityiqa.quality import HEADS, QualityScores
 
 Autocast = Callable[[], AbstractContextManager[object]]
@@ -117,19 +119,6 @@ def predict(
         mos_std=table.mos_std,
         scores=QualityScores(*np.ascontiguousarray(scores.T)),
     )
-
-
-@contextmanager
-def evaluation_mode(network: nn.Module) -> Iterator[None]:
-    """Put the network into evaluation mode; afterwards every part of it is in the mode that it was in before."""
-    # per module, since frozen batch-norm layers are in evaluation mode inside a network that trains
-    flags = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, training in flags:
-            module.training = training
 
 
 def _start(done: NDArray[np.float64] | None, length: int) -> NDArray[np.float64]:

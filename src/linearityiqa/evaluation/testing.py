@@ -16,15 +16,14 @@ from linearityiqa.data.databases.opening import open_database
 from linearityiqa.data.databases.table import Database, ImageTable
 from linearityiqa.data.loading.dataset import open_images
 from linearityiqa.data.loading.pixelcache import Decoding
-from linearityiqa.data.loading.processes import default_workers
-from linearityiqa.data.loading.samplers import batch_limit
 from linearityiqa.evaluation.authors_npy import write_authors_npy
-from linearityiqa.evaluation.device import place, prepare_device
 from linearityiqa.evaluation.inference import predict
 from linearityiqa.evaluation.predictions import write_predictions_csv
 from linearityiqa.evaluation.summary import evaluate, results_of
 from linearityiqa.files import sha256_of, write_text
+from linearityiqa.machine import batch_limit, default_workers
 from linearityiqa.models import open_model
+from linearityiqa.models.device import place, prepare_device
 from linearityiqa.models.layout import Layout, can_be_blocked
 from linearityiqa.record import ImageDigests, ModelRecord
 

@@ -75,6 +75,7 @@ class _WithoutNormalisation(TorchFunctionMode):
 @contextlib.contextmanager
 def evaluation_mode(module: nn.Module) -> Iterator[None]:
     """Put a module into evaluation mode, and each of its parts back into its own mode afterwards."""
+    # each part, since frozen batch-norm layers are in evaluation mode inside a network that trains
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:

@@ -72,8 +72,8 @@ def carry_out(config: TrainConfig, tests: Sequence[TestConfig]) -> RunEnd:
     Raises:
         Interrupted: the run was asked to stop; its state is saved.
     """
-    from linearityiqa.evaluation.device import keep_memory_of_cpu
     from linearityiqa.evaluation.testing import evaluate_model_file
+    from linearityiqa.models.device import keep_memory_of_cpu
     from linearityiqa.training import train
 
     keep_memory_of_cpu(config.device.device)

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from linearityiqa.config import DeviceConfig
-from linearityiqa.data.loading.processes import default_workers, end_after
 from linearityiqa.errors import ConfigError, Interrupted
-from linearityiqa.evaluation.device import visible_gpus
+from linearityiqa.machine import default_workers, end_after
+from linearityiqa.models.device import visible_gpus
 from linearityiqa.reproduce.job import Job, RunEnd, carry_out_order, order_of
 from linearityiqa.training.stopping import StopRequest
 

@@ -203,7 +203,7 @@ def _version(package: str) -> str | None:
 def _device_name(asked: str) -> str:
     import torch
 
-    from linearityiqa.evaluation.device import resolve_device
+    from linearityiqa.models.device import resolve_device
 
     device = resolve_device(asked)
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

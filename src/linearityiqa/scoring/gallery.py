@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from linearityiqa.data.loading.processes import in_threads
 from linearityiqa.errors import DataError
 from linearityiqa.files import atomic_path, writing
+from linearityiqa.machine import in_threads
 from linearityiqa.quality import GRADES
 from linearityiqa.record import ModelRecord
 from linearityiqa.scoring.bursts import Place

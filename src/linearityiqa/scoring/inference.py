@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from linearityiqa.data.loading.samplers import MAX_PIXELS_PER_BATCH, BatchLimit
 from linearityiqa.errors import ConfigError, DataError, ImageTooSmallError
+from linearityiqa.machine import MAX_PIXELS_PER_BATCH, BatchLimit
 from linearityiqa.quality import HEADS, QualityScores
 from linearityiqa.record import ModelRecord
 from linearityiqa.scoring.pictures import QualityMap

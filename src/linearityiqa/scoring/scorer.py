@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from linearityiqa.config import AugmentationConfig, ModelConfig, TransformConfig
 from linearityiqa.config.checks import require_options
-from linearityiqa.data.loading.processes import default_workers, prefetch
-from linearityiqa.data.loading.samplers import batch_limit
 from linearityiqa.errors import ConfigError, DataError
 from linearityiqa.hub import HubModel, local_model
 from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform
+from linearityiqa.machine import batch_limit, default_workers, prefetch
 from linearityiqa.packaged import bundled_model, bundled_weights, is_bundled
 from linearityiqa.record import ModelRecord
 from linearityiqa.scoring.card import describe_transform, model_card

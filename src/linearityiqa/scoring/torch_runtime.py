@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from linearityiqa.config import ModelConfig, ScoringDeviceConfig, TestConfig, TransformConfig
 from linearityiqa.errors import ConfigError, DataError
-from linearityiqa.evaluation.device import parallel_batches, place, prepare_device
 from linearityiqa.models import open_model
+from linearityiqa.models.device import parallel_batches, place, prepare_device
 from linearityiqa.models.files import with_transform
 from linearityiqa.models.layout import fuse_batch_norm
 from linearityiqa.models.quality_map import scores_and_map

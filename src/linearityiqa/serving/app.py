@@ -15,8 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from linearityiqa.config.serve import ServeConfig
-from linearityiqa.data.loading.processes import default_workers
 from linearityiqa.errors import ConfigError, ModelFileError
+from linearityiqa.machine import default_workers
 from linearityiqa.scoring import Details, PreprocessedImage, Scorer
 from linearityiqa.serving import pages
 from linearityiqa.serving.answers import (

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
 from linearityiqa.config.serve import LimitsConfig
-from linearityiqa.data.loading.processes import process_context
 from linearityiqa.errors import DataError, ImageTooLargeError, UnreadableImageError
+from linearityiqa.machine import process_context
 from linearityiqa.scoring import Details, ImageScore, PreprocessedImage, Scorer
 from linearityiqa.serving import decoding
 from linearityiqa.serving.answers import busy

@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from linearityiqa.console import track
-from linearityiqa.data.loading.samplers import batch_limit
 from linearityiqa.errors import DivergedError, Interrupted, NotFiniteError
 from linearityiqa.evaluation import Predictions, evaluate, predict
 from linearityiqa.evaluation.prefetch import NetworkBatch, network_batches
+from linearityiqa.machine import batch_limit
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.metrics import is_better
 from linearityiqa.quality import QualityScores

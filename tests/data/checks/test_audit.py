@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from linearityiqa import machine
 from linearityiqa.config import CheckConfig, DataConfig
 from linearityiqa.data.checks import audit
-from linearityiqa.data.loading import processes
 from linearityiqa.errors import DataError
 from pictures import CHANGES, make_picture
 from releases import make_kadid, make_live
@@ -91,11 +91,9 @@ def test_nothing_is_invented(sound):
 
 
 def test_processes_find_the_same(copy, monkeypatch):
-    started, start = [], processes.start_processes
-    monkeypatch.setattr(processes, "ITEMS_WORTH_A_PROCESS", 8)
-    monkeypatch.setattr(
-        processes, "start_processes", lambda count, **more: started.append(count) or start(count, **more)
-    )
+    started, start = [], machine.start_processes
+    monkeypatch.setattr(machine, "ITEMS_WORTH_A_PROCESS", 8)
+    monkeypatch.setattr(machine, "start_processes", lambda count, **more: started.append(count) or start(count, **more))
     shutil.copy(copy / "images" / "00.png", copy / "images" / "20.png")
     config = CheckConfig(data=DataConfig(dataset=str(copy / "labels.csv")), num_workers=2, quiet=True)
     assert audit(config).findings == check(copy).findings

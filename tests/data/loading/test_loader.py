@@ -26,10 +26,10 @@ from linearityiqa.data.loading.dataset import (
 )
 from linearityiqa.data.loading.loader import BatchLoader
 from linearityiqa.data.loading.pixelcache import PixelSource, open_cache
-from linearityiqa.data.loading.processes import default_workers
-from linearityiqa.data.loading.samplers import BatchLimit, TrainingBatches, evaluation_batches
+from linearityiqa.data.loading.samplers import TrainingBatches, evaluation_batches
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.images import ImageTransform
+from linearityiqa.machine import BatchLimit, default_workers
 
 pytestmark = pytest.mark.slow
 
@@ -261,7 +261,7 @@ def test_at_most_two_batches_a_worker_are_decoded_ahead(table, monkeypatch):
     class CountingPool:
         """Runs what is submitted at once."""
 
-        def __init__(self, _workers, _prepare, dataset):
+        def __init__(self, _workers, _prepare, dataset, preloaded):
             self.submitted = 0
             pools.append(self)
             monkeypatch.setattr(data, "_worker_dataset", dataset, raising=False)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from linearityiqa.data.loading.samplers import (
-    BatchLimit,
     SampleKey,
     Shares,
     TrainingBatches,
     evaluation_batches,
     versions_in,
 )
+from linearityiqa.machine import BatchLimit
 
 SIZES = [(10, 10), (20, 10), (10, 10), (10, 20), (20, 10), (10, 10), (10, 10)]
 

@@ -18,7 +18,7 @@ from linearityiqa.data.checks.neardup import find_near_duplicates
 from linearityiqa.data.databases.imagefiles import Places, find_places
 from linearityiqa.data.databases.labels import Fault, Labels
 from linearityiqa.data.databases.opening import LabelSource, open_labels
-from linearityiqa.data.loading.processes import default_workers
+from linearityiqa.machine import default_workers
 from linearityiqa.quality import QualityScale
 
 

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from linearityiqa.data.checks.findings import Finding
 from linearityiqa.data.checks.neardup import SIDE, thumbnail
-from linearityiqa.data.loading.processes import each_in_processes
 from linearityiqa.errors import UnreadableImageError
 from linearityiqa.files import sha256_of
 from linearityiqa.images import opened, to_rgb
 from linearityiqa.images.suffixes import ALL_SUFFIXES, SUFFIXES
+from linearityiqa.machine import each_in_processes
 
 
 @dataclass(frozen=True, kw_only=True)

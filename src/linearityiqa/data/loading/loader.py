@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from linearityiqa.data.loading.dataset import Batch, ImageDataset, MixedDataset, collate
-from linearityiqa.data.loading.processes import prefetch, process_context, start_processes
 from linearityiqa.data.loading.samplers import SampleKey
 from linearityiqa.errors import DataError
+from linearityiqa.machine import prefetch, process_context, start_processes
 
 BATCHES_AHEAD = 2
 """Most batches that a worker has ready or in work."""
@@ -73,7 +73,7 @@ class BatchLoader:
         self.persistent = persistent
         self._pool: Executor | None = None
         if self.num_workers and not dataset.only_reads:
-            process_context()  # starts what starts processes, while this one builds the network
+            process_context(__name__)  # starts what starts processes, while this one builds the network
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -111,7 +111,7 @@ class BatchLoader:
     def _start_pool(self) -> Executor:
         if self.dataset.only_reads:
             return ThreadPoolExecutor(self.num_workers)
-        return start_processes(self.num_workers, _prepare_worker, self.dataset)
+        return start_processes(self.num_workers, _prepare_worker, self.dataset, preloaded=__name__)
 
 
 def _with_advice(batches: Iterator[Batch]) -> Iterator[Batch]:

@@ -28,10 +28,10 @@ from PIL import features
 from linearityiqa.config import DataConfig
 from linearityiqa.console import track
 from linearityiqa.data.databases.table import ImageTable
-from linearityiqa.data.loading.processes import each_in_processes
 from linearityiqa.errors import DataError
 from linearityiqa.files import wait_for_lock
 from linearityiqa.images import ImageTransform, decode, image_size
+from linearityiqa.machine import each_in_processes
 
 DECODING = 1
 """To be raised whenever `images.decode` or `ImageTransform.pixels` gives other pixels than before."""
@@ -40,6 +40,8 @@ DECODERS = ("jpg", "webp", "jpg_2000", "avif", "libtiff")
 CRC_BYTES = 4
 """A file is rows of 8-bit RGB and the CRC-32 of them; its name ends in the image's height and width."""
 LOCK = ".lock"
+LOADER = "linearityiqa.data.loading.loader"
+"""Module that worker processes load once for all: what reads the cache afterwards."""
 SPARE_BYTES = 1_000_000_000
 """Bytes that a cache leaves free on its disk (a smaller one, as many as it takes)."""
 ABANDONED_DAYS = 7
@@ -239,7 +241,8 @@ def _fill(cache: PixelCache, names: list[str], workers: int, progress: bool) -> 
     source, size = cache.source, cache.source.transform.fixed_size
     images = [(source.table.root / name, cache.digests[name]) for name in names]
     settings = (source.transform, source.decoding)
-    sizes = [size] * len(images) if size else each_in_processes(partial(_sizes, *settings), images, workers)
+    in_processes = partial(each_in_processes, items=images, workers=workers, preloaded=LOADER)
+    sizes = [size] * len(images) if size else in_processes(partial(_sizes, *settings))
     total = sum(3 * height * width for height, width in sizes)
     free, spare = shutil.disk_usage(cache.folder).free, min(total, SPARE_BYTES)
     if total + spare > free:
@@ -252,7 +255,7 @@ def _fill(cache: PixelCache, names: list[str], workers: int, progress: bool) -> 
         f"decoding {len(images)} of {len(source.table)} images, new or changed, into the pixel cache {cache.folder} "
         f"({_mb(total)}), which later runs on these images start from; delete it when they are done"
     )
-    done = each_in_processes(partial(_decode_into, cache.folder, *settings), images, workers)
+    done = in_processes(partial(_decode_into, cache.folder, *settings))
     for _ in track(done, "decoding images", total=len(images), bar=progress, images=lambda _: 1):
         pass
 

@@ -6,36 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-MAX_PIXELS_PER_BATCH = 16_000_000
-"""Bound on the pixels of one batch, so that native-size photographs fit into memory whatever the batch size."""
-CPU_BATCH = 8
-CPU_PIXELS = 1_400_000
-"""Pixels of a batch on a CPU: more of them only take more memory (docs/decisions.md)."""
-GPU_BATCH = 64
+from linearityiqa.machine import BatchLimit
+
 LEVELS = (1, 2)
 """Degraded versions of an image: mild and severe."""
-
-
-class BatchLimit(NamedTuple):
-    """Most images and most pixels of a batch.
-
-    >>> BatchLimit(8, pixels=1000).of(300), BatchLimit(8, pixels=1000).of(2000)
-    (3, 1)
-    """
-
-    images: int
-    pixels: int = MAX_PIXELS_PER_BATCH
-
-    def of(self, pixels: int) -> int:
-        """Images of a batch, of so many pixels each; a single one may exceed the limit."""
-        return max(1, min(self.images, self.pixels // pixels))
-
-
-def batch_limit(asked: int | None, *, gpu: bool) -> BatchLimit:
-    """The batches of an evaluation: as many images as are asked for, by default what suits the device."""
-    if asked is not None:
-        return BatchLimit(asked)
-    return BatchLimit(GPU_BATCH) if gpu else BatchLimit(CPU_BATCH, CPU_PIXELS)
 
 
 class SampleKey(NamedTuple):

@@ -20,10 +20,10 @@ from PIL import Image, features
 from linearityiqa.config import SyntheticConfig
 from linearityiqa.console import track
 from linearityiqa.data.databases.opening import MANIFEST
-from linearityiqa.data.loading.processes import default_workers, process_context, start_processes
 from linearityiqa.data.synthetic.distortions import ByteImage
 from linearityiqa.errors import DataError
 from linearityiqa.files import new_folder, sha256_of, wait_for_lock, write_bytes, write_text
+from linearityiqa.machine import default_workers, process_context, start_processes
 
 T = TypeVar("T")
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linearityiqa import files
-from linearityiqa.data.loading import pixelcache, processes
+from linearityiqa import files, machine
+from linearityiqa.data.loading import pixelcache
 from linearityiqa.data.loading.pixelcache import LOCK, Decoding, PixelSource, cache_folder, open_cache
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.files import try_lock
@@ -58,7 +58,7 @@ def files_of(cache) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("native", [False, True])
 def test_processes_make_the_same_files(photos, tmp_path, native, monkeypatch):
-    monkeypatch.setattr(processes, "ITEMS_WORTH_A_PROCESS", 8)
+    monkeypatch.setattr(machine, "ITEMS_WORTH_A_PROCESS", 8)
     source = PixelSource(photos, ImageTransform(None if native else (20, 28)), decoding=Decoding(exif_rotation=True))
     alone = open_cache(source, tmp_path / "alone", workers=0)
     together = open_cache(source, tmp_path / "together", workers=2)

@@ -6,9 +6,9 @@ import threading
 import pytest
 import torch
 
-from linearityiqa.data.loading.processes import MOST_LANES
 from linearityiqa.errors import ConfigError
-from linearityiqa.evaluation.device import in_parallel, parallel_batches, resolve_device, visible_gpus
+from linearityiqa.machine import MOST_LANES
+from linearityiqa.models.device import in_parallel, parallel_batches, resolve_device, visible_gpus
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from linearityiqa import machine
 from linearityiqa.cli import main
-from linearityiqa.data.loading import processes
-from linearityiqa.data.loading.processes import each_in_processes, prefetch, start_processes
 from linearityiqa.errors import DataError
+from linearityiqa.machine import each_in_processes, prefetch, start_processes
 
 
 def test_ahead_keeps_order_and_reads_no_further_than_its_depth() -> None:
@@ -52,7 +52,7 @@ def test_each_item_has_its_result_in_order_and_few_items_start_few_processes(
         pools.append(count)
         return ThreadPoolExecutor(count)
 
-    monkeypatch.setattr(processes, "start_processes", threads)
+    monkeypatch.setattr(machine, "start_processes", threads)
     assert list(each_in_processes(negatives, range(150), workers)) == negatives(range(150))
     assert list(each_in_processes(negatives, range(9), workers)) == negatives(range(9))
     assert pools == started
@@ -75,7 +75,7 @@ BATCHES = """
 import resource
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
-from linearityiqa.data.loading.processes import keep_freed_memory
+from linearityiqa.machine import keep_freed_memory
 
 def batch():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -113,8 +113,8 @@ def test_a_batch_reuses_the_memory_of_the_batch_before(thread) -> None:
     [
         ("linearityiqa.cli.score", ["score", "photo.png"]),
         ("linearityiqa.cli.test", ["test", "--model", "none.safetensors", "--dataset", "none.csv"]),
-        ("linearityiqa.evaluation.device", ["train", "--dataset", "none.csv", "--device", "cpu"]),
-        ("linearityiqa.evaluation.device", ["crossval", "--dataset", "none.csv", "--device", "cpu"]),
+        ("linearityiqa.models.device", ["train", "--dataset", "none.csv", "--device", "cpu"]),
+        ("linearityiqa.models.device", ["crossval", "--dataset", "none.csv", "--device", "cpu"]),
     ],
 )
 def test_the_commands_ask_for_it(module, words, monkeypatch, tmp_path) -> None:

@@ -1,4 +1,4 @@
-"""Use of the machine: cores, memory, and worker processes that end with the process they work for."""
+"""Use of the machine: cores, memory, sizes of batches, and worker processes that end with their parent."""
 
 import ctypes
 import itertools
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import BaseContext
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from linearityiqa.errors import DataError
 
@@ -30,12 +30,40 @@ ITEMS_WORTH_A_PROCESS = 64
 """Number of images that are decoded about as fast as a process starts."""
 TASKS_AHEAD = 4
 """Most tasks that a process has ready or in work, which bounds memory for any number of items."""
-_PRELOADED = "linearityiqa.data.loading.loader"
+
+MAX_PIXELS_PER_BATCH = 16_000_000
+"""Bound on the pixels of one batch, so that native-size photographs fit into memory whatever the batch size."""
+CPU_BATCH = 8
+CPU_PIXELS = 1_400_000
+"""Pixels of a batch on a CPU: more of them only take more memory (docs/decisions.md)."""
+GPU_BATCH = 64
 
 # of glibc's malloc.h
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
 M_ARENA_MAX = -8
+
+
+class BatchLimit(NamedTuple):
+    """Most images and most pixels of a batch.
+
+    >>> BatchLimit(8, pixels=1000).of(300), BatchLimit(8, pixels=1000).of(2000)
+    (3, 1)
+    """
+
+    images: int
+    pixels: int = MAX_PIXELS_PER_BATCH
+
+    def of(self, pixels: int) -> int:
+        """Images of a batch, of so many pixels each; a single one may exceed the limit."""
+        return max(1, min(self.images, self.pixels // pixels))
+
+
+def batch_limit(asked: int | None, *, gpu: bool) -> BatchLimit:
+    """The batches of an evaluation: as many images as are asked for, by default what suits the device."""
+    if asked is not None:
+        return BatchLimit(asked)
+    return BatchLimit(GPU_BATCH) if gpu else BatchLimit(CPU_BATCH, CPU_PIXELS)
 
 
 def usable_cores() -> int:
@@ -68,7 +96,7 @@ def keep_freed_memory() -> None:
         library.mallopt(M_ARENA_MAX, 1)
 
 
-def process_context(preloaded: str = _PRELOADED) -> BaseContext:
+def process_context(preloaded: str = __name__) -> BaseContext:
     """The start method of worker processes; a fork server imports the module `preloaded` once for all of them.
 
     Not forked from this process: its threads (of torch, of a GPU's driver) may hold locks that no thread of the child
@@ -90,7 +118,7 @@ def process_context(preloaded: str = _PRELOADED) -> BaseContext:
 
 
 def start_processes(
-    count: int, prepare: Callable[..., None] | None = None, *arguments: Any, preloaded: str = _PRELOADED
+    count: int, prepare: Callable[..., None] | None = None, *arguments: Any, preloaded: str = __name__
 ) -> ProcessPoolExecutor:
     """A pool of processes that leave signals to the whole group to this one, and do not outlive it.
 
@@ -100,7 +128,7 @@ def start_processes(
 
 
 def each_in_processes(
-    function: Callable[[Sequence[T]], Iterable[S]], items: Sequence[T], workers: int, *, preloaded: str = _PRELOADED
+    function: Callable[[Sequence[T]], Iterable[S]], items: Sequence[T], workers: int, *, preloaded: str = __name__
 ) -> Iterator[S]:
     """Results of `function` in the order of the items; computed in processes where there is enough to do.
 

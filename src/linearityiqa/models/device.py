@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from linearityiqa.config import ScoringDeviceConfig
-from linearityiqa.data.loading.processes import MOST_LANES, keep_freed_memory, prefetch
 from linearityiqa.errors import ConfigError
+from linearityiqa.machine import MOST_LANES, keep_freed_memory, prefetch
 from linearityiqa.models.layout import Layout, arrange
 
 Network = TypeVar("Network", bound=nn.Module)
