@@ -1,11 +1,12 @@
-"""Oracle: the mode that `open` gives a new file."""
+"""Oracles: the mode that `open` gives a new file; the published beginnings of safetensors, ZIP and pickle files."""
 
 import os
+import pickle
 from pathlib import Path
 
 import pytest
 
-from linearityiqa.files import atomic_path, write_text
+from linearityiqa.files import atomic_path, tensor_kind, write_text
 
 
 def test_a_file_is_as_readable_as_any_other_and_the_umask_is_never_changed(
@@ -43,3 +44,11 @@ def test_a_file_that_a_library_replaces_by_a_private_one_is_as_readable_as_any_o
         os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
     (tmp_path / "plain.txt").write_text("")
     assert (tmp_path / "ours.txt").stat().st_mode == (tmp_path / "plain.txt").stat().st_mode
+
+
+def test_the_kind_of_a_file_of_tensors_is_in_its_first_bytes() -> None:
+    header = b"{}      "
+    assert tensor_kind(len(header).to_bytes(8, "little") + header) == "safetensors"
+    assert tensor_kind((0x80).to_bytes(8, "little") + header) == "safetensors"  # begins as a pickle does
+    assert tensor_kind(pickle.dumps({}, protocol=2)) == tensor_kind(b"PK\x03\x04 and a directory") == "torch"
+    assert tensor_kind(b"") is tensor_kind(b"<!DOCTYPE html>") is None

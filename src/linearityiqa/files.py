@@ -1,18 +1,24 @@
-"""Files that are written whole or not at all, and their digests."""
+"""Files that are written atomically, their kinds and their digests."""
 
 import contextlib
 import hashlib
 import logging
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from linearityiqa.errors import ModelFileError, OutputError
 
 SECONDS_BETWEEN_LOOKS = 0.2
 """Seconds between two tries of a process that waits for a lock."""
+
+ZIP_START = b"PK\x03\x04"
+_PICKLE_START = b"\x80"
+_SAFETENSORS_START = re.compile(rb".{8}\s*\{", re.DOTALL)
 
 _log = logging.getLogger(__name__)
 
@@ -121,6 +127,13 @@ def refuse_lfs_pointer(start: bytes, path: Path) -> None:
     """Raise `ModelFileError` where a file begins as the pointer that Git LFS leaves for one that it has not fetched."""
     if start.startswith(b"version https://git-lfs.github.com/spec/"):
         raise ModelFileError(f"{path} is a Git LFS pointer, not the model itself. Run git lfs pull in its repository.")
+
+
+def tensor_kind(start: bytes) -> Literal["safetensors", "torch"] | None:
+    """Return the kind of a file of tensors by its first bytes (64 are enough), None where it is neither."""
+    if _SAFETENSORS_START.match(start):  # first, since the length that it starts with may look like a pickle
+        return "safetensors"
+    return "torch" if start.startswith((ZIP_START, _PICKLE_START)) else None
 
 
 def sha256_of(path: Path) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.extras import require
+from linearityiqa.files import tensor_kind
 from linearityiqa.packaged import BUNDLED, bundled_model, bundled_weights
 
 logger = logging.getLogger(__name__)
@@ -155,8 +156,8 @@ class HubModel:
     def _checked(self, path: Path) -> Path:
         """A fetched file whose content is what its name says: no pickle named as safetensors is ever opened."""
         with path.open("rb") as stream:
-            start = stream.read(9)
-        if path.suffix.lower() == ".safetensors" and start[8:] != b"{":
+            start = stream.read(64)
+        if path.suffix.lower() == ".safetensors" and tensor_kind(start) != "safetensors":
             raise ModelFileError(
                 f"{self} is refused: {path.name} is no safetensors file. Ask its owner for another one."
             )

@@ -12,14 +12,11 @@ import torch
 from torch import Tensor
 
 from linearityiqa.errors import ModelFileError
-from linearityiqa.files import refuse_lfs_pointer
+from linearityiqa.files import ZIP_START, refuse_lfs_pointer, tensor_kind
 from linearityiqa.numpy_pickles import NUMPY_VALUES
 
 MAX_HEADER_BYTES = 16 * 2**20
 """Bound on a safetensors header; a network of a thousand layers needs about 1 % of it."""
-
-_SAFETENSORS_START = re.compile(rb".{8}\s*\{", re.DOTALL)
-_ZIP_START, _PICKLE_START = b"PK\x03\x04", b"\x80"
 
 
 def file_kind(path: Path) -> Literal["safetensors", "torch"]:
@@ -38,10 +35,8 @@ def file_kind(path: Path) -> Literal["safetensors", "torch"]:
     if not start:
         raise ModelFileError(f"{path} is empty. Copy the file again.")
     refuse_lfs_pointer(start, path)
-    if _SAFETENSORS_START.match(start):  # first, since the length that it starts with may look like a pickle
-        return "safetensors"
-    if start.startswith((_ZIP_START, _PICKLE_START)):
-        return "torch"
+    if kind := tensor_kind(start):
+        return kind
     raise ModelFileError(
         f"{path} is not a model file: it is neither safetensors nor a PyTorch checkpoint. "
         "Pass model.safetensors of a run folder, or a .pth file."
@@ -88,7 +83,7 @@ def read_torch(path: Path) -> Any:
 def _check_archive(path: Path) -> None:
     """Refuse a zip archive that is cut short, or that unpacks to more than its own size (torch compresses nothing)."""
     with path.open("rb") as stream:
-        if stream.read(4) != _ZIP_START:
+        if stream.read(4) != ZIP_START:
             return
     try:
         with zipfile.ZipFile(path) as archive:

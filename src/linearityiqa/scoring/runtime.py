@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from linearityiqa.config import ModelConfig, TransformConfig
 from linearityiqa.errors import ModelFileError
 from linearityiqa.extras import require
-from linearityiqa.files import refuse_lfs_pointer
+from linearityiqa.files import refuse_lfs_pointer, tensor_kind
 from linearityiqa.record import ModelRecord
 
 HOW_TO_GET_A_MODEL = (
@@ -114,4 +114,4 @@ def _may_hold_tensors(path: Path) -> bool:
     except OSError:
         return True  # who opens it says why not
     refuse_lfs_pointer(start, path)
-    return start.startswith((b"PK\x03\x04", b"\x80")) or start[8:9] == b"{" or len(start) < 9
+    return tensor_kind(start) is not None or len(start) < 9
