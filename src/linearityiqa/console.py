@@ -56,21 +56,23 @@ class Meter:
         """The progress as a sentence."""
         seconds = time.monotonic() - self.start
         if self.total is None:
-            return f"{self.description}: {in_words(seconds)} so far"
+            return f"{self.description}: {format_duration(seconds)} so far"
         left = ""
         if self.done:
             each = seconds / self.done
             remaining = each * (self.total - self.done)
             later = self.afterwards(each) if self.afterwards else 0.0
-            left = f"{in_words(remaining)} left" + (f" ({in_words(remaining + later)} in all)" if later else "")
+            left = f"{format_duration(remaining)} left" + (
+                f" ({format_duration(remaining + later)} in all)" if later else ""
+            )
         place = f"{self.unit} {self.done} of {self.total}".lstrip()
         return f"{self.description}: " + ", ".join(filter(None, (place, self.details(), left)))
 
 
-def in_words(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A length of time in two units at most.
 
-    >>> in_words(59), in_words(95), in_words(3 * 3600 + 20 * 60), in_words(26 * 3600)
+    >>> format_duration(59), format_duration(95), format_duration(3 * 3600 + 20 * 60), format_duration(26 * 3600)
     ('59 s', '2 min', '3 h 20 min', '1 d 2 h')
     """
     if seconds < 90:

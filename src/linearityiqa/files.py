@@ -153,7 +153,7 @@ def _sync(path: Path) -> None:
 
 
 def named_path(word: Path) -> tuple[str, Path]:
-    """The name and the path in `name=path`; the name is empty where the word is a path that exists, or has none.
+    """Return the name and the path in `name=path`; the name is empty where the word is a path that exists, or has none.
 
     >>> named_path(Path("mine=runs/a/model.safetensors"))
     ('mine', PosixPath('runs/a/model.safetensors'))

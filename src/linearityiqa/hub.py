@@ -59,7 +59,7 @@ class HubModel:
 
     @classmethod
     def of(cls, name: str | os.PathLike[str]) -> "HubModel | None":
-        """The model that an address names; None for any other path.
+        """Return the model that an address names; None for any other path.
 
         Raises:
             ConfigError: the address is malformed.
@@ -86,7 +86,7 @@ class HubModel:
         return self.repo.replace("/", "--")
 
     def fetch(self) -> Path:
-        """The local file, in the hub's cache (HF_HOME); fetched where it is not there yet, or has changed.
+        """Return the local file, in the hub's cache (HF_HOME); fetched where it is not there yet, or has changed.
 
         HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE mean what they mean to huggingface_hub. Where the hub cannot be reached
         the cached file is used, with a warning unless HF_HUB_OFFLINE asks for it.
@@ -154,7 +154,7 @@ class HubModel:
         return None
 
     def _checked(self, path: Path) -> Path:
-        """A fetched file whose content is what its name says: no pickle named as safetensors is ever opened."""
+        """Return a fetched file whose content is what its name says: no pickle named as safetensors is ever opened."""
         with path.open("rb") as stream:
             start = stream.read(64)
         if path.suffix.lower() == ".safetensors" and tensor_kind(start) != "safetensors":
@@ -164,7 +164,7 @@ class HubModel:
         return path
 
     def _what_is_there(self, hub: Any) -> str:
-        """The model files in a repository that lacks the one looked for, as the end of a sentence."""
+        """Return the model files in a repository that lacks the one looked for, as the end of a sentence."""
         looked_for = self.file or " or ".join(f"model{suffix}" for suffix in SUFFIXES)
         try:
             siblings = hub.model_info(self.repo, revision=self.revision, timeout=10).siblings or []

@@ -55,12 +55,12 @@ class BatchLimit(NamedTuple):
     pixels: int = MAX_PIXELS_PER_BATCH
 
     def of(self, pixels: int) -> int:
-        """Images of a batch, of so many pixels each; a single one may exceed the limit."""
+        """Return how many images of `pixels` each a batch takes; a single one may exceed the limit."""
         return max(1, min(self.images, self.pixels // pixels))
 
 
 def batch_limit(asked: int | None, *, gpu: bool) -> BatchLimit:
-    """The batches of an evaluation: as many images as are asked for, by default what suits the device."""
+    """Return the batches of an evaluation: as many images as are asked for, by default what suits the device."""
     if asked is not None:
         return BatchLimit(asked)
     return BatchLimit(GPU_BATCH) if gpu else BatchLimit(CPU_BATCH, CPU_PIXELS)
@@ -74,7 +74,7 @@ def usable_cores() -> int:
 def default_workers(num_workers: int | None, sharing: int = 1) -> int:
     """Number of workers that decode images: `num_workers`, or by default one for each usable core, at most 8.
 
-    `sharing` processes share the cores, and each starts so many workers.
+    `sharing` processes share the cores, and each starts that many workers.
     """
     return max(1, min(usable_cores() // sharing, MOST_WORKERS)) if num_workers is None else num_workers
 
@@ -97,7 +97,7 @@ def keep_freed_memory() -> None:
 
 
 def process_context(preloaded: str = __name__) -> BaseContext:
-    """The start method of worker processes; a fork server imports the module `preloaded` once for all of them.
+    """Return the start method of worker processes; a fork server imports the module `preloaded` once for all of them.
 
     Not forked from this process: its threads (of torch, of a GPU's driver) may hold locks that no thread of the child
     would ever release. A fork server has no threads and imports torch once. Measured with 2 workers on 2 cores: 3.5 s
@@ -120,7 +120,7 @@ def process_context(preloaded: str = __name__) -> BaseContext:
 def start_processes(
     count: int, prepare: Callable[..., None] | None = None, *arguments: Any, preloaded: str = __name__
 ) -> ProcessPoolExecutor:
-    """A pool of processes that leave signals to the whole group to this one, and do not outlive it.
+    """Return a pool of processes that leave signals to the whole group to this one, and do not outlive it.
 
     Each calls `prepare` once, with `arguments`; `preloaded` is the module that they need.
     """

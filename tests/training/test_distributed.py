@@ -27,7 +27,7 @@ from linearityiqa.config import DataConfig, DeviceConfig, ModelConfig, Optimiser
 from linearityiqa.errors import ConfigError, DataError, TrainingError
 from linearityiqa.models import LinearityIQA
 from linearityiqa.training import distributed, train
-from linearityiqa.training.distributed import ALONE, World, meet
+from linearityiqa.training.distributed import ALONE, World, agree_on_prefix
 from linearityiqa.training.session import open_session
 from small_runs import SMALL_BACKBONE, changed
 
@@ -279,7 +279,7 @@ def agreed_names(store: dist.Store, late: int | None = None) -> set[str]:
 
     def come(rank: int) -> str:
         time.sleep(0.4 if rank == late else 0)
-        return meet(store, rank, 3)
+        return agree_on_prefix(store, rank, 3)
 
     with ThreadPoolExecutor(3) as pool:
         return set(pool.map(come, range(3)))
@@ -299,4 +299,4 @@ def test_the_dead_are_not_waited_for_and_the_missing_not_for_ever(monkeypatch: p
     agreed_names(store)
     monkeypatch.setattr(distributed, "TIMEOUT", timedelta(seconds=0.3))
     with pytest.raises(TrainingError, match="some have not come"):
-        meet(store, 0, 3)
+        agree_on_prefix(store, 0, 3)

@@ -14,7 +14,7 @@ from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.models import LinearityIQA, TrainedModel, open_model
 from linearityiqa.training import train
 from linearityiqa.training.images import open_run_images
-from linearityiqa.training.session import described_by_initial_model, start_from_model
+from linearityiqa.training.session import resolve_init, start_from_model
 from small_runs import changed, small_run
 
 RESIZED = TransformConfig(resize=True, resize_size_h=64, resize_size_w=96)
@@ -45,11 +45,11 @@ def started(config: TrainConfig) -> LinearityIQA:
 
 
 def test_network_and_transform_are_the_models(photo_database: Path, tmp_path: Path, model_file: Path) -> None:
-    run = described_by_initial_model(continued(photo_database, tmp_path, model_file))
+    run = resolve_init(continued(photo_database, tmp_path, model_file))
     assert run.model.architecture == "shufflenet_v2_x0_5"
     assert run.transform == RESIZED
     own = replace(continued(photo_database, tmp_path, model_file), transform=replace(RESIZED, resize_size_w=64))
-    assert described_by_initial_model(own).transform.resize_size_w == 64
+    assert resolve_init(own).transform.resize_size_w == 64
 
 
 @pytest.fixture(scope="module")
@@ -78,13 +78,13 @@ def test_photographs_of_all_sizes_train_from_a_model_of_crops(
     record = open_model(train(run).model_file).record
     assert (record.config.transform, record.config.augmentation) == (shrink, crop)
     whole = AugmentationConfig(augmentation=True)
-    assert described_by_initial_model(replace(run, augmentation=whole)).augmentation == crop
+    assert resolve_init(replace(run, augmentation=whole)).augmentation == crop
     for other in (
         replace(run, augmentation=replace(crop, crop_size_h=32)),
         replace(run, transform=replace(shrink, resize_size_h=48)),
         changed(run, batch_size=1, accumulation_steps=8, exact_accumulation=True),
     ):
-        assert described_by_initial_model(other).augmentation == other.augmentation
+        assert resolve_init(other).augmentation == other.augmentation
 
 
 def test_photographs_of_all_sizes_share_batches_with_the_model_in_the_package(
@@ -92,12 +92,12 @@ def test_photographs_of_all_sizes_share_batches_with_the_model_in_the_package(
 ) -> None:
     """The README's first command of training."""
     pytest.importorskip("timm", reason="timm is not installed: pip install 'linearityiqa[timm]'")
-    config = described_by_initial_model(continued(photographs_of_all_sizes, tmp_path, Path("bundled")))
+    config = resolve_init(continued(photographs_of_all_sizes, tmp_path, Path("bundled")))
     assert set(open_run_images(config, workers=0).training.sizes()) == {(352, 352)}
 
 
 def test_all_weights_are_taken(photo_database: Path, tmp_path: Path, model_file: Path, model: TrainedModel) -> None:
-    network = started(described_by_initial_model(continued(photo_database, tmp_path, model_file)))
+    network = started(resolve_init(continued(photo_database, tmp_path, model_file)))
     taken, own = network.state_dict(), model.network.state_dict()
     assert all(torch.equal(taken[name], value) for name, value in own.items())
 
@@ -107,7 +107,7 @@ def test_mse_starts_on_the_scale_of_the_labels(
     photo_database: Path, tmp_path: Path, model_file: Path, model: TrainedModel, label_scale: str
 ) -> None:
     run = replace(
-        described_by_initial_model(continued(photo_database, tmp_path, model_file, label_scale=label_scale)),
+        resolve_init(continued(photo_database, tmp_path, model_file, label_scale=label_scale)),
         loss=LossConfig(loss_type="mse"),
     )
     images = torch.randn(4, 3, 64, 96)
@@ -135,7 +135,7 @@ def test_a_run_goes_on_from_the_model(photo_database: Path, tmp_path: Path, mode
 def test_faults(photo_database: Path, tmp_path: Path, model_file: Path) -> None:
     other = replace(continued(photo_database, tmp_path, model_file), model=ModelConfig(architecture="resnet18"))
     with pytest.raises(ConfigError, match="holds a model of shufflenet_v2_x0_5"):
-        described_by_initial_model(other)
+        resolve_init(other)
     with pytest.raises(ModelFileError, match="there is no model file"):
         train(continued(photo_database, tmp_path, tmp_path / "none.safetensors"))
     with pytest.raises(ConfigError, match="init must be"):

@@ -14,7 +14,7 @@ from linearityiqa.quality import FIGURES
 from linearityiqa.reporting import Cell, Table
 from linearityiqa.training import World, run
 from linearityiqa.training.crossval import Crossvalidation, crossvalidate, paired_values, read_crossvalidation
-from linearityiqa.training.session import described_by_initial_model
+from linearityiqa.training.session import resolve_init
 
 LEVEL = 0.05
 """Significance level of the verdicts."""
@@ -42,7 +42,7 @@ def train(config: TrainConfig) -> int:
 def test_again(config: TrainConfig) -> int:
     """Test the best model of a finished run on its test split, and print the results."""
     if config.optimiser.init is not None:
-        config = described_by_initial_model(config)
+        config = resolve_init(config)
     return test(
         TestConfig(
             trained_model_file=(run_folder(config) / runfiles.MODEL,),

@@ -26,12 +26,7 @@ MAX_BYTES = 256 * 1024 * 1024
 
 
 def load_pickled_dict(path: Path) -> dict[str, Any]:
-    """Load the dictionary in a .npy file that ``np.save`` made of one, with its arrays and numbers.
-
-    Raises:
-        DataError: the file is missing, too large or damaged, holds something else, or refers to anything but arrays
-            and numbers.
-    """
+    """Load the dictionary in a .npy file that ``np.save`` made of one, with its arrays and numbers."""
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
@@ -92,10 +87,6 @@ def write_authors_npy(path: Path, predictions: Predictions, mapping: QualityScor
         predictions: raw scores of at least 2 images. `sq_std` is written on the scale of `sq`, or as nan where the
             standard deviations are not known.
         mapping: each head's line from raw score to MOS.
-
-    Raises:
-        DataError: fewer than 2 images, or a score that is not finite.
-        OSError: the file cannot be written.
     """
     figures = evaluate(predictions, mapping).authors_figures()
     std = np.full(len(predictions), np.nan) if predictions.mos_std is None else predictions.mos_std

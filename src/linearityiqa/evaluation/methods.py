@@ -60,10 +60,6 @@ def read_methods(
         by: a column of the first file, or of the labels, that names each image's group.
         mos_std_scale: factor that brings the standard deviations to the scale of the MOS.
         labels: a database or label file whose opinions count; the files need hold scores only (`read_scores`).
-
-    Raises:
-        DataError: a file that cannot be used; the same file twice; a .npy file, which has no image names, beside a CSV
-            file or one of another length; fewer than 2 common images; MOS that differ.
     """
     paths = [named_path(word)[1] for word in words]
     notes: list[str] = []
@@ -117,7 +113,7 @@ def method_names(words: Sequence[Path]) -> tuple[str, ...]:
     )
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
-        raise DataError(f"two files are called {twice}. Give each a name of its own: name=FILE.")
+        raise DataError(f"two files are called {twice}. Give each its own name: name=FILE.")
     return names
 
 

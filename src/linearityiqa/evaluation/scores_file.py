@@ -51,9 +51,6 @@ def label_scores(path: Path, scores: Scores, labels: Labels, texts: Sequence[str
     """Return the scored images that have labels, under the labels' names and in their order.
 
     An image is the one whose name its path ends in: `/photos/x/a.png` is `x/a.png`, or else `a.png`.
-
-    Raises:
-        DataError: no image, or only one, is found in the labels; a name fits several; a column is not there.
     """
     found: dict[int, int] = {}
     rows = _Names(labels, path)

@@ -55,10 +55,6 @@ def evaluate(predictions: Predictions, mapping: QualityScores[LinearMapping]) ->
     Args:
         predictions: raw scores of at least 2 images, with their MOS.
         mapping: each head's line from raw score to MOS; PLCC, RMSE and the outlier ratio are of k * x + b.
-
-    Raises:
-        DataError: fewer than 2 images, or a value that is not finite.
-        MissingExtraError: SciPy is not installed.
     """
     mapped = predictions.mapped(mapping)
     return Evaluation(

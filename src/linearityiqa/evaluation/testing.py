@@ -72,10 +72,6 @@ def evaluate_model_file(
         config: the options.
         model_file: the model file.
         open_ready: opens it.
-
-    Raises:
-        DataError: the database, a label or an image is missing or malformed, or the split has fewer than 2 images.
-        ModelFileError: the model file cannot be used.
     """
     with working(f"testing {model_file}"):
         device = prepare_device(config.device)

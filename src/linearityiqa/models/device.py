@@ -54,9 +54,6 @@ def place(
 
     Returns:
         The network.
-
-    Raises:
-        ConfigError: it is to be compiled, and there is no compiler for the device.
     """
     arrange(network.to(device), layout)
     if compiled:
@@ -65,11 +62,7 @@ def place(
 
 
 def compile_backbone(network: nn.Module, device: torch.device) -> None:
-    """Have torch compile a network's backbone for the device, when it is first used.
-
-    Raises:
-        ConfigError: there is no compiler for the device.
-    """
+    """Have torch compile a network's backbone for the device, when it is first used."""
     _require_compiler(device)
     # not the whole network: the heads are a thousandth of the work, and what can fail stays readable
     network.get_submodule("backbone").compile()

@@ -169,7 +169,7 @@ def _read_record(path: Path, metadata: dict[str, str]) -> ModelRecord:
 
 
 def _with_digest(record: ModelRecord, tensors: Mapping[str, Tensor]) -> str:
-    """The record as JSON, with a digest of its other entries and of the tensors."""
+    """Return the record as JSON, with a digest of its other entries and of the tensors."""
     values = json.loads(record.to_json())
     return json.dumps(values | {DIGEST: _digest(values, tensors)})
 

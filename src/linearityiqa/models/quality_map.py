@@ -66,7 +66,7 @@ def _reduced(stage: StageHead, near: list[Tensor], levels: int) -> Tensor:
     """Reduced features (N * h * w, 64) of every cell, as if each window of the pyramid had the cell's statistics."""
     first = cast(nn.Linear, stage.reduce[0])
     values = len(near) * near[0].shape[1]
-    # a statistic that stands in all windows of a level meets the sum of their weights
+    # a statistic that is in all windows of a level meets the sum of their weights
     levels_of_weight = torch.split(first.weight, [values * level * level for level in range(1, levels + 1)], dim=1)
     weight = torch.stack([part.reshape(len(part), values, -1).sum(-1) for part in levels_of_weight]).sum(0)
     cells = torch.cat(near, dim=1).permute(0, 2, 3, 1).flatten(0, 2)

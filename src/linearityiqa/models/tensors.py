@@ -60,11 +60,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def read_torch(path: Path) -> Any:
-    """Read a `torch.save` file: tensors, containers, numbers, strings and numpy's plain values, nothing else.
-
-    Raises:
-        ModelFileError: truncated or damaged, or its pickle asks for anything that could run code.
-    """
+    """Read a `torch.save` file: tensors, containers, numbers, strings and numpy's plain values, nothing else."""
     _check_archive(path)
     try:
         with torch.serialization.safe_globals(NUMPY_VALUES):
@@ -97,11 +93,7 @@ def _check_archive(path: Path) -> None:
 
 
 def check_crcs(file: Path | IO[bytes]) -> None:
-    """Check the content of a zip archive, such as torch.save writes, which torch.load does not.
-
-    Raises:
-        zipfile.BadZipFile: it is no such archive, or damaged.
-    """
+    """Check the content of a zip archive, such as torch.save writes, which torch.load does not."""
     with zipfile.ZipFile(file) as archive:
         damaged = archive.testzip()
     if damaged is not None:
@@ -109,11 +101,7 @@ def check_crcs(file: Path | IO[bytes]) -> None:
 
 
 def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
-    """Return the state dict in a checkpoint or its entry ``model`` or ``state_dict``, without DataParallel's prefix.
-
-    Raises:
-        ModelFileError: there is none, it holds something other than dense tensors, or it is the state of a run.
-    """
+    """Return the state dict in a checkpoint or its entry ``model`` or ``state_dict``, without DataParallel's prefix."""
     if isinstance(content, Mapping) and {"fingerprint", "phase", "optimizer"} <= set(content):
         raise ModelFileError(
             f"{path} is the state that a training run resumes from, not a model. Name the model.safetensors in its "

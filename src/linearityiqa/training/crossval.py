@@ -63,7 +63,7 @@ class Crossvalidation:
     folder: Path
 
     def values(self, metric: str) -> dict[int, float]:
-        """A metric by the number of the split, where it is defined."""
+        """Return a metric by the number of the split, where it is defined."""
         values = {result.split: result.figures.get(metric) for result in self.splits}
         return {split: value for split, value in values.items() if value is not None}
 
@@ -78,7 +78,7 @@ def crossvalidate(config: CrossvalConfig) -> Crossvalidation:
     """Train and test on every split, and write `crossval.json` after each.
 
     A split that is done is not trained again, and one that was stopped is resumed; what `crossval.json` holds of others
-    stays there. A database with a split of its own is split at random instead.
+    stays there. A database with its own split is split at random instead.
 
     Raises:
         LinearityIQAError: what `train` raises, but for a run that diverged, which is noted.
@@ -107,11 +107,7 @@ def crossvalidate(config: CrossvalConfig) -> Crossvalidation:
 
 
 def read_crossvalidation(path: Path) -> Crossvalidation:
-    """Read the results of an earlier `crossvalidate` from its folder, or from the `crossval.json` in it.
-
-    Raises:
-        DataError: the file is missing, too large, or not of this format.
-    """
+    """Read the results of an earlier `crossvalidate` from its folder, or from the `crossval.json` in it."""
     file = path / FILE if path.is_dir() else path
     try:
         if file.stat().st_size > MAX_FILE_BYTES:
@@ -134,11 +130,7 @@ def read_crossvalidation(path: Path) -> Crossvalidation:
 
 
 def paired_values(ours: Crossvalidation, other: Crossvalidation, metric: str) -> Iterator[tuple[int, float, float]]:
-    """(split, our figure, the other's) of every split that both have with the same test images.
-
-    Raises:
-        DataError: a split of the same number has other images: there is nothing to pair.
-    """
+    """(split, our figure, the other's) of every split that both have with the same test images."""
     theirs = {result.split: result for result in other.splits}
     for result in ours.splits:
         twin = theirs.get(result.split)
@@ -155,11 +147,11 @@ def paired_values(ours: Crossvalidation, other: Crossvalidation, metric: str) ->
 
 
 def _with_random_splits(base: TrainConfig) -> TrainConfig:
-    """The options with `resplit` if all splits would be the same without it."""
+    """Return the options with `resplit` if all splits would be the same without it."""
     first, second = (_open(_run_of(base, split)) for split in (0, 1))
     if base.data.resplit or _test_names(first) != _test_names(second):
         return base
-    logger.info("%s has a split of its own: references are split at random instead", first.name)
+    logger.info("%s has its own split: references are split at random instead", first.name)
     return replace(base, data=replace(base.data, resplit=True))
 
 

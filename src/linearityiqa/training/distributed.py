@@ -93,11 +93,11 @@ class World:
         return f"cuda:{self.local_rank}"
 
     def own_seed(self, seed: int) -> int:
-        """The seed of what this process draws for itself, such as dropout; process 0 takes that of the run."""
+        """Return the seed of what this process draws for itself, such as dropout; process 0 takes that of the run."""
         return seed if self.is_main else int(np.random.SeedSequence([seed, self.rank]).generate_state(1, np.uint64)[0])
 
     def gather(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """The rows of all processes, in the order of their ranks.
+        """Return the rows of all processes, in the order of their ranks.
 
         Gradients flow to this process's own rows only: if each process computes the same loss of all rows, a
         parameter's gradients add up to that of the loss.
@@ -113,7 +113,7 @@ class World:
             return tuple(self._rows_of_all(rows, [int(size) for size in sizes]) for rows in tensors)
 
     def all_reduce_max(self, *numbers: float) -> tuple[float, ...]:
-        """The maximum of each number over the processes."""
+        """Return the maximum of each number over the processes."""
         if self.size == 1:
             return numbers
         values = torch.tensor(numbers, dtype=torch.float64)
@@ -122,7 +122,7 @@ class World:
         return tuple(values.tolist())
 
     def from_main(self, content: bytes) -> bytes:
-        """The content that process 0 gives; that of the others is ignored."""
+        """Return the content that process 0 gives; that of the others is ignored."""
         if self.size == 1:
             return content
         contents = [content]
@@ -161,7 +161,7 @@ def open_world(device: str) -> Iterator[World]:
         torch.cuda.set_device(world.local_rank)
     with answered():
         world = replace(world, restarts=max(world.restarts, _earlier_starts(world)))
-        store = PrefixStore(meet(_common_store(), world.rank, world.size), _common_store())
+        store = PrefixStore(agree_on_prefix(_common_store(), world.rank, world.size), _common_store())
         # gloo beside NCCL: what is said about the run stays on the CPU and waits for no GPU
         backends = "cpu:gloo,cuda:nccl" if gpu else "gloo"
         dist.init_process_group(backends, store=store, rank=world.rank, world_size=world.size, timeout=TIMEOUT)
@@ -185,17 +185,17 @@ def open_world(device: str) -> Iterator[World]:
 
 @functools.cache
 def _common_store() -> Store:
-    """The store that torchrun, or process 0, keeps for all; kept as long as this process lives."""
+    """Return the store that torchrun, or process 0, keeps for all; kept as long as this process lives."""
     store: Store
     store, _, _ = next(rendezvous("env://", timeout=TIMEOUT))
     return PrefixStore("linearityiqa", store)
 
 
-def meet(store: Store, rank: int, size: int) -> str:
+def agree_on_prefix(store: Store, rank: int, size: int) -> str:
     """A new name that the `size` processes now alive agree on in a common store; TrainingError if some do not come.
 
     torchrun may hand processes that it has restarted the store of those before them (torch 2.15 does), in which they
-    would find the addresses of the dead and wait for ever; and torchrun on another machine may count other restarts.
+    would find the addresses of the dead and wait without end; and torchrun on another machine may count other restarts.
     Therefore each process leaves a word that is new, process 0 proposes a name made of the words it finds, and a name
     is taken when all whose words are in it have agreed, which the dead do not.
     """

@@ -34,17 +34,13 @@ class LabelScaling:
 
     @classmethod
     def of(cls, config: OptimiserConfig, training_mos: NDArray[np.float64]) -> "LabelScaling":
-        """The scaling that `label_scale` asks for, from the training set alone.
-
-        Raises:
-            DataError: all training images have the same MOS.
-        """
+        """Return the scaling that `label_scale` asks for, from the training set alone."""
         if np.ptp(training_mos) == 0:
             raise DataError("all training images have the same MOS: there is nothing to learn. Check the labels.")
         return cls() if config.label_scale == "given" else cls(float(training_mos.mean()), float(training_mos.std()))
 
     def __call__(self, mos: Labels) -> Labels:
-        """The labels as the loss sees them."""
+        """Return the labels as the loss sees them."""
         return (mos - self.mean) / self.deviation
 
 
@@ -93,10 +89,6 @@ def open_run_images(config: TrainConfig, *, workers: int, check: bool = True) ->
     """Open the databases of a run, and the caches of their images, which so many processes decode.
 
     `check`: read the header of every image that the run will open.
-
-    Raises:
-        DataError: a label or an image is missing or malformed, images of one batch differ in size, or a cache cannot
-            be made.
     """
     options = config.optimiser
     databases = open_databases(config.data, options.seed)

@@ -14,7 +14,7 @@ SGD_MOMENTUM = 0.9
 
 
 def build_optimizer(network: LinearityIQA, config: OptimiserConfig) -> torch.optim.Optimizer:
-    """The optimiser: heads at the learning rate, backbone at `ft_lr_ratio` of it.
+    """Return the optimiser: heads at the learning rate, backbone at `ft_lr_ratio` of it.
 
     With `ft_lr_ratio` 0 the backbone's parameters are frozen and left out; its batch-norm statistics still move.
     AdamW has two groups of each, since biases and normalisation layers do not decay. The network is on its device.
@@ -62,7 +62,7 @@ def _groups(parameters: list[torch.nn.Parameter], rate: float, config: Optimiser
 class WeightAverage:
     """A copy of a network whose weights follow those under training: average = decay * average + (1 - decay) * weights.
 
-    The running statistics of batch normalisation are averaged alike; counters are copied. After n updates the decay is
+    The running statistics of batch normalisation are averaged too; counters are copied. After n updates the decay is
     at most n / (n + 9), so that the average soon forgets the random values that the heads start from.
     """
 
@@ -100,7 +100,7 @@ class Schedule:
         self._initial = [float(group["lr"]) for group in optimizer.param_groups]
 
     def set(self, epoch: int, batches_done: int) -> None:
-        """Set the learning rates for the update of `epoch`, from 1, that follows so many of its batches."""
+        """Set the learning rates for the update of `epoch`, from 1, after `batches_done` of its batches."""
         share_done = batches_done / self.batches_per_epoch
         share_next = min(self.config.accumulation_steps / self.batches_per_epoch, 1 - share_done)
         for group, initial in zip(self.optimizer.param_groups, self._initial, strict=True):
@@ -108,7 +108,7 @@ class Schedule:
 
 
 def learning_rate(config: OptimiserConfig, initial: float, epochs_done: float, epochs_next: float) -> float:
-    """The learning rate of an update.
+    """Return the learning rate of an update.
 
     Args:
         config: schedule, warm-up, decay and epochs.

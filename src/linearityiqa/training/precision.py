@@ -59,7 +59,7 @@ def arithmetic_of(precision: Precision, device: torch.device) -> str:
 
 
 def cpu_computes_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 natively (AVX512_BF16, AMX), and torch is free to use it.
+    """Return whether this processor multiplies bfloat16 natively (AVX512_BF16, AMX), and torch is free to use it.
 
     False where torch cannot tell (`torch.cpu.get_capabilities` is missing), or `ATEN_CPU_CAPABILITY` forbids it.
     """
@@ -87,12 +87,12 @@ def keep_depthwise_in_float32(network: nn.Module) -> None:
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
-            own = type(module)  # timm has convolutions of its own
+            own = type(module)  # timm has its own convolutions
             module.__class__ = type(f"Float32{own.__name__}", (_Float32Convolution, own), {})
 
 
 def choose_layout(network: nn.Module, precision: Precision, device: torch.device, *, blocked: bool = True) -> Layout:
-    """The memory layout in which a network trains fastest (docs/decisions.md has the figures).
+    """Return the memory layout in which a network trains fastest (docs/decisions.md has the figures).
 
     In float32 a CPU is fastest in oneDNN's own blocks (not used without `blocked`: if the network is compiled, or its
     batch normalisation frozen). Where these are missing, channels-last is faster for 1 x 1 and grouped kernels, and

@@ -23,7 +23,7 @@ from linearityiqa.record import MAX_DIGESTS, ImageDigests, ModelRecord, SeenImag
 from linearityiqa.training.distributed import World, open_world
 from linearityiqa.training.precision import restored_settings
 from linearityiqa.training.runlog import RunLog
-from linearityiqa.training.session import Session, described_by_initial_model, open_session
+from linearityiqa.training.session import Session, open_session, resolve_init
 from linearityiqa.training.state import RunState, exclusive
 from linearityiqa.training.stopping import StopRequest
 from linearityiqa.training.trainer import Trainer
@@ -44,7 +44,7 @@ class RunResult:
         return self.folder / runfiles.MODEL
 
     def figure(self, split: str, name: str) -> float:
-        """A figure of the fused head, e.g. SROCC on the test split; nan where it is not defined or not known."""
+        """Return a figure of the fused head, e.g. SROCC on the test split; nan where it is not defined or not known."""
         value = self.results["splits"].get(split, {}).get("fused", {}).get(name)
         return float("nan") if value is None else float(value)
 
@@ -64,7 +64,7 @@ def train(config: TrainConfig) -> RunResult:
         TrainingError: the run folder cannot be used.
         Interrupted: SIGINT or SIGTERM; the state is saved.
     """
-    config = described_by_initial_model(config)
+    config = resolve_init(config)
     with restored_settings(), open_world(config.device.device) as world, StopRequest() as stop:
         folder = run_folder(config)
         with exclusive(folder) if world.is_main else nullcontext(), working(f"training in {folder}"):

@@ -26,7 +26,7 @@ NORM_COLUMNS = ("iteration", *AUTHORS_SUFFIXES)
 
 
 def metrics_row(epoch: int, split: str, evaluation: Evaluation | None, *, mapped: bool) -> dict[str, Any]:
-    """A row of metrics.csv; without RMSE unless the scores were `mapped` to MOS by a fitted line."""
+    """Return a row of metrics.csv; without RMSE unless the scores were `mapped` to MOS by a fitted line."""
     row: dict[str, Any] = {"epoch": epoch, "split": split}
     if evaluation is not None:
         figures = evaluation.as_dict()

@@ -152,15 +152,11 @@ def open_session(
     )
 
 
-def described_by_initial_model(config: TrainConfig) -> TrainConfig:
-    """The configuration with the network and the transform of the model that the run starts from (`--init`).
+def resolve_init(config: TrainConfig) -> TrainConfig:
+    """Return the configuration with the network and the transform of the model that the run starts from (`--init`).
 
     A transform that options describe is kept, so it may differ from the model's. Where the model's is taken and leaves
     images their aspect ratios, the model's crops are taken with it: they bring images of all sizes into one batch.
-
-    Raises:
-        ModelFileError: the model file cannot be used.
-        ConfigError: the options describe another network than the file holds.
     """
     if config.optimiser.init is None:
         return config

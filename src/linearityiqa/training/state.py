@@ -64,7 +64,7 @@ class RunState:
     arithmetic: str = ""
 
     def save(self, folder: Path) -> None:
-        """Write `last.pt` whole or not at all; TrainingError if the folder cannot be written."""
+        """Write `last.pt` atomically; TrainingError if the folder cannot be written."""
         try:
             with atomic_path(folder / runfiles.STATE) as temporary:
                 torch.save({"format": FORMAT, **vars(self)}, temporary)

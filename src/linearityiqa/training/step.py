@@ -115,7 +115,7 @@ class TrainingStep:
         return scores.map(lambda head: head if head.dtype == torch.float64 else head.float()), mos
 
     def loss(self, scores: QualityScores[Tensor], mos: Tensor) -> Tensor:
-        """The loss of gathered predictions against their MOS."""
+        """Return the loss of gathered predictions against their MOS."""
         loss: Tensor = self.loss_function(scores, self.labels(mos))
         return loss
 
@@ -134,7 +134,7 @@ class TrainingStep:
         return Outcome(outcome.loss.detach(), outcome.scores)
 
     def outcome(self, *batches: NetworkBatch) -> Outcome:
-        """The loss of some batches together, with its graph, and the predictions of rated images without."""
+        """Return the loss of some batches together, with its graph, and the predictions of rated images without."""
         scores, mos = self.forward(*batches)
         versions = versions_in(len(mos), self.versions)
         count = len(mos) - versions * len(LEVELS)
@@ -178,5 +178,5 @@ class _AsModule(nn.Module):
 
 
 def norms_of_centred(scores: Iterable[Tensor], q: float) -> Tensor:
-    """The q-norm of each head's centred predictions in a batch: the scale b of the paper's appendix."""
+    """Return the q-norm of each head's centred predictions in a batch: the scale b of the paper's appendix."""
     return torch.stack([torch.linalg.vector_norm(head - head.mean(), ord=q) for head in scores])

@@ -29,10 +29,6 @@ def audit(config: CheckConfig) -> Report:
 
     Args:
         config: the database, and how it is checked.
-
-    Raises:
-        DataError: there is no such database, or its label file is no table of images and scores.
-        MissingExtraError: the format of the labels needs a package that is not installed.
     """
     start = time.perf_counter()
     faults: list[Fault] = []
@@ -70,13 +66,13 @@ def audit(config: CheckConfig) -> Report:
 
 
 def _best_folder(source: LabelSource) -> tuple[Path, Places]:
-    """The folder that lacks the fewest images, and which of them are there."""
+    """Return the folder that lacks the fewest images, and which of them are there."""
     found = [(folder, find_places(source.labels, folder, lambda _: None)) for folder in source.folders]
     return min(found, key=lambda candidate: len(candidate[1].absent))
 
 
 def _scale(config: CheckConfig, source: LabelSource) -> QualityScale | None:
-    """The scale that scores are held against, where one is known."""
+    """Return the scale that scores are held against, where one is known."""
     if config.data.scale is not None:
         return QualityScale(low=config.data.scale[0], high=config.data.scale[1])
     return source.labels.scale if source.known is not None else None
@@ -130,7 +126,7 @@ def _rows(labels: Labels, places: Mapping[str, int]) -> Rows:
 
 
 def _related(labels: Labels, rows: Sequence[int]) -> NDArray[np.int64]:
-    """A number for each image, the same for images of one reference."""
+    """Return a number for each image, the same for images of one reference."""
     if labels.references is None:
         return np.arange(len(rows))
     codes: dict[str, int] = {}

@@ -37,12 +37,12 @@ class Rows:
     split: Mapping[str, str]
 
     def named(self, names: Sequence[str]) -> str:
-        """The images with their splits, for messages."""
+        """Return the images with their splits, for messages."""
         shown = [f"{name} ({self.split[name]})" if name in self.split else name for name in names[:NAMED]]
         return ", ".join(shown) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
     def leak(self, names: Sequence[str]) -> bool:
-        """Whether the images are in more than one split."""
+        """Return whether the images are in more than one split."""
         return len({self.split[name] for name in names if name in self.split}) > 1
 
 
@@ -62,7 +62,11 @@ def check_same_files(names: Sequence[str], rows: Rows) -> Iterator[Finding]:
 
 
 def check_near_duplicates(
-    glances: Sequence[ImageCheck], copies: Mapping[int, Sequence[int]], links: Sequence[Link], folder: Path, rows: Rows
+    glances: Sequence[ImageCheck],
+    copies: Mapping[int, Sequence[int]],
+    links: Sequence[Link],
+    folder: Path,
+    rows: Rows,
 ) -> Iterator[Finding]:
     """Findings about the groups that links between pictures make.
 
@@ -141,7 +145,7 @@ class Scenes:
         codes: number of the scene of each image, shape (N,).
         references: the first image (or its reference) of the same scene, on the same side of the test set's border.
         test: whether each image is in the test set, shape (N,).
-        cut: whether there were too many alike images to compare all pairs.
+        cut: whether there were too many similar images to compare all pairs.
     """
 
     codes: NDArray[np.int64]
@@ -179,9 +183,6 @@ def find_scenes(
         references: the reference of each image, where that is known.
         test: rows of a test set that stays as it is, so that a scene may have images on both sides of its border.
         quiet: show no progress bar.
-
-    Raises:
-        DataError: an image cannot be decoded; the message names it.
     """
 
     with tempfile.TemporaryFile() as file:

@@ -96,7 +96,7 @@ class Report:
         return tuple(finding for finding in self.findings if finding.severity == "remark")
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as JSON has it."""
+        """Return the report as JSON has it."""
         return {
             "database": self.name,
             "labels": str(self.labels),

@@ -50,7 +50,7 @@ class ImageCheck:
     picture: bytes = b""
 
 
-def glance_at(name: str, folder: Path) -> ImageCheck:
+def inspect_image(name: str, folder: Path) -> ImageCheck:
     """Decode an image whole, a JPEG at reduced size: all of its data is read all the same, so a cut file is noticed."""
     path = folder / name
     try:
@@ -75,7 +75,7 @@ def glance_at(name: str, folder: Path) -> ImageCheck:
 
 
 def glances(names: Sequence[str], folder: Path, workers: int) -> Iterator[ImageCheck]:
-    """A look at each image, in order.
+    """Return a look at each image, in order.
 
     A script that uses workers needs the usual ``if __name__ == "__main__":`` around its calls.
 
@@ -83,15 +83,12 @@ def glances(names: Sequence[str], folder: Path, workers: int) -> Iterator[ImageC
         names: the files, relative to the folder.
         folder: where they are.
         workers: processes that decode; 0 decodes in this one.
-
-    Raises:
-        DataError: a process died.
     """
-    return each_in_processes(partial(_glances_at, folder=folder), names, workers, preloaded=__name__)
+    return each_in_processes(partial(_inspect, folder=folder), names, workers, preloaded=__name__)
 
 
-def _glances_at(names: Sequence[str], folder: Path) -> list[ImageCheck]:
-    return [glance_at(name, folder) for name in names]
+def _inspect(names: Sequence[str], folder: Path) -> list[ImageCheck]:
+    return [inspect_image(name, folder) for name in names]
 
 
 def keep_pictures(looks: Iterable[ImageCheck], file: IO[bytes]) -> tuple[list[ImageCheck], NDArray[np.uint8]]:

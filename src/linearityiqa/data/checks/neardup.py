@@ -20,7 +20,7 @@ SIDE = 64
 
 
 def thumbnail(image: Image.Image) -> NDArray[np.uint8]:
-    """A loaded image as uint8 of shape (64, 64): every pixel counts once."""
+    """Return a loaded image as uint8 of shape (64, 64): every pixel counts once."""
     grey = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
     return np.asarray(grey, dtype=np.uint8)
 
@@ -36,7 +36,7 @@ _REDUCED = 32
 
 
 def signatures(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The low frequencies of each picture, of unit length, float32 (N, 63); zeros for a flat picture.
+    """Return the low frequencies of each picture, of unit length, float32 (N, 63); zeros for a flat picture.
 
     The discrete cosine transform of the thumbnail, 8 x 8 frequencies without the constant, each times its frequency:
     the amplitudes of photographs fall with frequency, so that without this two or three would decide. Signatures do not
@@ -58,7 +58,7 @@ def signatures(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def mirrored(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The signatures of the mirror images: odd horizontal frequencies change their sign."""
+    """Return the signatures of the mirror images: odd horizontal frequencies change their sign."""
     signs = np.where(np.arange(FREQUENCIES) % 2, -1, 1)
     return vectors * np.tile(signs, FREQUENCIES)[1:].astype(np.float32)
 
@@ -77,7 +77,7 @@ class Groups:
         self._parent = np.arange(count)
 
     def root(self, item: int) -> int:
-        """The number that stands for the group of `item`."""
+        """Return the number that represents the group of `item`."""
         parent = self._parent
         while parent[item] != item:
             parent[item] = parent[parent[item]]
@@ -85,7 +85,7 @@ class Groups:
         return item
 
     def joined(self, first: int, second: int) -> bool:
-        """Whether two numbers are in one group."""
+        """Return whether two numbers are in one group."""
         return self.root(first) == self.root(second)
 
     def join(self, first: int, second: int) -> bool:
@@ -95,7 +95,7 @@ class Groups:
         return a != b
 
     def members(self) -> list[list[int]]:
-        """The groups of more than one, each ascending, in the order of their first members."""
+        """Return the groups of more than one, each ascending, in the order of their first members."""
         found: dict[int, list[int]] = {}
         for item in range(len(self._parent)):
             found.setdefault(self.root(item), []).append(item)
@@ -119,7 +119,7 @@ _BATCH = 128
 
 
 class Link(NamedTuple):
-    """Two pictures (their numbers) that show the same, how alike they are, and whether one is mirrored."""
+    """Two pictures (their numbers) that show the same, how similar they are, and whether one is mirrored."""
 
     first: int
     second: int
@@ -182,7 +182,7 @@ _PAIR = np.dtype([("product", "f4"), ("first", "i4"), ("second", "i4"), ("mirror
 def _likely_pairs(
     vectors: NDArray[np.float32], related: NDArray[np.int64], times: NDArray[np.float64], quiet: bool
 ) -> tuple[NDArray[np.void], bool]:
-    """The pairs of signatures with a large product, the largest first, and whether there were too many."""
+    """Return the pairs of signatures with a large product, the largest first, and whether there were too many."""
     pairs = np.empty(0, dtype=_PAIR)
     cut = False
     blocks = -(-len(vectors) // _BLOCK)

@@ -20,7 +20,7 @@ LEAST_DETAIL = 0.35
 0.5 % of 1,500 photographs of BIQ2021 have less: empty skies, walls, darkness.
 """
 COARSE_SIMILARITY = 0.4
-"""Pairs less alike at half the resolution are not looked at any closer."""
+"""Pairs less similar at half the resolution are not looked at any closer."""
 
 
 def similarity(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -67,7 +67,7 @@ def _band(images: Images, fine: float, coarse: float) -> Images:
 
 
 def _detail(images: Images, fine: float, coarse: float, around: float) -> Images:
-    """A band divided by its local contrast."""
+    """Return a band divided by its local contrast."""
     band = _band(images, fine, coarse)
     return np.asarray(band / np.sqrt(_blurred(band * band, around) + NOISE**2), dtype=np.float32)
 
@@ -126,7 +126,7 @@ def _correlation(a: Images, b: Images, place: Images, least: float) -> NDArray[n
 
 
 def _centred(images: Images, mask: Images) -> Images:
-    """The pictures inside their masks, which are rectangles, without the means of their rows and columns."""
+    """Return the pictures inside their masks, which are rectangles, without the means of their rows and columns."""
     inside = images * mask
     for axis in (1, 2):
         counts = np.maximum(mask.sum(axis=axis, keepdims=True), 1)

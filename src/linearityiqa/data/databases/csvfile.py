@@ -72,9 +72,6 @@ def read_csv(
         others: keep the columns that have no meaning here, too, as `Labels.others`.
         scale: lowest and highest score that could be given.
         columns: the columns called `image_name` and `mos` here, where they have names that are not usual.
-
-    Raises:
-        DataError: what is wrong, in which file, column and line.
     """
     asked = [name for name in columns.values() if name is not None]
     wanted = (*COLUMNS, *RATERS, *_SPELLINGS, *asked)
@@ -145,12 +142,9 @@ def _averaged(
 
 
 def split_column(table: TextTable, column: str) -> dict[str, NDArray[np.int64]]:
-    """The rows of each split, from a column of the words in `SPLIT_WORDS` (upper and lower case are alike).
+    """Return the rows of each split, from a column of the words in `SPLIT_WORDS` (case does not matter).
 
     Where faults are collected, a row with another word is in no split.
-
-    Raises:
-        DataError: no such column, or another word in it; the message names the line.
     """
     words = [text.lower() for text in table.texts(column)]
     for row, word in enumerate(words):
@@ -219,15 +213,11 @@ def write_csv(
     Numbers are written with all digits, so that they are read as they were.
 
     Args:
-        path: the file; it appears whole or not at all.
+        path: the file, written atomically.
         labels: the rows.
         names: their image names.
         splits: the rows of each split, or None for no such column.
         force: overwrite a file that is there.
-
-    Raises:
-        DataError: the file is there and `force` is not given.
-        OSError: it cannot be written.
     """
     refuse_to_overwrite(path, force)
     columns: dict[str, list[str]] = {"image_name": list(names), "mos": [repr(float(value)) for value in labels.mos]}
@@ -245,17 +235,13 @@ def write_csv(
 
 
 def refuse_to_overwrite(path: Path, force: bool) -> None:
-    """Raise a `DataError` where a file is there that nobody asked to replace."""
+    """Raise `DataError` where the file exists and replacing it was not asked for."""
     if path.exists() and not force:
         raise DataError(f"{path} is there already. Name another --output, or give --force to replace it.")
 
 
 def split_words(splits: Mapping[str, NDArray[np.int64]], count: int) -> list[str]:
-    """The split of each row.
-
-    Raises:
-        DataError: a row that is in no split.
-    """
+    """Return the split of each row."""
     words = [""] * count
     for name, rows in splits.items():
         for row in rows:

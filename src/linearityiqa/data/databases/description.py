@@ -63,18 +63,12 @@ class Description:
     other_sizes: int
 
     def as_dict(self) -> dict[str, Any]:
-        """The description as JSON has it."""
+        """Return the description as JSON has it."""
         return {**asdict(self), "labels": str(self.labels)}
 
 
 def describe_database(config: StatsConfig) -> Description:
-    """Read labels, and the headers of the images where they are asked for.
-
-    Raises:
-        DataError: bad or missing labels, or missing images that were asked for.
-        UnreadableImageError: an image's header cannot be read; the message names it.
-        MissingExtraError: the format of the labels needs a package that is not installed.
-    """
+    """Read labels, and the headers of the images where they are asked for."""
     source = open_labels(config.data)
     labels = source.labels
     parts = {"all": np.arange(len(labels.names)), **(labels.splits or {})}

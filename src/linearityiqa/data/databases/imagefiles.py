@@ -16,7 +16,7 @@ Listing = defaultdict[str, list[str]]
 
 
 def find_images(labels: Labels, folders: Sequence[Path], remedy: str) -> tuple[Path, tuple[str, ...]]:
-    """The first folder that holds every image of the labels.
+    """Return the first folder that holds every image of the labels.
 
     Args:
         labels: the image names, as they stand in the label file.
@@ -26,10 +26,6 @@ def find_images(labels: Labels, folders: Sequence[Path], remedy: str) -> tuple[P
     Returns:
         The folder, and the names relative to it; those that stand in the label file without an ending,
         or in another case, are spelled as the files are.
-
-    Raises:
-        DataError: a name that leads out of the folder or stands there twice, or missing images: how many, and the
-            first of them, or those that fit several files but for the ending.
     """
     attempts: list[tuple[Path, Places]] = []
     for folder in folders:
@@ -75,9 +71,6 @@ def find_places(labels: Labels, folder: Path, on_fault: OnFault) -> Places:
     A name is that of a file, or that of exactly one image file but for its ending, or but for the case of its letters
     and the composition of its accents, which may differ in its folders too.
     What is done about faulty rows is as in `rows_by_name`.
-
-    Raises:
-        DataError: as `rows_by_name`.
     """
     rows = rows_by_name(labels, folder, on_fault)
     if not folder.is_dir():
@@ -142,9 +135,6 @@ def rows_by_name(labels: Labels, folder: Path, on_fault: OnFault) -> dict[str, i
 
     Soft links inside the folder are the user's own and are followed. Where faults are collected, their rows are left
     out.
-
-    Raises:
-        DataError: where faults are refused: a name that leads out of the folder, or two rows of the same image.
     """
     rows: dict[str, int] = {}
     for row, name in enumerate(labels.names):

@@ -30,7 +30,7 @@ def write_info_mat(
     known are written as nan.
 
     Args:
-        path: the file; it appears whole or not at all.
+        path: the file, written atomically.
         labels: the rows.
         names: their image names.
         splits: columns of index.
@@ -40,10 +40,6 @@ def write_info_mat(
     Returns:
         The train_ratio and train_and_val_ratio that cut the first column into the split of the labels, or else the
         usual 0.6 and 0.8.
-
-    Raises:
-        MissingExtraError: h5py is not installed.
-        OSError: the file cannot be written.
     """
     h5py: Any = require("h5py", "train")
     numbers = _numbered(labels.references or names)
@@ -121,11 +117,6 @@ def read_info_mat(
         train_and_val_ratio: those up to ``int(train_and_val_ratio * R)`` are for validation, the rest for testing.
         opinion_factor: brings the standard deviations to the scale of the scores.
         on_fault: what is done about scores and deviations that are none, and references in two splits.
-
-    Raises:
-        DataError: not such a file, a part of it that is missing, of another type or outside it, or a split that does
-            not place every reference once.
-        MissingExtraError: h5py is not installed.
     """
     h5py = require("h5py", "train")
     try:
@@ -158,11 +149,7 @@ def read_info_mat(
 
 
 def observed_scale(mos: NDArray[np.float64], path: Path) -> QualityScale:
-    """The range of the scores in a file, as their scale.
-
-    Raises:
-        DataError: they are all the same, or no numbers.
-    """
+    """Return the range of the scores in a file, as their scale."""
     low, high = float(mos.min()), float(mos.max())
     if not low < high:
         raise DataError(f"the scores in {path} are all the same, or no numbers. Check the file.")
@@ -170,7 +157,7 @@ def observed_scale(mos: NDArray[np.float64], path: Path) -> QualityScale:
 
 
 def _dataset(file: Any, name: str, path: Path) -> Any:
-    """A data set of the file itself: links and storage that lead to other files are refused."""
+    """Return a data set of the file itself: links and storage that lead to other files are refused."""
     import h5py
 
     link = file.get(name, getlink=True)
@@ -193,7 +180,7 @@ def _stored_here(item: Any, name: str, path: Path) -> Any:
 
 
 def _row(file: Any, name: str, path: Path) -> NDArray[np.float64]:
-    """A (1, N) data set of numbers as (N,)."""
+    """Return a (1, N) data set of numbers as (N,)."""
     item = _dataset(file, name, path)
     if item.ndim != 2 or item.shape[0] != 1 or item.dtype.kind not in "fiu":
         raise DataError(f"{path}: {name} is {item.dtype} {item.shape}, not one row of numbers. Copy the file again.")
@@ -202,7 +189,7 @@ def _row(file: Any, name: str, path: Path) -> NDArray[np.float64]:
 
 
 def _column(file: Any, exp_id: int, path: Path) -> NDArray[np.float64]:
-    """The order of the references in split `exp_id`, shape (R,)."""
+    """Return the order of the references in split `exp_id`, shape (R,)."""
     item = _dataset(file, "index", path)
     if item.ndim != 2 or item.shape[1] < 1 or item.dtype.kind not in "fiu":
         raise DataError(f"{path}: index is {item.dtype} {item.shape}, not a table of numbers. Copy the file again.")
@@ -211,7 +198,7 @@ def _column(file: Any, exp_id: int, path: Path) -> NDArray[np.float64]:
 
 
 def _names(file: Any, count: int, path: Path) -> tuple[str, ...]:
-    """The image names, each behind a reference to an array of UTF-16 code units."""
+    """Return the image names, each behind a reference to an array of UTF-16 code units."""
     import h5py
 
     item = _dataset(file, "im_names", path)

@@ -74,11 +74,7 @@ class KnownDatabase:
         ]
 
     def find_labels(self, image_dir: Path | None) -> Path:
-        """The label file that is there.
-
-        Raises:
-            DataError: there is none; the message says where it was looked for, and where to get the database.
-        """
+        """Return the label file that is there."""
         candidates = self.label_files(image_dir)
         found = next((path for path in candidates if path.is_file()), None)
         if found is None:

@@ -107,7 +107,7 @@ class Labels:
             self._check_references(self.references, self.splits, on_fault)
 
     def where(self, index: int) -> str:
-        """The place of a row in the file, for messages."""
+        """Return the place of a row in the file, for messages."""
         return place(self.file, index, self.lines)
 
     def _forget_unknown_deviations(self) -> None:
@@ -149,12 +149,12 @@ def folded(name: str) -> str:
 
 
 def is_name(name: str) -> bool:
-    """Whether a text can be an image's name."""
+    """Return whether a text can be an image's name."""
     return 0 < len(name) <= MAX_NAME and not _CONTROL.search(name)
 
 
 def place(file: Path, index: int, lines: NDArray[np.int64] | None = None) -> str:
-    """A row of a label file, for messages: its line where the file has lines, else its number.
+    """Return a row of a label file, for messages: its line where the file has lines, else its number.
 
     >>> place(Path("labels.mat"), 0)
     'labels.mat, image 1'

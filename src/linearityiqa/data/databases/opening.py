@@ -59,18 +59,13 @@ def open_labels(config: DataConfig, on_fault: OnFault = refuse, *, others: bool 
         config: dataset, image folder and split.
         on_fault: what is done about faulty rows and values.
         others: keep further columns of a CSV file.
-
-    Raises:
-        DataError: an unknown name, labels that are missing (and where to get them), or bad ones.
-        ConfigError: a scale was given for a known database.
-        MissingExtraError: the format needs a package that is not installed.
     """
     known = KNOWN.get(config.dataset)
     if known is not None:
         if config.scale is not None:
-            raise ConfigError(f"{known.name} has a scale of its own: --scale is for CSV files")
+            raise ConfigError(f"{known.name} has its own scale: --scale is for CSV files")
         if config.image_column is not None or config.mos_column is not None:
-            raise ConfigError(f"{known.name} has columns of its own: --image_column and --mos_column are for CSV files")
+            raise ConfigError(f"{known.name} has its own columns: --image_column and --mos_column are for CSV files")
         path = known.find_labels(config.image_dir)
         _log.info("%s: labels from %s", known.name, path)
         labels = _read_published(known, path, config, on_fault)
@@ -91,7 +86,7 @@ def open_labels(config: DataConfig, on_fault: OnFault = refuse, *, others: bool 
 
 
 def _is_computed(labels: Path) -> bool:
-    """Whether `linearityiqa datasets make` made a label file: its manifest lies beside it."""
+    """Return whether `linearityiqa datasets make` made a label file: its manifest is in the same folder."""
     try:
         with labels.with_name(MANIFEST).open("rb") as stream:
             return "labels_sha256" in json.loads(stream.read(_MANIFEST_BYTES))
@@ -105,10 +100,6 @@ def open_label_file(path: Path, config: DataConfig) -> LabelSource | None:
     Args:
         path: the file; its images are looked for beside it, beside its folder, and in `config.image_dir`.
         config: image folder and split.
-
-    Raises:
-        DataError: what is wrong with it.
-        MissingExtraError: the format needs a package that is not installed.
     """
     known = next((known for known in KNOWN.values() if path.name in (known.info_file, *known.release_files)), None)
     if not path.is_file() or (known is None and path.suffix.lower() != ".mat"):
@@ -159,16 +150,12 @@ def _refuse_labels_of_known(path: Path) -> None:
 def open_database(config: DataConfig, seed: int) -> Database:
     """Open the database that the options name; every image must be there.
 
-    A split of its own (official, or a split column) is kept unless `config.resplit`; otherwise references are split at
+    Its own split (official, or a split column) is kept unless `config.resplit`; otherwise references are split at
     random.
 
     Args:
         config: dataset, image folder and split.
         seed: seed of random splits, together with `config.exp_id`.
-
-    Raises:
-        DataError: an unknown name, labels or images that are missing (and where to get them), or bad labels.
-        MissingExtraError: the format needs a package that is not installed.
     """
     source = open_labels(config)
     labels = source.labels
@@ -190,11 +177,10 @@ def open_database(config: DataConfig, seed: int) -> Database:
 
 
 def open_databases(config: DataConfig, seed: int) -> list[Database]:
-    """The database that the options name, then those of `config.more_datasets`.
+    """Return the database that the options name, then those of `config.more_datasets`.
 
     Raises:
         DataError: as `open_database`; or another database trains on images that the first one tests on.
-        MissingExtraError: as `open_database`.
     """
     first, *others = [
         # a scale and columns that are given are those of the first
@@ -238,7 +224,7 @@ class ImageNames(NamedTuple):
 
 
 def names_for(output: Path, source: LabelSource) -> ImageNames:
-    """The image names for a CSV file, relative to its own folder where the images lie inside.
+    """Return the image names for a CSV file, relative to its own folder where the images lie inside.
 
     Args:
         output: the CSV file to be.

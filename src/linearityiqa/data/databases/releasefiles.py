@@ -25,11 +25,7 @@ MAX_MAT_BYTES = 1 << 20
 
 
 def read_words(path: Path, columns: Sequence[str], on_fault: OnFault = refuse) -> TextTable:
-    """Read a file with one word for each column in every line; blank lines are skipped.
-
-    Raises:
-        DataError: no file, too large, not text, or a line with more or fewer words.
-    """
+    """Read a file with one word for each column in every line; blank lines are skipped."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise DataError(f"{path} has more than {MAX_BYTES} bytes: it is not the label file of a release.")
@@ -58,13 +54,9 @@ def read_workbook(path: Path, wanted: Sequence[str], sheet: str | None = None, o
 
     Args:
         path: the file.
-        wanted: names of the columns that must be there; upper and lower case are alike.
+        wanted: names of the columns that must be there; case does not matter.
         sheet: name of the sheet; by default the first one.
         on_fault: what is done about values that are no numbers where they should be.
-
-    Raises:
-        DataError: the file is missing, too large, damaged, or has no such sheet or columns.
-        MissingExtraError: openpyxl is not installed.
     """
     openpyxl = require("openpyxl", "train")
     _check_size(path)
@@ -133,22 +125,18 @@ _NUMBERS = ("double", "single", "logical", "uint8")
 
 
 def read_numbers(path: Path, name: str, release: str) -> NDArray[np.float64]:
-    """A numeric variable as a flat array.
+    """Return a numeric variable as a flat array.
 
     Args:
         path: the file.
         name: the variable; nothing else in the file is read.
         release: the database, for messages.
-
-    Raises:
-        DataError: the file is missing, damaged, too large or without such a variable.
-        MissingExtraError: SciPy is not installed.
     """
     return _variable(path, name, _NUMBERS, release).astype(np.float64)
 
 
 def read_texts(path: Path, name: str, release: str) -> tuple[str, ...]:
-    """A cell array of texts, flat; arguments and errors as those of `read_numbers`."""
+    """Return a cell array of texts, flat; arguments and errors as those of `read_numbers`."""
     cells = _variable(path, name, ("cell",), release)
     return tuple(_text(cell, path, row, release) for row, cell in enumerate(cells))
 

@@ -1,4 +1,4 @@
-"""Splits by reference: images made from one reference belong to one split, and parts may be alike in MOS."""
+"""Splits by reference: images made from one reference belong to one split, and parts may be balanced in MOS."""
 
 from collections.abc import Sequence
 
@@ -64,14 +64,14 @@ def rows_by_order(
 def share_out(
     values: NDArray[np.float64], sizes: Sequence[int], stratum: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Assign things to parts of given sizes, at random, so that the parts are alike in a value.
+    """Assign things to parts of given sizes, at random, so that the parts are balanced in a value.
 
     The things are sorted by value (equal ones in random order) and taken in strata of neighbours. In each, the parts
     get the shares that bring them closest to their sizes, and chance decides which thing goes where. So of the things
     up to any stratum, no part has a whole one more than its due share.
 
     Args:
-        values: what they are alike in, shape (N,).
+        values: the value that is balanced, shape (N,).
         sizes: size of each part; their sum is N.
         stratum: neighbours shared out at a time.
         rng: source of chance.
@@ -107,7 +107,7 @@ def stratified_splits(
     stratum: int,
     rng: np.random.Generator,
 ) -> list[NDArray[np.int64]]:
-    """Rows of parts that no reference has images in two of, alike in the mean MOS of their references.
+    """Rows of parts that no reference has images in two of, balanced in the mean MOS of their references.
 
     Args:
         references: the reference of each image; where every image is its own, its name.
@@ -115,9 +115,6 @@ def stratified_splits(
         sizes: share of each part in the references; their sum is 1.
         stratum: references shared out at a time.
         rng: source of chance.
-
-    Raises:
-        DataError: fewer references than parts.
     """
     distinct, codes = np.unique(np.asarray(references), return_inverse=True)
     count = len(distinct)
@@ -182,9 +179,6 @@ def validation_split(
 
     Returns:
         Rows of the training, validation and test set, ascending.
-
-    Raises:
-        DataError: no reference is left for validation, or none for training.
     """
     held = np.zeros(len(references), dtype=bool)
     held[test] = True

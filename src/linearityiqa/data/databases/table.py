@@ -46,15 +46,15 @@ class ImageTable:
         return len(self.names)
 
     def path(self, index: int) -> Path:
-        """The image file of a row."""
+        """Return the image file of a row."""
         return self.root / self.names[index]
 
     def paths(self) -> Iterator[Path]:
-        """The image files of all rows."""
+        """Return the image files of all rows."""
         return (self.root / name for name in self.names)
 
     def subset(self, indices: ArrayLike) -> "ImageTable":
-        """The rows `indices` (integers), in the order given."""
+        """Return the rows `indices` (integers), in the order given."""
         rows = np.asarray(indices, dtype=np.int64)
         return replace(
             self,
@@ -65,7 +65,7 @@ class ImageTable:
         )
 
     def head(self, count: int) -> "ImageTable":
-        """The first `count` rows, or all where there are fewer."""
+        """Return the first `count` rows, or all where there are fewer."""
         return self.subset(np.arange(min(count, len(self))))
 
 
@@ -95,7 +95,7 @@ class Database:
         return hashlib.sha256("\n".join(rows).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def split(self, name: SplitName) -> ImageTable:
-        """The images of one split, in the labels' order; ``"all"`` is the whole table.
+        """Return the images of one split, in the labels' order; ``"all"`` is the whole table.
 
         Raises:
             DataError: the split has fewer than 2 images.

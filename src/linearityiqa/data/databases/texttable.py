@@ -49,15 +49,11 @@ class TextTable:
         return len(self.lines)
 
     def where(self, row: int) -> str:
-        """The place of a row, for messages."""
+        """Return the place of a row, for messages."""
         return f"{self.file}, line {self.lines[row]}"
 
     def texts(self, column: str) -> list[str]:
-        """The values of a column.
-
-        Raises:
-            DataError: there is no such column; the message lists those there are.
-        """
+        """Return the values of a column."""
         if column not in self:
             raise DataError(
                 f"{self.file} has no column {column}; its columns are {', '.join(self.header)}. Rename or add it "
@@ -71,9 +67,6 @@ class TextTable:
         Args:
             column: its name.
             empty: let cells be empty; they are NaN.
-
-        Raises:
-            DataError: there is no such column, or a value is empty or no finite number; the message names its line.
         """
         values = np.full(len(self), np.nan)
         for row, text in enumerate(self.texts(column)):
@@ -135,11 +128,8 @@ def read_text_table(path: Path, wanted: Sequence[str] | None, on_fault: OnFault 
 
     Args:
         path: the file.
-        wanted: names of the columns that are kept, where present; upper and lower case are alike. None keeps all.
+        wanted: names of the columns that are kept, where present; case does not matter. None keeps all.
         on_fault: what is done about faulty rows and values; a row of the wrong length is left out.
-
-    Raises:
-        DataError: no file, not text, too large, a wanted column named twice, a row with too few or too many values.
     """
     _check_file(path)
     try:

@@ -22,11 +22,7 @@ class Augmentation:
         """(height, width) of every augmented image."""
 
     def __call__(self, image: Image.Image, generator: torch.Generator) -> Image.Image:
-        """The augmented RGB image; with `scale_min` one smaller than the crop is enlarged to it.
-
-        Raises:
-            DataError: the image is smaller than the crop.
-        """
+        """Return the augmented RGB image; with `scale_min` one smaller than the crop is enlarged to it."""
         if self.config.turn_p > 0 or self.config.scale_min < 1:
             image = self._turned_and_scaled(image, generator)
         self.check(image.height, image.width)

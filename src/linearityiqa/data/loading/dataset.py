@@ -74,11 +74,7 @@ class ImageDataset(Dataset[Sample]):
         return len(self.table)
 
     def __getitem__(self, key: SampleKey) -> Sample:
-        """The image, or its degraded version of the key's level, uint8 (H, W, 3), its MOS and its row.
-
-        Raises:
-            DataError: the image cannot be decoded, or is smaller than the crop; the message names it.
-        """
+        """Return the image, or its degraded version of the key's level, uint8 (H, W, 3), its MOS and its row."""
         epoch, index, level = key
         if self.cached is not None:
             pixels = self.cached.pixels(self.names[index])
@@ -93,20 +89,12 @@ class ImageDataset(Dataset[Sample]):
         return torch.from_numpy(pixels), float(self.table.mos[index]), index
 
     def sizes(self) -> list[tuple[int, int]]:
-        """(height, width) of every image as the network sees it; where it depends on the file, from cache or header.
-
-        Raises:
-            UnreadableImageError: a header cannot be read; the message names the file.
-        """
+        """(height, width) of every image as the network sees it; where it depends on the file, from cache or header."""
         fixed = self.augmentation.size if self.augmentation is not None else self.transform.fixed_size
         return list(self._sizes_before_crop()) if fixed is None else [fixed] * len(self)
 
     def check(self) -> None:
-        """Check every image by its header, or its size in the cache, before hours of training depend on it.
-
-        Raises:
-            DataError: a header cannot be read, or an image is smaller than the crop; the message names the file.
-        """
+        """Check every image by its header, or its size in the cache, before hours of training depend on it."""
         for index, size in enumerate(self._sizes_before_crop()):
             if self.augmentation is not None:
                 with self._named(index):
@@ -169,9 +157,6 @@ def open_images(
         cache: the option `--cache`: none, auto or a folder. What is missing in it is decoded first.
         workers: processes that decode.
         progress: show a progress bar meanwhile.
-
-    Raises:
-        DataError: an image cannot be decoded, or the cache cannot be made.
     """
     transform = ImageTransform.of(config, table.common_size)
     folder, cached = cache_folder(cache), None
@@ -181,11 +166,7 @@ def open_images(
 
 
 def require_equal_sizes(dataset: ImageDataset) -> None:
-    """Check before training that the images can share batches.
-
-    Raises:
-        DataError: two images differ in size; the message names them.
-    """
+    """Check before training that the images can share batches."""
     sizes = dataset.sizes()
     for name, size in zip(dataset.names, sizes, strict=True):
         if size != sizes[0]:
@@ -193,18 +174,14 @@ def require_equal_sizes(dataset: ImageDataset) -> None:
 
 
 def generator_for(seed: int, epoch: int, index: int) -> torch.Generator:
-    """The random stream of one image in one epoch, the same in any process and after any interruption."""
+    """Return the random stream of one image in one epoch, the same in any process and after any interruption."""
     # hashed, because the generator takes neighbouring seeds for neighbouring states
     state = np.random.SeedSequence([seed, epoch, index]).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0]))
 
 
 def collate(samples: Sequence[Sample], names: Sequence[str]) -> Batch:
-    """A batch of samples of `ImageDataset`.
-
-    Raises:
-        DataError: the images differ in size; the message names two of them, from the `names` of the whole table.
-    """
+    """Return a batch of samples of `ImageDataset`."""
     first, _, first_index = samples[0]
     for image, _, index in samples:
         if image.shape != first.shape:

@@ -21,7 +21,7 @@ class SampleKey(NamedTuple):
 
 
 def with_versions(batch: list[SampleKey], versions: int) -> list[SampleKey]:
-    """A batch followed by the mild, then the severe versions of its first `versions` images.
+    """Return a batch followed by the mild, then the severe versions of its first `versions` images.
 
     >>> with_versions([SampleKey(1, 5), SampleKey(1, 7)], 1)[2:]
     [SampleKey(epoch=1, index=5, level=1), SampleKey(epoch=1, index=5, level=2)]
@@ -31,7 +31,7 @@ def with_versions(batch: list[SampleKey], versions: int) -> list[SampleKey]:
 
 
 def versions_in(length: int, versions: int) -> int:
-    """How many images of a batch of `with_versions` have versions, where all together are so many."""
+    """Return how many images of a batch of `with_versions`, `length` with all versions, have versions."""
     return min(versions, length // (1 + len(LEVELS)))
 
 
@@ -84,7 +84,7 @@ class TrainingBatches:
         return iter([with_versions(batch, self.versions) for _, batch in placed][self.step :])
 
     def _shuffled(self, database: int) -> list[SampleKey]:
-        """The images of one database that the epoch uses, in its order."""
+        """Return the images of one database that the epoch uses, in its order."""
         stream = [self.seed, self.epoch] if len(self.lengths) == 1 else [self.seed, self.epoch, database]
         order = np.random.default_rng(stream).permutation(self.lengths[database])[: self._used[database]]
         return [SampleKey(self.epoch, int(index)) for index in order + sum(self.lengths[:database])]

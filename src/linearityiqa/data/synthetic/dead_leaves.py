@@ -1,6 +1,6 @@
 """Procedural scenes: the dead-leaves model, with shaded and textured leaves.
 
-Opaque discs at uniformly random places, their radii distributed as r^-3 between two bounds, each hiding what lies
+Opaque discs at uniformly random places, their radii distributed as r^-3 between two bounds, each hiding what is
 behind it. With this law the picture is (between the bounds) scale invariant, and shares occlusion, edges, the
 power spectrum and the statistics of local contrast with photographs: A. B. Lee, D. Mumford, J. Huang, "Occlusion
 models for natural images: a statistical study of a scale-invariant dead leaves model", IJCV 41, 2001.
@@ -16,7 +16,7 @@ from skimage.color import hsv2rgb
 from linearityiqa.data.synthetic.distortions import ByteImage, FloatImage, to_bytes, to_display, to_light
 
 SUPERSAMPLING = 2
-"""A scene is drawn so many times larger and averaged, so that its edges are smooth as a lens makes them."""
+"""Factor by which a scene is drawn larger before it is averaged, so that its edges are smooth as a lens makes them."""
 
 SMALLEST_RADIUS = (1 / 64, 1 / 12)
 """Bounds between which a scene's smallest radius is drawn, as parts of its smaller side: a far view or a near one."""

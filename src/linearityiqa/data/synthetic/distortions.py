@@ -32,7 +32,7 @@ def to_light(image: ByteImage) -> FloatImage:
 
 
 def to_display(light: FloatImage) -> ByteImage:
-    """The sRGB image of relative light; what exceeds [0, 1] is clipped, as a sensor clips it."""
+    """Return the sRGB image of relative light; what exceeds [0, 1] is clipped, as a sensor clips it."""
     clipped = np.clip(light, 0.0, 1.0)
     encoded = np.where(clipped <= 0.0031308, 12.92 * clipped, 1.055 * clipped ** np.float32(1 / 2.4) - 0.055)
     return to_bytes(encoded)
@@ -48,7 +48,7 @@ Distortion = Callable[[ByteImage, float, np.random.Generator], ByteImage]
 
 
 def between(mild: float, severe: float, severity: float) -> float:
-    """The geometric course of a parameter from `mild` at severity 0 to `severe` at 1.
+    """Return the geometric course of a parameter from `mild` at severity 0 to `severe` at 1.
 
     >>> between(1.0, 100.0, 0.5)
     10.0
@@ -165,7 +165,7 @@ def recode(image: ByteImage, **options: Any) -> ByteImage:
 
 @functools.cache
 def _standard_tables() -> tuple[NDArray[np.float64], ...]:
-    """The quantisation tables of the JPEG standard (Annex K), as libjpeg writes them at quality 50."""
+    """Return the quantisation tables of the JPEG standard (Annex K), as libjpeg writes them at quality 50."""
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8)).save(buffer, format="JPEG", quality=50)
     with Image.open(buffer) as image:

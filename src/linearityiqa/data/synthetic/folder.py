@@ -59,15 +59,11 @@ def make_folder(
         recipe: everything that determines the bytes of the database, but for the versions of libraries.
         contents: gives what is to be made; called only where something is.
         progress: show a progress bar.
-
-    Raises:
-        DataError: the folder holds something else; a worker was killed.
-        OSError: the folder cannot be written, or the disk is full.
     """
     folder = config.output.resolve()
     if holds(folder, recipe):
         return folder / LABELS
-    with workplace(folder) as place:
+    with staging_dir(folder) as place:
         if not holds(folder, recipe):  # another process may have made it while this one waited
             _fill(place, contents(), config.num_workers, progress)
             manifest = {"recipe": recipe, "made with": _versions(), "labels_sha256": sha256_of(place / LABELS)}
@@ -90,7 +86,7 @@ def stopped() -> bool:
 
 
 def holds(folder: Path, recipe: Mapping[str, Any]) -> bool:
-    """Whether `folder` already is the database of `recipe`, whole; False where it does not exist or is empty.
+    """Return whether `folder` already is the database of `recipe`, whole; False where it does not exist or is empty.
 
     Raises:
         DataError: it holds something else, another database, or one from which files are missing.
@@ -125,7 +121,7 @@ def holds(folder: Path, recipe: Mapping[str, Any]) -> bool:
 
 
 @contextlib.contextmanager
-def workplace(folder: Path) -> Iterator[Path]:
+def staging_dir(folder: Path) -> Iterator[Path]:
     """An empty hidden folder beside `folder`, in which the database is made and from which it is renamed.
 
     Only one process has it at a time; another one waits. It is removed at the end unless it was renamed, and what a

@@ -55,7 +55,7 @@ class Severity(NamedTuple):
         return self.distortion.__name__
 
     def apply(self, image: ByteImage) -> ByteImage:
-        """The distorted image; at severity 0 the image itself."""
+        """Return the distorted image; at severity 0 the image itself."""
         if self.severity == 0:
             return image
         return self.distortion(image, self.severity, np.random.default_rng(self.seed))
@@ -75,7 +75,7 @@ class Views(NamedTuple):
 
     @classmethod
     def of(cls, image: ByteImage) -> "Views":
-        """The views of an sRGB image at least 96 pixels high and wide."""
+        """Return the views of an sRGB image at least 96 pixels high and wide."""
         values = image.astype(np.float32) / np.float32(255)
         luma = [rgb2gray(values)]
         for _ in SCALE_WEIGHTS[1:]:
@@ -118,7 +118,7 @@ def distances(pristine: Views, image: Views) -> Distances:
 
 
 def scores(pristine: Views, image: ByteImage) -> NDArray[np.float64]:
-    """The score of each metric, shape (5,), each in 1..100."""
+    """Return the score of each metric, shape (5,), each in 1..100."""
     # equal images may differ by a rounding error of the filters
     distance = np.maximum(0.0, distances(pristine, Views.of(image)))
     return np.asarray(1 + (BEST - 1) / (1 + (distance / np.array(HALF)) ** 2))
@@ -143,7 +143,7 @@ def _label_of(each: NDArray[np.float64]) -> Label:
 
 
 def label(original: ByteImage, steps: tuple[Severity, ...], distorted: ByteImage) -> Label:
-    """The label of a pristine image that went through `steps`.
+    """Return the label of a pristine image that went through `steps`.
 
     No step: 100. One: `ladder_scores`. Several: every metric's score of `distorted`, or the lowest that one of the
     steps alone would get where that is lower, so that a second distortion never helps.

@@ -58,7 +58,7 @@ STEP_SHARES = (0.08, 0.62, 0.30)
 """Shares of images with no distortion, one, and two."""
 
 PAIR_SEVERITY = 0.7
-"""Highest severity where two distortions meet; above it nearly all pairs would stand at the foot of the scale."""
+"""Highest severity where two distortions meet; above it nearly all pairs would be at the bottom of the scale."""
 
 SHOWN = "chelsea"
 """A photograph of the test split, which no training image comes from."""
@@ -98,16 +98,12 @@ def make_database(config: SyntheticConfig, *, progress: bool = False) -> Path:
 
     Returns:
         The CSV file, with image_name, mos, mos_std, split, reference and more; images are in `images` beside it.
-
-    Raises:
-        DataError: the folder holds something else; scikit-image lacks its photographs; a worker was killed.
-        OSError: the folder cannot be written, or the disk is full.
     """
     return make_folder(config, recipe(config), lambda: _contents(config), progress=progress)
 
 
 def recipe(config: SyntheticConfig) -> dict[str, Any]:
-    """The options that determine the bytes of the database."""
+    """Return the options that determine the bytes of the database."""
     return {
         "generator": GENERATOR,
         "images": config.images,
@@ -145,10 +141,6 @@ def write_showcase(folder: Path, config: SyntheticConfig) -> dict[str, Path]:
 
     Returns:
         The files, by `CLEAN` and the names of `DEGRADATIONS`.
-
-    Raises:
-        DataError: the installed scikit-image does not carry the photograph.
-        OSError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     photograph = Image.fromarray(load_photograph(SHOWN))

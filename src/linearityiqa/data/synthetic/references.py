@@ -15,10 +15,10 @@ from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.images import decode
 
 PHOTOGRAPH_TURNS = 4
-"""A photograph is used so many times as often as a scene: it is more like what the model will meet."""
+"""How many times as often as a scene a photograph is used: it is more like the images that the model will see."""
 
 SCENE_MARGIN = 1.5
-"""A scene is so many times as high and wide as the images cut from it."""
+"""Height and width of a scene, in those of the images cut from it."""
 
 SCENE_SHARES = (0.6, 0.8)
 """Share of the scenes in the training set, and in training and validation sets together."""
@@ -33,7 +33,7 @@ class Reference(NamedTuple):
 
 
 def list_references(scenes: int) -> list[Reference]:
-    """The photographs, each with its fixed split, then `scenes` dead-leaves scenes, 60/20/20."""
+    """Return the photographs, each with its fixed split, then `scenes` dead-leaves scenes, 60/20/20."""
     photographs = [Reference(name, split, k) for k, (name, (_, split)) in enumerate(PHOTOGRAPHS.items())]
     bounds = [round(share * scenes) for share in SCENE_SHARES]
     return photographs + [
@@ -43,7 +43,7 @@ def list_references(scenes: int) -> list[Reference]:
 
 
 def turns(scenes: int, seed: int) -> list[int]:
-    """The order in which references take their turns, by number; it is repeated to the last image.
+    """Return the order in which references take their turns, by number; it is repeated to the last image.
 
     Every reference comes once before a photograph comes again, so that small databases have all references.
     """
@@ -54,11 +54,7 @@ def turns(scenes: int, seed: int) -> list[int]:
 
 
 def load_reference(reference: Reference, config: SyntheticConfig) -> ByteImage:
-    """A photograph in its native size, or a scene rendered from the seed.
-
-    Raises:
-        DataError: the installed scikit-image does not carry the photograph.
-    """
+    """Return a photograph in its native size, or a scene rendered from the seed."""
     if reference.name in PHOTOGRAPHS:
         return load_photograph(reference.name)
     rng = np.random.default_rng([config.seed, 0, reference.number])
@@ -66,11 +62,7 @@ def load_reference(reference: Reference, config: SyntheticConfig) -> ByteImage:
 
 
 def load_photograph(name: str) -> ByteImage:
-    """A photograph of `PHOTOGRAPHS` in its native size.
-
-    Raises:
-        DataError: the installed scikit-image does not carry it.
-    """
+    """Return a photograph of `PHOTOGRAPHS` in its native size."""
     file_name, _ = PHOTOGRAPHS[name]
     try:
         return np.asarray(decode(_photographs_folder() / file_name).image)
@@ -82,7 +74,7 @@ def load_photograph(name: str) -> ByteImage:
 
 
 def cut(reference: ByteImage, height: int, width: int, rng: np.random.Generator) -> ByteImage:
-    """A random part of a reference, mirrored or not, shape (height, width, 3).
+    """Return a random part of a reference, mirrored or not, shape (height, width, 3).
 
     The part is never smaller than the result: enlarging blurs, and a pristine image must be sharp. Its side lies
     between half of the largest that fits and that.
@@ -98,5 +90,5 @@ def cut(reference: ByteImage, height: int, width: int, rng: np.random.Generator)
 
 
 def _photographs_folder() -> Path:
-    """The folder inside the wheel; skimage.data's own functions would download what is missing there."""
+    """Return the folder inside the wheel; skimage.data's own functions would download what is missing there."""
     return Path(str(importlib.resources.files("skimage"))) / "data"

@@ -62,7 +62,7 @@ KINDS: tuple[Distortion, ...] = (
 def degraded(image: ByteImage, level: int, rng: np.random.Generator) -> ByteImage:
     """Return the version of `level` (1 is mild, 2 severe) of an image, uint8 (H, W, 3).
 
-    Kind and severities are drawn from `rng`, alike for both levels; so is the grain of noise.
+    Kind and severities are drawn from `rng`, the same for both levels; so is the grain of noise.
     """
     kind = KINDS[rng.integers(len(KINDS))]
     mild = rng.uniform(MILDEST, 1 - LEAST_STEP)

@@ -23,7 +23,7 @@ def _inverted(worst: float) -> QualityScale:
 def _read_names(
     table: TextTable, column: str, pattern: str, distortions: Sequence[str]
 ) -> tuple[list[str], dict[str, list[str]]]:
-    """Reference, distortion and level of each image, from its name; upper and lower case are alike.
+    """Reference, distortion and level of each image, from its name; case does not matter.
 
     Args:
         table: the labels.
@@ -34,9 +34,6 @@ def _read_names(
     Returns:
         The references, and the other two by their column; where faults are collected, those of a name of another form
         are empty.
-
-    Raises:
-        DataError: a name of another form; the message names its line.
     """
     references: list[str] = []
     others: dict[str, list[str]] = {"distortion": [], "level": []}
@@ -71,9 +68,6 @@ def read_kadid(path: Path, on_fault: OnFault = refuse) -> Labels:
     The column dmos is no difference score in spite of its name: 5 means that the distortion is imperceptible. And var
     holds standard deviations: with 30 ratings of whole points each, the first row's mean of 4.57 and "var" of 0.496
     fit 17 fives and 13 fours, whose standard deviation is 0.496; no 30 ratings have that mean and that variance.
-
-    Raises:
-        DataError: what is wrong, in which column and line.
     """
     table = read_text_table(path, ("dist_img", "ref_img", "dmos", "var"), on_fault)
     pattern = r"I(\d\d)_(0[1-9]|1\d|2[0-5])_0([1-5])\.png"
@@ -122,9 +116,6 @@ def read_tid2013(path: Path, on_fault: OnFault = refuse) -> Labels:
     deviation in each line, in the same order), ``distorted_images/`` (``I01_08_3.bmp``: reference 1, distortion 8,
     level 3 of 5), ``reference_images/``. The case of the letters differs between the text file and some of the images
     (`find_images` finds them).
-
-    Raises:
-        DataError: what is wrong, in which file and line.
     """
     table = read_words(path, ("mos", "image_name"), on_fault)
     deviations = read_words(path.with_name("mos_std.txt"), ("mos_std",), on_fault)
@@ -179,15 +170,11 @@ def read_live(path: Path, on_fault: OnFault = refuse) -> Labels:
     image is an undistorted copy, which is no part of the 779.
 
     Args:
-        path: one of the two files of scores; ``refnames_all.mat`` lies beside it.
+        path: one of the two files of scores; ``refnames_all.mat`` is in the same folder.
         on_fault: what is done about faulty values.
 
     Returns:
         Labels of the distorted images, MOS = 100 - DMOS.
-
-    Raises:
-        DataError: a file that is missing, damaged or of another layout.
-        MissingExtraError: SciPy is not installed.
     """
     realigned = path.name == "dmos_realigned.mat"
     dmos = read_numbers(path, "dmos_new" if realigned else "dmos", LIVE_NAME)
@@ -254,10 +241,6 @@ def read_csiq(path: Path, on_fault: OnFault = refuse) -> Labels:
     lines of text; ``dst_imgs/`` with a folder for each distortion (``awgn/1600.AWGN.1.png``); ``src_imgs/``. Two text
     files that are passed around instead are read, too: ``csiq_label.txt`` (name and DMOS in each line, no standard
     deviations) and ``csiq_dmos.txt`` (the columns of the sheet, separated by blanks).
-
-    Raises:
-        DataError: what is wrong, in which column and row.
-        MissingExtraError: openpyxl is not installed.
     """
     if path.name == "csiq_label.txt":
         table = read_words(path, ("name", "dmos"), on_fault)

@@ -28,9 +28,6 @@ def read_koniq(path: Path, on_fault: OnFault = refuse) -> Labels:
     Returns:
         Labels with MOS in 1..100, the standard deviations brought to that scale, and the official split where the
         file has it.
-
-    Raises:
-        DataError: what is wrong, in which column and line.
     """
     table = read_text_table(path, ("image_name", "MOS", "MOS_zscore", "SD", "set"), on_fault)
     has_sets = "MOS_zscore" not in table
@@ -75,10 +72,6 @@ def read_clive(path: Path, on_fault: OnFault = refuse) -> Labels:
 
     Returns:
         Labels of all images but the training examples, MOS and standard deviations in 0..100.
-
-    Raises:
-        DataError: a file that is missing, damaged or of another layout.
-        MissingExtraError: SciPy is not installed.
     """
     names = read_texts(path.with_name("AllImages_release.mat"), "AllImages_release", CLIVE_NAME)
     mos = read_numbers(path, "AllMOS_release", CLIVE_NAME)
@@ -120,11 +113,8 @@ def read_biq2021(path: Path, on_fault: OnFault = refuse) -> Labels:
     state of it has the same columns in ``Train.csv`` and ``Test.csv``.
 
     Args:
-        path: the file of the training set; that of the test set lies beside it.
+        path: the file of the training set; that of the test set is in the same folder.
         on_fault: what is done about faulty rows and values.
-
-    Raises:
-        DataError: what is wrong, in which file, column and line.
     """
     files = (path, path.with_name(path.name.replace("Train", "Test", 1)))
     train, test = (read_text_table(file, ("Image Name", "MOS"), on_fault) for file in files)
@@ -164,10 +154,6 @@ def read_spaq(path: Path, on_fault: OnFault = refuse) -> Labels:
 
     Layout of the release: ``Annotations/MOS and Image attribute scores.xlsx``, whose first sheet has Image name, MOS
     and the attributes, and ``TestImage/`` (``00001.jpg``). That sheet saved as CSV is read, too.
-
-    Raises:
-        DataError: what is wrong, in which column and row.
-        MissingExtraError: openpyxl is not installed.
     """
     columns = ("Image name", "MOS", *SPAQ_ATTRIBUTES)
     read_as_csv = path.suffix.lower() == ".csv"
