@@ -39,9 +39,13 @@ def test_cores_are_divided_among_many_images_and_shared_by_one(
     assert (options["lanes"], options["num_threads"]) == expected
 
 
-def test_a_service_shares_all_cores_among_the_photographs_of_a_batch() -> None:
-    options = models.scorer_options(ServeConfig())
-    assert (options["lanes"], options["num_threads"]) == (1, None)
+@pytest.mark.parametrize(("num_workers", "num_threads", "expected"), [(4, None, 5), (40, None, 1), (4, 3, 3)])
+def test_a_service_divides_its_cores_among_the_photographs_that_are_scored_at_once(
+    num_workers, num_threads, expected
+) -> None:
+    device = ScoringDeviceConfig(num_workers=num_workers, num_threads=num_threads)
+    options = models.scorer_options(ServeConfig(device=device))
+    assert (options["lanes"], options["num_threads"]) == (1, expected)
 
 
 def test_a_model_is_chosen_by_path_or_is_the_one_in_the_package(
