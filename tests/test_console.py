@@ -122,3 +122,12 @@ def test_time_left_is_that_of_the_items_and_of_what_comes_after(monkeypatch):
     # 10 s a batch: 20 batches are left, then two epochs of 300 s and 600 s of evaluation
     expected = "epoch 2/4: batch 10 of 30, loss 0.5, 0.8 images/s, 3 min left (23 min in all)"
     assert meter.line() == expected
+
+
+def test_no_text_of_a_user_controls_the_terminal_or_is_markup_in_a_bar(terminal):
+    """Oracle: the control characters of ECMA-48, and rich's markup, which a closing tag alone breaks."""
+    screen = terminal()
+    console.say("one\nerror: forged\x1b]0;title\x07\x9b31m\u202e", "a\u202fb", file=screen)
+    assert screen.getvalue() == "one\\nerror: forged\\x1b]0;title\\x07\\x9b31m\\u202e\na\u202fb\n"
+    assert list(track(range(2), "photos[/b]\x1b]0;title\x07")) == [0, 1]
+    assert "photos[/b]\\x1b]0;title\\x07" in screen.getvalue()

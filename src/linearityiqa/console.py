@@ -1,13 +1,17 @@
-"""Progress on standard error: a bar on a terminal, else a line at least every minute. Results never go there."""
+"""Lines for people, in which no text of a user controls the terminal; and progress on standard error.
+
+Progress is a bar on a terminal, else a line at least every minute. Results never go there.
+"""
 
 import contextlib
 import logging
 import sys
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,6 +24,27 @@ SECONDS_BETWEEN_LINES = 30.0
 
 _meters: list["Meter"] = []
 """The work under way, the innermost last: that is what a line speaks of."""
+
+
+def printable(text: str) -> str:
+    r"""Escape control characters, line breaks and what else is not printable; the spaces of any script stay.
+
+    >>> print(printable("a\x1b[2J\nb\u202ec, 5\u202fpm"))
+    a\x1b[2J\nb\u202ec, 5\u202fpm
+    """
+    return "".join(
+        c if c.isprintable() or unicodedata.category(c) == "Zs" else c.encode("unicode_escape").decode() for c in text
+    )
+
+
+def say(*lines: object, file: TextIO | None = None) -> None:
+    """Print lines for people, each made `printable`: names and records of others forge no line and set no colour.
+
+    Args:
+        lines: what is printed, each on a line of its own.
+        file: a stream; by default standard output.
+    """
+    print(*(printable(str(line)) for line in lines), sep="\n", file=file, flush=True)
 
 
 @dataclass(eq=False)
@@ -143,14 +168,14 @@ def _bar(meter: Meter, console: "Console") -> Iterator[Callable[[], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[details]}"),
+        TextColumn("{task.fields[details]}", markup=False),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(meter.description, total=meter.total, details="")
+        task = progress.add_task(printable(meter.description), total=meter.total, details="")
         yield lambda: progress.update(task, completed=meter.done, details=meter.details())
 
 

@@ -1,6 +1,8 @@
 """The dispatcher: exit statuses, one sentence for a failure, and nothing heavy before it is needed."""
 
 import contextlib
+import logging
+import re
 import subprocess
 import sys
 
@@ -9,6 +11,9 @@ import pytest
 from linearityiqa.cli.commands import COMMANDS
 from linearityiqa.cli.main import carry_out, main
 from linearityiqa.errors import ConfigError, DataError, Interrupted
+
+HOSTILE = "photos\x1b]0;title\x07\x9b31m\nforged: line"
+"""Sets the title of a terminal and its colour, and begins a line of its own."""
 
 
 def raising(failure: BaseException):
@@ -39,6 +44,25 @@ def test_a_failure_is_one_sentence_and_a_status(failure, status, capsys) -> None
 def test_traceback_only_on_request(capsys) -> None:
     carry_out(raising(DataError("x")), ["--traceback"])
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_no_failure_notice_or_traceback_controls_the_terminal(capsys) -> None:
+    """Oracle: the control characters of ECMA-48."""
+
+    def function(words: list[str]) -> int:
+        logging.getLogger("linearityiqa").warning("%s", HOSTILE)
+        raise DataError(HOSTILE)
+
+    carry_out(function, [])
+    main(["train", HOSTILE])
+    main([HOSTILE])
+    main(["runs", HOSTILE])
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]|^forged", err, re.MULTILINE)
+    assert err.count("forged") == 5
+    carry_out(function, ["--traceback"])
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", capsys.readouterr().err)
 
 
 def test_help_lists_every_command(capsys) -> None:

@@ -171,3 +171,32 @@ def test_names_with_dollar_signs_are_drawn(files, tmp_path, capsys):
     assert main(["metrics", *named, "--resamples", "0", "--output", str(tmp_path / "out")]) == 0
     assert "Ba$$in" in (tmp_path / "out" / "report.html").read_text()
     capsys.readouterr()
+
+
+def test_the_remedy_for_labels_with_other_columns_works(tmp_path, monkeypatch, capsys):
+    """Oracle: the command that the sentence names."""
+    monkeypatch.chdir(tmp_path)
+    Path("mos.csv").write_text("image,ours,theirs\na.png,20,3\nb.png,30,4\nc.png,50,2\n")
+    Path("scores.csv").write_text("path,score\na.png,1\nb.png,2\nc.png,4\n")
+    assert main(["metrics", "scores.csv", "--labels", "mos.csv"]) == 1
+    assert "for metrics, write the labels anew with datasets convert --mos_column" in capsys.readouterr().err
+    assert main(["datasets", "convert", "mos.csv", "--mos_column", "ours", "--output", "new.csv"]) == 0
+    capsys.readouterr()
+    assert main(["metrics", "scores.csv", "--labels", "new.csv", "--resamples", "0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["files"] == ["scores.csv"]
+
+
+def test_a_method_called_as_a_formula_or_a_command_to_the_terminal_is_text(files, tmp_path, capsys):
+    """Oracles: OWASP's list of the characters that begin a formula, and the control characters of ECMA-48."""
+    name = "-1+cmd\x1b[31m"
+    shutil.copy(files[0], tmp_path / f"{name}.csv")
+    shutil.copy(files[1], tmp_path / "@SUM(A1).csv")
+    paths = [str(tmp_path / f"{name}.csv"), str(tmp_path / "@SUM(A1).csv")]
+    assert main(["metrics", *paths, "--resamples", "100", "--output", str(tmp_path / "out")]) == 0
+    assert "\x1b" not in "".join(capsys.readouterr())
+    for table in (tmp_path / "out").glob("*.csv"):
+        cells = [cell for row in csv.reader(io.StringIO(table.read_text())) for cell in row]
+        texts = [cell for cell in cells if "cmd" in cell or "SUM" in cell]
+        assert all(text.startswith("'") for text in texts), table.name
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "out" / "figures.csv").read_text())))
+    assert r"'-1+cmd\x1b[31m" in {value for row in rows for value in row.values()}

@@ -69,6 +69,17 @@ def test_states_and_figures(run, tmp_path, capsys) -> None:
     assert lines[-1].startswith(f"{tmp_path}/runs/broken: cannot read")
 
 
+def test_no_name_of_a_folder_forges_a_run_or_controls_the_terminal(run, tmp_path, capsys) -> None:
+    """Oracle: the lines that two runs have."""
+    run("a\x1b[31m\nfinished  forged", 1)
+    (run("b\nforged", 2) / "config.toml").write_text("no toml")
+    assert main(["runs", str(tmp_path / "runs")]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert len(out.splitlines()) == 7
+    assert r"runs/a\x1b[31m\nfinished  forged" in out
+
+
 @pytest.mark.parametrize(
     ("options", "best"),
     [

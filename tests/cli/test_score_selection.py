@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 
 from linearityiqa.cli import main
 from linearityiqa.scoring import scorer
-from pixel_runtime import PixelRuntime
+from pixel_runtime import PixelRuntime, make_record
 
 Score = Callable[..., tuple[int, str, str]]
 LEVELS = {"c.png": 90, "a.png": 200, "d.png": 10, "b.png": 150}
@@ -81,6 +82,23 @@ def test_on_a_terminal_the_summary_ends_the_table(score: Score, monkeypatch: pyt
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     assert score()[1].splitlines()[-1].startswith("4 images scored: median ")
     assert "median" not in score("--csv")[1]
+
+
+def test_neither_a_record_nor_a_name_controls_the_terminal(score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the lines of a run without them; programs that read CSV get the name as it is."""
+    hostile = "d\x1b[2J\nforged.png"
+    Path(hostile).write_bytes(Path("d.png").read_bytes())
+    monkeypatch.setitem(LEVELS, hostile, LEVELS["d.png"])
+    record = replace(make_record(), database="photos\x1b]0;title\x07\nforged")
+    monkeypatch.setattr(scorer, "open_runtime", lambda *_, **__: PixelRuntime(record))
+    _, out, err = score("--csv")
+    assert f'"{hostile}"' in out
+    assert r"trained on photos\x1b]0;title\x07\nforged (" in err
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    for words in (), ("--csv",):
+        _, out, err = score(*words)
+        assert r"d\x1b[2J\nforged.png" in out
+        assert "\x1b" not in out + err
 
 
 def test_stars_are_the_quality_words_or_lie_between_thresholds(score: Score) -> None:

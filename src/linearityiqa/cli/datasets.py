@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from linearityiqa.config import CheckConfig, ListConfig, StatsConfig
+from linearityiqa.console import say
 from linearityiqa.data.checks import TITLES, Finding, Report, audit
 from linearityiqa.data.databases.description import Description, Distribution, describe_database
 from linearityiqa.data.databases.known import KnownDatabase
@@ -30,7 +31,7 @@ def list_known(config: ListConfig) -> int:
     """Print the databases known by name."""
     entries = [entry_of(known) for known in KNOWN.values()]
     if config.json:
-        print(json.dumps(entries))
+        say(json.dumps(entries))
         return 0
     print("\n\n".join(entry_text(entry) for entry in entries))
     print("\nAny other database: --dataset FILE.csv with the columns image_name and mos.")
@@ -81,9 +82,9 @@ def check(config: CheckConfig) -> int:
     """Print the errors of a database and remarks on it; exit status 1 on errors."""
     report = audit(config)
     if config.json:
-        print(json.dumps(report.as_dict()))
+        say(json.dumps(report.as_dict()))
     else:
-        print("\n".join(report_lines(report, config.listed)))
+        say(*report_lines(report, config.listed))
     return 1 if report.errors else 0
 
 
@@ -119,9 +120,9 @@ def stats(config: StatsConfig) -> int:
     description = describe_database(config)
     if config.output is not None:
         draw(description, config.output)
-    print(json.dumps(description.as_dict()) if config.json else "\n".join(description_lines(description)))
+    say(*([json.dumps(description.as_dict())] if config.json else description_lines(description)))
     if config.output is not None and not config.json:
-        print(f"\nhistograms: {config.output}")
+        say("", f"histograms: {config.output}")
     return 0
 
 
@@ -132,7 +133,7 @@ def description_lines(description: Description) -> Iterator[str]:
     yield f"MOS {description.scale}"
     for distribution in description.distributions:
         yield ""
-        yield table_of(distribution).to_text()
+        yield from table_of(distribution).to_text().splitlines()
         yield ""
         yield from histogram(distribution)
     if description.sizes:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from linearityiqa.cli.datasets import contents
 from linearityiqa.config import ConvertConfig, SplitConfig, SyntheticConfig
-from linearityiqa.console import track
+from linearityiqa.console import say, track
 from linearityiqa.data.checks.duplicates import Scenes, find_scenes
 from linearityiqa.data.checks.images import glances
 from linearityiqa.data.databases.csvfile import refuse_to_overwrite, write_csv
@@ -43,10 +43,10 @@ def make(config: SyntheticConfig) -> int:
     path = make_database(config, progress=not config.quiet)
     summary = made_summary(path)
     if config.json:
-        print(json.dumps({"csv": str(path), **summary}))
+        say(json.dumps({"csv": str(path), **summary}))
         return 0
-    print(path)
-    print(
+    say(path)
+    say(
         f"{contents(summary['images'], summary['references'], summary['splits'])}, {config.width} x {config.height} "
         f"pixels; {summary['pristine']} pristine, {summary['distorted_once']} with one distortion, "
         f"{summary['distorted_twice']} with two. MOS {summary['mos_lowest']:.1f} to {summary['mos_highest']:.1f}, mean "
@@ -106,14 +106,14 @@ def split(config: SplitConfig) -> int:
     summaries = [split_summary(output, parts, labels.mos) for output, parts in zip(outputs, splits, strict=True)]
     if config.json:
         values = None if scenes is None else scenes.summary()
-        print(json.dumps({"files": summaries, "image_dir": image_dir_of(names), "scenes": values}))
+        say(json.dumps({"files": summaries, "image_dir": image_dir_of(names), "scenes": values}))
         return 0
     for each in summaries:
         found = ", ".join(f"{n} {name} (mean MOS {each['mean_mos'][name]:.4g})" for name, n in each["images"].items())
-        print(f"{each['file']}: {found}")
+        say(f"{each['file']}: {found}")
     if scenes is not None:
-        print(_scenes_text(scenes))
-    print(where_images(names))
+        say(*_scenes_lines(scenes))
+    say(where_images(names))
     return 0
 
 
@@ -125,7 +125,7 @@ def _test_set(labels: Labels) -> NDArray[np.int64]:
     return test
 
 
-def _scenes_text(scenes: Scenes) -> str:
+def _scenes_lines(scenes: Scenes) -> list[str]:
     """Scenes that were found, as text."""
     values = scenes.summary()
     lines = [f"{values['images']} images share {values['groups']} scenes; reference names the scene."]
@@ -136,7 +136,7 @@ def _scenes_text(scenes: Scenes) -> str:
         )
     if scenes.cut:
         lines.append("There are too many alike images to compare all pairs; the likeliest were compared.")
-    return "\n".join(lines)
+    return lines
 
 
 def output_files(config: SplitConfig) -> list[Path]:
@@ -174,10 +174,9 @@ def convert(config: ConvertConfig) -> int:
         write_csv(config.output, source.labels, names.names, source.labels.splits, force=config.force)
         use = where_images(names)
     if config.json:
-        print(json.dumps({**summary, "image_dir": image_dir_of(names)}))
+        say(json.dumps({**summary, "image_dir": image_dir_of(names)}))
         return 0
-    print(conversion_text(summary))
-    print(use)
+    say(*conversion_lines(summary), use)
     return 0
 
 
@@ -197,16 +196,16 @@ def conversion_summary(source: LabelSource, output: Path) -> dict[str, Any]:
     }
 
 
-def conversion_text(summary: dict[str, Any]) -> str:
+def conversion_lines(summary: dict[str, Any]) -> list[str]:
     """`conversion_summary` as text."""
     found = contents(summary["images"], summary["references"], summary["splits"])
     deviations = "with" if summary["deviations"] else "without"
     others = f"; also {', '.join(summary['other_columns'])}" if summary["other_columns"] else ""
-    note = f"\nNote: {summary['note']}." if summary["note"] else ""
-    return (
-        f"{summary['file']}: {found} from {summary['from']}\n"
-        f"MOS {summary['scale']}; {deviations} standard deviations{others}.{note}"
-    )
+    return [
+        f"{summary['file']}: {found} from {summary['from']}",
+        f"MOS {summary['scale']}; {deviations} standard deviations{others}.",
+        *([f"Note: {summary['note']}."] if summary["note"] else []),
+    ]
 
 
 def where_images(names: ImageNames) -> str:

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from linearityiqa.cli.commands import COMMANDS, DATASETS, HELP_WORDS, PROGRAMS, Command
+from linearityiqa.console import say
 from linearityiqa.errors import ConfigError, LinearityIQAError, did_you_mean
 
 TRACEBACK = "--traceback"
@@ -167,11 +168,11 @@ def _status_of(function: Callable[[list[str]], int], argv: Sequence[str]) -> int
         raise
     except (LinearityIQAError, OSError) as failure:
         if len(options) < len(argv):
-            traceback.print_exc()
+            say(*traceback.format_exc().splitlines(), file=sys.stderr)
         if isinstance(failure, LinearityIQAError):
-            print(f"error{_speaker()}: {failure}", file=sys.stderr)
+            say(f"error{_speaker()}: {failure}", file=sys.stderr)
             return failure.exit_status
-        print(f"error: {failure}. Check that the path exists, is yours, and that the disk has room.", file=sys.stderr)
+        say(f"error: {failure}. Check that the path exists, is yours, and that the disk has room.", file=sys.stderr)
         return 1
 
 
@@ -201,4 +202,4 @@ class _NoticeHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         prefix = "warning: " if record.levelno >= logging.WARNING else ""
         with contextlib.suppress(OSError):  # nobody reads notices any more: no reason to end the work
-            print(prefix + record.getMessage(), file=sys.stderr, flush=True)
+            say(prefix + record.getMessage(), file=sys.stderr)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from linearityiqa.config import MetricsConfig, command_words
+from linearityiqa.console import say
 from linearityiqa.errors import ConfigError, MissingExtraError
 from linearityiqa.evaluation.comparison import MOS_RANGES, Comparison, compare_methods
 from linearityiqa.evaluation.methods import Methods, read_methods, short_names
@@ -46,27 +47,26 @@ def metrics(config: MetricsConfig) -> int:
     if config.output is not None:  # before the printing, which ends where nobody reads on
         write_all(config.output, found, json.dumps(plain, allow_nan=False, indent=1))
         write_report(config.output, config, methods.renamed(short), shown)
-    print(json.dumps(plain, allow_nan=False) if config.json else "\n\n".join(readable(shown, config, short)))
+    say(*([json.dumps(plain, allow_nan=False)] if config.json else readable(shown, config, short)))
     return 0
 
 
 def readable(found: Comparison, config: MetricsConfig, short: Mapping[str, str]) -> Iterator[str]:
-    """Yield blocks of text: tables, verdicts, notes, and the full names of the methods."""
-    yield agreement_table(found.agreements).to_text()
+    """Yield lines of text: tables, verdicts, notes, and the full names of the methods."""
+    yield from agreement_table(found.agreements).to_text().splitlines()
     if found.comparison is not None:
-        yield "\n".join(pair.verdict(config.figure) for pair in found.comparison.pairs)
+        yield from ("", *(pair.verdict(config.figure) for pair in found.comparison.pairs))
         if len(found.agreements) > 2:
-            yield better_table(found.comparison, config.figure).to_text()
+            yield from ("", *better_table(found.comparison, config.figure).to_text().splitlines())
         mapped = (f"PLCC_{config.mapping}", f"RMSE_{config.mapping}")
         figures = sorted({"SROCC", "PLCC", "KROCC", "RMSE", config.figure, *mapped})  # metrics.json holds all
-        yield differences_table(found.comparison, figures).to_text()
-    yield from (table.to_text() for table in group_tables(found, config.mapping))
-    if found.pairs:
-        yield pairs_table(found.pairs).to_text()
+        yield from ("", *differences_table(found.comparison, figures).to_text().splitlines())
+    for table in (*group_tables(found, config.mapping), *([pairs_table(found.pairs)] if found.pairs else [])):
+        yield from ("", *table.to_text().splitlines())
     if found.notes:
-        yield "\n".join(f"Note: {note}" for note in found.notes)
+        yield from ("", *(f"Note: {note}" for note in found.notes))
     if any(name != own for own, name in short.items()):
-        yield "\n".join(["Shortened names:", *(f"  {name} = {own}" for own, name in short.items() if name != own)])
+        yield from ("", "Shortened names:", *(f"  {name} = {own}" for own, name in short.items() if name != own))
 
 
 def group_tables(found: Comparison, mapping: str) -> list[Table]:

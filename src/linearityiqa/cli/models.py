@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from linearityiqa.config import ExportConfig, ModelConfig, ScoreConfig, ServeConfig, TransformConfig
+from linearityiqa.console import say
 from linearityiqa.extras import require
 from linearityiqa.hub import HubModel
 from linearityiqa.machine import MOST_LANES, default_workers, usable_cores
@@ -105,7 +106,7 @@ def serve(config: ServeConfig) -> int:
 
     model_file = chosen_model(config.trained_model_file).file
     scorer = open_scorer(config, model_file)
-    print(headline(scorer, model_file), file=sys.stderr)
+    say(headline(scorer, model_file), file=sys.stderr)
     return serve(scorer, config)
 
 
@@ -116,7 +117,7 @@ def export(config: ExportConfig) -> int:
     from linearityiqa.export.model import export_model
 
     report = export_model(config)
-    print(json.dumps(_values(report)) if config.json else _sentence(report))
+    say(json.dumps(_values(report)) if config.json else _sentence(report))
     return 0
 
 

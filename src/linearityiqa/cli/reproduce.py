@@ -4,6 +4,7 @@ import json
 import sys
 
 from linearityiqa.config import DemoConfig, ReproduceConfig
+from linearityiqa.console import say
 from linearityiqa.reproduce import reproduction
 
 
@@ -17,7 +18,7 @@ def reproduce(config: ReproduceConfig) -> int:
     else:
         show(found)
     for sentence in found.failures.values():
-        print(f"error: {sentence}", file=sys.stderr)
+        say(f"error: {sentence}", file=sys.stderr)
     return 1 if found.failures else 0
 
 
@@ -41,7 +42,11 @@ def show_plan(config: ReproduceConfig) -> int:
     print(f"{len(plan)} runs: " + ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states)))
     for job, progress in plan:
         words = f": {progress.words}" if progress.words else ""
-        print(f"\n{progress.state}{words}  ({' '.join(job.items)}; {job.folder})\n  {reproduction.paper_command(job)}")
+        say(
+            "",
+            f"{progress.state}{words}  ({' '.join(job.items)}; {job.folder})",
+            f"  {reproduction.paper_command(job)}",
+        )
     return 0
 
 
@@ -50,14 +55,14 @@ def show(found: reproduction.Reproduction) -> None:
     for item, one in found.drawn.items():
         print(f"{item.name}: {item.title}")
         for sentence in one.sentences:
-            print(f"  {sentence}")
+            say(f"  {sentence}")
         for path in found.files[item]:
-            print(f"  {path}")
+            say(f"  {path}")
     for sentence in found.unpublished.values():
-        print(sentence)
+        say(sentence)
     if found.exported:
         print(f"exported: {len(found.exported)} files in the authors' layout")
-    print(f"report: {found.report}")
+    say(f"report: {found.report}")
 
 
 def demo(config: DemoConfig) -> int:
@@ -76,10 +81,10 @@ def demo(config: DemoConfig) -> int:
     print(f"\n{report.verdict}")
     print("\none photograph, scored by the model in the package after some epochs on this database:")
     for what, image in result.photographs.items():
-        print(f"  {what:<20} {image.score:8.2f}   {image.path}")
+        say(f"  {what:<20} {image.score:8.2f}   {image.path}")
     print(f"  {result.in_order} of {len(result.photographs) - 1} degraded copies score below the clean one")
-    print("\npictures: " + ", ".join(map(str, report.pictures)))
-    print(f"report:   {report.page}")
-    print(f"model:    {result.tuned.model_file}")
+    say("", "pictures: " + ", ".join(map(str, report.pictures)))
+    say(f"report:   {report.page}")
+    say(f"model:    {result.tuned.model_file}")
     print("\nnow score photographs of your own:\n  linearityiqa score --map maps PHOTOGRAPHS")
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from linearityiqa.config import RunConfig, RunsConfig, TrainConfig, runfiles
+from linearityiqa.console import say
 from linearityiqa.errors import DataError
 from linearityiqa.files import try_lock
 from linearityiqa.metrics.comparison import best_position
@@ -25,14 +26,14 @@ def runs(config: RunsConfig) -> int:
     folders = config.folders or (RunConfig.log_dir,)
     found = [describe(folder) for folder in run_folders(folders)]
     if config.json:
-        print(json.dumps(found))
+        say(json.dumps(found))
     elif found:
         print(runs_table(found).to_text())
         for run in found:
             if "note" in run:
-                print(f"{run['folder']}: {run['note']}")
+                say(f"{run['folder']}: {run['note']}")
     else:
-        print(f"no run in {', '.join(map(str, folders))}")
+        say(f"no run in {', '.join(map(str, folders))}")
     return 0
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from linearityiqa.cli.models import chosen_model, headline, open_scorer, scorer_options
 from linearityiqa.cli.score_rows import format_of, print_rows, print_summary, selected
 from linearityiqa.config import ScoreConfig
-from linearityiqa.console import track
+from linearityiqa.console import say, track
 from linearityiqa.errors import ConfigError, DataError, Interrupted, OutputError
 from linearityiqa.extras import connect
 from linearityiqa.machine import in_threads, keep_freed_memory
@@ -53,7 +53,7 @@ def score(config: ScoreConfig) -> int:
     keep_freed_memory()
     model_file = chosen_model(config.trained_model_file).file
     scorer = open_scorer(config, model_file)  # also for a cluster: what cannot be used is told before anything else
-    print(headline(scorer, model_file), file=sys.stderr)
+    say(headline(scorer, model_file), file=sys.stderr)
     if config.xmp and config.xmp_thresholds is None and not (scorer.record.scale and scorer.record.opinions):
         raise ConfigError("this model gives no quality words: --xmp needs --xmp_thresholds, of 2, 3, 4 and 5 stars")
     with contextlib.ExitStack() as stack:
@@ -143,7 +143,7 @@ class _Task:
         for _ in rows:
             pass
         if self.config.ray is not None:
-            print(f"{output.resolve()}: {tally.total} images", file=sys.stderr)
+            say(f"{output.resolve()}: {tally.total} images", file=sys.stderr)
         return tally
 
     def _append(self, output: Path) -> int:
@@ -166,7 +166,7 @@ class _Task:
         kept = before - rows.again
         again = f", {rows.again} scored again that had failed or whose files have changed" if rows.again else ""
         there = f", beside {kept} that it keeps" if before else ""
-        print(f"{output}: {rows.total - before} images appended{again}{there}", file=sys.stderr)
+        say(f"{output}: {rows.total - before} images appended{again}{there}", file=sys.stderr)
         return kept
 
     def _append_from_cluster(self, address: str, output: Path) -> None:
@@ -219,7 +219,7 @@ class _Task:
                 row = replace(result, thumbnail=None, look=None)
                 yield row if config.map is None else write_map(config.map, row)
         if config.xmp:
-            print(f"{self.rated} ratings written into sidecars", file=sys.stderr)
+            say(f"{self.rated} ratings written into sidecars", file=sys.stderr)
 
     def _rate(self, photograph: Path, score: float) -> None:
         """Write the rating of a photograph into its sidecar; one that cannot be edited is told, and left as it is."""
@@ -256,7 +256,7 @@ class _Task:
         if self.gallery is not None:
             self.gallery.write(self.places, stopped=stopped)
             what = "the images scored until the stop" if stopped else "all images"
-            print(f"{self.config.report}: {what}, to be opened in a browser", file=sys.stderr)
+            say(f"{self.config.report}: {what}, to be opened in a browser", file=sys.stderr)
 
 
 def _paths_and_addresses(config: ScoreConfig) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from linearityiqa.config import ScoreConfig
+from linearityiqa.console import printable, say
 from linearityiqa.record import ModelRecord
 from linearityiqa.scoring import Details, ImageScore
 from linearityiqa.scoring.results import Tally, csv_header, csv_row, decimals, json_row
@@ -41,7 +42,7 @@ def format_of(config: ScoreConfig, details: Details, record: ModelRecord) -> For
         cells = ["-" if number is None else f"{number:.{digits}f}" for number in numbers]
         grade = "-" if result.score is None else record.grade(result.score) or "-"
         burst = str(result.group or "-"), "best" if result.best else ""
-        return row(cells, "error" if result.failed else grade, _printable(_image(result)), *burst)
+        return row(cells, "error" if result.failed else grade, printable(_image(result)), *burst)
 
     return Format(row(scores, "quality", "image", "group", "best"), line)
 
@@ -80,8 +81,11 @@ def print_rows(results: Iterable[ImageScore], form: Format) -> None:
     if form.header is not None:
         print(form.header, file=stream, flush=True)
     for result in results:
-        # a progress bar swaps sys.stdout for itself: rows go above it on a terminal, and past it into a file
-        print(form.line(result), file=sys.stdout if stream.isatty() else stream, flush=True)
+        line = form.line(result)
+        if stream.isatty():  # where a progress bar swaps sys.stdout for itself: rows go above it
+            say(line)
+        else:  # CSV is for programs here, and holds every name as it is
+            print(line, file=stream, flush=True)
 
 
 def print_summary(tally: Tally, record: ModelRecord, *, below_table: bool) -> int:
@@ -92,14 +96,14 @@ def print_summary(tally: Tally, record: ModelRecord, *, below_table: bool) -> in
     """
     line = tally.line(decimals(record.scale))
     if line:
-        print(line, file=sys.stdout if below_table and sys.stdout.isatty() else sys.stderr)
+        say(line, file=sys.stdout if below_table and sys.stdout.isatty() else sys.stderr)
     return 1 if tally.failed else 0
 
 
 def _without_failed(results: Iterable[ImageScore]) -> Iterator[ImageScore]:
     for result in results:
         if result.failed:
-            print(_printable(_image(result)), file=sys.stderr)
+            say(_image(result), file=sys.stderr)
         else:
             yield result
 
@@ -116,8 +120,3 @@ def _image(result: ImageScore) -> str:
     if result.error is None:
         return image
     return result.error if path in result.error else f"{image}: {result.error}"
-
-
-def _printable(text: str) -> str:
-    """Escape what is not printable: no file name breaks the line or controls the terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from linearityiqa.cli.models import chosen_model
 from linearityiqa.config import DataConfig, RunConfig, TestConfig, TrainConfig, run_folder, runfiles
+from linearityiqa.console import say
 from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.evaluation import paper_lines
 from linearityiqa.evaluation.methods import short_names
@@ -73,8 +74,7 @@ def test(config: TestConfig) -> int:
             for outcome in outcomes[model.name]:
                 show(outcome, model.file, as_json=config.json)
     if len(tests) * len(models) > 1 and not config.json:
-        print()
-        print(cross_table(outcomes, list(names.values())).to_text())
+        print("\n" + cross_table(outcomes, list(names.values())).to_text())
     return 0
 
 
@@ -104,11 +104,13 @@ def models_of(config: TestConfig) -> list[Model]:
 def show(outcome: "TestOutcome", model_file: Path, *, as_json: bool) -> None:
     """Print the results of one test."""
     if as_json:
-        print(json.dumps({"folder": str(outcome.folder), **outcome.results}), flush=True)
+        say(json.dumps({"folder": str(outcome.folder), **outcome.results}))
         return
-    print(f"model {model_file}, trained on {outcome.results['trained_on']}")
-    print("\n".join(result_lines(outcome.results)))
-    print(f"results: {outcome.folder}", flush=True)
+    say(
+        f"model {model_file}, trained on {outcome.results['trained_on']}",
+        *result_lines(outcome.results),
+        f"results: {outcome.folder}",
+    )
 
 
 def cross_table(outcomes: Mapping[str, Sequence["TestOutcome"]], names: Sequence[str]) -> Table:
@@ -183,7 +185,7 @@ def result_lines(results: Mapping[str, Any]) -> list[str]:
     part = f"all {figures['n']} images" if whole else f"{split} split, {figures['n']} images"
     table = Table(f"{database}, {part}", ["head", *columns], rows)
     notes = [f"Note: {note}" for note in results.get("notes", ())]
-    return [*paper_lines(figures, database), "", table.to_text(), *notes, *seen_lines(results)]
+    return [*paper_lines(figures, database), "", *table.to_text().splitlines(), *notes, *seen_lines(results)]
 
 
 def seen_lines(results: Mapping[str, Any]) -> list[str]:

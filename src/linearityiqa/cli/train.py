@@ -7,6 +7,7 @@ from typing import Any
 
 from linearityiqa.cli.test import result_lines, test
 from linearityiqa.config import CrossvalConfig, TestConfig, TrainConfig, run_folder, runfiles
+from linearityiqa.console import say
 from linearityiqa.evaluation.methods import short_names
 from linearityiqa.files import named_path
 from linearityiqa.metrics.significance import SplitComparison, compare_over_splits, spread
@@ -31,11 +32,9 @@ def train(config: TrainConfig) -> int:
     if not World.from_environment().is_main:
         return 0
     if config.run.json:
-        print(json.dumps({"folder": str(result.folder), **result.results}))
+        say(json.dumps({"folder": str(result.folder), **result.results}))
     else:
-        print("\n".join(result_lines(result.results)))
-        print(f"run folder: {result.folder}")
-        print(f"model file: {result.model_file}")
+        say(*result_lines(result.results), f"run folder: {result.folder}", f"model file: {result.model_file}")
     return 0
 
 
@@ -73,12 +72,12 @@ def crossval(config: CrossvalConfig) -> int:
         for metric in FIGURES
     }
     if config.train.run.json:
-        print(json.dumps(as_dict(done, comparisons)))
+        say(json.dumps(as_dict(done, comparisons)))
     else:
         show(done, comparisons)
     failed = [result for result in done.splits if result.note]
     for result in failed:
-        print(f"error: split {result.split} diverged: {result.note}", file=sys.stderr)
+        say(f"error: split {result.split} diverged: {result.note}", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -119,8 +118,8 @@ def show(done: Crossvalidation, comparisons: Comparisons) -> None:
         print()
         print(comparison_table(comparisons).to_text())
         for other, found in comparisons["SROCC"]:
-            print(verdict(other, found))
-    print(f"\nresults: {done.folder}")
+            say(verdict(other, found))
+    say("", f"results: {done.folder}")
 
 
 def splits_table(done: Crossvalidation) -> Table:

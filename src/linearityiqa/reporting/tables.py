@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from linearityiqa.console import printable
+
 Cell = str | int | float | None
 MOST_WRITTEN_OUT = 1e9
 """Numbers from this size on are written with an exponent."""
@@ -67,8 +69,8 @@ class Table:
         ]
 
     def to_text(self) -> str:
-        """Aligned columns for a terminal."""
-        cells = [list(self.columns), *self.text_rows()]
+        """Aligned columns for a terminal, which no cell controls."""
+        cells = [[printable(text) for text in row] for row in (self.columns, *self.text_rows())]
         widths = [max(len(row[column]) for row in cells) for column in range(len(self.columns))]
         right = self.numeric_columns()
         lines = [
@@ -78,7 +80,7 @@ class Table:
             ).rstrip()
             for row in cells
         ]
-        return "\n".join([self.title, "", lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+        return "\n".join([printable(self.title), "", lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
     def to_markdown(self) -> str:
         """A table of GitHub's Markdown under a bold title."""
@@ -111,12 +113,19 @@ class Table:
         )
 
     def to_csv(self) -> str:
-        """Comma-separated values with all digits of each number."""
+        """Comma-separated values with all digits of each number, for spreadsheets: no text is taken for a formula."""
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(self.columns)
-        writer.writerows(["" if cell is None else cell for cell in row] for row in self.rows)
+        writer.writerows([_for_spreadsheet(cell) for cell in row] for row in (self.columns, *self.rows))
         return stream.getvalue()
+
+
+def _for_spreadsheet(cell: Cell) -> Cell:
+    """Escape what is not printable, and put an apostrophe before text that a spreadsheet would compute."""
+    if not isinstance(cell, str):
+        return cell
+    text = printable(cell)
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
 
 
 def format_cell(cell: Cell, decimals: int = 4) -> str:

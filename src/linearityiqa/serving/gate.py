@@ -155,8 +155,8 @@ class Gate:
             while isinstance(failure, ExceptionGroup):  # of the photographs of a request
                 failure = failure.exceptions[0]
             # where it failed, but not the message, which may hold what was sent
-            where = "".join(traceback.format_tb(failure.__traceback__))
-            logger.error("a request failed with %s:\n%s", type(failure).__name__, where)
+            where = (f"{place.filename}:{place.lineno}" for place in traceback.extract_tb(failure.__traceback__))
+            logger.error("a request failed with %s at %s", type(failure).__name__, ", ".join(where))
             if answer.status == 0:
                 excuse = Problem(500, "the service failed on this request; its log says where.")
                 await excuse.response()(scope, receive, answer.send)

@@ -96,7 +96,8 @@ def _train(config: TrainConfig, world: World, stop: StopRequest) -> RunResult:
         log = RunLog(folder, session.images.database.name, state, log_norms=config.run.log_bhat)
     try:
         trainer = Trainer(session, state, log, stop)
-        logger.info("%s", session.summary())
+        for line in session.summary():
+            logger.info("%s", line)
         if resuming:
             _announce(state, session)
             state.restore(session)

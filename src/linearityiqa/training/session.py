@@ -80,8 +80,8 @@ class Session:
         """Precision, device and version of torch, in words."""
         return arithmetic_of(self.step.precision, self.device)
 
-    def summary(self) -> str:
-        """Database, network, device, training and run folder, a line each."""
+    def summary(self) -> list[str]:
+        """Lines on the database, network, device, training and run folder."""
         options, first, precision = self.config.optimiser, self.images.database, self.step.precision
         images = ", ".join(f"{len(data)} {part}" for part, data in self.images.datasets.items())
         others = [f"; also trained on {len(one.split('train'))} of {one.name}" for one in self.images.databases[1:]]
@@ -99,7 +99,7 @@ class Session:
             f"images an epoch, {options.epochs} epochs",
             "run folder": str(self.folder),
         }
-        return "\n".join(f"{name:<11} {text}" for name, text in lines.items())
+        return [f"{name:<11} {text}" for name, text in lines.items()]
 
     @property
     def fingerprint(self) -> str:

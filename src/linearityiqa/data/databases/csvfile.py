@@ -106,10 +106,12 @@ def _renamed(table: TextTable, columns: Mapping[str, str | None]) -> TextTable:
             found = [name for name in table.columns if _SPELLINGS.get(name) == own]
             if len(found) != 1:
                 raise DataError(
-                    f"{table.file} has no column {own}; its columns are {', '.join(table.header)}. Name the one meant "
-                    f"with {option}, or rename it (the first line must name the columns)."
+                    f"{table.file} has no column {own}; its columns are {', '.join(table.header)}. Rename the one "
+                    f"meant (the first line must name the columns), or name it with {option}; for metrics, write the "
+                    f"labels anew with datasets convert {option}."
                 )
-            _log.info("%s: the column %s is taken for %s (%s names another)", table.file, found[0], own, option)
+            what = f"the column {found[0]} is taken for {own} ({option} names another, in commands that have it)"
+            _log.info("%s: %s", table.file, what)
         names.pop(own, None)
         names[found[0]] = own
     return replace(table, columns={names[name]: values for name, values in table.columns.items() if name in names})
