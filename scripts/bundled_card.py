@@ -1,9 +1,10 @@
-"""Write the card of the model in the package, from what `benchmarks/peers.py` has measured and a few odd images.
+"""Write the card of the model in the package, from what the benchmarks have measured and a few odd images.
 
-    python scripts/bundled_card.py --peers peers.json
+    python scripts/bundled_card.py --peers peers.json --elsewhere elsewhere.json
 
-The methods in that file are called "bundled", and what others there are. Figures go into bundled/figures.json, the card
-into bundled/card.md and docs/model_card.md.
+The methods in these files (of `benchmarks/peers.py` and `elsewhere.py`) are called "bundled", "before" (an earlier
+model) and BRISQUE; one that was not measured this time keeps its earlier figures. Figures go into bundled/figures.json,
+the card into bundled/card.md and docs/model_card.md.
 """
 
 import argparse
@@ -25,6 +26,9 @@ PACKAGE = ROOT / "src" / "linearityiqa" / "bundled"
 FIGURES, CARDS = PACKAGE / "figures.json", (PACKAGE / "card.md", ROOT / "docs" / "model_card.md")
 TEMPLATE = Path(__file__).with_name("bundled_card.md")
 BUNDLED = "bundled"
+NAMES = {BUNDLED: "this model", "before": "the model of version 1.0.0"}
+PERCENT = ("pairs of versions in order", "mean change")
+"""Groups of figures of `elsewhere.py` that are shares."""
 SUBSETS = {"all": "all", "ss01": "ss01", "ss02": "ss02", "ss03": "ss03 (Unsplash)"}
 
 
@@ -79,6 +83,14 @@ def interval(figure: list[float]) -> str:
     return f"{value:.3f} ({low:.3f} to {high:.3f})"
 
 
+def as_words(part: dict[str, Any]) -> str:
+    """A figure of `elsewhere.py` with its interval."""
+    if part["group"] not in PERCENT:
+        return interval(part["value"])
+    value, low, high = (100 * each for each in part["value"])
+    return f"{value:.1f} % ({low:.1f} to {high:.1f})"
+
+
 def rows(table: Mapping[str, list[str]]) -> str:
     """Lines of a table in Markdown."""
     return "\n".join(f"| {name} | {' | '.join(cells)} |" for name, cells in table.items())
@@ -89,7 +101,7 @@ def write(found: dict[str, Any]) -> None:
     own = found["methods"][BUNDLED]
     model = read_onnx(bundled_model())
     agreement = own["agreement"]
-    names = {BUNDLED: "this model"}
+    models = found["elsewhere"]["models"]
     text = TEMPLATE.read_text().format(
         onnx=f"{bundled_model().stat().st_size / 1e6:.1f}",
         torch=f"{bundled_model().with_suffix('.safetensors').stat().st_size / 1e6:.1f}",
@@ -107,11 +119,11 @@ def write(found: dict[str, Any]) -> None:
         ),
         peers=rows(
             {
-                names.get(name, name): [interval(one["agreement"]["all"][figure]) for figure in ("SROCC", "PLCC")]
+                NAMES.get(name, name): [interval(one["agreement"]["all"][figure]) for figure in ("SROCC", "PLCC")]
                 for name, one in found["methods"].items()
             }
         ),
-        methods=" | ".join(names.get(name, name) for name in found["methods"]),
+        methods=" | ".join(NAMES.get(name, name) for name in found["methods"]),
         rules="|".join("---" for _ in found["methods"]),
         order=rows(
             {
@@ -122,6 +134,15 @@ def write(found: dict[str, Any]) -> None:
         change=rows(
             {kind: [f"{one['change'][kind]:.1%}" for one in found["methods"].values()] for kind in own["change"]}
         ),
+        models=" | ".join(NAMES.get(name, name) for name in models),
+        model_rules="|".join("---" for _ in models),
+        elsewhere="\n".join(
+            f"| {part['group']}: {part['name']} | {part['used']} | {part['images']} | "
+            + " | ".join(as_words(model["figures"][row]) for model in models.values())
+            + " |"
+            for row, part in enumerate(models[BUNDLED]["figures"])
+        ),
+        chosen=" | ".join(interval(model["mean of what is used to choose"]) for model in models.values()),
         odd=rows({name: [f"{score:.1f}"] for name, score in found["odd images"].items()}),
     )
     FIGURES.write_text(json.dumps(found, indent=1) + "\n")
@@ -133,8 +154,17 @@ def main() -> None:
     """Score the odd images, and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", type=Path, required=True, help="what benchmarks/peers.py wrote")
+    parser.add_argument("--elsewhere", type=Path, required=True, help="what benchmarks/elsewhere.py wrote")
     options = parser.parse_args()
-    write({"methods": json.loads(options.peers.read_text()), "odd images": odd_scores()})
+    earlier = json.loads(FIGURES.read_text())["methods"] if FIGURES.exists() else {}
+    peers = json.loads(options.peers.read_text())
+    write(
+        {
+            "methods": peers | {name: figures for name, figures in earlier.items() if name not in peers},
+            "elsewhere": json.loads(options.elsewhere.read_text()),
+            "odd images": odd_scores(),
+        }
+    )
 
 
 if __name__ == "__main__":

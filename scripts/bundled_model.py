@@ -3,10 +3,11 @@
     git clone https://github.com/nisarahmedrana/BIQ2021
     python scripts/bundled_model.py --biq2021 BIQ2021 --work bundled
 
-Carries out commands of the package, which it prints: splits by scene, trains, exports, measures the model on the
-official test set and writes its card. A later call resumes where an earlier one stopped. What was tried besides is in
-docs/benchmarks.md. With --brisque the card has BRISQUE beside the model (`pip install brisque "numpy<2"` in an
-environment of its own).
+Carries out commands of the package, which it prints: splits by scene, trains in two runs, exports, measures the model
+on the official test set and elsewhere (`benchmarks/elsewhere.py`: what it finds beside BIQ2021), and writes its card. A
+later call resumes where an earlier one stopped. What was tried besides is in docs/benchmarks.md. With --before the card
+has an earlier model file beside this one, with --brisque BRISQUE (`pip install brisque "numpy<2"` in an environment of
+its own).
 """
 
 import argparse
@@ -28,7 +29,12 @@ NAME = "BIQ2021"
 LABELS = "Train (Images and MOS).csv"
 
 SPLIT = "datasets split --dataset LABELS --val 0.085 --by_scene --output split.csv"
-TRAIN = "train --recipe modern --dataset photographs.csv --image_dir IMAGES --seed 1 --cache cache --output run"
+IMAGES = "--dataset photographs.csv --image_dir IMAGES --cache cache"
+TRAIN = (
+    f"train --recipe modern --versions 0 --turn_p 0 --epochs 1 --seed 1 {IMAGES} --output first",
+    "train --recipe modern --epochs 2 --warmup_epochs 0.1 --seed 2 --init first/model.safetensors "
+    f"{IMAGES} --output second",
+)
 EXPORT = "export --model model.safetensors --output model.onnx --with_map --float16"
 
 
@@ -76,23 +82,35 @@ def package(model: Path, work: Path) -> None:
     save_model(PACKAGE / "model.safetensors", trained.network.half(), record)
 
 
-def write_card(images: Path, work: Path, brisque: Path | None) -> None:
-    """Measure the model in the package on the official test set, beside BRISQUE where there is one, and describe it."""
-    peers = work / "peers.json"
+def write_card(source: Path, work: Path, before: Path | None, brisque: Path | None) -> None:
+    """Measure the model in the package on the official test set and elsewhere, beside others, and describe it."""
+    peers, elsewhere, labels = work / "peers.json", work / "elsewhere.json", work / "split.csv"
+    models = [f"bundled={PACKAGE / 'model.onnx'}", *([] if before is None else [f"before={before}"])]
+    run_script(
+        "benchmarks/elsewhere.py",
+        *(*models, "--data", source.parent, "--labels", labels),
+        *("--work", work / "elsewhere", "--output", elsewhere),
+    )
     run_script(
         "benchmarks/peers.py",
-        *("--labels", work / "split.csv", "--images", images, "--factor", "100"),
-        *("--models", f"bundled={PACKAGE / 'model.onnx'}", "--work", work / "peers", "--output", peers),
+        *("--labels", labels, "--images", source / "Images", "--factor", "100"),
+        *("--models", *models, "--work", work / "peers", "--output", peers),
         *(() if brisque is None else ("--brisque", brisque)),
     )
-    run_script("scripts/bundled_card.py", "--peers", peers)
+    run_script("scripts/bundled_card.py", "--peers", peers, "--elsewhere", elsewhere)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Carry out every step that is left."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--biq2021", type=Path, required=True, help="a clone of nisarahmedrana/BIQ2021")
+    parser.add_argument(
+        "--biq2021",
+        type=Path,
+        required=True,
+        help="a clone of nisarahmedrana/BIQ2021, as BIQ2021 in a folder of clones",
+    )
     parser.add_argument("--work", type=Path, default=Path("bundled"), help="folder of everything in between")
+    parser.add_argument("--before", type=Path, help="an earlier model file")
     parser.add_argument("--brisque", type=Path, help="Python of an environment with the package brisque")
     options = parser.parse_args(argv)
     options.work.mkdir(parents=True, exist_ok=True)
@@ -100,9 +118,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not (options.work / "split.csv").exists():
         run(SPLIT, options.work, labels=source / LABELS)
     training_labels(options.work)
-    run(TRAIN, options.work, images=source / "Images")
-    package(options.work / "run" / "model.safetensors", options.work)
-    write_card(source / "Images", options.work, options.brisque)
+    for command in TRAIN:
+        run(command, options.work, images=source / "Images")
+    package(options.work / "second" / "model.safetensors", options.work)
+    write_card(source, options.work, options.before, options.brisque)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Make the pictures of the README and of the page on photo libraries, of photographs that scikit-image carries.
+"""Make the pictures of the README and of pages of docs/, of photographs that scikit-image carries.
 
     python scripts/readme_pictures.py
 
@@ -31,6 +31,8 @@ FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
 TILE = (216, 162)
 COLUMNS = 4
 GAP = 4
+WIDTHS = (2000, 500, 125)
+"""Of one photograph that is enlarged and reduced, in pixels."""
 
 
 class Version(NamedTuple):
@@ -81,9 +83,9 @@ def render(version: Version) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def tile(image: Image.Image, text: str) -> Image.Image:
+def tile(image: Image.Image, text: str, size: tuple[int, int] = TILE) -> Image.Image:
     """The middle of a picture with a line of text on a dark band, readable on a light and on a dark page."""
-    width, height = TILE
+    width, height = size
     factor = max(width / image.width, height / image.height)
     whole = image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.LANCZOS)
     left, top = (whole.width - width) // 2, (whole.height - height) // 3
@@ -136,11 +138,26 @@ def bursts(folder: Path) -> Path:
     return path
 
 
+def sizes(folder: Path, scorer: Callable[[Image.Image], float]) -> Path:
+    """Write one photograph at several sizes as the model sees them, at one size, with their scores."""
+    whole = render(Version("chelsea.png", ""))
+    canvas = Image.new("RGBA", (len(WIDTHS) * (2 * TILE[0] + GAP) - GAP, 2 * TILE[1]), (0, 0, 0, 0))
+    for place, width in enumerate(WIDTHS):
+        image = whole.resize((width, round(whole.height * width / whole.width)), Image.Resampling.LANCZOS)
+        shown = tile(image, f"{scorer(image):.0f}   {width} pixels wide", (2 * TILE[0], 2 * TILE[1]))
+        canvas.paste(shown, (place * (2 * TILE[0] + GAP), 0))
+    path = folder / "sizes.webp"
+    canvas.save(path, quality=82)
+    return path
+
+
 def main() -> None:
     """Write every picture."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    print(strip(FOLDER, Scorer().score))
+    scorer = Scorer()
+    print(strip(FOLDER, scorer.score))
     print(bursts(FOLDER))
+    print(sizes(FOLDER, scorer.score))
 
 
 if __name__ == "__main__":

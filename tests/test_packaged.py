@@ -49,7 +49,7 @@ def test_it_is_small_and_complete() -> None:
     assert bundled_model().stat().st_size <= 10_000_000
     runtime = OnnxRuntime(bundled_model())
     assert runtime.precision == "float32"
-    assert runtime.record.config.transform.resize_mode == "shrink"
+    assert runtime.record.config.transform.resize_mode == "fit"
     assert str(runtime.record.scale) == "0..100, higher is better"
     assert runtime.record.opinions
     assert b"/work" not in bundled_model().read_bytes()
