@@ -127,7 +127,10 @@ def write(found: dict[str, Any]) -> None:
         rules="|".join("---" for _ in found["methods"]),
         order=rows(
             {
-                kind: [f"{one['order'][kind]['in_order']:.1%}" for one in found["methods"].values()]
+                kind: [
+                    f"{one['order'][kind]['in_order']:.1%}" if kind in one["order"] else "not measured"
+                    for one in found["methods"].values()
+                ]
                 for kind in own["order"]
             }
         ),
