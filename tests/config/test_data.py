@@ -11,6 +11,7 @@ from linearityiqa.config import (
     AugmentationConfig,
     DataConfig,
     DeviceConfig,
+    GradedConfig,
     LossConfig,
     OptimiserConfig,
     ScoreConfig,
@@ -79,7 +80,8 @@ def float_options() -> list[tuple[type, str, object]]:
     """Every option of any configuration that is a number with a fraction, or several; None is not among them."""
     found = []
     for owner in vars(config).values():
-        if isinstance(owner, type) and dataclasses.is_dataclass(owner):
+        # the options of GradedConfig are not used any more
+        if isinstance(owner, type) and dataclasses.is_dataclass(owner) and owner is not GradedConfig:
             for option, hint in typing.get_type_hints(owner).items():
                 arms = set(typing.get_args(hint)) or {hint}
                 pair = next((arm for arm in (hint, *arms) if typing.get_origin(arm) is tuple), None)
