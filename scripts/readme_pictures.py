@@ -130,7 +130,7 @@ def bursts(folder: Path) -> Path:
     canvas = Image.new("RGBA", size, (0, 0, 0, 0))
     for frame, result, version in zip(frames, results, BURSTS, strict=True):
         place = places[result.path]
-        lead = "" if place.lead is None else f"   +{place.lead:.1f}{'' if place.clear else ' (within the spread)'}"
+        lead = "" if place.lead is None else f"   +{place.lead:.1f}{'' if place.clear else ' (unclear)'}"
         corner = ((place.rank - 1) * (TILE[0] + GAP), (place.group - 1) * (TILE[1] + GAP))
         canvas.paste(tile(frame, f"{result.score:.1f}   {version.caption}{lead}"), corner)
     path = folder / "bursts.webp"
