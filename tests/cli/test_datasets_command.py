@@ -58,8 +58,6 @@ def test_make_prints_the_csv_and_says_that_nobody_rated(tmp_path, monkeypatch, c
 def test_options_of_graded_versions_are_taken_and_do_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     old = [
-        "--references",
-        "photos",
         "--distortions",
         "jpeg",
         "resample",
@@ -72,8 +70,14 @@ def test_options_of_graded_versions_are_taken_and_do_nothing(tmp_path, monkeypat
     assert main(["datasets", "make", "--output", "d", *OPTIONS, *old]) == 0
     printed = capsys.readouterr()
     assert "10 images of 10 references" in printed.out
-    for option in ("references", "distortions", "levels", "train_ratio", "jpeg"):
+    for option in ("distortions", "levels", "train_ratio", "jpeg"):
         assert f"--{option} does nothing any more" in printed.err
+
+
+def test_versions_of_photographs_are_refused_rather_than_replaced(tmp_path, capsys):
+    assert main(["datasets", "make", "--output", str(tmp_path / "d"), "--references", "photos"]) == 2
+    assert "train --versions" in capsys.readouterr().err
+    assert not (tmp_path / "d").exists()
 
 
 def test_wrong_calls(capsys):

@@ -25,7 +25,7 @@ from linearityiqa.data.databases.labels import Labels
 from linearityiqa.data.databases.opening import ImageNames, LabelSource, names_for, open_label_file, open_labels
 from linearityiqa.data.databases.published import KNOWN
 from linearityiqa.data.databases.splits import split_by_ratio, split_into_folds, validation_split
-from linearityiqa.errors import DataError
+from linearityiqa.errors import ConfigError, DataError
 from linearityiqa.machine import default_workers
 
 Split = Mapping[str, NDArray[np.int64]]
@@ -37,6 +37,10 @@ def make(config: SyntheticConfig) -> int:
     """Make the synthetic database and print a summary of it."""
     from linearityiqa.data.synthetic import make_database
 
+    if config.graded.references is not None:
+        raise ConfigError(
+            "--references: graded versions of photographs are not made any more; train --versions makes its own"
+        )
     for option, value in vars(config.graded).items():
         if value not in (None, False):
             logger.warning("--%s does nothing any more, and the next version will not take it", option)
