@@ -195,6 +195,7 @@ DATASETS = {
         (
             ("", "2000 images, into data/synthetic"),
             ("--output small --images 200", "fewer"),
+            ("--output scenes --dead_leaves 200", "with more procedural scenes"),
         ),
     ),
     "list": Command(
