@@ -61,8 +61,8 @@ def test_usual_names_of_columns_are_understood(tmp_path, header):
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ("photo,mos", "no column image_name; its columns are photo, mos. Name the one .* --image_column"),
-        ("image,grade", "no column mos; its columns are image, grade. Name the one .* --mos_column"),
+        ("photo,mos", "no column image_name; its columns are photo, mos. Rename the one .* --image_column"),
+        ("image,grade", "no column mos; its columns are image, grade. Rename the one .* --mos_column"),
         ("path,score", "no column image_name"),  # what `linearityiqa score` writes is no opinion
     ],
 )
