@@ -12,8 +12,7 @@ import torch
 
 from linearityiqa.config import TransformConfig
 from linearityiqa.errors import DataError, UnreadableImageError
-from linearityiqa.evaluation import device
-from linearityiqa.models import load_model, open_model
+from linearityiqa.models import device, load_model, open_model
 from linearityiqa.training import train
 from linearityiqa.training.step import TrainingStep
 from small_runs import SMALL_BACKBONE, changed, small_run
