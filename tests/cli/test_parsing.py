@@ -10,6 +10,7 @@ from linearityiqa.cli.commands import PROGRAMS
 from linearityiqa.cli.parsing import options_for, parse, take_training_defaults
 from linearityiqa.config import (
     RECIPES,
+    LossConfig,
     MetricsConfig,
     ReproduceConfig,
     RunConfig,
@@ -180,7 +181,14 @@ def test_words_without_an_option_stand_anywhere_in_every_command() -> None:
         (["score", "a.png", "--below", "abc"], "--below takes a number, got 'abc'"),
         (["score", "a.png", "--best", "3", "--worst", "3"], "--worst and --best exclude each other"),
         (["score", "a.png", "--csv", "--json"], "--json and --csv exclude each other"),
-        (["score", "a.png", "--csv=yes"], "--csv is a switch and takes no value, got 'yes'"),
+        (["score", "a.png", "--csv=yes"],
+         "--csv is a switch and takes no value, got 'yes': --csv turns it on, --no_csv turns it off"),
+        (["score", "--csv", "true", "a.png"],
+         "--csv is a switch and takes no value, got 'true': --csv turns it on, --no_csv turns it off"),
+        (["train", "a.csv", "--decode-reduced", "False"], "got 'False': --decode_reduced turns it on, "
+         "--no_decode_reduced turns it off"),
+        (["train", "a.csv", "--rank_weight", "0.5"], "rank_weight 0.5 weighs the order of degraded versions, and none "
+         "are made: pass --augmentation --versions N with it, or leave it out"),
         (["score", "a.png", "--worst"], "--worst needs a value, got none"),
         (["score", "a.png", "--worst", "--csv"], "--worst needs a value, got none"),
         (["score", "a.png", "--sort", "size"], "sort must be one of input, score, name; got 'size'"),
@@ -239,6 +247,19 @@ def test_recipe_sets_options_and_words_beside_it_win(words) -> None:
     assert {name: getattr(config.optimiser, name) for name in expected} == expected
     assert config.model.architecture == RECIPES["modern"]["model"]["architecture"]
     assert config.run.json
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--augmentation", "--versions", "2", "--rank_weight", "0.5"],
+        ["--recipe", "modern", "--rank_weight", "0.5"],
+        ["--recipe", "modern", "--versions", "0"],
+        ["--init", "bundled", "--rank_weight", "0.5"],
+    ],
+)
+def test_a_rank_weight_goes_with_versions_of_any_source(words) -> None:
+    assert parsed(*words).loss.rank_weight == (0.5 if "--rank_weight" in words else LossConfig().rank_weight)
 
 
 def test_paper_is_the_recipe_without_any_options() -> None:

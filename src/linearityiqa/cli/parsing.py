@@ -104,6 +104,10 @@ def read_words(argv: Sequence[str], options: Sequence[Option], prog: str) -> dic
         more = SEVERAL.get(option.field, "") if of_databases else ""
         several = bool(more) or (option.endless and not option.repeated)
         values = [value] if equals else []
+        if not option.types and words and words[0].lower() in ("true", "false"):
+            values.append(
+                words.popleft()
+            )  # which `convert` refuses: left to itself, it would name a database or a file
         while words and (several or len(values) < len(option.values)) and not _is_option(words[0]):
             if several and of_databases and option.values == ("PATH",) and words[0].lower().endswith(_TABLES):
                 break  # neither a model nor an image folder: a database of its own

@@ -119,6 +119,13 @@ class TrainConfig(Checked):
                 "of the two",
             ),
             (
+                self.augmentation.versions > 0
+                or self.loss.rank_weight == LossConfig.rank_weight
+                or self.optimiser.init is not None,  # the model's own augmentation may be taken with it
+                f"rank_weight {self.loss.rank_weight:g} weighs the order of degraded versions, and none are made: pass "
+                "--augmentation --versions N with it, or leave it out",
+            ),
+            (
                 not (self.data.more_datasets and self.optimiser.exact_accumulation),
                 "exact_accumulation would join batches of different databases into one loss: with more_datasets, raise "
                 "batch_size instead",

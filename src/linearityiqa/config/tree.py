@@ -162,7 +162,10 @@ class Option(NamedTuple):
         """
         if not self.types:
             if values:
-                raise ConfigError(f"{word} is a switch and takes no value, got {values[0]!r}")
+                raise ConfigError(
+                    f"{word} is a switch and takes no value, got {values[0]!r}: --{self.long} turns it on, "
+                    f"--no_{self.long} turns it off"
+                )
             return word in self.words
         if not values or not (self.endless or len(values) == len(self.types)):
             needed = f"{len(self.types)} values" if len(self.types) > 1 else "a value"
