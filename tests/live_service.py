@@ -13,7 +13,7 @@ from PIL import Image
 
 from linearityiqa.config import ServeConfig
 from linearityiqa.scoring import Runtime, Scorer
-from linearityiqa.serving.server import DrainingServer, listen, make_server
+from linearityiqa.serving.server import Server, listen, make_server
 from pixel_runtime import PixelRuntime
 
 
@@ -40,7 +40,7 @@ class GatedRuntime(PixelRuntime):
 class Live(NamedTuple):
     """A running service."""
 
-    server: DrainingServer
+    server: Server
     thread: threading.Thread
     port: int
 

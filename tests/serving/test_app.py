@@ -196,18 +196,6 @@ def test_every_answer_has_the_security_headers(serve, path) -> None:
     assert "default-src 'none'" in headers["content-security-policy"]
 
 
-def test_health_is_not_ready_while_the_service_stops(serve) -> None:
-    client = serve()
-    assert client.get("/healthz").json() == {"status": "ok"}
-    gate = client.app.user_middleware[0].kwargs["traffic"]
-    gate.draining = True
-    assert client.get("/healthz/live").status_code == 200
-    assert client.get("/healthz/ready").status_code == client.get("/healthz").status_code == 503
-    refused = client.post("/v1/score", content=grey(), headers=PNG)
-    assert (refused.status_code, refused.headers["connection"]) == (503, "close")
-    assert int(refused.headers["retry-after"]) >= 1
-
-
 def test_metrics_count_answers_and_photographs_but_name_nothing_that_was_sent(serve) -> None:
     client = serve()
     client.post("/v1/score", files=[("files", ("secret-name.png", grey())), ("files", ("b.png", b"x"))])

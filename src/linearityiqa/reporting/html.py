@@ -161,7 +161,7 @@ class HtmlReport:
             # the page asks for nothing from outside, and says so to the browser
             '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
             "style-src 'unsafe-inline'\">\n"
-            f"<title>{_text(self.title)}</title>\n<style>\n{_style()}</style>\n</head>\n<body>\n"
+            f"<title>{_text(self.title)}</title>\n<style>\n{base_style()}{_asset('report.css')}</style>\n</head>\n<body>\n"
             f"<header>\n<h1>{_text(self.title)}</h1>{lead}\n</header>{contents}\n<main>\n{blocks}\n</main>\n"
             "</body>\n</html>\n"
         )
@@ -181,8 +181,13 @@ class HtmlReport:
 
 
 @cache
-def _style() -> str:
-    return Path(__file__).with_name("report.css").read_text("utf-8")
+def base_style() -> str:
+    """Return the style sheet that the report, the gallery and the page of the service have in common."""
+    return _asset("base.css")
+
+
+def _asset(name: str) -> str:
+    return (Path(__file__).with_name("assets") / name).read_text("utf-8")
 
 
 def _text(text: str) -> str:

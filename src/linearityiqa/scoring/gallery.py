@@ -24,6 +24,7 @@ from linearityiqa.files import atomic_path, writing
 from linearityiqa.machine import in_threads
 from linearityiqa.quality import GRADES
 from linearityiqa.record import ModelRecord
+from linearityiqa.reporting.html import base_style
 from linearityiqa.scoring.bursts import Place
 from linearityiqa.scoring.card import describe_transform
 from linearityiqa.scoring.pictures import (
@@ -195,7 +196,7 @@ class Gallery:
 
 def _head() -> bytes:
     """Start of the page; the small pictures follow in base64, without anything between them."""
-    style = _asset("gallery.css")
+    style = base_style() + _asset("gallery.css")
     policy = (
         # nothing is loaded but pictures out of the page itself and the photographs beside it, and no script runs but
         # ours, whatever stands in a file name

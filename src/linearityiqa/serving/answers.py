@@ -5,7 +5,6 @@ import io
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -13,17 +12,16 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
-from linearityiqa.config.serve import LimitsConfig
 from linearityiqa.quality import QualityScale
 from linearityiqa.record import ModelRecord
-from linearityiqa.scoring import ImageScore, describe_transform, pictures
+from linearityiqa.scoring import ImageScore, pictures
 
 MEDIA_TYPE = "application/problem+json"
-"""Content type of every answer that is not a success."""
+"""Content type of a problem."""
 
 
 class Schema(BaseModel):
-    """Nothing but the fields that are described."""
+    """A schema without further fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -74,8 +72,8 @@ class FileScore(Schema):
     )
     position: float | None = Field(description="Where the score lies between the ends of the scale, 0 to 1.")
     quality: str | None = Field(
-        description="The position in words, bad, poor, fair, good or excellent; null where nobody's opinions were "
-        "learned, or that is not recorded."
+        description="The position in words, bad, poor, fair, good or excellent; null where no opinions were learned, "
+        "or that is not recorded."
     )
     notes: list[str] = Field(description="What was done to decode the photograph and may bear on its quality.")
     map: QualityMap | None = Field(description="Where quality is lost, if it was asked for.")
@@ -90,7 +88,7 @@ class Scores(Schema):
 
 
 class Limits(Schema):
-    """What one request may hold."""
+    """Limits of one request."""
 
     max_body_bytes: int
     max_files: int
@@ -140,7 +138,8 @@ class ScoringProblem(ProblemDetails):
 
 def problem_responses(*statuses: int, model: type[BaseModel] = ProblemDetails) -> dict[int | str, dict[str, Any]]:
     """Return the entries of the OpenAPI document for answers that are not a success."""
-    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)  # the schemas of successful answers are in the document already
     return {status: {"description": _WHY[status], "content": {MEDIA_TYPE: {"schema": schema}}} for status in statuses}
 
 
@@ -152,7 +151,7 @@ _WHY = {
     413: "Too many bytes, files or pixels.",
     415: "The content type or encoding is not accepted.",
     422: "No photograph can be scored, or a parameter is wrong.",
-    503: "The service is full or about to stop; Retry-After says when to try again.",
+    503: "The service is full or stops; Retry-After says when to try again.",
 }
 
 
@@ -198,34 +197,17 @@ def file_score(result: ImageScore, status: int, record: ModelRecord) -> FileScor
         position=None if score is None or scale is None else scale.position(score),
         quality=None if score is None else record.grade(score),
         notes=list(result.notes),
-        map=None if result.quality_map is None else _tint_of(result.quality_map),
+        map=None if result.quality_map is None else _encode_map(result.quality_map),
         error=None if result.error is None else FileError(status=status, detail=result.error),
     )
 
 
-def described_scale(scale: QualityScale | None) -> Scale | None:
+def describe_scale(scale: QualityScale | None) -> Scale | None:
     """Return the scale of a model, where it is known."""
     return None if scale is None else Scale(low=scale.low, high=scale.high, note=scale.note)
 
 
-def described_model(record: ModelRecord, limits: LimitsConfig, *, maps: bool, card: str | None) -> Model:
-    """Describe the model, where its card is, and what one request may ask of it."""
-    return Model(
-        architecture=record.config.model.architecture,
-        database=record.database,
-        labels=record.labels or None,
-        card=card,
-        scale=described_scale(record.scale),
-        transform=describe_transform(record.config.transform),
-        maps=maps,
-        figures={name: value for name, value in record.figures.items() if math.isfinite(value)},
-        software=record.software,
-        version=version("linearityiqa"),
-        limits=Limits(max_body_bytes=limits.max_body_bytes, max_files=limits.max_files, max_pixels=limits.max_pixels),
-    )
-
-
-def _tint_of(found: pictures.QualityMap) -> QualityMap:
+def _encode_map(found: pictures.QualityMap) -> QualityMap:
     """Return the map as a transparent tint of a few pixels, to be stretched over the photograph."""
     height, width = found.values.shape
     tint = np.empty((height, width, 4), dtype=np.uint8)

@@ -1,6 +1,7 @@
 """The HTTP interface: its routes and their description, and the service that answers with a scorer."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -8,7 +9,6 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.security import HTTPBearer
 from PIL import Image
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.exceptions import HTTPException
@@ -17,26 +17,23 @@ from starlette.requests import ClientDisconnect
 from linearityiqa.config.serve import ServeConfig
 from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.machine import default_workers
-from linearityiqa.scoring import Details, PreprocessedImage, Scorer
+from linearityiqa.scoring import Details, PreprocessedImage, Scorer, describe_transform
 from linearityiqa.serving import pages
 from linearityiqa.serving.answers import (
-    FileScore,
     Health,
+    Limits,
     Model,
     Problem,
-    ProblemDetails,
     ScoreQuery,
     Scores,
     ScoringProblem,
-    busy,
-    described_model,
-    described_scale,
+    describe_scale,
     file_score,
     problem_responses,
 )
-from linearityiqa.serving.gate import Gate, Metrics, Token, Traffic, refuse_other_sites
+from linearityiqa.serving.gate import Gate, Metrics, Token, refuse_other_sites
 from linearityiqa.serving.uploads import Buffer, read_uploads
-from linearityiqa.serving.workers import Answer, Workers
+from linearityiqa.serving.workers import Workers
 
 T = TypeVar("T")
 
@@ -61,7 +58,7 @@ _BODY = {
 
 
 class Service:
-    """Answers requests with a scorer, which scores one image at once: no visitor waits for what a first one takes."""
+    """Answers requests with a scorer; scores one image at the start, whose cost no visitor then waits for."""
 
     def __init__(self, scorer: Scorer, config: ServeConfig) -> None:
         self._record = scorer.record
@@ -69,17 +66,31 @@ class Service:
         self._maps = _warm_up(scorer)
         self._card = pages.CARD if config.trained_model_file is None else None
         self.metrics = Metrics()
-        self.traffic = Traffic()
-        self.metrics.in_flight.set_function(lambda: self.traffic.in_flight)
         self._buffer = Buffer(config.limits.max_buffer_bytes)
         self.metrics.buffered.set_function(lambda: self._buffer.held)
         self.workers = Workers(
             scorer, config.limits, num_workers=max(1, default_workers(config.device.num_workers)), metrics=self.metrics
         )
+        self.metrics.queue.set_function(lambda: self.workers.admitted)
 
     def model(self) -> Model:
         """Describe the model, and what one request may hold."""
-        return described_model(self._record, self._limits, maps=self._maps, card=self._card)
+        record, limits = self._record, self._limits
+        return Model(
+            architecture=record.config.model.architecture,
+            database=record.database,
+            labels=record.labels or None,
+            card=self._card,
+            scale=describe_scale(record.scale),
+            transform=describe_transform(record.config.transform),
+            maps=self._maps,
+            figures={name: value for name, value in record.figures.items() if math.isfinite(value)},
+            software=record.software,
+            version=version("linearityiqa"),
+            limits=Limits(
+                max_body_bytes=limits.max_body_bytes, max_files=limits.max_files, max_pixels=limits.max_pixels
+            ),
+        )
 
     async def score(self, request: Request, *, maps: bool) -> Scores:
         """Score the photographs in the body of a request; ends where nobody waits for it any more."""
@@ -91,15 +102,12 @@ class Service:
             found = await _while_connected(request, self.workers.score(uploads, Details(maps=maps)))
         results = [file_score(answer.result, answer.status, self._record) for answer in found]
         if all(result.error for result in results):
-            raise _nothing_scored(found, results)
-        return Scores(scale=described_scale(self._record.scale), results=results)
-
-
-def _nothing_scored(found: list[Answer], results: list[FileScore]) -> Problem:
-    first = found[0].result.error or ""
-    detail = first if len(found) == 1 else f"none of the {len(found)} photographs can be scored. The first: {first}"
-    status = 413 if all(answer.status == 413 for answer in found) else 422
-    return Problem(status, detail, members={"results": [result.model_dump() for result in results]})
+            first = found[0].result.error or ""
+            several = f"none of the {len(found)} photographs can be scored. The first: "
+            status = 413 if all(answer.status == 413 for answer in found) else 422
+            members = {"results": [result.model_dump() for result in results]}
+            raise Problem(status, several * (len(found) > 1) + first, members=members)
+        return Scores(scale=describe_scale(self._record.scale), results=results)
 
 
 def _warm_up(scorer: Scorer) -> bool:
@@ -116,8 +124,12 @@ def _warm_up(scorer: Scorer) -> bool:
 
 async def _while_connected(request: Request, answer: Coroutine[Any, Any, T]) -> T:
     """Return the answer, or cancel it as soon as the client has gone."""
-    working = asyncio.create_task(answer)
-    watching = asyncio.create_task(_disconnection(request))
+
+    async def wait_for_disconnect() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    working, watching = asyncio.create_task(answer), asyncio.create_task(wait_for_disconnect())
     try:
         await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
@@ -126,11 +138,6 @@ async def _while_connected(request: Request, answer: Coroutine[Any, Any, T]) -> 
     finally:
         working.cancel()
         watching.cancel()
-
-
-async def _disconnection(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def create_app(service: Service, token: Token | None = None) -> FastAPI:
@@ -153,10 +160,8 @@ def create_app(service: Service, token: Token | None = None) -> FastAPI:
     )
     app.include_router(_scoring(service, token))
     app.include_router(_operation(service))
-    shown = pages.routes()
-    app.router.routes.extend(shown)
-    paths = {*_described(app)["paths"], "/openapi.json", *(route.path for route in shown)}
-    app.add_middleware(Gate, metrics=service.metrics, traffic=service.traffic, paths=paths)
+    app.router.routes.extend(pages.routes())
+    app.add_middleware(Gate, metrics=service.metrics)
     return app
 
 
@@ -164,7 +169,7 @@ def _scoring(service: Service, token: Token | None) -> APIRouter:
     """/v1: what the service is for."""
     guards = [Depends(refuse_other_sites)]
     if token is not None:
-        guards += [Depends(token.check), Depends(HTTPBearer(auto_error=False))]
+        guards.append(Depends(token.check))
     refusals = (401, 403) if token else (403,)
     router = APIRouter(prefix="/v1", tags=["scoring"], dependencies=guards)
 
@@ -182,7 +187,7 @@ def _scoring(service: Service, token: Token | None) -> APIRouter:
 
     @router.get("/model", summary="The model that scores", responses=problem_responses(*refusals))
     async def model() -> Model:
-        """What it is, its scale and figures, and what one request may hold."""
+        """Its scale and figures, and what one request may hold."""
         return service.model()
 
     return router
@@ -192,15 +197,10 @@ def _operation(service: Service) -> APIRouter:
     """Answers to those who run the service."""
     router = APIRouter(tags=["operation"])
 
-    @router.get("/healthz/live", summary="Whether the process answers")
-    async def live() -> Health:
-        return Health(status="ok")
-
-    @router.get("/healthz", summary="Whether the service takes requests", responses=problem_responses(503))
-    @router.get("/healthz/ready", summary="The same", responses=problem_responses(503))
-    async def ready() -> Health:
-        if service.traffic.draining:
-            raise busy("the service is about to stop")
+    @router.get("/healthz", summary="Whether the service answers")
+    @router.get("/healthz/live", summary="The same")
+    @router.get("/healthz/ready", summary="The same")
+    async def health() -> Health:
         return Health(status="ok")
 
     @router.get(
@@ -225,16 +225,3 @@ async def _answer_failure(request: Request, failure: Exception) -> Response:
             wrong = [f"{error['loc'][-1]}: {error['msg']}" for error in failure.errors()]
             return Problem(422, f"a parameter is wrong. {'; '.join(wrong)}.").response()
     raise failure
-
-
-def _described(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with the schemas of problems, which no route returns."""
-    document: dict[str, Any] = app.openapi()
-    schemas = document["components"]["schemas"]
-    for model in (ProblemDetails, ScoringProblem):
-        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        schema.pop("$defs", None)  # what it refers to is there already
-        schemas[model.__name__] = schema
-    for unused in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(unused, None)
-    return document

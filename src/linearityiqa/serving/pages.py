@@ -1,21 +1,20 @@
 """The web page, and the reader of the OpenAPI document: files of the package, with nothing from outside."""
 
-import hashlib
-from collections.abc import Callable
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from markdown_it import MarkdownIt
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from linearityiqa.extras import require
 from linearityiqa.packaged import bundled_card
 
-_OURS = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
-_NOTHING_ELSE = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-PAGE_POLICY = _OURS + _NOTHING_ELSE
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 """The page runs its own script and shows its own pictures and the visitor's, nothing else."""
 DOCS_POLICY = PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 """Swagger UI sets styles in its markup."""
@@ -23,47 +22,40 @@ DOCS_POLICY = PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-
 CARD = "/card"
 """Path of the card of the model in the package."""
 
-_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
+_ASSETS = Path(__file__).with_name("assets")
 
 
-def routes() -> list[Route]:
+def routes() -> list[BaseRoute]:
     """Return the routes of all pages and of what they load."""
-    ours = files("linearityiqa.serving") / "assets"
-    swagger = files(require("fastapi_offline", "serve")) / "static"
+    require("fastapi_offline", "serve")
+    card = MarkdownIt().enable("table").render(bundled_card().read_text(encoding="utf-8"))
+    ours = '<meta name="color-scheme" content="light dark">' + _style("base.css") + _style("page.css")
+    script = '<script type="module" src="assets/page.js"></script>'
+    swagger = '<script src="assets/swagger-ui-bundle.js" defer></script><script src="assets/docs.js" defer></script>'
     return [
-        _route("/", ours / "index.html"),
-        _route("/docs", ours / "docs.html", policy=DOCS_POLICY),
-        _route(CARD, ours / "card.html", fill=_card),
-        *(_route(f"/assets/{name}", ours / name) for name in _OUR_ASSETS),
-        *(_route(f"/assets/{name}", swagger / name) for name in ("swagger-ui-bundle.js", "swagger-ui.css")),
+        _page("/", "Photograph quality", ours + script, (_ASSETS / "index.html").read_text(encoding="utf-8")),
+        _page("/docs", "Interface", _style("swagger-ui.css") + swagger, '<div id="interface"></div>', DOCS_POLICY),
+        _page(CARD, "The model", ours, f'<main class="text">{card}<p><a href="./">Score photographs</a></p></main>'),
+        Mount(
+            "/assets",
+            StaticFiles(
+                directory=_ASSETS, packages=[("linearityiqa.reporting", "assets"), ("fastapi_offline", "static")]
+            ),
+        ),
     ]
 
 
-_OUR_ASSETS = ("page.css", "page.js", "card.js", "client.js", "csv.js", "docs.js", "icon.svg")
+def _style(name: str) -> str:
+    return f'<link rel="stylesheet" href="assets/{name}">'
 
 
-def _card(page: bytes) -> bytes:
-    """Put the card of the model in the package, which is Markdown, into its page."""
-    markdown = bundled_card().read_text(encoding="utf-8")
-    return page.replace(b"{card}", MarkdownIt().enable("table").render(markdown).encode())
-
-
-def _route(
-    path: str, file: Traversable, *, policy: str = PAGE_POLICY, fill: Callable[[bytes], bytes] | None = None
-) -> Route:
-    content = file.read_bytes() if fill is None else fill(file.read_bytes())
-    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache", "Content-Security-Policy": policy}
-    media_type = _TYPES["." + file.name.rpartition(".")[2]]
+def _page(path: str, title: str, head: str, body: str, policy: str = PAGE_POLICY) -> Route:
+    """Return the route of an HTML page with our icon."""
+    content = (_ASSETS / "page.html").read_text(encoding="utf-8")
+    for name, text in (("{title}", title), ("{head}", head), ("{body}", body)):
+        content = content.replace(name, text)
 
     async def respond(request: Request) -> Response:
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers=headers)
-        return Response(content, headers=headers, media_type=media_type)
+        return HTMLResponse(content, headers={"Content-Security-Policy": policy})
 
-    return Route(path, respond, methods=["GET", "HEAD"])
+    return Route(path, respond)

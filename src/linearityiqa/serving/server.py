@@ -6,9 +6,7 @@ What connections may do is the business of a proxy in front of it: deploy/nginx.
 import ipaddress
 import logging
 import math
-import os
 import socket
-import time
 from types import FrameType
 
 import uvicorn
@@ -17,60 +15,34 @@ from linearityiqa.config.serve import ServeConfig
 from linearityiqa.errors import ConfigError
 from linearityiqa.scoring import Scorer
 from linearityiqa.serving.app import Service, create_app
-from linearityiqa.serving.gate import Token, Traffic
+from linearityiqa.serving.gate import Token
 
 logger = logging.getLogger(__name__)
 
 
-class DrainingServer(uvicorn.Server):
-    """A server that answers what is under way before it stops, and everything else with 503 meanwhile.
-
-    A second signal ends it at once. `cut` counts the requests that were still under way when the time was over.
-    """
-
-    def __init__(self, config: uvicorn.Config, traffic: Traffic, drain_seconds: float) -> None:
-        super().__init__(config)
-        self._traffic = traffic
-        self._drain_seconds = drain_seconds
-        self._until = math.inf
-        self.cut = 0
+class Server(uvicorn.Server):
+    """A server that a signal ends with status 0: it answers what is under way; the second signal cuts that short."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain at the first signal, and end at once at the second."""
-        if self._traffic.draining:
-            self._until = -math.inf
-            self.config.timeout_graceful_shutdown = 0
-        else:
-            self._until = time.monotonic() + self._drain_seconds
-            self._traffic.draining = True
-
-    async def on_tick(self, counter: int) -> bool:
-        """Return, ten times a second, whether to stop now."""
-        if await super().on_tick(counter):
-            return True
-        done = self._traffic.draining and (self._traffic.in_flight == 0 or time.monotonic() > self._until)
-        self.cut = self._traffic.in_flight if done else 0
-        return done
+        """Stop; uvicorn's own would raise the signal once more at the end."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 def serve(scorer: Scorer, config: ServeConfig) -> int:
-    """Serve until a signal says to stop; end the process with status 1 where draining took too long."""
+    """Serve until a signal says to stop; return the exit status."""
     with listen(config.host, config.port) as listener:
         server = make_server(scorer, config)
         _announce(listener, config)
         server.run(sockets=[listener])
-    if server.cut:
-        logger.warning("stopped with %d request(s) under way", server.cut)
-        os._exit(1)  # the network cannot be stopped, and Python would wait for it
     return 0
 
 
-def make_server(scorer: Scorer, config: ServeConfig) -> DrainingServer:
+def make_server(scorer: Scorer, config: ServeConfig) -> Server:
     """Return the server of a model, ready to run."""
     token = Token(config.token_file) if config.token_file else None
-    service = Service(scorer, config)
     settings = uvicorn.Config(
-        create_app(service, token),
+        create_app(Service(scorer, config), token),
         http="h11",
         limit_concurrency=config.limits.max_connections,
         ws="none",
@@ -80,9 +52,9 @@ def make_server(scorer: Scorer, config: ServeConfig) -> DrainingServer:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=2,  # for connections; requests have had theirs
+        timeout_graceful_shutdown=math.ceil(config.limits.drain_seconds),
     )
-    return DrainingServer(settings, service.traffic, config.limits.drain_seconds)
+    return Server(settings)
 
 
 def listen(host: str, port: int) -> socket.socket:

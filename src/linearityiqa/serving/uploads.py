@@ -133,25 +133,18 @@ class _Form:
         extended = re.search(rb"filename\*\s*=\s*utf-8'[^']*'([^;\s]+)", self._header, re.IGNORECASE)
         name = unquote_to_bytes(extended[1]) if extended else options.get(b"filename")
         if name is None:
-            field = printable_name(_text(options[b"name"]))
+            field = printable_name(options[b"name"].decode(errors="replace"))
             raise Problem(
                 422, f"the form field {field!r} is not a file. Attach photographs as files, and nothing else."
             )
         if len(self.files) == self._max_files:
             raise Problem(413, f"the form holds more than the {self._max_files} files allowed. Send fewer at once.")
-        self.files.append((printable_name(_text(name)) or f"photograph {len(self.files) + 1}", io.BytesIO()))
-
-
-def _text(name: bytes) -> str:
-    """Decode a name as UTF-8, or as Latin-1 where it is none."""
-    try:
-        return name.decode()
-    except UnicodeDecodeError:
-        return name.decode("latin-1")
+        shown = printable_name(name.decode(errors="replace")) or f"photograph {len(self.files) + 1}"
+        self.files.append((shown, io.BytesIO()))
 
 
 def printable_name(name: str) -> str:
-    """Return a file name on one line, of bounded length, in which nothing hides.
+    """Return a file name on one line, of bounded length, without invisible characters.
 
     >>> printable_name("a\\nb\\u202e.jpg")
     'a�b�.jpg'

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import NamedTuple
@@ -51,7 +51,8 @@ class Workers:
         self._num_workers = num_workers
         self._lanes, self._most = (1, scorer.limit.images) if scorer.on_gpu else (num_workers, 1)
         self._metrics = metrics
-        self._admitted = 0
+        self.admitted = 0
+        """Photographs that wait or are being scored."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -77,30 +78,22 @@ class Workers:
 
     def refuse_if_full(self, count: int = 1) -> None:
         """Refuse a request whose `count` photographs find no place (503)."""
-        if self._admitted + count > self._limits.max_queue:
+        if self.admitted + count > self._limits.max_queue:
             raise busy("as many photographs wait as may")
 
     async def score(self, uploads: Sequence[Upload], details: Details) -> list[Answer]:
         """Return the results of photographs, in their order; those without a score say why."""
         self.refuse_if_full(len(uploads))
-        with self._admit(len(uploads)):
-            try:
-                async with asyncio.timeout(self._limits.score_seconds), asyncio.TaskGroup() as group:
-                    tasks = [group.create_task(self._score_one(upload, details)) for upload in uploads]
-            except TimeoutError as cause:
-                seconds = self._limits.score_seconds
-                raise busy(f"the photographs were not scored within {seconds:g} s", seconds) from cause
-        return [task.result() for task in tasks]
-
-    @contextlib.contextmanager
-    def _admit(self, count: int) -> Iterator[None]:
-        self._admitted += count
-        self._metrics.queue.set(self._admitted)
+        self.admitted += len(uploads)
         try:
-            yield
+            async with asyncio.timeout(self._limits.score_seconds), asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._score_one(upload, details)) for upload in uploads]
+        except TimeoutError as cause:
+            seconds = self._limits.score_seconds
+            raise busy(f"the photographs were not scored within {seconds:g} s", seconds) from cause
         finally:
-            self._admitted -= count
-            self._metrics.queue.set(self._admitted)
+            self.admitted -= len(uploads)
+        return [task.result() for task in tasks]
 
     async def _score_one(self, upload: Upload, details: Details) -> Answer:
         async with self._places:

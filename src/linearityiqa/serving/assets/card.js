@@ -34,7 +34,7 @@ export class Card {
     this.#part("score").value = String(result.score);
     this.#part("score").textContent = shown;
     this.#part("quality").textContent = result.quality ?? "";
-    const meter = this.#part("scale");
+    const meter = this.#part("meter");
     meter.hidden = this.#part("ends").hidden = !scale;
     if (scale) {
       const [low, high] = [scale.low, scale.high].map(plain);
