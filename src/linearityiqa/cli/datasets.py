@@ -12,8 +12,8 @@ from linearityiqa.config import CheckConfig, ListConfig, StatsConfig
 from linearityiqa.console import say
 from linearityiqa.data.checks import TITLES, Finding, Report, audit
 from linearityiqa.data.databases.description import Description, Distribution, describe_database
-from linearityiqa.data.databases.known import KnownDatabase
 from linearityiqa.data.databases.published import KNOWN
+from linearityiqa.data.databases.published.release import KnownDatabase
 from linearityiqa.files import write_bytes
 from linearityiqa.reporting import COLUMN_WIDTH, Line, Panel, Table, figure_bytes, line_grid
 

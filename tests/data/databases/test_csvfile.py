@@ -1,27 +1,21 @@
-"""Oracle of the good cases: the values written; of the bad ones: the sentence names file, line and fault."""
+"""Oracle of the good cases: the values written, or the same labels under our column names; of the bad ones: the
+sentence names file, line and fault.
+"""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from linearityiqa.config import DataConfig
 from linearityiqa.data.databases import texttable
 from linearityiqa.data.databases.csvfile import read_csv
+from linearityiqa.data.databases.opening import open_labels
 from linearityiqa.errors import DataError
 
 
-@pytest.fixture
-def labels(tmp_path):
-    def write(content: str | bytes):
-        path = tmp_path / "labels.csv"
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
-
-
-def test_all_columns(labels):
-    path = labels(
+def test_all_columns(label_file):
+    path = label_file(
         "image_name,comment,mos,mos_std,split,reference\n"
         "a.png,x,10,1.5,train,r\n"
         'sub/b b.png,"two\nlines",30.5,0,Validation,s\n'
@@ -49,26 +43,26 @@ def test_all_columns(labels):
         b'"image_name","mos"\n"a.png","1.5"\n\n"b.png","2"\n\n,\n',
         b" image_name , mos \n a.png , 1.5 \n b.png , 2 \n",
         b"image_name,mos,,\na.png,1.5,,\nb.png,2,,\n",
-        b"image_name\rmos".replace(b"\r", b",") + b"\ra.png,1.5\rb.png,2\r",
+        b"image_name,mos\ra.png,1.5\rb.png,2\r",
     ],
     ids=["plain", "bom-crlf", "semicolon", "tab", "quoted", "blanks", "trailing", "old-mac"],
 )
-def test_dialects_give_the_same_labels(labels, content):
-    read = read_csv(labels(content))
+def test_dialects_give_the_same_labels(label_file, content):
+    read = read_csv(label_file(content))
     assert read.names == ("a.png", "b.png")
     assert read.mos.tolist() == [1.5, 2]
     assert read.mos_std is None
     assert read.splits is None
 
 
-def test_unicode_names(labels):
+def test_unicode_names(label_file):
     names = ("Größe.png", "写真\u3000一.png", "Shot at 3.45\u202fPM.png")
-    read = read_csv(labels("image_name,mos\n" + "".join(f"{name},{i}\n" for i, name in enumerate(names))))
+    read = read_csv(label_file("image_name,mos\n" + "".join(f"{name},{i}\n" for i, name in enumerate(names))))
     assert read.names == names
 
 
-def test_difference_scores_are_mirrored_inside_their_range(labels):
-    read = read_csv(labels("image_name,dmos\na.png,10\nb.png,70\nc.png,25\n"))
+def test_difference_scores_are_mirrored_inside_their_range(label_file):
+    read = read_csv(label_file("image_name,dmos\na.png,10\nb.png,70\nc.png,25\n"))
     assert read.mos.tolist() == [90, 30, 75]
     assert (read.scale.low, read.scale.high) == (0, 100)
     assert "100 - DMOS" in read.scale.note
@@ -88,30 +82,27 @@ def test_difference_scores_are_mirrored_inside_their_range(labels):
         (5, 130, (5, 130)),
     ],
 )
-def test_the_scale_is_the_usual_one_that_the_scores_fill(labels, lowest, highest, scale):
-    read = read_csv(labels(f"image_name,mos\na.png,{lowest}\nb.png,{highest}\n"))
+def test_the_scale_is_the_usual_one_that_the_scores_fill(label_file, lowest, highest, scale):
+    read = read_csv(label_file(f"image_name,mos\na.png,{lowest}\nb.png,{highest}\n"))
     assert (read.scale.low, read.scale.high) == scale
     assert read.mos.tolist() == [lowest, highest]
 
 
-def test_a_stated_scale(labels):
-    read = read_csv(labels("image_name,mos\na.png,3\nb.png,4\n"), scale=(1, 7))
+def test_a_stated_scale(label_file):
+    read = read_csv(label_file("image_name,mos\na.png,3\nb.png,4\n"), scale=(1, 7))
     assert str(read.scale) == "1..7, higher is better"
-    assert read_csv(labels("image_name,dmos\na.png,3\nb.png,4\n"), scale=(1, 7)).mos.tolist() == [5, 4]
+    assert read_csv(label_file("image_name,dmos\na.png,3\nb.png,4\n"), scale=(1, 7)).mos.tolist() == [5, 4]
     with pytest.raises(DataError, match=r"from 3 to 4, beyond the scale 1\.\.3\.5"):
-        read_csv(labels("image_name,mos\na.png,3\nb.png,4\n"), scale=(1, 3.5))
+        read_csv(label_file("image_name,mos\na.png,3\nb.png,4\n"), scale=(1, 3.5))
 
 
 BAD = {
-    "missing column": ("photo,mos\na,1\nb,2\n", r"labels\.csv has no column image_name; its columns are photo, mos"),
-    "no scores": ("image_name,grade\na,1\nb,2\n", r"no column mos; its columns are image_name, grade"),
     "text": ("image_name,mos\na,1\nb,good\n", r"labels\.csv, line 3: mos is 'good', not a finite number"),
     "empty": ("image_name,mos\na,1\n\nb,\n", r"line 4: mos is empty"),
     "nan": ("image_name,mos\na,nan\nb,2\n", r"line 2: mos is 'nan', not a finite"),
     "infinite": ("image_name,mos\na,1\nb,-inf\n", r"line 3: mos is '-inf', not a finite"),
     "overflow": ("image_name,mos\na,1\nb,1e999\n", r"line 3: mos is '1e999'"),
     "underscore": ("image_name,mos\na,1\nb,1_0\n", r"line 3: mos is '1_0'"),
-    "decimal comma": ("image_name,mos\na,1\nb,2,5\n", r"line 3: 3 values for 2 columns"),
     "negative deviation": (
         "image_name,mos,mos_std\na,1,1\nb,2,-1\n",
         r"line 3: the standard deviation of MOS of b is -1",
@@ -144,8 +135,8 @@ BAD = {
 
 
 @pytest.mark.parametrize(("content", "sentence"), BAD.values(), ids=BAD)
-def test_bad_files_get_one_clear_sentence(labels, content, sentence):
-    path = labels(content)
+def test_bad_files_get_one_clear_sentence(label_file, content, sentence):
+    path = label_file(content)
     with pytest.raises(DataError, match=sentence) as caught:
         read_csv(path)
     assert str(path) in str(caught.value)
@@ -171,15 +162,15 @@ def test_missing_file_and_folder(tmp_path):
         read_csv(tmp_path)
 
 
-def test_huge_files_are_refused_unread(labels, monkeypatch):
-    path = labels("image_name,mos\na,1\nb,2\nc,3\n")
+def test_huge_files_are_refused_unread(label_file, monkeypatch):
+    path = label_file("image_name,mos\na,1\nb,2\nc,3\n")
     monkeypatch.setattr(texttable, "MAX_BYTES", 10)
     with pytest.raises(DataError, match="bytes, more than 10"):
         read_csv(path)
 
 
-def test_too_many_rows_are_refused(labels, monkeypatch):
-    path = labels("image_name,mos\n" + "".join(f"{i},{i}\n" for i in range(50)))
+def test_too_many_rows_are_refused(label_file, monkeypatch):
+    path = label_file("image_name,mos\n" + "".join(f"{i},{i}\n" for i in range(50)))
     monkeypatch.setattr(texttable, "MAX_ROWS", 3)
     monkeypatch.setattr("linearityiqa.data.databases.labels.MAX_ROWS", 3)
     with pytest.raises(DataError, match="more than 3 images"):
@@ -195,12 +186,71 @@ def test_real_labels(real_data):
 
 
 @pytest.mark.parametrize("unknown", ["", "nan", "0", "0.0"])
-def test_deviations_that_are_not_known_stay_unknown(unknown, tmp_path):
-    (tmp_path / "labels.csv").write_text(f"image_name,mos,mos_std\na,1,{unknown}\nb,2,{unknown}\n")
-    assert read_csv(tmp_path / "labels.csv").mos_std is None
+def test_deviations_that_are_not_known_stay_unknown(unknown, label_file):
+    assert read_csv(label_file(f"image_name,mos,mos_std\na,1,{unknown}\nb,2,{unknown}\n")).mos_std is None
 
 
-def test_one_deviation_that_is_missing_among_others_is_a_fault(tmp_path):
-    (tmp_path / "labels.csv").write_text("image_name,mos,mos_std\na,1,2\nb,2,\n")
-    with pytest.raises(DataError, match="line 3: mos_std is empty"):
-        read_csv(tmp_path / "labels.csv")
+RATINGS = {"a.png": [1, 2, 4], "b.png": [3, 5, 4], "c.png": [2, 2, 5]}
+
+
+@pytest.mark.parametrize("header", ["image_name,rater,mos", "Image,User ID,Rating", "filename,score"])
+def test_several_ratings_of_an_image_are_averaged(label_file, header, caplog):
+    rater = ",u" * (header.count(",") - 1)
+    rows = [f"{name}{rater},{values[i]}" for i in range(3) for name, values in RATINGS.items()]
+    with caplog.at_level("INFO", logger="linearityiqa"):
+        found = read_csv(label_file("\n".join([header, *rows])), others=True)
+    assert "9 ratings of 3 images" in caplog.text
+    assert found.names == tuple(RATINGS)
+    np.testing.assert_allclose(found.mos, [np.mean(values) for values in RATINGS.values()])
+    np.testing.assert_allclose(found.mos_std, [np.std(values, ddof=1) for values in RATINGS.values()])
+    assert found.others["ratings"] == ("3", "3", "3")
+    assert (found.scale.low, found.scale.high) == (1, 5)  # of the ratings
+    assert found.lines.tolist() == [2, 3, 4]
+
+
+def test_one_rating_of_an_image_leaves_the_deviations_unknown(label_file):
+    found = read_csv(label_file("image_name,observer,mos\na,1,3\na,2,5\nb,1,1\n"))
+    assert (found.names, found.mos.tolist(), found.mos_std) == (("a", "b"), [4, 1], None)
+
+
+def test_a_few_rows_of_one_image_are_not_averaged(label_file):
+    read = read_csv(label_file("image_name,mos\na.png,1\nb.png,2\na.png,3\n"))
+    assert len(read.names) == 3  # the search for the images refuses it
+
+
+@pytest.mark.parametrize("header", ["Image,MOS", "filename,score", "name,mean", "Image Name,Mean-Score", "IMG;Opinion"])
+def test_usual_names_of_columns_are_understood(label_file, header):
+    separator = ";" if ";" in header else ","
+    rows = [header, *(separator.join(row) for row in (("a.png", "1.5"), ("b.png", "4")))]
+    found = read_csv(label_file("\n".join(rows)))
+    assert (found.names, found.mos.tolist()) == (("a.png", "b.png"), [1.5, 4])
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("photo,mos", "no column image_name; its columns are photo, mos. Rename the one .* --image_column"),
+        ("image,grade", "no column mos; its columns are image, grade. Rename the one .* --mos_column"),
+        ("path,score", "no column image_name"),  # scores that `linearityiqa score` wrote are no opinions
+    ],
+)
+def test_other_names_are_asked_for(label_file, header, said):
+    path = label_file(f"{header}\na.png,1\nb.png,2\n")
+    with pytest.raises(DataError, match=said):
+        read_csv(path)
+    image, mos = header.split(",")
+    config = DataConfig(dataset=str(path), image_column=image, mos_column=mos.upper())
+    assert open_labels(config).labels.names == ("a.png", "b.png")
+
+
+def test_two_usual_names_are_asked_for(label_file):
+    path = label_file("image_name,score,mean\na,1,3\nb,2,5\n")
+    with pytest.raises(DataError, match="--mos_column"):
+        read_csv(path)
+    assert read_csv(path, columns={"mos": "mean"}).mos.tolist() == [3, 5]
+
+
+@pytest.mark.parametrize("row", ['a.png,"3,5"', "a.png,3,5"])
+def test_decimal_commas_are_named(label_file, row):
+    with pytest.raises(DataError, match=r"[Dd]ecimal comma.*semicolons between the columns"):
+        read_csv(label_file(f"image_name,mos\n{row}\nb.png,4\n"))

@@ -27,18 +27,6 @@ def path(tmp_path):
     return make_infomat(tmp_path / "CLIVEinfo.mat", names, np.linspace(20, 80, COUNT), np.full(COUNT, 2.0))
 
 
-@pytest.fixture
-def edit(path):
-    """Replace a data set of the file."""
-
-    def replace(name, **options):
-        with h5py.File(path, "r+") as file:
-            del file[name]
-            file.create_dataset(name, **options)
-
-    return replace
-
-
 def test_names_scores_and_deviations(path):
     labels = read(path, opinion_factor=10.0)
     assert labels.names == tuple(f"im_{i} ü.bmp" for i in range(COUNT))
@@ -87,9 +75,9 @@ def test_a_missing_part_is_named(path, name):
 
 
 BAD = {
-    "text scores": ("subjective_scores", {"data": np.array([[b"x"] * COUNT])}, "not one row of numbers"),
-    "flat scores": ("subjective_scores", {"data": np.ones(COUNT)}, "not one row of numbers"),
-    "scalar scores": ("subjective_scores", {"data": 1.0}, "not one row of numbers"),
+    "text scores": ("subjective_scores", {"data": np.array([[b"x"] * COUNT])}, "not a table of numbers"),
+    "two rows": ("subjective_scores", {"data": np.ones((2, COUNT))}, "not one row of numbers"),
+    "scalar scores": ("subjective_scores", {"data": 1.0}, "not a table of numbers"),
     "no scores": ("subjective_scores", {"data": h5py.Empty("f8")}, "not an array stored in this file"),
     "nan": ("subjective_scores", {"data": np.full((1, COUNT), np.nan)}, "image 1: MOS of im_0 ü.bmp is nan"),
     "huge": ("subjective_scores", {"shape": (1, 10**12), "dtype": "f8", "chunks": (1, 100)}, "more than 5000000"),
@@ -111,8 +99,10 @@ BAD = {
 
 
 @pytest.mark.parametrize(("name", "options", "sentence"), BAD.values(), ids=BAD)
-def test_a_part_of_another_type_is_named(path, edit, name, options, sentence):
-    edit(name, **options)
+def test_a_part_of_another_type_is_named(path, name, options, sentence):
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        file.create_dataset(name, **options)
     with pytest.raises(DataError, match=sentence) as caught:
         read(path)
     assert str(path) in str(caught.value)
@@ -129,33 +119,39 @@ def test_a_name_that_is_no_text_is_refused(path, target):
         read(path)
 
 
-def test_links_out_of_the_file_are_not_followed(path, tmp_path):
-    with h5py.File(tmp_path / "secret.h5", "w") as file:
-        file["x"] = np.ones((1, COUNT))
-    with h5py.File(path, "r+") as file:
-        del file["subjective_scores"]
-        file["subjective_scores"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "x")
-    with pytest.raises(DataError, match="links elsewhere for subjective_scores"):
-        read(path)
+def external_link(file, folder):
+    with h5py.File(folder / "secret.h5", "w") as secret:
+        secret["x"] = np.ones((1, COUNT))
+    file["subjective_scores"] = h5py.ExternalLink(str(folder / "secret.h5"), "x")
 
 
-def test_storage_outside_the_file_is_not_read(path, edit, tmp_path):
-    (tmp_path / "secret.bin").write_bytes(bytes(8 * COUNT))
-    external = [(str(tmp_path / "secret.bin"), 0, 8 * COUNT)]
-    edit("subjective_scores", shape=(1, COUNT), dtype="f8", external=external)
-    with pytest.raises(DataError, match="not an array stored in this file"):
-        read(path)
+def external_storage(file, folder):
+    (folder / "secret.bin").write_bytes(bytes(8 * COUNT))
+    storage = [(str(folder / "secret.bin"), 0, 8 * COUNT)]
+    file.create_dataset("subjective_scores", shape=(1, COUNT), dtype="f8", external=storage)
 
 
-def test_virtual_arrays_of_other_files_are_not_read(path, tmp_path):
-    with h5py.File(tmp_path / "secret.h5", "w") as file:
-        file["x"] = np.ones((1, COUNT))
+def virtual_array(file, folder):
+    with h5py.File(folder / "secret.h5", "w") as secret:
+        secret["x"] = np.ones((1, COUNT))
     layout = h5py.VirtualLayout((1, COUNT), "f8")
-    layout[:] = h5py.VirtualSource(tmp_path / "secret.h5", "x", (1, COUNT))
+    layout[:] = h5py.VirtualSource(folder / "secret.h5", "x", (1, COUNT))
+    file.create_virtual_dataset("subjective_scores", layout)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (external_link, "links elsewhere for subjective_scores"),
+        (external_storage, "not an array stored in this file"),
+        (virtual_array, "not an array stored in this file"),
+    ],
+)
+def test_other_files_are_not_read(path, tmp_path, make, sentence):
     with h5py.File(path, "r+") as file:
         del file["subjective_scores"]
-        file.create_virtual_dataset("subjective_scores", layout)
-    with pytest.raises(DataError, match="not an array stored in this file"):
+        make(file, tmp_path)
+    with pytest.raises(DataError, match=sentence):
         read(path)
 
 
@@ -183,9 +179,10 @@ def labels(tmp_path):
     return read_csv(tmp_path / "labels.csv")
 
 
-def read_back(path, labels, ratios, exp_id=0, **options):
+def read_back(path, labels, ratios, **options):
+    train_ratio, train_and_val_ratio = ratios
     return read_info_mat(
-        path, labels.scale, exp_id=exp_id, train_ratio=ratios[0], train_and_val_ratio=ratios[1], **options
+        path, labels.scale, exp_id=0, train_ratio=train_ratio, train_and_val_ratio=train_and_val_ratio, **options
     )
 
 
@@ -202,16 +199,16 @@ def test_the_reader_gets_the_labels_and_their_split_back(labels, tmp_path):
 
 
 def test_other_columns_are_random_and_by_reference(labels, tmp_path):
-    write_info_mat(tmp_path / "a.mat", labels, labels.names, splits=4, seed=1)
-    write_info_mat(tmp_path / "b.mat", labels, labels.names, splits=4, seed=1)
-    write_info_mat(tmp_path / "c.mat", labels, labels.names, splits=4, seed=2)
-    with h5py.File(tmp_path / "a.mat") as a, h5py.File(tmp_path / "b.mat") as b, h5py.File(tmp_path / "c.mat") as c:
-        index = a["index"][()]
-        assert index.shape == (20, 4)
-        assert (np.sort(index, axis=0) == np.arange(1, 21)[:, None]).all()
-        assert len({tuple(column) for column in index.T}) == 4
-        assert np.array_equal(index, b["index"][()])
-        assert not np.array_equal(index[:, 1], c["index"][:, 1])
+    index = []
+    for number, seed in enumerate((1, 1, 2)):
+        write_info_mat(tmp_path / f"{number}.mat", labels, labels.names, splits=4, seed=seed)
+        with h5py.File(tmp_path / f"{number}.mat") as file:
+            index.append(file["index"][()])
+    assert index[0].shape == (20, 4)
+    assert (np.sort(index[0], axis=0) == np.arange(1, 21)[:, None]).all()
+    assert len({tuple(column) for column in index[0].T}) == 4
+    assert np.array_equal(index[0], index[1])
+    assert not np.array_equal(index[0][:, 1], index[2][:, 1])
 
 
 def test_images_without_references_or_deviations_are_their_own(tmp_path):
@@ -222,13 +219,6 @@ def test_images_without_references_or_deviations_are_their_own(tmp_path):
     again = read_back(path, labels, (0.4, 0.7))
     assert again.references == ("1", "2", "3")
     assert again.mos_std is None
-
-
-def test_zeros_that_earlier_versions_wrote_for_unknown_deviations_are_unknown(labels, tmp_path):
-    write_info_mat(tmp_path / "info.mat", labels, labels.names, splits=1, seed=0)
-    with h5py.File(tmp_path / "info.mat", "r+") as file:
-        file["subjective_scoresSTD"][...] = 0
-    assert read_back(tmp_path / "info.mat", labels, (0.6, 0.8), opinion_factor=27.82).mos_std is None
 
 
 def test_deviations_are_divided_where_they_will_be_multiplied(labels, tmp_path):

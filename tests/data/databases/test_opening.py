@@ -28,38 +28,29 @@ def sizes(database):
     return [len(rows) for rows in database.splits.values()]
 
 
-def test_koniq_with_its_official_csv(here):
-    make_koniq(here, 20)
-    database = open_database(DataConfig(train_ratio=0.1, train_and_val_ratio=0.2), seed=0)
-    assert database.name == "KonIQ-10k"
-    assert sizes(database) == [12, 4, 4]
-    assert database.table.path(0).is_file()
-    assert database.table.common_size is None
-
-
 @pytest.mark.parametrize("inner", ["KonIQ-10k", "KonIQ-10k/1024x768"])
 @pytest.mark.parametrize("labels", ["data", "KonIQ-10k", "."])
 def test_koniq_is_found_wherever_its_files_lie(here, inner, labels):
     path = make_koniq(here, 10, inner=inner)
     if labels != "data":
         shutil.move(path, here / labels / path.name)
-    database = open_database(DataConfig(), seed=0)
+    database = open_database(DataConfig(train_ratio=0.1, train_and_val_ratio=0.2), seed=0)
+    assert database.name == "KonIQ-10k"
+    assert sizes(database) == [6, 2, 2]  # the official split
     assert database.table.path(9).is_file()
+    assert database.table.common_size is None
 
 
-def test_koniq_through_a_soft_link_with_labels_beside_its_target(here, tmp_path):
+@pytest.mark.parametrize("named", [None, "koniq", "koniq/1024x768"])
+def test_koniq_elsewhere_with_labels_in_the_parent_of_its_images(here, tmp_path, named):
+    """Through a soft link, or as --image_dir."""
     path = make_koniq(tmp_path / "disk", 10, inner="koniq/1024x768")
     shutil.move(path, tmp_path / "disk" / "koniq" / path.name)
-    (here / "KonIQ-10k").symlink_to(tmp_path / "disk" / "koniq" / "1024x768")
-    assert len(open_database(DataConfig(), seed=0).table) == 10
-
-
-@pytest.mark.parametrize("image_dir", ["koniq", "koniq/1024x768"])
-def test_koniq_below_image_dir(here, tmp_path, image_dir):
-    path = make_koniq(tmp_path / "disk", 10, inner="koniq/1024x768")
-    shutil.move(path, tmp_path / "disk" / "koniq" / path.name)
-    database = open_database(DataConfig(image_dir=tmp_path / "disk" / image_dir), seed=0)
-    assert database.table.root == tmp_path / "disk" / "koniq" / "1024x768"
+    if named is None:
+        (here / "KonIQ-10k").symlink_to(tmp_path / "disk" / "koniq" / "1024x768")
+    database = open_database(DataConfig(image_dir=None if named is None else tmp_path / "disk" / named), seed=0)
+    assert len(database.table) == 10
+    assert database.table.root.resolve() == tmp_path / "disk" / "koniq" / "1024x768"
 
 
 def test_koniq_with_info_mat_keeps_the_authors_ratios_and_says_so(here, caplog):
@@ -112,13 +103,6 @@ def test_all_of_clive_is_tested_with_ratios_zero(here, info):
         database.split("train")
 
 
-def test_csv_database(photo_database):
-    database = open_database(DataConfig(dataset=str(photo_database)), seed=0)
-    assert database.name == "labels"
-    assert sizes(database) == [12, 6, 6]
-    assert database.table.root == photo_database.parent / "images"
-
-
 def test_csv_beside_its_images_and_with_image_dir(here):
     names = ["a.png", "sub/b.png", "c.png"]
     make_photos(here / "photos", names)
@@ -126,41 +110,32 @@ def test_csv_beside_its_images_and_with_image_dir(here):
     (here / "photos" / "labels.csv").write_text(text)
     (here / "elsewhere.csv").write_text(text)
     beside = open_database(DataConfig(dataset="photos/labels.csv"), seed=0)
+    assert beside.name == "labels"
     named = open_database(DataConfig(dataset="elsewhere.csv", image_dir=here / "photos"), seed=0)
     assert beside.table.path(1).samefile(named.table.path(1))
     with pytest.raises(DataError, match=r"3 of the 3 images .* \(a\.png, sub/b\.png, c\.png\).*--image_dir"):
         open_database(DataConfig(dataset="elsewhere.csv"), seed=0)
 
 
-def test_references_of_a_csv_never_straddle(here):
-    names = [f"{i}.png" for i in range(12)]
+def test_references_stay_together_in_a_random_split_that_seed_and_exp_id_change(here):
+    names = [f"{i}.png" for i in range(30)]
     make_photos(here, names, (2, 2))
     rows = "".join(f"{name},{i},r{i // 3}\n" for i, name in enumerate(names))
     (here / "labels.csv").write_text("image_name,mos,reference\n" + rows)
-    database = open_database(DataConfig(dataset="labels.csv", train_ratio=0.5, train_and_val_ratio=0.75), seed=5)
-    assert sizes(database) == [6, 3, 3]
-    homes = [{database.table.references[row] for row in rows} for rows in database.splits.values()]
-    assert sum(map(len, homes)) == 4
+    splits = set()
+    for exp_id, seed in [(0, 1), (1, 1), (0, 2), (0, 1)]:
+        config = DataConfig(dataset="labels.csv", train_ratio=0.5, train_and_val_ratio=0.7, exp_id=exp_id)
+        database = open_database(config, seed)
+        assert sizes(database) == [15, 6, 9]
+        homes = [{database.table.references[row] for row in rows} for rows in database.splits.values()]
+        assert sum(map(len, homes)) == 10
+        splits.add(tuple(database.splits["test"]))
+    assert len(splits) == 3
 
 
-def test_exp_id_and_seed_change_a_random_split(here):
-    names = [f"{i}.png" for i in range(30)]
-    make_photos(here, names, (2, 2))
-    (here / "labels.csv").write_text("image_name,mos\n" + "".join(f"{name},{i}\n" for i, name in enumerate(names)))
-    splits = [
-        tuple(open_database(DataConfig(dataset="labels.csv", exp_id=exp_id), seed).splits["test"])
-        for exp_id, seed in [(0, 1), (1, 1), (0, 2), (0, 1)]
-    ]
-    assert len(set(splits)) == 3
-    assert splits[0] == splits[3]
-
-
-def test_an_unknown_dataset_lists_the_known_ones(here):
+def test_an_unknown_dataset_lists_the_known_ones_and_a_missing_csv_is_a_missing_file(here):
     with pytest.raises(DataError, match=r"unknown dataset 'TID2008'.*KonIQ-10k, CLIVE.*CSV file"):
         open_database(DataConfig(dataset="TID2008"), seed=0)
-
-
-def test_a_csv_that_is_missing_is_a_missing_file(here):
     with pytest.raises(DataError, match=r"no label file sub/gone\.csv"):
         open_database(DataConfig(dataset="sub/gone.csv"), seed=0)
 
@@ -203,10 +178,7 @@ def three_databases(tmp_path, monkeypatch):
     """A current folder with KonIQ-10k, CLIVE and mine.csv."""
     monkeypatch.chdir(tmp_path)
     make_koniq(tmp_path, 20)
-    make_clive(tmp_path / "CLIVE", 12)
-    (tmp_path / "CLIVE" / "Images").rename(tmp_path / "Images")
-    (tmp_path / "CLIVE" / "Data").rename(tmp_path / "Data")
-    (tmp_path / "CLIVE").rmdir()
+    make_clive(tmp_path, 12)
     (tmp_path / "CLIVE").symlink_to(tmp_path / "Images")
     names = [f"{i}.png" for i in range(4)]
     make_photos(tmp_path / "images", names)

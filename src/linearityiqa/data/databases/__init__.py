@@ -1,1 +1,1 @@
-"""Databases: their tables, readers of published and own label files, splits and conversion."""
+"""Databases: tables, readers of published and own label files, splits and conversion."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linearityiqa.data.databases.labels import Fault, Labels, OnFault, composed, refuse
-from linearityiqa.data.databases.splits import SPLITS
+from linearityiqa.data.databases.splits import SPLITS, split_names
 from linearityiqa.data.databases.texttable import TextTable, read_text_table
 from linearityiqa.errors import DataError
 from linearityiqa.files import atomic_path
@@ -24,7 +24,7 @@ USUAL_NAMES = {
     "image_name": ("image", "images", "imagename", "image_file", "img", "filename", "file_name", "file", "name"),
     "mos": ("score", "mean", "mean_score", "mean_opinion_score", "opinion", "rating", "quality"),
 }
-"""Names of columns that others give what is called so here; blanks, dashes and case do not count."""
+"""Other names that are understood for a column; blanks, dashes and case do not count."""
 _SPELLINGS = {
     name.replace("_", blank): own
     for own, usual in USUAL_NAMES.items()
@@ -32,7 +32,7 @@ _SPELLINGS = {
     for blank in ("_", " ", "-")
 }
 RATERS = ("rater", "rater_id", "user", "user_id", "observer", "subject", "participant", "worker", "worker_id")
-"""Names of a column that says whose rating a row is."""
+"""Names of a column that names the rater of each row."""
 RATINGS = "ratings"
 """Column of the number of ratings behind each MOS."""
 
@@ -63,15 +63,11 @@ def read_csv(
     Rows are ratings where a column names the rater, or where there are at least twice as many rows as images; they are
     averaged into MOS and, where every image has at least 2, their deviations.
 
-    Where it is not given, the scale is the usual one that the scores fill (`QualityScale.filled_by`), or their range.
-    Difference scores (`dmos`, higher is worse) are mirrored inside the scale, and it says so.
+    The default scale is the usual one that the scores fill (`QualityScale.filled_by`), or their range.
+    Difference scores (`dmos`, higher is worse) are mirrored inside the scale, and its note says so.
 
-    Args:
-        path: the file.
-        on_fault: what is done about faulty rows and values.
-        others: keep the columns that have no meaning here, too, as `Labels.others`.
-        scale: lowest and highest score that could be given.
-        columns: the columns called `image_name` and `mos` here, where they have names that are not usual.
+    `others` keeps all other columns, as `Labels.others`; `scale` is the lowest and highest score that could be given;
+    `columns` has the file's names of `image_name` and `mos` where they are not usual.
     """
     asked = [name for name in columns.values() if name is not None]
     wanted = (*COLUMNS, *RATERS, *_SPELLINGS, *asked)
@@ -92,13 +88,13 @@ def read_csv(
 
 
 def _renamed(table: TextTable, columns: Mapping[str, str | None]) -> TextTable:
-    """Return the table with the columns that are asked for, or have usual names, under the names they have here."""
+    """Return the table with columns that are asked for, or have usual names, renamed to `image_name` and `mos`."""
     names = dict(zip(table.columns, table.columns, strict=True))
     for own in USUAL_NAMES:
         asked = columns.get(own)
         option = f"--{'image' if own == 'image_name' else own}_column"
         if asked is not None:
-            table.texts(asked)  # says so where there is none
+            table.texts(asked)  # raises where there is none
             found = [asked.lower()]
         elif own in table or (own == "mos" and "dmos" in table):
             continue
@@ -118,21 +114,21 @@ def _renamed(table: TextTable, columns: Mapping[str, str | None]) -> TextTable:
 
 
 def _rows_of_images(table: TextTable) -> dict[str, list[int]] | None:
-    """Return the rows of each image where they are single ratings; None where each row is to be an image."""
+    """Return the rows of each image if they are single ratings; None if each row is an image."""
     rows: dict[str, list[int]] = {}
     for row, name in enumerate(table.texts("image_name")):
         rows.setdefault(composed(name), []).append(row)
     given = any(name in table for name in RATERS)
     if len(rows) == len(table) or "mos_std" in table or not (given or len(table) >= 2 * len(rows)):
         return None
-    alike = (table.columns[name] for name in ("split", "reference") if name in table)
-    return rows if all(len({values[row] for row in own}) == 1 for values in alike for own in rows.values()) else None
+    shared = (table.columns[name] for name in ("split", "reference") if name in table)
+    return rows if all(len({values[row] for row in own}) == 1 for values in shared for own in rows.values()) else None
 
 
 def _averaged(
     table: TextTable, ratings: NDArray[np.float64], rows: Mapping[str, Sequence[int]], *, counted: bool
 ) -> tuple[TextTable, NDArray[np.float64], NDArray[np.float64] | None]:
-    """Return the table with one row for each image, the mean of its ratings, and their deviation where it is known."""
+    """Return the table with one row for each image, the mean of its ratings, and their deviation where known."""
     own = [ratings[list(of_image)] for of_image in rows.values()]
     counts, first = [len(values) for values in own], [of_image[0] for of_image in rows.values()]
     _log.info("%s: %d ratings of %d images, averaged into mos and mos_std", table.file, len(ratings), len(own))
@@ -144,10 +140,7 @@ def _averaged(
 
 
 def split_column(table: TextTable, column: str) -> dict[str, NDArray[np.int64]]:
-    """Return the rows of each split, from a column of the words in `SPLIT_WORDS` (case does not matter).
-
-    Where faults are collected, a row with another word is in no split.
-    """
+    """Return the rows of each split from a column of `SPLIT_WORDS` in any case; a row with another word has none."""
     words = [text.lower() for text in table.texts(column)]
     for row, word in enumerate(words):
         if word not in SPLIT_WORDS:
@@ -161,7 +154,7 @@ def split_column(table: TextTable, column: str) -> dict[str, NDArray[np.int64]]:
 
 
 def _opinions(table: TextTable, ends: tuple[float, float] | None) -> tuple[NDArray[np.float64], QualityScale]:
-    """MOS, higher is better, and their scale."""
+    """Return MOS (higher is better) and their scale."""
     inverted = "dmos" in table
     if inverted and "mos" in table:
         raise DataError(f"{table.file} has both a mos and a dmos column. Remove or rename one of them.")
@@ -212,21 +205,16 @@ def write_csv(
 ) -> None:
     """Write image_name, mos, mos_std, split, reference and the other columns, as far as the labels have them.
 
-    Numbers are written with all digits, so that they are read as they were.
-
-    Args:
-        path: the file, written atomically.
-        labels: the rows.
-        names: their image names.
-        splits: the rows of each split, or None for no such column.
-        force: overwrite a file that is there.
+    Numbers are written with all digits, and the file atomically.
     """
     refuse_to_overwrite(path, force)
     columns: dict[str, list[str]] = {"image_name": list(names), "mos": [repr(float(value)) for value in labels.mos]}
     if labels.mos_std is not None:
         columns["mos_std"] = [repr(float(value)) for value in labels.mos_std]
     if splits is not None:
-        columns["split"] = split_words(splits, len(names))
+        columns["split"] = split_names(splits, len(names))
+        if "" in columns["split"]:
+            raise DataError(f"row {columns['split'].index('') + 1} is in no split. Give every row one.")
     if labels.references is not None:
         columns["reference"] = list(labels.references)
     columns |= {name: list(values) for name, values in labels.others.items() if name not in COLUMNS}
@@ -240,14 +228,3 @@ def refuse_to_overwrite(path: Path, force: bool) -> None:
     """Raise `DataError` where the file exists and replacing it was not asked for."""
     if path.exists() and not force:
         raise DataError(f"{path} is there already. Name another --output, or give --force to replace it.")
-
-
-def split_words(splits: Mapping[str, NDArray[np.int64]], count: int) -> list[str]:
-    """Return the split of each row."""
-    words = [""] * count
-    for name, rows in splits.items():
-        for row in rows:
-            words[row] = name
-    if "" in words:
-        raise DataError(f"row {words.index('') + 1} is in no split. Give every row one.")
-    return words

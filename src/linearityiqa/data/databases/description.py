@@ -1,7 +1,7 @@
 """Statistics of a database: distributions of its scores, their deviations and the sizes of its images."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from linearityiqa.data.databases.opening import open_labels
 from linearityiqa.images import image_size
 
 SIZES = 10
-"""Most sizes of images that are counted one by one."""
+"""Most image sizes that are listed."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Distribution:
     """Distribution of a quantity over all images, and over those of each split.
 
     Attributes:
-        quantity: what it is.
+        quantity: its name.
         edges: borders of the bins, shape (bins + 1,).
         counts: images in each bin, by split; ``"all"`` first.
         figures: number, mean, standard deviation, lowest, quartiles and highest, by split.
@@ -40,16 +40,8 @@ class Distribution:
 class Description:
     """Statistics of a database.
 
-    Attributes:
-        name: the database.
-        labels: its label file.
-        scale: range and direction of its scores, in words.
-        images: number of images.
-        references: number of references, or None where they are not known.
-        splits: images of each split; empty where there is none.
-        distributions: of MOS, of its deviation where known, of megapixels where the images were read.
-        sizes: the most frequent sizes ("width x height") and how many images have them.
-        other_sizes: images of any other size.
+    The distributions are of MOS, of its deviation where known, and of megapixels where the images were read; `sizes`
+    has the number of images of each of the most frequent sizes ("width x height"), and `splits` of each split.
     """
 
     name: str
@@ -63,12 +55,12 @@ class Description:
     other_sizes: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the description as JSON has it."""
+        """Return the description for JSON."""
         return {**asdict(self), "labels": str(self.labels)}
 
 
 def describe_database(config: StatsConfig) -> Description:
-    """Read labels, and the headers of the images where they are asked for."""
+    """Compute the statistics of a database from its labels and, if asked for, the headers of its images."""
     source = open_labels(config.data)
     labels = source.labels
     parts = {"all": np.arange(len(labels.names)), **(labels.splits or {})}
@@ -113,7 +105,7 @@ def _distribution(
 
 
 def _figures(values: NDArray[np.float64]) -> dict[str, float]:
-    names: Sequence[str] = ("lowest", "lower_quartile", "median", "upper_quartile", "highest")
+    names = ("lowest", "lower_quartile", "median", "upper_quartile", "highest")
     spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
     five = np.quantile(values, (0, 0.25, 0.5, 0.75, 1)).tolist()
     return {"n": len(values), "mean": float(values.mean()), "std": spread, **dict(zip(names, five, strict=True))}

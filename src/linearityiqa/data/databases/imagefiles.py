@@ -11,21 +11,14 @@ from linearityiqa.data.databases.labels import Fault, Labels, OnFault, composed,
 from linearityiqa.errors import DataError
 from linearityiqa.images.suffixes import ALL_SUFFIXES
 
-Listing = defaultdict[str, list[str]]
-"""File names by a key."""
-
 
 def find_images(labels: Labels, folders: Sequence[Path], remedy: str) -> tuple[Path, tuple[str, ...]]:
-    """Return the first folder that holds every image of the labels.
+    """Return the first folder that holds every image of the labels, and the names of its files.
 
     Args:
-        labels: the image names, as they stand in the label file.
+        labels: the image names, as in the label file.
         folders: candidates, in order of preference; at least one.
-        remedy: what to do when images are missing, a sentence.
-
-    Returns:
-        The folder, and the names relative to it; those that stand in the label file without an ending,
-        or in another case, are spelled as the files are.
+        remedy: a sentence on what to do if images are missing.
     """
     attempts: list[tuple[Path, Places]] = []
     for folder in folders:
@@ -54,10 +47,9 @@ class Places(NamedTuple):
     """The images of a label file in one folder.
 
     Attributes:
-        rows: the row of each image by its name relative to the folder; one that stands in the labels without its
-            ending has it here.
-        absent: the names of those that are not there.
-        ambiguous: for those of them that fit several files but for the ending, these.
+        rows: the row of each image by its name relative to the folder, spelled as its file is.
+        absent: the names that no file, or more than one, fits.
+        ambiguous: the files that fit, for those of them that fit several.
     """
 
     rows: dict[str, int]
@@ -69,26 +61,25 @@ def find_places(labels: Labels, folder: Path, on_fault: OnFault) -> Places:
     """Look for the images of a label file in one folder.
 
     A name is that of a file, or that of exactly one image file but for its ending, or but for the case of its letters
-    and the composition of its accents, which may differ in its folders too.
-    What is done about faulty rows is as in `rows_by_name`.
+    and the composition of its accents, in which its folders may differ, too.
+    Names that lead out of the folder and images with two rows are faults; where these are collected, their rows are
+    left out. Soft links inside the folder are the user's own and are followed.
     """
-    rows = rows_by_name(labels, folder, on_fault)
-    if not folder.is_dir():
-        return Places(rows, list(rows), {})
-    missing = [name for name in rows if not _is_file(folder / name)]
-    if not missing:
-        return Places(rows, [], {})
-    homes: dict[PurePosixPath, tuple[PurePosixPath, Listing, Listing]] = {}
+    rows = _rows_by_name(labels, folder, on_fault)
+    # pathlib would raise for a name too long for the file system and a folder that may not be entered
+    missing = [name for name in rows if not os.path.isfile(folder / name)]  # noqa: PTH113
+    homes: dict[PurePosixPath, _Home] = {}
     found: dict[str, list[str]] = {}
     for name in missing:
         file = PurePosixPath(name)
         if file.parent not in homes:
-            spelled = _spelled(folder, file.parent)
-            homes[file.parent] = spelled, *_listing(folder / spelled)
-        home, by_stem, by_fold = homes[file.parent]
-        by_name = [file.name] if file.name in by_fold[folded(file.name)] else by_fold[folded(file.name)]
-        spelled_otherwise = [place for other in by_name if (place := str(home / other)) not in rows]
-        found[name] = [str(home / other) for other in by_stem[composed(file.name)]] or spelled_otherwise
+            homes[file.parent] = _list_home(folder, file.parent)
+        home = homes[file.parent]
+        by_name = home.by_fold[folded(file.name)]
+        if file.name in by_name:
+            by_name = [file.name]
+        spelled_otherwise = [place for other in by_name if (place := str(home.path / other)) not in rows]
+        found[name] = [str(home.path / other) for other in home.by_stem[composed(file.name)]] or spelled_otherwise
     whole: dict[str, int] = {}
     for name, row in rows.items():
         files = found.get(name, [])
@@ -102,43 +93,39 @@ def find_places(labels: Labels, folder: Path, on_fault: OnFault) -> Places:
     return Places(whole, absent, {name: found[name] for name in absent if found[name]})
 
 
-def _spelled(folder: Path, inner: PurePosixPath) -> PurePosixPath:
-    """Return the path of a folder inside another as it is spelled there; as given where none or several fit."""
-    found = PurePosixPath()
+class _Home(NamedTuple):
+    """A folder, as spelled on disk: its images by their composed stems, all its files by their folded names."""
+
+    path: PurePosixPath
+    by_stem: defaultdict[str, list[str]]
+    by_fold: defaultdict[str, list[str]]
+
+
+def _list_home(folder: Path, inner: PurePosixPath) -> _Home:
+    """List a folder inside another, spelled as on disk where exactly one fits, else as given."""
+    path = PurePosixPath()
     for part in inner.parts:
-        alike: list[str] = []
+        fitting: list[str] = []
         with contextlib.suppress(OSError):
-            if not (folder / found / part).is_dir():
-                alike = [other.name for other in (folder / found).iterdir() if folded(other.name) == folded(part)]
-        found /= alike[0] if len(alike) == 1 else part
-    return found
-
-
-def _listing(folder: Path) -> tuple[Listing, Listing]:
-    """The images of a folder by their composed names without the ending, and all its files by their folded names."""
-    by_stem: Listing = defaultdict(list)
-    by_fold: Listing = defaultdict(list)
-    try:
-        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-            path = PurePosixPath(entry.name)
+            if not (folder / path / part).is_dir():
+                fitting = [other.name for other in (folder / path).iterdir() if folded(other.name) == folded(part)]
+        path /= fitting[0] if len(fitting) == 1 else part
+    home = _Home(path, defaultdict(list), defaultdict(list))
+    with contextlib.suppress(OSError):  # no such folder, or one that may not be read: nothing is found in it
+        for entry in sorted(os.scandir(folder / path), key=lambda entry: entry.name):
             if entry.is_file():
-                by_fold[folded(entry.name)].append(entry.name)
-                if path.suffix.lower() in ALL_SUFFIXES:
-                    by_stem[composed(path.stem)].append(entry.name)
-    except OSError:  # no such folder, or one that may not be read: nothing is found in it
-        pass
-    return by_stem, by_fold
+                file = PurePosixPath(entry.name)
+                home.by_fold[folded(entry.name)].append(entry.name)
+                if file.suffix.lower() in ALL_SUFFIXES:
+                    home.by_stem[composed(file.stem)].append(entry.name)
+    return home
 
 
-def rows_by_name(labels: Labels, folder: Path, on_fault: OnFault) -> dict[str, int]:
-    """The row of each image, by its name relative to `folder` in one spelling (no ``.``, ``..`` or doubled slashes).
-
-    Soft links inside the folder are the user's own and are followed. Where faults are collected, their rows are left
-    out.
-    """
+def _rows_by_name(labels: Labels, folder: Path, on_fault: OnFault) -> dict[str, int]:
+    """Return the row of each image by its name relative to `folder`, without ``.``, ``..`` or doubled slashes."""
     rows: dict[str, int] = {}
     for row, name in enumerate(labels.names):
-        if not is_name(name):  # the labels' own check has said so
+        if not is_name(name):  # the labels' own check has reported it
             continue
         inside = _relative(name, folder)
         if inside is None:
@@ -161,7 +148,7 @@ def _listed_twice(labels: Labels, first: int, again: int) -> Fault:
 
 
 def _relative(name: str, folder: Path) -> str | None:
-    """`name` relative to `folder`, or None where it leads out of it."""
+    """Return `name` relative to `folder`, or None where it leads out of it."""
     normal = os.path.normpath(name)
     if normal[0] not in f".{os.sep}" and ":" not in normal:  # all but a few names; building a path takes longer
         return normal.replace(os.sep, "/")
@@ -173,10 +160,3 @@ def _relative(name: str, folder: Path) -> str | None:
             return None
         path = whole.relative_to(anchor)
     return path.as_posix()
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name too long for the file system, a folder that may not be entered
-        return False

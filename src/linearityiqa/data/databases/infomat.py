@@ -24,26 +24,19 @@ def write_info_mat(
 ) -> tuple[float, float]:
     """Write im_names, subjective_scores, subjective_scoresSTD, ref_ids and index, as `read_info_mat` describes them.
 
-    References are numbered from 1 in the order in which they first appear; where they are not known, each image is its
-    own. The first column of index is the split of the labels, where they have one, with references in random order
+    References are numbered from 1 in the order in which they first appear; where they are not known, each image is a
+    reference. The first column of index is the split of the labels, if they have one, with references in random order
     inside each part; the other columns are random orders, from ``default_rng([seed, column])``. Deviations that are not
-    known are written as nan.
-
-    Args:
-        path: the file, written atomically.
-        labels: the rows.
-        names: their image names.
-        splits: columns of index.
-        seed: seed of the random orders.
-        opinion_factor: what deviations will be multiplied with when the file is read.
+    known are written as nan, others divided by `opinion_factor`. The file is written atomically.
 
     Returns:
         The train_ratio and train_and_val_ratio that cut the first column into the split of the labels, or else the
         usual 0.6 and 0.8.
     """
     h5py: Any = require("h5py", "train")
-    numbers = _numbered(labels.references or names)
-    count = int(numbers.max())
+    codes: dict[str, int] = {}
+    numbers = np.array([codes.setdefault(reference, len(codes) + 1) for reference in labels.references or names])
+    count = len(codes)
     orders = [np.random.default_rng([seed, column]).permutation(count) + 1 for column in range(splits)]
     ratios = (0.6, 0.8)
     if labels.splits is not None:
@@ -69,13 +62,8 @@ def write_info_mat(
     return ratios
 
 
-def _numbered(references: tuple[str, ...]) -> NDArray[np.int64]:
-    codes: dict[str, int] = {}
-    return np.array([codes.setdefault(reference, len(codes) + 1) for reference in references])
-
-
 def _write_names(h5py: Any, file: Any, names: tuple[str, ...]) -> None:
-    """A cell array of texts: references to arrays of UTF-16 code units in a group of their own."""
+    """Write a cell array of texts: references to arrays of UTF-16 code units in a group."""
     texts = file.create_group("#refs#")
     cells = file.create_dataset("im_names", (1, len(names)), dtype=h5py.ref_dtype)
     cells.attrs["MATLAB_class"] = np.bytes_("cell")
@@ -111,12 +99,12 @@ def read_info_mat(
 
     Args:
         path: the file.
-        scale: the scale of the database's scores, or None where it is not known: then their range.
+        scale: the scale of the database's scores; None for their range.
         exp_id: column ``exp_id % K`` is the split.
         train_ratio: the first ``int(train_ratio * R)`` references of the column are for training.
         train_and_val_ratio: those up to ``int(train_and_val_ratio * R)`` are for validation, the rest for testing.
         opinion_factor: brings the standard deviations to the scale of the scores.
-        on_fault: what is done about scores and deviations that are none, and references in two splits.
+        on_fault: called with scores and deviations that are not valid, and references in two splits.
     """
     h5py = require("h5py", "train")
     try:
@@ -136,24 +124,21 @@ def read_info_mat(
             f"{path}: split {exp_id} in index does not hold every reference of ref_ids exactly once. "
             "Copy the file again, or choose another exp_id."
         )
+    if scale is None:
+        low, high = float(mos.min()), float(mos.max())
+        if not low < high:
+            raise DataError(f"the scores in {path} are all the same, or no numbers. Check the file.")
+        scale = QualityScale(low=low, high=high, note=f"range observed in {path.name}")
     return Labels(
         file=path,
         names=names,
         mos=mos,
-        scale=scale or observed_scale(mos, path),
+        scale=scale,
         mos_std=mos_std,
         references=tuple(f"{ref_id:.15g}" for ref_id in ref_ids),
         splits=rows_by_order(ref_ids, order, train_ratio, train_and_val_ratio),
         on_fault=on_fault,
     )
-
-
-def observed_scale(mos: NDArray[np.float64], path: Path) -> QualityScale:
-    """Return the range of the scores in a file, as their scale."""
-    low, high = float(mos.min()), float(mos.max())
-    if not low < high:
-        raise DataError(f"the scores in {path} are all the same, or no numbers. Check the file.")
-    return QualityScale(low=low, high=high, note=f"range observed in {path.name}")
 
 
 def _dataset(file: Any, name: str, path: Path) -> Any:
@@ -181,8 +166,8 @@ def _stored_here(item: Any, name: str, path: Path) -> Any:
 
 def _row(file: Any, name: str, path: Path) -> NDArray[np.float64]:
     """Return a (1, N) data set of numbers as (N,)."""
-    item = _dataset(file, name, path)
-    if item.ndim != 2 or item.shape[0] != 1 or item.dtype.kind not in "fiu":
+    item = _matrix(file, name, path)
+    if item.shape[0] != 1:
         raise DataError(f"{path}: {name} is {item.dtype} {item.shape}, not one row of numbers. Copy the file again.")
     check_count(path, item.shape[1])
     return np.asarray(item[0, :], dtype=np.float64)
@@ -190,11 +175,17 @@ def _row(file: Any, name: str, path: Path) -> NDArray[np.float64]:
 
 def _column(file: Any, exp_id: int, path: Path) -> NDArray[np.float64]:
     """Return the order of the references in split `exp_id`, shape (R,)."""
-    item = _dataset(file, "index", path)
-    if item.ndim != 2 or item.shape[1] < 1 or item.dtype.kind not in "fiu":
-        raise DataError(f"{path}: index is {item.dtype} {item.shape}, not a table of numbers. Copy the file again.")
+    item = _matrix(file, "index", path)
     check_count(path, item.shape[0])
     return np.asarray(item[:, exp_id % item.shape[1]], dtype=np.float64)
+
+
+def _matrix(file: Any, name: str, path: Path) -> Any:
+    """Return a data set of numbers with two dimensions."""
+    item = _dataset(file, name, path)
+    if item.ndim != 2 or item.shape[1] < 1 or item.dtype.kind not in "fiu":
+        raise DataError(f"{path}: {name} is {item.dtype} {item.shape}, not a table of numbers. Copy the file again.")
+    return item
 
 
 def _names(file: Any, count: int, path: Path) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Labels (image names and opinion scores) as a label file has them, and its faults, which are raised or collected."""
+"""Labels of a label file (image names and opinion scores), and its faults, which are raised or collected."""
 
 import logging
 import re
@@ -23,13 +23,7 @@ reference in two splits; scores: scores that are all the same.
 
 
 class Fault(NamedTuple):
-    """One thing wrong with a label file.
-
-    Attributes:
-        kind: the kind of fault.
-        message: what is wrong, where, and the remedy.
-        images: names of the images concerned, as they stand in the file.
-    """
+    """A fault of a label file, with place and remedy in its message, and the names of the images concerned."""
 
     kind: FaultKind
     message: str
@@ -56,20 +50,20 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # not str.isprintable: it refuses the
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """The rows of a label file, as the readers of all databases give them.
+    """The rows of a label file, as the readers of all databases return them.
 
     Attributes:
         file: the file that was read.
-        names: image names as they stand there.
+        names: image names as in the file.
         mos: mean opinion scores, shape (N,), finite, higher is better.
         scale: range and direction of `mos`.
         mos_std: standard deviation of the opinions on the scale of `mos`, shape (N,), finite, >= 0, or None;
-            nothing but 0 or nan becomes None.
-        references: what each image was made from, or None.
+            only 0 and nan become None.
+        references: the original of each image, or None.
         splits: rows under ``"train"``, ``"val"`` and ``"test"``, or None where the file has no split.
         lines: line of each row in the file, or None for files without lines.
         others: further columns as text, such as the distortion of each image and its level.
-        on_fault: what is done about a row that is not as described here; `refuse` raises.
+        on_fault: called with each row that is not as described here; `refuse` raises.
         nan_reported: whether the reader has reported every NaN already.
 
     Raises:
@@ -99,7 +93,9 @@ class Labels:
                 )
                 on_fault(Fault("name", message, (name,)))
         self._check_numbers("MOS", self.mos, np.isfinite(self.mos) | (nan_reported & np.isnan(self.mos)), on_fault)
-        self._forget_unknown_deviations()
+        if self.mos_std is not None and known_deviations(self.mos_std) is None:
+            object.__setattr__(self, "mos_std", None)
+            _log.info("%s: every standard deviation is 0 or none, so they are not known", self.file)
         if self.mos_std is not None:
             valid = (np.isfinite(self.mos_std) & (self.mos_std >= 0)) | (nan_reported & np.isnan(self.mos_std))
             self._check_numbers("the standard deviation of MOS", self.mos_std, valid, on_fault)
@@ -107,13 +103,8 @@ class Labels:
             self._check_references(self.references, self.splits, on_fault)
 
     def where(self, index: int) -> str:
-        """Return the place of a row in the file, for messages."""
+        """Return the file and line of a row, for messages."""
         return place(self.file, index, self.lines)
-
-    def _forget_unknown_deviations(self) -> None:
-        if self.mos_std is not None and known_deviations(self.mos_std) is None:
-            object.__setattr__(self, "mos_std", None)
-            _log.info("%s: every standard deviation is 0 or none, so they are not known", self.file)
 
     def _check_numbers(
         self, meaning: str, values: NDArray[np.float64], valid: NDArray[np.bool_], on_fault: OnFault
@@ -139,12 +130,12 @@ class Labels:
 
 
 def composed(name: str) -> str:
-    """Return a name with its accents composed: archives from macOS hold them as characters of their own."""
+    """Return a name with its accents composed: archives from macOS hold them as separate characters."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def folded(name: str) -> str:
-    """Return a name as names are compared that may have changed on the way: accents composed, in lower case."""
+    """Return a name for comparison across file systems: accents composed, in lower case."""
     return composed(name.lower())
 
 
@@ -154,7 +145,7 @@ def is_name(name: str) -> bool:
 
 
 def place(file: Path, index: int, lines: NDArray[np.int64] | None = None) -> str:
-    """Return a row of a label file, for messages: its line where the file has lines, else its number.
+    """Return file and row for messages: the line where the file has lines, else the number of the image.
 
     >>> place(Path("labels.mat"), 0)
     'labels.mat, image 1'
@@ -163,7 +154,7 @@ def place(file: Path, index: int, lines: NDArray[np.int64] | None = None) -> str
 
 
 def check_count(file: Path, count: int) -> None:
-    """Raise a `DataError` unless a label file's number of rows is one that can be worked with."""
+    """Raise `DataError` unless a label file has between 2 and `MAX_ROWS` rows."""
     if count < 2:
         raise DataError(
             f"{file} lists {count} image{'s' if count != 1 else ''}; at least 2 are needed. Add rows to it."

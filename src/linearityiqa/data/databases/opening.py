@@ -1,4 +1,4 @@
-"""Open a database by name, or from a CSV file: find its labels and its images, and split it."""
+"""Open a database by name or from a label file: find its labels and images, and split it."""
 
 import json
 import logging
@@ -11,37 +11,30 @@ from linearityiqa.config import DataConfig
 from linearityiqa.data.databases.csvfile import read_csv
 from linearityiqa.data.databases.imagefiles import find_images
 from linearityiqa.data.databases.infomat import read_info_mat
-from linearityiqa.data.databases.known import LABEL_FOLDER, KnownDatabase
 from linearityiqa.data.databases.labels import Labels, OnFault, refuse
 from linearityiqa.data.databases.published import KNOWN
+from linearityiqa.data.databases.published.release import LABEL_FOLDER, KnownDatabase
 from linearityiqa.data.databases.splits import split_by_reference
 from linearityiqa.data.databases.table import Database, ImageTable
 from linearityiqa.errors import ConfigError, DataError, did_you_mean
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
-"""Endings that make an unknown `--dataset` a file that is missing, and not a name that is unknown."""
-
+"""Endings that make an unknown `--dataset` a missing file, and not an unknown name."""
+MANIFEST = "database.json"
+"""File in the folder of labels that `linearityiqa datasets make` computed: how they were made."""
 _COMMON_NAMES = ("dmos.csv", "Train.csv")
 """Names of published label files that a user's own may well have, too."""
-
-MANIFEST = "database.json"
-"""Beside labels that `linearityiqa datasets make` has computed: how they were made."""
 _MANIFEST_BYTES = 2**20
-"""Bound on it; a real one has a thousand."""
+"""Bound on the manifest; a real one has a thousand."""
 
 _log = logging.getLogger(__name__)
 
 
 class LabelSource(NamedTuple):
-    """Labels, and what is needed to find their images.
+    """Labels, and how to find their images.
 
-    Attributes:
-        name: name of the database.
-        labels: what the label file says.
-        folders: where the images may lie, the best place first.
-        remedy: what to do where images are missing, a sentence.
-        known: the published database, or None for a CSV file.
-        opinions: whether people gave the scores; else `linearityiqa datasets make` has computed them.
+    `folders` are the candidates for the image folder, the best one first; `remedy` says what to do if images are
+    missing; `known` is None for a CSV file; `opinions` is False if `linearityiqa datasets make` computed the scores.
     """
 
     name: str
@@ -53,13 +46,7 @@ class LabelSource(NamedTuple):
 
 
 def open_labels(config: DataConfig, on_fault: OnFault = refuse, *, others: bool = False) -> LabelSource:
-    """Read the labels of the database that the options name; its images are not looked for.
-
-    Args:
-        config: dataset, image folder and split.
-        on_fault: what is done about faulty rows and values.
-        others: keep further columns of a CSV file.
-    """
+    """Read the labels of the database that the options name (`others`: with further columns of a CSV file)."""
     known = KNOWN.get(config.dataset)
     if known is not None:
         if config.scale is not None:
@@ -71,7 +58,12 @@ def open_labels(config: DataConfig, on_fault: OnFault = refuse, *, others: bool 
         labels = _read_published(known, path, config, on_fault)
         return LabelSource(known.name, labels, known.image_folders(config.image_dir), known.remedy(), known)
     path = Path(config.dataset)
-    _refuse_labels_of_known(path)
+    published = _published_under(path.name)
+    if published is not None and path.name not in _COMMON_NAMES:  # as any CSV it would lose its split
+        raise DataError(
+            f"{path} is a label file of {published.name}. Put it into {LABEL_FOLDER}{os.sep} or beside the images, and "
+            f"give --dataset {published.name}."
+        )
     if path.suffix.lower() not in TEXT_SUFFIXES and not path.exists():
         raise DataError(
             f"unknown dataset {config.dataset!r}{did_you_mean(config.dataset, KNOWN)}: it is neither a known database "
@@ -85,6 +77,11 @@ def open_labels(config: DataConfig, on_fault: OnFault = refuse, *, others: bool 
     return LabelSource(path.stem, labels, folders, remedy, opinions=not _is_computed(path))
 
 
+def _published_under(name: str) -> KnownDatabase | None:
+    """Return the published database that has a label file of this name."""
+    return next((known for known in KNOWN.values() if name in (known.info_file, *known.release_files)), None)
+
+
 def _is_computed(labels: Path) -> bool:
     """Return whether `linearityiqa datasets make` made a label file: its manifest is in the same folder."""
     try:
@@ -95,21 +92,19 @@ def _is_computed(labels: Path) -> bool:
 
 
 def open_label_file(path: Path, config: DataConfig) -> LabelSource | None:
-    """Read a label file of a published database, told by its name, or any other info.mat; None for other files.
+    """Read the label file of a published database, recognised by its name, or any info.mat; None for other files.
 
-    Args:
-        path: the file; its images are looked for beside it, beside its folder, and in `config.image_dir`.
-        config: image folder and split.
+    Its images are looked for in its folder, in the parent of that, and in `config.image_dir`.
     """
-    known = next((known for known in KNOWN.values() if path.name in (known.info_file, *known.release_files)), None)
+    known = _published_under(path.name)
     if not path.is_file() or (known is None and path.suffix.lower() != ".mat"):
         return None
     inner = ("", "images") if known is None else known.inner_folders
-    beside = [home / folder for home in (path.parent, path.parent / "..") for folder in inner]
-    folders = beside if config.image_dir is None else [config.image_dir / folder for folder in inner]
-    remedy = "Name the folder of the images with --image_dir."
+    homes = (path.parent, path.parent / "..") if config.image_dir is None else (config.image_dir,)
+    folders = [home / folder for home in homes for folder in inner]
     name = path.stem if known is None else known.name
-    return LabelSource(name, _read_published(known, path, config), folders, remedy, known)
+    labels = _read_published(known, path, config)
+    return LabelSource(name, labels, folders, "Name the folder of the images with --image_dir.", known)
 
 
 def _read_published(known: KnownDatabase | None, path: Path, config: DataConfig, on_fault: OnFault = refuse) -> Labels:
@@ -137,25 +132,11 @@ def _read_published(known: KnownDatabase | None, path: Path, config: DataConfig,
     )
 
 
-def _refuse_labels_of_known(path: Path) -> None:
-    """A known database's own label file has other columns: read as any CSV it would lose its split."""
-    for known in KNOWN.values():
-        if path.name in (known.info_file, *known.release_files) and path.name not in _COMMON_NAMES:
-            raise DataError(
-                f"{path} is a label file of {known.name}. Put it into {LABEL_FOLDER}{os.sep} or beside the images, and "
-                f"give --dataset {known.name}."
-            )
-
-
 def open_database(config: DataConfig, seed: int) -> Database:
     """Open the database that the options name; every image must be there.
 
     Its own split (official, or a split column) is kept unless `config.resplit`; otherwise references are split at
-    random.
-
-    Args:
-        config: dataset, image folder and split.
-        seed: seed of random splits, together with `config.exp_id`.
+    random, seeded by `seed` and `config.exp_id`.
     """
     source = open_labels(config)
     labels = source.labels
@@ -183,7 +164,7 @@ def open_databases(config: DataConfig, seed: int) -> list[Database]:
         DataError: as `open_database`; or another database trains on images that the first one tests on.
     """
     first, *others = [
-        # a scale and columns that are given are those of the first
+        # --scale and the column names belong to the first
         open_database(
             alone
             if alone.dataset == config.dataset
@@ -210,13 +191,7 @@ def _files(database: Database, *splits: str) -> set[str]:
 
 
 class ImageNames(NamedTuple):
-    """Image names for a CSV file.
-
-    Attributes:
-        names: the names.
-        image_dir: the folder that must be given with the file as --image_dir; None where it is found by itself.
-        found: whether the images are there at all.
-    """
+    """Image names for a CSV file, and the --image_dir to give with it (None if not needed); whether images exist."""
 
     names: tuple[str, ...]
     image_dir: Path | None = None
@@ -224,16 +199,11 @@ class ImageNames(NamedTuple):
 
 
 def names_for(output: Path, source: LabelSource) -> ImageNames:
-    """Return the image names for a CSV file, relative to its own folder where the images lie inside.
-
-    Args:
-        output: the CSV file to be.
-        source: the labels, and where their images may lie.
-    """
+    """Return the image names to write into a CSV file, relative to its folder if the images are inside."""
     try:
         root, names = find_images(source.labels, source.folders, source.remedy)
     except DataError as cause:
-        _log.warning("the image names are written as they stand in %s, because %s", source.labels.file, cause)
+        _log.warning("the image names are written as in %s, because %s", source.labels.file, cause)
         return ImageNames(source.labels.names, found=False)
     home, place = Path(os.path.abspath(output.parent)), Path(os.path.abspath(root))  # noqa: PTH100 - links stay links
     if place in (home, home / "images"):

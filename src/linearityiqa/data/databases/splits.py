@@ -1,6 +1,6 @@
 """Splits by reference: images made from one reference belong to one split, and parts may be balanced in MOS."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,17 +11,30 @@ SPLITS = ("train", "val", "test")
 """Names of the parts of a database, in the order in which they are cut."""
 
 
+def split_names(splits: Mapping[str, NDArray[np.int64]], count: int) -> list[str]:
+    """Return the split of each of `count` rows, empty for a row in none.
+
+    >>> split_names({"train": np.array([2]), "test": np.array([0])}, 3)
+    ['test', '', 'train']
+    """
+    names = [""] * count
+    for name, rows in splits.items():
+        for row in rows:
+            names[row] = name
+    return names
+
+
 def split_by_reference(
     references: Sequence[str], train_ratio: float, train_and_val_ratio: float, seed: int, exp_id: int
 ) -> dict[str, NDArray[np.int64]]:
-    """Random split of a database in which no reference has images in two parts.
+    """Split a database at random, so that no reference has images in two parts.
 
     The distinct references, sorted, are permuted by ``default_rng([seed, exp_id])``; the first
     ``int(train_ratio * R)`` of R are for training, those up to ``int(train_and_val_ratio * R)`` for validation, the
     rest for testing. So the split does not depend on the order of the rows.
 
     Args:
-        references: the reference of each image; where every image is its own, its name.
+        references: the reference of each image; its name if it has no other.
         train_ratio: share of the references for training, in 0..1.
         train_and_val_ratio: share for training and validation together, in train_ratio..1.
         seed: seed of all random splits of an experiment, >= 0.
@@ -43,17 +56,9 @@ def split_by_reference(
 def rows_by_order(
     references: NDArray[np.generic], order: NDArray[np.generic], train_ratio: float, train_and_val_ratio: float
 ) -> dict[str, NDArray[np.int64]]:
-    """Cut an ordered list of references into the three parts, and give the rows whose reference falls into each.
+    """Return the rows of each part, ascending, after cutting the distinct references as `split_by_reference` does.
 
-    Args:
-        references: the reference of each image, shape (N,).
-        order: the distinct references in the order in which they are cut, shape (R,).
-        train_ratio: the first ``int(train_ratio * R)`` references are for training.
-        train_and_val_ratio: those from there up to ``int(train_and_val_ratio * R)`` are for validation, the rest for
-            testing.
-
-    Returns:
-        Rows of each part, ascending.
+    `references` has the reference of each image, shape (N,), `order` the distinct ones as they are cut, shape (R,).
     """
     # int() truncates: rounding would move a reference across the border of published splits
     borders = [int(train_ratio * len(order)), int(train_and_val_ratio * len(order))]
@@ -64,20 +69,11 @@ def rows_by_order(
 def share_out(
     values: NDArray[np.float64], sizes: Sequence[int], stratum: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Assign things to parts of given sizes, at random, so that the parts are balanced in a value.
+    """Assign items to parts of given sizes, at random and balanced in a value; return the part of each, shape (N,).
 
-    The things are sorted by value (equal ones in random order) and taken in strata of neighbours. In each, the parts
-    get the shares that bring them closest to their sizes, and chance decides which thing goes where. So of the things
-    up to any stratum, no part has a whole one more than its due share.
-
-    Args:
-        values: the value that is balanced, shape (N,).
-        sizes: size of each part; their sum is N.
-        stratum: neighbours shared out at a time.
-        rng: source of chance.
-
-    Returns:
-        Part of each thing, shape (N,).
+    The items are sorted by value (equal ones in random order) and taken in strata of neighbours. In each, the parts
+    get the shares that bring them closest to their sizes, and chance decides which item goes where. So among the items
+    up to any stratum, no part exceeds its due share by a whole item.
 
     >>> parts = share_out(np.arange(6.0), [4, 2], 3, np.random.default_rng(0))
     >>> sorted(parts[:3].tolist()), sorted(parts[3:].tolist())
@@ -107,14 +103,9 @@ def stratified_splits(
     stratum: int,
     rng: np.random.Generator,
 ) -> list[NDArray[np.int64]]:
-    """Rows of parts that no reference has images in two of, balanced in the mean MOS of their references.
+    """Return the rows of parts with disjoint references, balanced in the mean MOS of these.
 
-    Args:
-        references: the reference of each image; where every image is its own, its name.
-        mos: score of each image, shape (N,).
-        sizes: share of each part in the references; their sum is 1.
-        stratum: references shared out at a time.
-        rng: source of chance.
+    `sizes` are the shares of the parts in the references, with sum 1; `stratum` references are assigned at a time.
     """
     distinct, codes = np.unique(np.asarray(references), return_inverse=True)
     count = len(distinct)
@@ -135,7 +126,7 @@ def split_by_ratio(
     stratum: int,
     rng: np.random.Generator,
 ) -> dict[str, NDArray[np.int64]]:
-    """Rows of the training, validation and test set; arguments as those of `stratified_splits`."""
+    """Return the rows of the training, validation and test set, as `stratified_splits`."""
     sizes = [train_ratio, train_and_val_ratio - train_ratio, 1 - train_and_val_ratio]
     return dict(zip(SPLITS, stratified_splits(references, mos, sizes, stratum, rng), strict=True))
 
@@ -143,7 +134,7 @@ def split_by_ratio(
 def split_into_folds(
     references: Sequence[str], mos: NDArray[np.float64], folds: int, stratum: int, rng: np.random.Generator
 ) -> list[dict[str, NDArray[np.int64]]]:
-    """As many splits as there are folds: each fold is the test set of one, the next is its validation set."""
+    """Return a split for each fold, which is its test set; the next fold is its validation set."""
     rows = stratified_splits(references, mos, [1 / folds] * folds, max(stratum, folds), rng)
     splits = []
     for test in range(folds):
@@ -162,23 +153,20 @@ def validation_split(
     stratum: int,
     rng: np.random.Generator,
 ) -> dict[str, NDArray[np.int64]]:
-    """Cut a validation set from the images that are not for testing; the test set stays.
+    """Cut a validation set from the images outside the test set; return the rows of all three, ascending.
 
     The references are sorted by mean MOS and taken in strata of neighbours. In each, references drawn at random are
-    taken for validation until it has its share of the images up to there. So it is alike in MOS to all the images that
-    are not for testing, even where the barred ones are of another kind.
+    taken for validation until it has its share of the images up to there. So its MOS are distributed like those of all
+    images outside the test set, even if the barred ones are of another kind.
 
     Args:
-        references: the reference of each image; where every image is its own, its name.
+        references: the reference of each image.
         mos: score of each image, shape (N,).
         test: rows of the test set.
-        barred: references with such an image are for training only, shape (N,).
-        share: share of the images that are not for testing, in 0..1; met up to the images of one reference.
-        stratum: references that are neighbours in MOS, and drawn from at a time.
-        rng: source of chance.
-
-    Returns:
-        Rows of the training, validation and test set, ascending.
+        barred: images whose references are for training only, shape (N,).
+        share: share of the images outside the test set, in 0..1; met up to the images of one reference.
+        stratum: references drawn from at a time.
+        rng: random generator.
     """
     held = np.zeros(len(references), dtype=bool)
     held[test] = True

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from linearityiqa.config import SplitName
+from linearityiqa.data.databases.splits import split_names
 from linearityiqa.errors import DataError
 from linearityiqa.quality import QualityScale
 
@@ -25,8 +26,8 @@ class ImageTable:
         mos: mean opinion scores, shape (N,), higher is better.
         root: folder that the names are relative to.
         mos_std: standard deviation of the opinions on the scale of `mos`, shape (N,), or None where not published.
-        references: what each image was made from, or None; images of one reference belong to one split.
-        common_size: (height, width) that every image is brought to before any other transform, or None.
+        references: the original of each image, or None; images of one reference belong to one split.
+        common_size: (height, width) that every image is resized to before any other transform, or None.
     """
 
     names: tuple[str, ...]
@@ -50,7 +51,7 @@ class ImageTable:
         return self.root / self.names[index]
 
     def paths(self) -> Iterator[Path]:
-        """Return the image files of all rows."""
+        """Iterate over the image files of all rows."""
         return (self.root / name for name in self.names)
 
     def subset(self, indices: ArrayLike) -> "ImageTable":
@@ -78,7 +79,7 @@ class Database:
         table: every image, in the labels' order.
         scale: range and direction of the scores.
         splits: rows of the table under ``"train"``, ``"val"`` and ``"test"``; ascending, disjoint, possibly empty.
-        opinions: whether people gave the scores; else they are computed, by `linearityiqa datasets make`.
+        opinions: whether people gave the scores; else `linearityiqa datasets make` computed them.
     """
 
     name: str
@@ -89,9 +90,9 @@ class Database:
 
     @property
     def digest(self) -> str:
-        """Digest of which images are in which split, whatever their order: 32 hexadecimal digits."""
-        part_of = {int(row): part for part, rows in self.splits.items() for row in rows}
-        rows = sorted(f"{name}\0{part_of.get(row, '')}" for row, name in enumerate(self.table.names))
+        """Digest of the images and their splits, independent of their order: 32 hexadecimal digits."""
+        parts = split_names(self.splits, len(self.table))
+        rows = sorted(f"{name}\0{part}" for name, part in zip(self.table.names, parts, strict=True))
         return hashlib.sha256("\n".join(rows).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def split(self, name: SplitName) -> ImageTable:

@@ -1,17 +1,18 @@
-"""CSV files as people make them: any common separator, quotes, a byte order mark; every fault with its line."""
+"""Tables of text, from CSV files as people make them and from files of words; every fault is named with its line."""
 
 import csv
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from linearityiqa.data.databases.labels import MAX_ROWS, Fault, Labels, OnFault, check_count, refuse
+from linearityiqa.data.databases.labels import MAX_ROWS, Fault, Labels, OnFault, check_count, place, refuse
 from linearityiqa.errors import DataError
 from linearityiqa.quality import QualityScale
 
@@ -24,23 +25,23 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 @dataclass(frozen=True, eq=False)
 class TextTable:
-    """The columns of a CSV file as text, by lower-case name.
+    """The columns of a file as text, by lower-case name.
 
     Attributes:
         file: the file.
         columns: values by column, surrounding blanks removed.
         lines: line of each row in the file, counted from 1.
+        header: the column names as spelled in the file.
+        on_fault: called with each value that is not valid.
         decimal_comma: whether ``3,5`` is a number: it is where the separator is a semicolon.
-        header: the column names as they stand in the file.
-        on_fault: what is done about values that are not what they should be.
     """
 
     file: Path
     columns: dict[str, list[str]]
     lines: NDArray[np.int64]
-    decimal_comma: bool
     header: tuple[str, ...]
     on_fault: OnFault = refuse
+    decimal_comma: bool = False
 
     def __contains__(self, column: str) -> bool:
         return column.lower() in self.columns
@@ -49,8 +50,8 @@ class TextTable:
         return len(self.lines)
 
     def where(self, row: int) -> str:
-        """Return the place of a row, for messages."""
-        return f"{self.file}, line {self.lines[row]}"
+        """Return the file and line of a row, for messages."""
+        return place(self.file, row, self.lines)
 
     def texts(self, column: str) -> list[str]:
         """Return the values of a column."""
@@ -62,11 +63,9 @@ class TextTable:
         return self.columns[column.lower()]
 
     def numbers(self, column: str, *, empty: bool = False) -> NDArray[np.float64]:
-        """The values of a column as numbers, shape (N,); NaN for a value that is none, where faults are collected.
+        """Return the values of a column as numbers, shape (N,).
 
-        Args:
-            column: its name.
-            empty: let cells be empty; they are NaN.
+        Values are NaN if they are invalid and faults are collected, or if `empty` cells are allowed.
         """
         values = np.full(len(self), np.nan)
         for row, text in enumerate(self.texts(column)):
@@ -83,7 +82,7 @@ class TextTable:
         return values
 
     def known_numbers(self, column: str) -> NDArray[np.float64] | None:
-        """As `numbers`, or None where there is no such column or nothing (nor more than nan) stands in it."""
+        """Return `numbers`, or None where the column is absent or has nothing but empty cells and nan."""
         if column not in self or all(text.lower() in ("", "nan") for text in self.texts(column)):
             return None
         return self.numbers(column)
@@ -99,7 +98,7 @@ class TextTable:
         splits: Mapping[str, NDArray[np.int64]] | None = None,
         others: Mapping[str, Sequence[str]] | None = None,
     ) -> Labels:
-        """Labels of all rows, of values that `texts` and `numbers` gave."""
+        """Return the labels of all rows, from values that `texts` and `numbers` gave."""
         return Labels(
             file=self.file,
             names=tuple(names),
@@ -126,95 +125,91 @@ class TextTable:
 def read_text_table(path: Path, wanted: Sequence[str] | None, on_fault: OnFault = refuse) -> TextTable:
     """Read a CSV file: UTF-8, column names in its first line, separated by comma, semicolon or tab (found from there).
 
-    Args:
-        path: the file.
-        wanted: names of the columns that are kept, where present; case does not matter. None keeps all.
-        on_fault: what is done about faulty rows and values; a row of the wrong length is left out.
+    Only columns in `wanted` are kept (None: all), in any case; a row of the wrong length is a fault, and left out.
     """
-    _check_file(path)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            kept = None if wanted is None else {column.lower() for column in wanted}
-            return _read_rows(path, stream, kept, on_fault)
-    except UnicodeDecodeError as cause:
-        raise DataError(
-            f"{path}, line {_undecodable_line(path)}: not UTF-8 text. Save the file as CSV in UTF-8."
-        ) from cause
-    except OSError as cause:
-        raise DataError(f"{path} cannot be read: {cause.strerror}. Check its permissions and the disk.") from cause
+    with _open_text(path) as stream:
+        first = stream.readline(_LONGEST_HEADER)
+        separator = max(SEPARATORS, key=lambda candidate: len(next(csv.reader([first], delimiter=candidate), [])))
+        stream.seek(0)
+        reader = csv.reader(stream, delimiter=separator)
+        remedy = (
+            f"Quote values that contain the separator ({separator!r}), and leave no column out"
+            f"{'; decimal commas need semicolons between the columns' * (separator == ',')}."
+        )
+        try:
+            header = tuple(cell.strip() for cell in next(reader))
+            rows = _numbered(reader)
+            return collect_rows(path, header, rows, wanted, on_fault, remedy, decimal_comma=separator == ";")
+        except csv.Error as cause:
+            raise DataError(
+                f"{path}, line {reader.line_num}: {cause}. Look for a quote that is never closed before it."
+            ) from cause
 
 
-def _check_file(path: Path) -> None:
-    """Refuse what is no label file before reading it whole."""
+def read_words(path: Path, columns: Sequence[str], on_fault: OnFault = refuse) -> TextTable:
+    """Read a file without a header that has one word for each column in every line."""
+    with _open_text(path) as stream:
+        rows = enumerate(map(str.split, stream), start=1)
+        return collect_rows(path, columns, rows, None, on_fault, f"Each line has {' '.join(columns)}. Copy it again.")
+
+
+def collect_rows(
+    path: Path,
+    header: Sequence[str],
+    rows: Iterable[tuple[int, Sequence[str]]],
+    wanted: Sequence[str] | None,
+    on_fault: OnFault,
+    remedy: str,
+    *,
+    decimal_comma: bool = False,
+) -> TextTable:
+    """Return the wanted columns of rows, each with its line; blank rows are skipped, those of a wrong length faults."""
+    places = _places(path, header, None if wanted is None else {column.lower() for column in wanted})
+    columns: dict[str, list[str]] = {name: [] for name in places}
+    lines: list[int] = []
+    for line, row in rows:
+        if not any(cell.strip() for cell in row):
+            continue
+        if len(row) != len(header):
+            message = f"{path}, line {line}: {len(row)} values for {len(header)} columns. {remedy}"
+            on_fault(Fault("row", message))
+            continue
+        lines.append(line)
+        if len(lines) > MAX_ROWS:
+            break
+        for name, index in places.items():
+            columns[name].append(row[index].strip())
+    check_count(path, len(lines))
+    return TextTable(path, columns, np.array(lines, dtype=np.int64), tuple(header), on_fault, decimal_comma)
+
+
+@contextmanager
+def _open_text(path: Path) -> Iterator[TextIO]:
+    """Open a label file as UTF-8 text; refuse what is no such file before and while it is read."""
     try:
         if path.is_dir():
             raise DataError(f"{path} is a folder. Name the CSV file in it.")
         if not path.is_file():
             raise DataError(f"there is no label file {path}. Check the path, which is relative to {Path.cwd()}.")
-        size = path.stat().st_size
-        with path.open("rb") as stream:
-            start = stream.read(4096)
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise DataError(
+                f"{path} has {size} bytes, more than {MAX_BYTES}. Check that it is a label file, or divide it."
+            )
+        with path.open("rb") as file:
+            start = file.read(4096)
+        if not start.strip(b"\xef\xbb\xbf\r\n\t ,;"):
+            raise DataError(
+                f"{path} is empty. It needs a line of column names (image_name, mos) and a line for each image."
+            )
+        if b"\0" in start:
+            raise DataError(f"{path} is not a UTF-8 text file. Save the labels as CSV in UTF-8.")
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            yield stream
+    except UnicodeDecodeError as cause:
+        line = _undecodable_line(path)
+        raise DataError(f"{path}, line {line}: not UTF-8 text. Save the file as CSV in UTF-8.") from cause
     except OSError as cause:
-        raise DataError(f"{path} cannot be read: {cause.strerror}. Check its permissions.") from cause
-    if not start.strip(b"\xef\xbb\xbf\r\n\t ,;"):
-        raise DataError(
-            f"{path} is empty. It needs a line of column names (image_name, mos) and a line for each image."
-        )
-    if size > MAX_BYTES:
-        raise DataError(f"{path} has {size} bytes, more than {MAX_BYTES}. Check that it is a label file, or divide it.")
-    if b"\0" in start:
-        raise DataError(f"{path} is not a UTF-8 text file. Save the labels as CSV in UTF-8.")
-
-
-def _read_rows(path: Path, stream: TextIO, wanted: set[str] | None, on_fault: OnFault) -> TextTable:
-    first = stream.readline(_LONGEST_HEADER)
-    separator = max(SEPARATORS, key=lambda candidate: len(next(csv.reader([first], delimiter=candidate), [])))
-    stream.seek(0)
-    reader = csv.reader(stream, delimiter=separator)
-    try:
-        header = tuple(cell.strip() for cell in next(reader))
-        places = _places(path, header, wanted)
-        columns: dict[str, list[str]] = {name: [] for name in places}
-        lines: list[int] = []
-        next_line = reader.line_num + 1
-        for row in reader:
-            line, next_line = next_line, reader.line_num + 1  # a quoted value may span lines
-            if not any(cell.strip() for cell in row):
-                continue
-            if len(row) != len(header):
-                on_fault(
-                    Fault(
-                        "row",
-                        f"{path}, line {line}: {len(row)} values for {len(header)} columns. Quote values that contain "
-                        f"the separator ({separator!r}), and leave no column out"
-                        f"{'; decimal commas need semicolons between the columns' * (separator == ',')}.",
-                    )
-                )
-                continue
-            lines.append(line)
-            if len(lines) > MAX_ROWS:
-                break
-            for name, index in places.items():
-                columns[name].append(row[index].strip())
-    except csv.Error as cause:
-        raise DataError(
-            f"{path}, line {reader.line_num}: {cause}. Look for a quote that is never closed before it."
-        ) from cause
-    check_count(path, len(lines))
-    return TextTable(path, columns, np.array(lines, dtype=np.int64), separator == ";", header, on_fault)
-
-
-def _places(path: Path, header: Sequence[str], wanted: set[str] | None) -> dict[str, int]:
-    """Position of each wanted column."""
-    if not any(header):
-        raise DataError(f"{path}: the first line is blank. It must name the columns (image_name, mos).")
-    places: dict[str, int] = {}
-    for index, name in enumerate(cell.lower() for cell in header):
-        if name in places:
-            raise DataError(f"{path} names the column {header[index]} twice. Rename or remove one of them.")
-        if name if wanted is None else name in wanted:
-            places[name] = index
-    return places
+        raise DataError(f"{path} cannot be read: {cause.strerror}. Check its permissions and the disk.") from cause
 
 
 def _undecodable_line(path: Path) -> int:
@@ -225,3 +220,24 @@ def _undecodable_line(path: Path) -> int:
             except UnicodeDecodeError:
                 return number
     return 1
+
+
+def _numbered(reader: Any) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows with the line that each begins on: a quoted value may span several."""
+    line = reader.line_num + 1
+    for row in reader:
+        yield line, row
+        line = reader.line_num + 1
+
+
+def _places(path: Path, header: Sequence[str], wanted: set[str] | None) -> dict[str, int]:
+    """Return the position of each wanted column."""
+    if not any(header):
+        raise DataError(f"{path}: the first line is blank. It must name the columns (image_name, mos).")
+    places: dict[str, int] = {}
+    for index, name in enumerate(cell.lower() for cell in header):
+        if name in places:
+            raise DataError(f"{path} names the column {header[index]} twice. Rename or remove one of them.")
+        if name if wanted is None else name in wanted:
+            places[name] = index
+    return places

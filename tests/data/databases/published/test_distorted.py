@@ -1,9 +1,6 @@
 """Oracle: generated copies of the releases, whose values are known."""
 
-import shutil
-
 import numpy as np
-import openpyxl
 import pytest
 import scipy.io
 
@@ -19,7 +16,6 @@ from linearityiqa.data.databases.published.distorted import (
     read_live,
     read_tid2013,
 )
-from linearityiqa.data.databases.published.photographs import read_biq2021, read_koniq, read_spaq
 from linearityiqa.errors import DataError
 
 MAKERS = {
@@ -52,7 +48,7 @@ def test_every_release_opens_by_its_name(name, how, tmp_path, monkeypatch):
 
 
 def test_the_distortions_are_as_many_as_published():
-    assert (len(set(KADID_DISTORTIONS)), len(set(TID_DISTORTIONS))) == (25, 24)
+    assert (len(set(KADID_DISTORTIONS.values())), len(set(TID_DISTORTIONS.values()))) == (25, 24)
 
 
 def test_kadid(tmp_path):
@@ -65,13 +61,6 @@ def test_kadid(tmp_path):
     assert labels.references == ("I01.png",) * 10 + ("I02.png",) * 10
     assert labels.others["distortion"][4:6] == ("gaussian blur", "contrast change")
     assert labels.others["level"][:6] == ("1", "2", "3", "4", "5", "1")
-
-
-def test_kadid_names_a_line_of_another_form(tmp_path):
-    path = releases.make_kadid(tmp_path)
-    path.write_text(path.read_text().replace("I01_25_03.png", "I01_26_03.png"))
-    with pytest.raises(DataError, match=r"dmos\.csv, line 9: 'I01_26_03\.png' is no image name of this database"):
-        read_kadid(path)
 
 
 def test_tid(tmp_path):
@@ -91,29 +80,15 @@ def test_tid_wants_as_many_deviations(tmp_path):
     with pytest.raises(DataError, match=r"has 20 scores, but mos_std\.txt 2 standard deviations"):
         read_tid2013(path)
     (tmp_path / "mos_std.txt").unlink()
-    with pytest.raises(DataError, match=r"mos_std\.txt cannot be read as text"):
+    with pytest.raises(DataError, match=r"no label file .*mos_std\.txt"):
         read_tid2013(path)
 
 
 def test_a_line_of_too_many_words(tmp_path):
     path = releases.make_tid(tmp_path)
     path.write_text(path.read_text() + "5.1 I01_01_1.bmp again\n")
-    with pytest.raises(DataError, match=r"line 21: 3 words instead of mos image_name"):
+    with pytest.raises(DataError, match=r"line 21: 3 values for 2 columns. Each line has mos image_name"):
         read_tid2013(path)
-
-
-def test_spaq_as_workbook_and_saved_as_csv(tmp_path):
-    path = releases.make_spaq(tmp_path)
-    labels = read_spaq(path)
-    assert labels.names == tuple(f"{number:05d}.jpg" for number in range(1, 7))
-    assert labels.mos.tolist() == [10.5 * number for number in range(1, 7)]
-    assert labels.mos_std is None
-    assert labels.others["colorfulness"] == ("51.5",) * 6
-    saved = path.with_suffix(".csv")
-    rows = openpyxl.load_workbook(path).active.iter_rows(values_only=True)
-    saved.write_text("\n".join(",".join(map(str, row)) for row in rows))
-    assert read_spaq(saved).mos.tolist() == labels.mos.tolist()
-    assert read_spaq(saved).others == labels.others
 
 
 def test_live_leaves_the_originals_out_and_inverts(tmp_path):
@@ -170,31 +145,5 @@ def test_csiq_workbook_and_text_files_agree(tmp_path):
 def test_csiq_names_a_line_of_another_form(tmp_path, line):
     path = tmp_path / "csiq_label.txt"
     path.write_text(f"1600.AWGN.1.png 0.06\n{line}\n")
-    with pytest.raises(DataError, match=r"csiq_label\.txt, line 2: .* is no image, distortion and level of CSIQ"):
+    with pytest.raises(DataError, match=r"csiq_label\.txt, line 2: .* is no image name of this database"):
         read_csiq(path)
-
-
-def test_biq_has_its_official_split(tmp_path):
-    labels = read_biq2021(releases.make_biq(tmp_path))
-    assert {name: rows.tolist() for name, rows in labels.splits.items()} == {
-        "train": list(range(8)),
-        "val": [],
-        "test": [8, 9, 10, 11],
-    }
-    assert labels.names[8] == "ss01 (9).jpg"
-    assert labels.mos[8] == 0.0009
-    for part in ("Train", "Test"):
-        shutil.move(tmp_path / f"{part} (Images and MOS).csv", tmp_path / f"{part}.csv")
-    assert read_biq2021(tmp_path / "Train.csv").names == labels.names
-
-
-def test_koniq_of_the_databases_page_has_no_split(tmp_path):
-    path = tmp_path / "koniq10k_scores_and_distributions.csv"
-    path.write_text(
-        '"image_name","c1","c2","c3","c4","c5","c_total","MOS","SD","MOS_zscore"\n'
-        "1.jpg,0,0,25,73,7,105,3.828571429,0.527278,77.38362\n2.jpg,0,3,45,47,1,96,3.479,0.58,68.7286\n"
-    )
-    labels = read_koniq(path)
-    assert labels.splits is None
-    assert labels.mos.tolist() == [77.38362, 68.7286]
-    assert labels.mos_std[0] == pytest.approx(27.82 * 0.527278)

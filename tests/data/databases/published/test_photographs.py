@@ -1,27 +1,33 @@
 """Oracle: KonIQ-10k's official file and its published figures; generated releases whose values are known."""
 
+import shutil
+
 import numpy as np
+import openpyxl
 import pytest
 import scipy.io
 
+import releases
 from layouts import make_clive, make_koniq
-from linearityiqa.data.databases import releasefiles
-from linearityiqa.data.databases.published.photographs import MOS_PER_RATING, read_clive, read_koniq
+from linearityiqa.data.databases.published import release
+from linearityiqa.data.databases.published.photographs import (
+    MOS_PER_RATING,
+    read_biq2021,
+    read_clive,
+    read_koniq,
+    read_spaq,
+)
 from linearityiqa.errors import DataError
 
 OFFICIAL = "paper/koniq10k_distributions_sets.csv"
 
 
-def test_columns_and_splits(tmp_path):
-    labels = read_koniq(make_koniq(tmp_path, 20))
+def test_koniq_columns_and_splits(tmp_path):
+    path = make_koniq(tmp_path, 20)
+    labels = read_koniq(path)
     assert {name: len(rows) for name, rows in labels.splits.items()} == {"train": 12, "val": 4, "test": 4}
     assert (labels.scale.low, labels.scale.high) == (1, 100)
     assert np.allclose(labels.mos_std, 0.5 * 27.82)
-    assert all(labels.scale.contains(mos) for mos in labels.mos)
-
-
-def test_a_missing_column_is_named(tmp_path):
-    path = make_koniq(tmp_path)
     path.write_text(path.read_text().replace("SD,set", "SD,part"))
     with pytest.raises(DataError, match=r"sets\.csv has no column set; its columns are image_name, c1"):
         read_koniq(path)
@@ -42,6 +48,18 @@ def test_standard_deviations_are_on_the_scale_of_mos(real_data):
     slope = np.polyfit(mean_rating, table[:, 6], 1)[0]
     assert slope == pytest.approx(MOS_PER_RATING, abs=0.005)
     assert np.allclose(read_koniq(real_data / OFFICIAL).mos_std, table[:, 7] * MOS_PER_RATING)
+
+
+def test_koniq_of_the_databases_page_has_no_split(tmp_path):
+    path = tmp_path / "koniq10k_scores_and_distributions.csv"
+    path.write_text(
+        '"image_name","c1","c2","c3","c4","c5","c_total","MOS","SD","MOS_zscore"\n'
+        "1.jpg,0,0,25,73,7,105,3.828571429,0.527278,77.38362\n2.jpg,0,3,45,47,1,96,3.479,0.58,68.7286\n"
+    )
+    labels = read_koniq(path)
+    assert labels.splits is None
+    assert labels.mos.tolist() == [77.38362, 68.7286]
+    assert labels.mos_std[0] == pytest.approx(27.82 * 0.527278)
 
 
 @pytest.fixture
@@ -66,17 +84,12 @@ def test_a_missing_file_is_named(clive, name):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"garbage" * 100, b"\x89HDF\r\n\x1a\n" + bytes(600)], ids=["empty", "text", "hdf5"]
+    "damage",
+    [lambda b: b"", lambda b: b"garbage" * 100, lambda b: b"\x89HDF\r\n\x1a\n" + bytes(600), lambda b: b[:-20]],
 )
-def test_a_damaged_file_is_named(clive, content):
-    clive.write_bytes(content)
+def test_a_damaged_file_is_named(clive, damage):
+    clive.write_bytes(damage(clive.read_bytes()))
     with pytest.raises(DataError, match=r"AllMOS_release\.mat"):
-        read_clive(clive)
-
-
-def test_a_truncated_file_is_named(clive):
-    clive.write_bytes(clive.read_bytes()[:-20])
-    with pytest.raises(DataError, match=r"AllMOS_release\.mat cannot be read"):
         read_clive(clive)
 
 
@@ -113,6 +126,34 @@ def test_a_score_that_is_not_finite_is_named(clive):
 
 
 def test_large_files_are_refused_unread(clive, monkeypatch):
-    monkeypatch.setattr(releasefiles, "MAX_MAT_BYTES", 10)
+    monkeypatch.setattr(release, "MAX_MAT_BYTES", 10)
     with pytest.raises(DataError, match="more than 10 bytes"):
         read_clive(clive)
+
+
+def test_biq_has_its_official_split(tmp_path):
+    labels = read_biq2021(releases.make_biq(tmp_path))
+    assert {name: rows.tolist() for name, rows in labels.splits.items()} == {
+        "train": list(range(8)),
+        "val": [],
+        "test": [8, 9, 10, 11],
+    }
+    assert labels.names[8] == "ss01 (9).jpg"
+    assert labels.mos[8] == 0.0009
+    for part in ("Train", "Test"):
+        shutil.move(tmp_path / f"{part} (Images and MOS).csv", tmp_path / f"{part}.csv")
+    assert read_biq2021(tmp_path / "Train.csv").names == labels.names
+
+
+def test_spaq_as_workbook_and_saved_as_csv(tmp_path):
+    path = releases.make_spaq(tmp_path)
+    labels = read_spaq(path)
+    assert labels.names == tuple(f"{number:05d}.jpg" for number in range(1, 7))
+    assert labels.mos.tolist() == [10.5 * number for number in range(1, 7)]
+    assert labels.mos_std is None
+    assert labels.others["colorfulness"] == ("51.5",) * 6
+    saved = path.with_suffix(".csv")
+    rows = openpyxl.load_workbook(path).active.iter_rows(values_only=True)
+    saved.write_text("\n".join(",".join(map(str, row)) for row in rows))
+    assert read_spaq(saved).mos.tolist() == labels.mos.tolist()
+    assert read_spaq(saved).others == labels.others

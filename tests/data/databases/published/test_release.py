@@ -5,8 +5,8 @@ import zipfile
 import openpyxl
 import pytest
 
-from linearityiqa.data.databases import releasefiles
-from linearityiqa.data.databases.releasefiles import read_workbook
+from linearityiqa.data.databases.published import release
+from linearityiqa.data.databases.published.release import read_workbook
 from linearityiqa.errors import DataError
 
 
@@ -56,9 +56,9 @@ def test_an_archive_of_something_else(book):
 
 
 def test_large_and_bomb_like_files_are_refused_unread(book, monkeypatch):
-    monkeypatch.setattr(releasefiles, "MAX_UNPACKED", 1000)
+    monkeypatch.setattr(release, "MAX_UNPACKED", 1000)
     with pytest.raises(DataError, match="unpacks to more than 1000 bytes"):
         read_workbook(book, ("name",))
-    monkeypatch.setattr(releasefiles, "MAX_BYTES", 10)
+    monkeypatch.setattr(release, "MAX_BYTES", 10)
     with pytest.raises(DataError, match="more than 10 bytes"):
         read_workbook(book, ("name",))
