@@ -2,7 +2,7 @@
 
 import sys
 
-from linearityiqa.cli.paper import test_demo_script
+from linearityiqa.cli.main import run_script
 
 if __name__ == "__main__":  # processes that decode images import this file
-    sys.exit(test_demo_script())
+    sys.exit(run_script("test_demo.py"))

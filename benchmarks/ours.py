@@ -14,9 +14,8 @@ from linearityiqa.config import (
 )
 from linearityiqa.evaluation.prefetch import NetworkBatch, network_batches
 from linearityiqa.models.device import keep_memory_of_cpu
-from linearityiqa.training.runlog import RunLog
 from linearityiqa.training.session import open_session
-from linearityiqa.training.state import RunState
+from linearityiqa.training.state import RunLog, RunState
 from linearityiqa.training.stopping import StopRequest
 from linearityiqa.training.trainer import Trainer
 

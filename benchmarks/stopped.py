@@ -69,8 +69,7 @@ def watch(meet: Callable[[Place], None], digests: Path) -> None:
     """Have `meet` called at every place of the runs that this process trains, in the thread that trains."""
     from linearityiqa.training import run as training_run
     from linearityiqa.training import state
-    from linearityiqa.training.runlog import RunLog
-    from linearityiqa.training.state import RunState
+    from linearityiqa.training.state import RunLog, RunState
     from linearityiqa.training.trainer import Trainer
 
     def before(owner: Any, name: str, note: Callable[..., None]) -> None:

@@ -112,7 +112,7 @@ def test_a_batch_reuses_the_memory_of_the_batch_before(thread) -> None:
     ("module", "words"),
     [
         ("linearityiqa.cli.score", ["score", "photo.png"]),
-        ("linearityiqa.cli.test", ["test", "--model", "none.safetensors", "--dataset", "none.csv"]),
+        ("linearityiqa.cli.results", ["test", "--model", "none.safetensors", "--dataset", "none.csv"]),
         ("linearityiqa.models.device", ["train", "--dataset", "none.csv", "--device", "cpu"]),
         ("linearityiqa.models.device", ["crossval", "--dataset", "none.csv", "--device", "cpu"]),
     ],

@@ -4,10 +4,10 @@ import shlex
 
 import pytest
 
-from linearityiqa.cli import paper, parsing
-from linearityiqa.cli.commands import PROGRAMS
+from linearityiqa.cli import parsing
+from linearityiqa.cli.commands import PROGRAMS, SCRIPTS
 from linearityiqa.cli.completion import known_commands
-from linearityiqa.cli.main import main
+from linearityiqa.cli.main import main, run_script
 from linearityiqa.config import TestConfig
 from linearityiqa.config.tree import options_of
 
@@ -94,14 +94,9 @@ def parse_only(monkeypatch):
 @pytest.mark.parametrize(("prog", "words"), [(p, words) for p, one in PROGRAMS.items() for words, _ in one.examples])
 def test_every_example_is_understood(prog, words, parse_only, monkeypatch) -> None:
     argv = shlex.split(f"{prog} {words}".partition(" | ")[0])
-    script = {
-        "main.py": paper.main_script,
-        "test_dataset.py": paper.test_dataset_script,
-        "test_demo.py": paper.test_demo_script,
-    }.get(prog)
     monkeypatch.setattr("sys.argv", argv)
     with pytest.raises(Parsed):
-        main(argv[1:]) if script is None else script()
+        run_script(prog) if prog in SCRIPTS else main(argv[1:])
 
 
 def test_an_inherited_option_keeps_its_text_and_a_renamed_one_its_word() -> None:

@@ -15,15 +15,10 @@ import pytest
 import linearityiqa
 import linearityiqa.config
 from fences import PAGES, ROOT, command_lines, fences, simple_commands
-from linearityiqa.cli import paper, parsing
-from linearityiqa.cli.commands import COMMANDS
-from linearityiqa.cli.main import main
+from linearityiqa.cli import parsing
+from linearityiqa.cli.commands import COMMANDS, SCRIPTS
+from linearityiqa.cli.main import main, run_script
 
-SCRIPTS = {
-    "main.py": paper.main_script,
-    "test_dataset.py": paper.test_dataset_script,
-    "test_demo.py": paper.test_demo_script,
-}
 OF_OTHER_PROGRAMS = {
     "--help-all",  # not of the parser
     "--max-restarts", "--nproc-per-node", "--nnodes", "--rdzv-backend", "--rdzv-endpoint",  # torchrun
@@ -94,7 +89,7 @@ def test_scripts_exist_and_know_their_options(words: list[str], monkeypatch: pyt
     if name in SCRIPTS:
         monkeypatch.setattr(sys, "argv", words)
         with pytest.raises(Parsed):
-            SCRIPTS[name]()
+            run_script(name)
     else:
         source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / name).parent.glob("*.py"))
         assert [o for o in options if o.startswith("--") and f'"{o}"' not in source] == []

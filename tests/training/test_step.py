@@ -15,7 +15,7 @@ from linearityiqa.quality import QualityScores
 from linearityiqa.training.images import LabelScaling
 from linearityiqa.training.optimisation import WeightAverage, build_optimizer
 from linearityiqa.training.precision import choose_precision
-from linearityiqa.training.step import TrainingStep, pooled_by_parts
+from linearityiqa.training.step import TrainingStep, pool_in_parts
 from small_runs import SMALL_BACKBONE
 
 CPU = torch.device("cpu")
@@ -118,7 +118,7 @@ def test_random_parts_of_the_backbone_are_drawn_alike_in_both_passes() -> None:
     exact.backbone = Dropping(exact.backbone)
     plain, parts = copy.deepcopy(exact), [part.images for part in batches(2, 2)]
     torch.manual_seed(7)
-    sum(stage.square().sum() for stage in pooled_by_parts(exact, parts)).backward()
+    sum(stage.square().sum() for stage in pool_in_parts(exact, parts)).backward()
     state = torch.get_rng_state()
     torch.manual_seed(7)
     sum(stage.square().sum() for part in parts for stage in plain.pool(part)).backward()

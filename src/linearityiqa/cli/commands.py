@@ -1,4 +1,4 @@
-"""Every command, and the paper's three scripts, with the texts of their help beside the options."""
+"""Every command, and the paper's three scripts, with the texts of their help."""
 
 from typing import NamedTuple
 
@@ -7,27 +7,16 @@ HELP_WORDS = ("-h", "--help", "--help-all", "--help_all")
 
 
 class Command(NamedTuple):
-    """A command or a script.
+    """A command or a script, and the texts of its help."""
 
-    Attributes:
-        summary: its line in the list of commands.
-        function: MODULE.FUNCTION in `linearityiqa.cli` that carries it out and returns the exit status.
-        config: name of its configuration in `linearityiqa.config`: a name, so that a list of commands loads no options.
-        description: the first paragraph of its help.
-        essentials: fields of the options that its help explains first, separated by blanks.
-        examples: words after the command, and what they are for.
-        unlisted: fields of options that mean nothing to it, or that it only takes from another command.
-        note: a paragraph below the options.
-    """
-
-    summary: str
-    function: str = ""
-    config: str = ""
+    summary: str  # its line in the list of commands
+    function: str = ""  # MODULE.FUNCTION in `linearityiqa.cli`, which returns the exit status
+    config: str = ""  # its configuration in `linearityiqa.config`: a name, so that a list of commands loads no options
     description: str = ""
-    essentials: str = ""
-    examples: tuple[tuple[str, str], ...] = ()
-    unlisted: str = ""
-    note: str = ""
+    essentials: str = ""  # fields of the options that its help explains first
+    examples: tuple[tuple[str, str], ...] = ()  # words after the command, and what they are for
+    unlisted: str = ""  # fields of options that mean nothing to it, or that it only takes from another command
+    note: str = ""  # a paragraph below the options
 
 
 _ONE_DATABASE = "more_datasets more_image_dirs"
@@ -302,6 +291,6 @@ SCRIPTS = {
 }
 """The paper's scripts."""
 ALL = COMMANDS | {f"datasets {name}": command for name, command in DATASETS.items()}
-"""Commands and subcommands, by the words that stand after linearityiqa."""
+"""Commands and subcommands, by the words after linearityiqa."""
 PROGRAMS = {f"linearityiqa {words}": command for words, command in ALL.items() if command.config} | SCRIPTS
 """Everything that takes options, by the words before them."""

@@ -22,7 +22,7 @@ BAR = 40
 
 
 def contents(images: int, references: int | None, splits: Mapping[str, int] | None) -> str:
-    """Numbers of images, of references where known, and of images in each split, as text."""
+    """Return the numbers of images, of references where known, and of images in each split as text."""
     of = f" of {references} references" if references is not None else ""
     return f"{images} images{of} ({', '.join(f'{n} {name}' for name, n in (splits or {}).items()) or 'no split'})"
 
@@ -39,7 +39,7 @@ def list_known(config: ListConfig) -> int:
 
 
 def entry_of(known: KnownDatabase) -> dict[str, Any]:
-    """Facts about a known database, and which of its files the current folder holds."""
+    """Return facts about a known database, and which of its files the current folder holds."""
     labels = next((path for path in known.label_files(None) if path.is_file()), None)
     folder = Path(known.name)
     return {
@@ -58,7 +58,7 @@ def entry_of(known: KnownDatabase) -> dict[str, Any]:
 
 
 def entry_text(entry: dict[str, Any]) -> str:
-    """`entry_of` as text."""
+    """Return `entry_of` as text."""
     if entry["labels_here"] and entry["folder_here"]:
         here = f"yes: {entry['image_folder']}, labels in {entry['labels_here']}"
     elif entry["labels_here"]:
@@ -89,7 +89,7 @@ def check(config: CheckConfig) -> int:
 
 
 def report_lines(report: Report, listed: int) -> Iterator[str]:
-    """The report as text, with at most `listed` findings of each kind (0: all)."""
+    """Yield the lines of a report, with at most `listed` findings of each kind (0: all)."""
     found = contents(report.images, None, report.splits)
     yield f"{report.name}: {found} in {report.folder}, labels in {report.labels}"
     for title, group in groupby(report.findings, _title):
@@ -127,7 +127,7 @@ def stats(config: StatsConfig) -> int:
 
 
 def description_lines(description: Description) -> Iterator[str]:
-    """Description of a database as text."""
+    """Yield the lines of a description of a database."""
     found = contents(description.images, description.references, description.splits)
     yield f"{description.name}: {found}, labels in {description.labels}"
     yield f"MOS {description.scale}"
@@ -143,14 +143,14 @@ def description_lines(description: Description) -> Iterator[str]:
 
 
 def table_of(distribution: Distribution) -> Table:
-    """Figures of a distribution, a row for each split."""
+    """Return a table of the figures of a distribution, a row for each split."""
     columns = list(distribution.figures["all"])
     rows = [[name, *(int(v) if c == "n" else v for c, v in f.items())] for name, f in distribution.figures.items()]
     return Table(distribution.quantity, ["split", *(column.replace("_", " ") for column in columns)], rows, decimals=3)
 
 
 def histogram(distribution: Distribution) -> Iterator[str]:
-    """Histogram of all images as bars, beside them the percentage of each split in that bin."""
+    """Yield the lines of a histogram: a bar for all images, and the percentage of each split in that bin."""
     counts = distribution.counts
     splits = [name for name in counts if name != "all" and any(counts[name])]
     most = max(counts["all"])

@@ -11,7 +11,7 @@ from linearityiqa.config.tree import Option, title_of
 WIDEST, COLUMN = 100, 26
 """Width of the text on a wide terminal, and of the column of the options."""
 FEW = 16
-"""With up to so many options, the help explains them all."""
+"""Up to this many options, the help explains them all."""
 
 
 def takes_databases(options: Sequence[Option]) -> bool:
@@ -20,14 +20,7 @@ def takes_databases(options: Sequence[Option]) -> bool:
 
 
 def help_page(prog: str, call: Any, options: Sequence[Option], *, everything: bool = False) -> str:
-    """Return the help of a command.
-
-    Args:
-        prog: the command, as it is called.
-        call: its configuration, with the values that options have by default.
-        options: of the configuration.
-        everything: explain all options instead of the essential ones.
-    """
+    """Return the help of a command, whose defaults are the values in `call`; `everything` explains all options."""
     page = PROGRAMS.get(prog, Command(""))
     width = min(shutil.get_terminal_size().columns, WIDEST)
     listed = [option for option in options if option.field not in page.unlisted.split()]
@@ -75,7 +68,7 @@ def _group(title: str, options: Sequence[Option], width: int) -> str:
 
 
 def _names(prog: str, options: Sequence[Option], width: int) -> str:
-    """Names of options that are not explained, by group."""
+    """Return the names of options that are not explained, by group."""
     lines = [f"more options ({prog} --help-all explains them):"]
     for name in dict.fromkeys(option.group for option in options):
         words = " ".join(_shown(option)[-1] for option in options if option.group == name)
@@ -84,7 +77,7 @@ def _names(prog: str, options: Sequence[Option], width: int) -> str:
 
 
 def _entry(left: str, right: str, width: int, column: int = COLUMN) -> list[str]:
-    """A term and what it means, beside it or, where it is long, below it."""
+    """Return a term and its meaning, on one line or, where the term is long, below it."""
     text = textwrap.wrap(right, max(width - column, 20), break_on_hyphens=False, break_long_words=False)
     first = f"  {left}"
     if len(first) < column - 1 and text:
@@ -93,19 +86,19 @@ def _entry(left: str, right: str, width: int, column: int = COLUMN) -> list[str]
 
 
 def _left(option: Option) -> str:
-    """The forms of an option and what it takes: `-e, --epochs N`."""
+    """Return the forms of an option and its values: `-e, --epochs N`."""
     values = [*option.values, "..."] if option.endless and not option.repeated else option.values
     return " ".join([", ".join(_shown(option)), *values])
 
 
 def _shown(option: Option) -> list[str]:
-    """The forms of an option but those that say its name twice (-pbar); of a switch that is on, how to turn it off."""
+    """Return the forms of an option without those that repeat its name (-pbar), and how to turn off a default."""
     forms = [word for word in option.words if not (len(word) > 2 and f"-{word}" == option.words[-1])]
     return forms if option.values or not option.default else [*forms, f"--no_{option.long}"]
 
 
 def _right(option: Option) -> str:
-    """Text of an option: what it does, its choices, its default."""
+    """Return the text of an option with its choices and default."""
     default = option.default
     values = default if isinstance(default, tuple) else (default,)
     facts = [f"one of {', '.join(option.choices)}"] if len(option.choices) > 1 else []

@@ -54,7 +54,7 @@ def make(config: SyntheticConfig) -> int:
         f"{contents(summary['images'], summary['references'], summary['splits'])}, {config.width} x {config.height} "
         f"pixels; {summary['pristine']} pristine, {summary['distorted_once']} with one distortion, "
         f"{summary['distorted_twice']} with two. MOS {summary['mos_lowest']:.1f} to {summary['mos_highest']:.1f}, mean "
-        f"{summary['mos_mean']:.1f}. The labels are pseudo-labels computed from full-reference metrics: nobody has "
+        f"{summary['mos_mean']:.1f}. The labels are pseudo-labels computed from full-reference metrics: no person has "
         "rated these images."
     )
     return 0
@@ -81,7 +81,9 @@ def made_summary(path: Path) -> dict[str, Any]:
 
 def split(config: SplitConfig) -> int:
     """Split a database by reference, write the splits as CSV, and print their sizes."""
-    outputs = output_files(config)
+    stem, ending = config.output.stem, config.output.suffix
+    folds = range(1, (config.folds or 0) + 1)
+    outputs = [config.output.with_name(f"{stem}_fold{fold}{ending}") for fold in folds] or [config.output]
     for output in outputs:
         refuse_to_overwrite(output, config.force)
     source = open_label_file(Path(config.data.dataset), config.data) or open_labels(config.data, others=True)
@@ -130,7 +132,7 @@ def _test_set(labels: Labels) -> NDArray[np.int64]:
 
 
 def _scenes_lines(scenes: Scenes) -> list[str]:
-    """Scenes that were found, as text."""
+    """Return the scenes that were found as text."""
     values = scenes.summary()
     lines = [f"{values['images']} images share {values['groups']} scenes; reference names the scene."]
     if values["test_images"]:
@@ -139,20 +141,12 @@ def _scenes_lines(scenes: Scenes) -> list[str]:
             "training, none is for validation."
         )
     if scenes.cut:
-        lines.append("There are too many alike images to compare all pairs; the likeliest were compared.")
+        lines.append("There are too many similar images to compare all pairs; the likeliest were compared.")
     return lines
 
 
-def output_files(config: SplitConfig) -> list[Path]:
-    """Paths of the files to write: one, or one for each fold."""
-    path = config.output
-    if config.folds is None:
-        return [path]
-    return [path.with_name(f"{path.stem}_fold{fold}{path.suffix}") for fold in range(1, config.folds + 1)]
-
-
 def split_summary(path: Path, split: Split, mos: NDArray[np.float64]) -> dict[str, Any]:
-    """Number of images and mean MOS of each part that is not empty."""
+    """Return the number of images and the mean MOS of each part that is not empty."""
     filled = {name: rows for name, rows in split.items() if len(rows)}
     return {
         "file": str(path),
@@ -185,7 +179,7 @@ def convert(config: ConvertConfig) -> int:
 
 
 def conversion_summary(source: LabelSource, output: Path) -> dict[str, Any]:
-    """Facts about the converted labels."""
+    """Return facts about the converted labels."""
     labels = source.labels
     return {
         "file": str(output),
@@ -201,7 +195,7 @@ def conversion_summary(source: LabelSource, output: Path) -> dict[str, Any]:
 
 
 def conversion_lines(summary: dict[str, Any]) -> list[str]:
-    """`conversion_summary` as text."""
+    """Return `conversion_summary` as text."""
     found = contents(summary["images"], summary["references"], summary["splits"])
     deviations = "with" if summary["deviations"] else "without"
     others = f"; also {', '.join(summary['other_columns'])}" if summary["other_columns"] else ""
@@ -213,7 +207,7 @@ def conversion_lines(summary: dict[str, Any]) -> list[str]:
 
 
 def where_images(names: ImageNames) -> str:
-    """Sentence on how the images of a written CSV file are found."""
+    """Return a sentence on how the images of a written CSV file are found."""
     if not names.found:
         return "Its images are not here: name their folder with --image_dir when you use it."
     if names.image_dir is None:
@@ -222,5 +216,5 @@ def where_images(names: ImageNames) -> str:
 
 
 def image_dir_of(names: ImageNames) -> str | None:
-    """Value of --image_dir that the written file needs, for JSON."""
+    """Return the --image_dir that the written file needs, for JSON."""
     return None if names.image_dir is None else str(names.image_dir)

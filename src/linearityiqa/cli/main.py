@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from linearityiqa.cli.commands import COMMANDS, DATASETS, HELP_WORDS, PROGRAMS, Command
@@ -113,13 +114,8 @@ def _dispatch(words: Sequence[str]) -> int:
 def run_command(prog: str, words: Sequence[str], default: Any = None) -> int:
     """Parse the words of a command or a script, and carry it out.
 
-    Args:
-        prog: as it is called, a key of `PROGRAMS`.
-        words: what stands after that.
-        default: values of the options that are not given, instead of the configuration's own.
-
-    Raises:
-        LinearityIQAError: a wrong call, or a failure.
+    `prog` is a key of `PROGRAMS`; `default` has the values of options that are not given, instead of the
+    configuration's own.
     """
     import linearityiqa.config
     from linearityiqa.cli import parsing
@@ -131,10 +127,24 @@ def run_command(prog: str, words: Sequence[str], default: Any = None) -> int:
     return status
 
 
+def run_script(prog: str) -> int:
+    """Carry out one of the paper's scripts: our command under its name, with its defaults and this process's words."""
+    from linearityiqa.config import RunConfig, ScoreConfig, TestConfig, TrainConfig
+
+    results = Path("results")
+    checkpoint = Path("checkpoints/p1q2.pth")
+    defaults = {
+        "main.py": TrainConfig(run=RunConfig(npy_dir=results)),
+        "test_dataset.py": TestConfig(npy_dir=results),
+        "test_demo.py": ScoreConfig(img_path=Path("data/1000.JPG"), trained_model_file=checkpoint),
+    }
+    return carry_out(lambda words: run_command(prog, words, defaults[prog]), sys.argv[1:])
+
+
 def carry_out(function: Callable[[list[str]], int], argv: Sequence[str]) -> int:
     """Call `function(argv)`, and turn its failure into one sentence on standard error and an exit status.
 
-    The status is 141, as a shell has it of other tools, where nobody reads the output to the end.
+    The status is 141, as a shell reports it of other tools, where the reader of the output has gone.
     """
     # a stream that the caller has closed is None: its descriptor would be that of the next file, and what is printed to
     # standard error would go to standard output
@@ -170,20 +180,20 @@ def _status_of(function: Callable[[list[str]], int], argv: Sequence[str]) -> int
         if len(options) < len(argv):
             say(*traceback.format_exc().splitlines(), file=sys.stderr)
         if isinstance(failure, LinearityIQAError):
-            say(f"error{_speaker()}: {failure}", file=sys.stderr)
+            say(f"error{_process_prefix()}: {failure}", file=sys.stderr)
             return failure.exit_status
         say(f"error: {failure}. Check that the path exists, is yours, and that the disk has room.", file=sys.stderr)
         return 1
 
 
 def _with_list(text: str, commands: Mapping[str, Command]) -> str:
-    """Fill in the list of commands."""
+    """Return the text with the list of commands filled in."""
     width = max(map(len, commands))
     return text.format(commands="\n".join(f"  {name:<{width}}  {c.summary}" for name, c in commands.items()))
 
 
-def _speaker() -> str:
-    """Name this process where torchrun has started several."""
+def _process_prefix() -> str:
+    """Return the name of this process where torchrun has started several."""
     size = os.environ.get("WORLD_SIZE", "1")
     return "" if size == "1" else f" (process {os.environ.get('RANK')} of {size})"
 
@@ -201,5 +211,5 @@ class _NoticeHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = "warning: " if record.levelno >= logging.WARNING else ""
-        with contextlib.suppress(OSError):  # nobody reads notices any more: no reason to end the work
+        with contextlib.suppress(OSError):  # the reader of notices has gone: no reason to end the work
             say(prefix + record.getMessage(), file=sys.stderr)

@@ -44,9 +44,14 @@ def metrics(config: MetricsConfig) -> int:
     short = short_names(list(methods.predictions))
     shown = found.renamed(short)
     plain = {"files": [str(path) for path in config.files], **found.as_dict()}
-    if config.output is not None:  # before the printing, which ends where nobody reads on
+    if config.output is not None:  # before the printing, which ends where the reader of the output has gone
         write_all(config.output, found, json.dumps(plain, allow_nan=False, indent=1))
-        write_report(config.output, config, methods.renamed(short), shown)
+        try:
+            report = evaluation_report(report_content(config, methods.renamed(short), shown), config.image_dir)
+            report.write(config.output / "report.html")
+            logger.info("report: %s", config.output / "report.html")
+        except MissingExtraError as missing:  # matplotlib
+            logger.warning("no report.html: %s", missing)
     say(*([json.dumps(plain, allow_nan=False)] if config.json else readable(shown, config, short)))
     return 0
 
@@ -70,7 +75,7 @@ def readable(found: Comparison, config: MetricsConfig, short: Mapping[str, str])
 
 
 def group_tables(found: Comparison, mapping: str) -> list[Table]:
-    """Tables of figures by group, one for each way of grouping the images."""
+    """Return tables of figures by group, one for each way of grouping the images."""
     return [
         groups_table(groups, f"By {'range of MOS' if by == MOS_RANGES else by}, errors after the {mapping} mapping")
         for by, groups in found.groups.items()
@@ -90,19 +95,8 @@ def write_all(folder: Path, found: Comparison, plain: str) -> None:
         write_text(folder / f"{name}.csv", table.to_csv())
 
 
-def write_report(folder: Path, config: MetricsConfig, methods: Methods, found: Comparison) -> None:
-    """Write report.html, if matplotlib is installed."""
-    try:
-        report = evaluation_report(report_content(config, methods, found), config.image_dir)
-    except MissingExtraError as missing:
-        logger.warning("no report.html: %s", missing)
-        return
-    report.write(folder / "report.html")
-    logger.info("report: %s", folder / "report.html")
-
-
 def report_content(config: MetricsConfig, methods: Methods, found: Comparison) -> ReportContent:
-    """Content of report.html."""
+    """Return the content of report.html."""
     comparison = found.comparison
     lead = f"{', '.join(found.agreements)} on {len(methods.images)} images"
     if comparison is not None:

@@ -29,11 +29,7 @@ class ChosenModel(NamedTuple):
 def chosen_model(name: Path | None) -> ChosenModel:
     """Find the file of a model named by a path, `hf://OWNER/NAME`, or `bundled`, which is the default.
 
-    Call once per command: what the hub holds may change between two calls.
-
-    Raises:
-        ModelFileError: the model cannot be fetched from the hub, or the installation lacks the bundled one.
-        ConfigError: the address of a model on the hub is malformed.
+    Call once per command: the content of the hub may change between two calls.
     """
     if name is None or (str(name) == BUNDLED and not name.exists()):
         return ChosenModel(bundled_model(), BUNDLED)
@@ -81,7 +77,7 @@ def _arithmetic(config: ScoreConfig | ServeConfig) -> dict[str, int | None]:
 
 
 def headline(scorer: Scorer, path: Path) -> str:
-    """Line that names the model and the scale of its scores."""
+    """Return a line that names the model and the scale of its scores."""
     record = scorer.record
     labels = f" ({record.labels})" if record.labels else ""
     scale = f"{record.scale.low:g}..{record.scale.high:g}, higher is better" if record.scale else "scale not recorded"
@@ -92,15 +88,8 @@ def headline(scorer: Scorer, path: Path) -> str:
 
 def serve(config: ServeConfig) -> int:
     """Load the model, and serve until a signal says to stop."""
-    for package in (
-        "fastapi",
-        "uvicorn",
-        "python_multipart",
-        "prometheus_client",
-        "fastapi_offline",
-        "pebble",
-        "markdown_it",
-    ):
+    packages = "fastapi uvicorn python_multipart prometheus_client fastapi_offline pebble markdown_it"
+    for package in packages.split():
         require(package, "serve")
     from linearityiqa.serving.server import serve
 

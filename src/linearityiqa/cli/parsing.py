@@ -23,9 +23,9 @@ class _Sources:
     """Sources of the options of a command that trains."""
 
     config: Path | None = None
-    """Take the options of this file, the config.toml of an earlier run; options given beside it win."""
+    """Take the options of this file, the config.toml of an earlier run; other options that are given win."""
     recipe: str | None = None
-    """Take a set of options under a name (paper, as by default, or modern); options given beside it win."""
+    """Take a set of options under a name (paper, as by default, or modern); other options that are given win."""
 
 
 def options_for(call: Any) -> list[Option]:
@@ -35,19 +35,10 @@ def options_for(call: Any) -> list[Option]:
 
 
 def parse(cls: type[T], argv: Sequence[str], *, prog: str, default: T | None = None) -> T:
-    """Parse a command line into a configuration.
+    """Parse the words after a command into a configuration; `default` replaces the dataclass's own defaults.
 
     Options are the fields of `cls` and of the dataclasses inside it, without prefixes. A command that has a database
     also takes it as a word without option; one that trains also takes ``--config FILE`` and ``--recipe NAME``.
-
-    Args:
-        cls: a configuration dataclass.
-        argv: the words after the command.
-        prog: the command, for messages and its help.
-        default: values of the options that are not given, instead of the dataclass's own.
-
-    Raises:
-        ConfigError: an option that does not exist, a wrong value, or values that do not go together.
     """
     call: Any = cls() if default is None else default
     if isinstance(call, TrainConfig):
@@ -77,10 +68,6 @@ def read_words(argv: Sequence[str], options: Sequence[Option], prog: str) -> dic
     {'bins': 5, 'dataset': 'A', 'more_datasets': ('B',)}
     >>> read_words(["-ds", "A", "B"], list(options_of(StatsConfig())), "stats")
     {'dataset': 'A', 'more_datasets': ('B',)}
-
-    Raises:
-        ConfigError: an option that the command does not have, or a value of the wrong kind; words that nothing takes,
-            or databases named both ways.
     """
     known = {word: option for option in options for word in option.all_words}
     of_databases = takes_databases(options)
@@ -147,13 +134,7 @@ def _underscored(word: str) -> str:
 def take_training_defaults(argv: Sequence[str], base: TrainConfig) -> tuple[TrainConfig, list[str]]:
     """Take ``--config FILE`` or ``--recipe NAME`` out of the words: the options that they set, and the words left.
 
-    Args:
-        argv: the words of a command that trains.
-        base: options that the command has by default; a recipe goes on top of them.
-
-    Raises:
-        ConfigError: the file is missing, too large, not TOML, or names an option that does not exist; or there is no
-            such recipe; or both are there.
+    A recipe goes on top of `base`; a file has all options.
     """
     file, words = _take_value("--config", argv, "the path of a TOML file")
     recipe, words = _take_value("--recipe", words, "a name")

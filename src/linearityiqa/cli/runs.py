@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,23 +38,16 @@ def runs(config: RunsConfig) -> int:
 
 
 def run_folders(folders: Iterable[Path]) -> list[Path]:
-    """Find the run folders in folders, the one that changed last at the end.
-
-    Raises:
-        DataError: a folder is not there.
-    """
+    """Find the run folders in folders, the one that changed last at the end."""
     found: dict[Path, float] = {}
     for folder in folders:
         if not folder.is_dir():
             raise DataError(f"there is no folder {folder}. Name the one that holds the runs: linearityiqa runs FOLDER")
         for level in range(DEPTH):
             for config in folder.glob("*/" * level + runfiles.CONFIG):
-                found[config.parent] = max(path.stat().st_mtime for path in _files(config.parent))
+                files = (config.parent / name for name in (runfiles.CONFIG, *runfiles.LASTING, runfiles.METRICS))
+                found[config.parent] = max(file.stat().st_mtime for file in files if file.exists())
     return sorted(found, key=lambda run: (found[run], run))
-
-
-def _files(run: Path) -> Iterator[Path]:
-    return (path for name in (runfiles.CONFIG, *runfiles.LASTING, runfiles.METRICS) if (path := run / name).exists())
 
 
 def describe(folder: Path) -> dict[str, Any]:
@@ -92,7 +85,7 @@ def is_held(folder: Path) -> bool:
 
 
 def _results(results: dict[str, Any]) -> dict[str, Any]:
-    """Figures of a finished run."""
+    """Return the figures of a finished run."""
     try:
         split = results["reported_split"]
         fused = results["splits"][split]["fused"]
@@ -102,7 +95,7 @@ def _results(results: dict[str, Any]) -> dict[str, Any]:
 
 
 def _best_so_far(folder: Path, config: TrainConfig) -> dict[str, Any]:
-    """Validation figures of the best epoch so far; empty before the first epoch has ended."""
+    """Return the validation figures of the best epoch so far; empty before the first epoch has ended."""
     if not (folder / runfiles.METRICS).exists():
         return {}
     curves = read_curves(folder).get("val", {})
@@ -120,7 +113,7 @@ def _best_so_far(folder: Path, config: TrainConfig) -> dict[str, Any]:
 
 
 def runs_table(runs: Sequence[dict[str, Any]]) -> Table:
-    """Table with a row for each run; the folder, which may be long, comes last."""
+    """Return a table with a row for each run; the folder, which may be long, comes last."""
     rows: list[list[Cell]] = []
     for run in runs:
         state = run["state"]

@@ -5,7 +5,7 @@ import json
 import sys
 from typing import Any
 
-from linearityiqa.cli.test import result_lines, test
+from linearityiqa.cli.results import NamedModel, result_lines, test_models
 from linearityiqa.config import CrossvalConfig, TestConfig, TrainConfig, run_folder, runfiles
 from linearityiqa.console import say
 from linearityiqa.evaluation.methods import short_names
@@ -40,21 +40,19 @@ def train(config: TrainConfig) -> int:
 
 def test_again(config: TrainConfig) -> int:
     """Test the best model of a finished run on its test split, and print the results."""
-    if config.optimiser.init is not None:
-        config = resolve_init(config)
-    return test(
-        TestConfig(
-            trained_model_file=(run_folder(config) / runfiles.MODEL,),
-            npy_dir=config.run.npy_dir,
-            json=config.run.json,
-            pbar=config.run.pbar,
-            data=config.data,
-            model=config.model,
-            transform=config.transform,
-            optimiser=config.optimiser,
-            device=config.device,
-        )
+    config = resolve_init(config)
+    model_file = run_folder(config) / runfiles.MODEL
+    test = TestConfig(
+        npy_dir=config.run.npy_dir,
+        json=config.run.json,
+        pbar=config.run.pbar,
+        data=config.data,
+        model=config.model,
+        transform=config.transform,
+        optimiser=config.optimiser,
+        device=config.device,
     )
+    return test_models(test, [NamedModel(model_file.parent.name or "model", model_file, model_file.parent)])
 
 
 def crossval(config: CrossvalConfig) -> int:
@@ -94,7 +92,7 @@ def compare(done: Crossvalidation, other: Crossvalidation, metric: str) -> Split
 
 
 def as_dict(done: Crossvalidation, comparisons: Comparisons) -> dict[str, Any]:
-    """Return the cross-validation in plain values, for JSON."""
+    """Return the cross-validation as plain values, for JSON."""
     spreads = {metric: spread(list(done.values(metric).values())) for metric in FIGURES}
     return {
         "name": done.name,
@@ -123,13 +121,13 @@ def show(done: Crossvalidation, comparisons: Comparisons) -> None:
 
 
 def splits_table(done: Crossvalidation) -> Table:
-    """Table with a row for each split."""
+    """Return a table with a row for each split."""
     rows = [[str(r.split), r.test_images, *(r.figures.get(metric) for metric in FIGURES)] for r in done.splits]
     return Table(f"{done.database}: test images of each split", ["split", "images", *FIGURES], rows)
 
 
 def summary_table(done: Crossvalidation) -> Table:
-    """Table of statistics over the splits, a row for each metric."""
+    """Return a table of statistics over the splits, a row for each metric."""
     rows: list[list[Cell]] = []
     for metric in FIGURES:
         found = spread(list(done.values(metric).values()))
@@ -141,7 +139,7 @@ def summary_table(done: Crossvalidation) -> Table:
 
 
 def comparison_table(comparisons: Comparisons) -> Table:
-    """Table of paired differences, a row for each metric and each other cross-validation."""
+    """Return a table of paired differences, a row for each metric and each other cross-validation."""
     short = short_names([other.name for pairs in comparisons.values() for other, _ in pairs])
     rows: list[list[Cell]] = [
         [metric, short[other.name], c.splits, c.difference, c.t, _p(c.p), _p(c.p_corrected), _p(c.p_wilcoxon)]
@@ -153,10 +151,10 @@ def comparison_table(comparisons: Comparisons) -> Table:
 
 
 def verdict(other: Crossvalidation, found: SplitComparison) -> str:
-    """Sentence on the outcome of the corrected test."""
+    """Return a sentence on the outcome of the corrected test."""
     p = found.p_corrected
     if p is None:
-        return f"SROCC against {other.name}: {found.difference:+.4f} on every split alike; no test."
+        return f"SROCC against {other.name}: {found.difference:+.4f} on every split; no test."
     word = "a difference" if p < LEVEL else "no difference"
     return (
         f"SROCC against {other.name}: {found.difference:+.4f} on average over {found.splits} splits; {word} is shown "

@@ -2,10 +2,28 @@
 
 from linearityiqa.config import runfiles
 from linearityiqa.config.data import AugmentationConfig, DataConfig, TransformConfig
-from linearityiqa.config.datasets import CheckConfig, ConvertConfig, ListConfig, SplitConfig, StatsConfig
-from linearityiqa.config.model import LossConfig, LossType, ModelConfig, PoolMethod
+from linearityiqa.config.datasets import (
+    PHOTOGRAPHS,
+    CheckConfig,
+    ConvertConfig,
+    DemoConfig,
+    GradedConfig,
+    ListConfig,
+    SplitConfig,
+    StatsConfig,
+    SyntheticConfig,
+)
+from linearityiqa.config.model import (
+    Criterion,
+    LabelScale,
+    LossConfig,
+    LossType,
+    ModelConfig,
+    OptimiserConfig,
+    OptimizerName,
+    PoolMethod,
+)
 from linearityiqa.config.naming import RECIPES, result_options, run_folder, run_name, with_recipe
-from linearityiqa.config.optimiser import Criterion, LabelScale, OptimiserConfig, OptimizerName
 from linearityiqa.config.run import (
     CrossvalConfig,
     DeviceConfig,
@@ -17,7 +35,6 @@ from linearityiqa.config.run import (
 )
 from linearityiqa.config.score import ExportConfig, MappingName, MetricsConfig, ScoreConfig, SplitName, TestConfig
 from linearityiqa.config.serve import LimitsConfig, ServeConfig
-from linearityiqa.config.synthetic import PHOTOGRAPHS, DemoConfig, GradedConfig, SyntheticConfig
 from linearityiqa.config.tree import changed_from_defaults, command_words, from_dict, to_dict
 
 __all__ = [

@@ -29,22 +29,20 @@ def within(low: float, high: float) -> Bounds:
 POSITIVE = Bounds(lambda value: value > 0, "must be > 0")
 SEED = Bounds(lambda seed: 0 <= seed < 2**63, "must lie in 0..2**63-1")
 WORKERS = within(0, 256)
+PAPER_SEED = 19920517
+"""Seed of the published scripts."""
 
 
 class Checked:
-    """Base of the configuration dataclasses: refuses values beyond an option's `Literal` choices or its `Bounds`, and
-    numbers that are not finite.
-
-    Raises:
-        ConfigError: names the option, what it takes, and what was given.
+    """Base of the configuration dataclasses: raises a `ConfigError` for a value beyond an option's `Literal` choices or
+    its `Bounds`, and for a number that is not finite.
     """
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            numbers = [
-                number for number in (value if isinstance(value, tuple) else [value]) if isinstance(number, float)
-            ]
-            require_options((all(map(math.isfinite, numbers)), f"{name} must be finite, got {value}"))
+            items = value if isinstance(value, tuple) else (value,)
+            finite = all(math.isfinite(item) for item in items if isinstance(item, float))
+            require_options((finite, f"{name} must be finite, got {value}"))
         owner: type = type(self)
         for name, choices, bounds in _checks(owner):
             value = getattr(self, name)

@@ -13,7 +13,7 @@ ResizeMode = Literal["stretch", "fit", "shrink"]
 
 
 def ratios_rule(train: float, train_and_val: float) -> tuple[bool, str]:
-    """What the shares of a random split must satisfy."""
+    """Return the rule that the shares of a random split must satisfy."""
     return (
         0 <= train <= train_and_val <= 1,
         "train_ratio and train_and_val_ratio must satisfy 0 <= train_ratio <= train_and_val_ratio <= 1, "
@@ -81,7 +81,7 @@ class DataConfig(Checked):
         )
 
     def one_by_one(self) -> Iterator["DataConfig"]:
-        """The same for each of the databases alone, with its image folder."""
+        """Yield the same options for each of the databases alone, with its image folder."""
         folders = (self.image_dir, *(self.more_image_dirs or [None] * len(self.more_datasets)))
         for name, folder in zip((self.dataset, *self.more_datasets), folders, strict=True):
             yield replace(self, dataset=name, image_dir=folder, more_datasets=(), more_image_dirs=())
@@ -89,7 +89,7 @@ class DataConfig(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class TransformConfig(Checked):
-    """What is done to every decoded image before the network sees it, in training and in scoring alike."""
+    """Resizing of every decoded image before the network sees it, in training and in scoring."""
 
     resize: Annotated[bool, Spelling(aliases=("-rs",))] = False
     """Resize every image (PIL bilinear); without it images keep their size."""
@@ -119,7 +119,7 @@ class TransformConfig(Checked):
         return (self.resize_size_h, self.resize_size_w) if self.resize else None
 
     def effective(self) -> "TransformConfig":
-        """The same transform with every option that it ignores at its default."""
+        """Return the same transform with every option that it ignores at its default."""
         if not self.resize:
             return TransformConfig()
         return replace(self, decode_reduced=False) if self.resize_mode == "stretch" else self
@@ -134,7 +134,7 @@ class AugmentationConfig(Checked):
     angle: Annotated[
         float, Spelling(aliases=("-ag",)), Bounds(lambda angle: 0 <= angle <= 180, "must lie in 0..180 degrees")
     ] = 2.0
-    """Rotate by a uniform angle of at most so many degrees."""
+    """Rotate by a uniform angle of at most this many degrees."""
     crop_size_h: Annotated[int, Spelling(aliases=("-cs_h",)), at_least(1)] = 498
     """Height of the random crop, in pixels."""
     crop_size_w: Annotated[int, Spelling(aliases=("-cs_w",)), at_least(1)] = 498
@@ -142,7 +142,7 @@ class AugmentationConfig(Checked):
     hflip_p: Annotated[float, Spelling(aliases=("-hp",)), PROBABILITY] = 0.5
     """Probability of a horizontal flip."""
     turn_p: Annotated[float, PROBABILITY] = 0.0
-    """Probability of a quarter turn, to either side alike."""
+    """Probability of a quarter turn, to either side."""
     scale_min: Annotated[float, Bounds(lambda factor: 0 < factor <= 1, "must lie in (0, 1]")] = 1.0
     """Shrink each image by a factor drawn between this and 1 before the crop, as far as the crop allows."""
     versions: Annotated[int, within(0, 1024)] = 0
@@ -159,5 +159,5 @@ class AugmentationConfig(Checked):
         )
 
     def effective(self) -> "AugmentationConfig":
-        """The same augmentation with every option that it ignores at its default."""
+        """Return the same augmentation with every option that it ignores at its default."""
         return self if self.augmentation else AugmentationConfig()

@@ -51,9 +51,6 @@ def with_recipe(name: str, base: TrainConfig | None = None) -> TrainConfig:
     True
     >>> with_recipe("modern").optimiser.epochs
     3
-
-    Raises:
-        ConfigError: there is no such recipe.
     """
     require_choice("recipe", name, RECIPES)
     base = base or TrainConfig()

@@ -7,8 +7,7 @@ from typing import Annotated
 
 from linearityiqa.config.checks import WORKERS, Checked, at_least, require_options, within
 from linearityiqa.config.data import AugmentationConfig, DataConfig, TransformConfig
-from linearityiqa.config.model import LossConfig, ModelConfig
-from linearityiqa.config.optimiser import OptimiserConfig
+from linearityiqa.config.model import LossConfig, ModelConfig, OptimiserConfig
 from linearityiqa.config.tree import Spelling
 
 PAPER_SIZE = f"{TransformConfig.resize_size_h}x{TransformConfig.resize_size_w}"

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from linearityiqa.config.checks import POSITIVE, Bounds, Checked, at_least, require_options, within
 from linearityiqa.config.data import AugmentationConfig, DataConfig, TransformConfig
-from linearityiqa.config.model import LossConfig, ModelConfig
-from linearityiqa.config.optimiser import OptimiserConfig
+from linearityiqa.config.model import LossConfig, ModelConfig, OptimiserConfig
 from linearityiqa.config.run import DeviceConfig, ProgressConfig, ScorerConfig
 from linearityiqa.config.tree import Spelling
 
@@ -132,7 +131,7 @@ class ScoreConfig(ScorerConfig):
 
     @property
     def words(self) -> list[str]:
-        """What names the images."""
+        """Words that name the images."""
         return [*self.paths, *([str(self.img_path)] if self.img_path is not None else [])]
 
     @property

@@ -32,15 +32,10 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def from_dict(cls: type[T], values: dict[str, Any], where: str = "configuration") -> T:
-    """Make a `cls` from plain values; absent options take their defaults.
+    """Make a configuration dataclass from nested plain values, as of `to_dict`; absent options take their defaults.
 
-    Args:
-        cls: a configuration dataclass.
-        values: nested plain values as made by `to_dict`.
-        where: the file the values come from, for messages.
-
-    Raises:
-        ConfigError: an option that does not exist, a value of the wrong type, or one that its dataclass refuses.
+    Raises a `ConfigError`, which begins with `where` (the file of the values), for an option that does not exist, a
+    value of the wrong type, and one that its dataclass refuses.
     """
     hints = typing.get_type_hints(cls)
     unknown = sorted(set(values) - set(hints))
@@ -69,7 +64,7 @@ def _plain(value: Any) -> Any:
 
 
 def _typed(hint: Any, value: Any, where: str) -> Any:
-    """`value`, converted to the annotated type where TOML or JSON cannot express it, and checked against it."""
+    """Return a value, checked against the annotated type and converted where TOML or JSON cannot express it."""
     origin = typing.get_origin(hint)
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
@@ -80,7 +75,12 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
     if origin is typing.Literal:
         return value  # the dataclass itself names the choices
     if origin is tuple:
-        return _typed_tuple(typing.get_args(hint), value, where)
+        arms = typing.get_args(hint)
+        endless = arms[-1] is Ellipsis
+        if not isinstance(value, list | tuple) or not (endless or len(value) == len(arms)):
+            raise ConfigError(f"{where} must be a list{'' if endless else f' of {len(arms)}'}, got {value!r}")
+        items = zip(arms[:1] * len(value) if endless else arms, value, strict=True)
+        return tuple(_typed(arm, item, where) for arm, item in items)
     if hint is Path and isinstance(value, str):
         return Path(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
@@ -90,62 +90,33 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
     return value
 
 
-def _typed_tuple(arms: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
-    endless = len(arms) == 2 and arms[1] is Ellipsis
-    if not isinstance(value, list | tuple) or not (endless or len(value) == len(arms)):
-        raise ConfigError(f"{where} must be a list{'' if endless else f' of {len(arms)}'}, got {value!r}")
-    item_types = [arms[0]] * len(value) if endless else arms
-    return tuple(_typed(arm, item, where) for arm, item in zip(item_types, value, strict=True))
-
-
 class Spelling(NamedTuple):
-    """How the command line spells an option, as metadata of its annotation.
-
-    Attributes:
-        aliases: other forms of it.
-        name: its own form without dashes, by default the field's name.
-        metavar: name of its value in help.
-        positional: whether it takes the words without an option.
-        repeated: whether each of several values has the option before it.
-    """
+    """How the command line spells an option, as metadata of its annotation."""
 
     aliases: tuple[str, ...] = ()
-    name: str = ""
-    metavar: str = ""
-    positional: bool = False
-    repeated: bool = False
+    name: str = ""  # its own form without dashes, by default the field's name
+    metavar: str = ""  # name of its value in help
+    positional: bool = False  # takes the words without an option
+    repeated: bool = False  # each of several values has the option before it
 
 
 class Option(NamedTuple):
-    """An option of a command line.
-
-    Attributes:
-        field: name of the dataclass's field.
-        words: its forms, the short ones first and its own last; none for a positional one.
-        types: of its values; none for a switch.
-        values: names of its values in help, a word each.
-        endless: whether it takes any number of values.
-        repeated: whether each of them has the option before it.
-        choices: the values that it can have, where these are few.
-        default: its value where it is not given.
-        text: what it does.
-        group: name of the field that holds its dataclass; empty for the command's own.
-    """
+    """An option of a command line."""
 
     field: str
-    words: tuple[str, ...]
-    types: tuple[type, ...]
-    values: tuple[str, ...]
-    endless: bool
-    repeated: bool
-    choices: tuple[str, ...]
+    words: tuple[str, ...]  # its forms, the short ones first and its own last; none for a positional one
+    types: tuple[type, ...]  # of its values; none for a switch
+    values: tuple[str, ...]  # names of its values in help, a word each
+    endless: bool  # takes any number of values
+    repeated: bool  # each of them has the option before it
+    choices: tuple[str, ...]  # the values that it can have, where these are few
     default: Any
     text: str
-    group: str
+    group: str  # name of the field that holds its dataclass; empty for the command's own
 
     @property
     def long(self) -> str:
-        """Its own name, as a word without dashes."""
+        """Its own form, without dashes."""
         return self.words[-1].removeprefix("--") if self.words else self.field
 
     @property
@@ -155,11 +126,7 @@ class Option(NamedTuple):
         return (*self.words, *off)
 
     def convert(self, word: str, values: Sequence[str]) -> Any:
-        """Return the value that the words after a form of the option give it.
-
-        Raises:
-            ConfigError: too few or too many words, or one that is no number.
-        """
+        """Return the value that the words after a form of the option give it."""
         if not self.types:
             if values:
                 raise ConfigError(
@@ -200,9 +167,6 @@ def with_values(config: T, given: Mapping[str, Any]) -> T:
     >>> from linearityiqa.config import TrainConfig
     >>> with_values(TrainConfig(), {"epochs": 3}).optimiser.epochs
     3
-
-    Raises:
-        ConfigError: a value that its dataclass refuses, or values that do not go together.
     """
     changes: dict[str, Any] = {}
     for field in dataclasses.fields(config):  # type: ignore[arg-type]
@@ -263,10 +227,14 @@ def _option(owner: type, name: str, hint: Any, value: Any, group: str) -> Option
     choices = arms if typing.get_origin(kind) is typing.Literal else ()
     endless = typing.get_origin(kind) is tuple and arms[-1] is Ellipsis
     spelling = next((note for note in notes if isinstance(note, Spelling)), Spelling())
+
+    def short_first(word: str) -> tuple[bool, int]:
+        return word.startswith("--"), len(word)
+
     items = arms[:1] if endless else arms if typing.get_origin(kind) is tuple else () if kind is bool else (kind,)
     return Option(
         field=name,
-        words=() if spelling.positional else (*sorted(spelling.aliases, key=_length), f"--{spelling.name or name}"),
+        words=() if spelling.positional else (*sorted(spelling.aliases, key=short_first), f"--{spelling.name or name}"),
         types=tuple(str if typing.get_origin(item) is typing.Literal else item for item in items),
         values=tuple(spelling.metavar or _VALUES.get(item, "NAME") for item in items),
         endless=endless,
@@ -287,10 +255,6 @@ def _converted(kind: type, value: str, word: str) -> Any:
         return kind(value)
     except ValueError:
         raise ConfigError(f"{word} takes {_NUMBERS.get(kind, 'another value')}, got {value!r}") from None
-
-
-def _length(word: str) -> tuple[bool, int]:
-    return word.startswith("--"), len(word)
 
 
 @cache

@@ -17,12 +17,9 @@ EPS = 1e-8
 
 
 def as_batches(scores: Any, mos: Any) -> tuple[Tensor, Tensor]:
-    """Tensors, arrays or sequences as tensors of shape (N,), on the device of the scores, in float32 or wider.
+    """Return scores and MOS as tensors of shape (N,), on the device of the scores, in float32 or wider.
 
-    Half precision is widened: differences of nearly equal scores are what a normalised loss is made of.
-
-    Raises:
-        ConfigError: the shapes are neither (N,) nor (N, 1), N differs or is 0, or an input holds no real numbers.
+    Half precision is widened: a normalised loss is made of differences of nearly equal scores.
     """
     x, y = _as_tensor("scores", scores), _as_tensor("mos", mos)
     if len(x) != len(y) or len(x) == 0:
@@ -44,7 +41,7 @@ def _as_tensor(name: str, values: Any) -> Tensor:
 
 
 def outside_autocast(loss: Callable[P, Tensor]) -> Callable[P, Tensor]:
-    """Have a loss compute in full precision wherever it is called: autocast would cast parts of it down again."""
+    """Make a loss compute in full precision wherever it is called: autocast would cast parts of it down again."""
 
     @wraps(loss)
     def whole(*arguments: P.args, **options: P.kwargs) -> Tensor:
@@ -240,7 +237,7 @@ def ranking_loss(better: Tensor, worse: Tensor, spread: Tensor, *, margin: float
 
 
 def _zero_with_graph(scores: Tensor) -> Tensor:
-    """0 that still has a gradient: the value of every batch-normalised loss on a single image."""
+    """Return 0 with a gradient: the value of every batch-normalised loss on a single image."""
     return (scores * 0).sum()
 
 

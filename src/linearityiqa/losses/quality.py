@@ -22,7 +22,7 @@ from linearityiqa.quality import QualityScores
 
 @outside_autocast
 def head_loss(config: LossConfig, scores: torch.Tensor, mos: torch.Tensor) -> torch.Tensor:
-    """The configured loss of one head, with its monotonicity term.
+    """Compute the configured loss of one head, with its monotonicity term.
 
     Args:
         config: which loss, and its parameters; `beta` does not matter here.
@@ -61,15 +61,7 @@ class QualityLoss(torch.nn.Module):
         self.config = config or LossConfig()
 
     def forward(self, scores: QualityScores[torch.Tensor], mos: torch.Tensor) -> torch.Tensor:
-        """The loss of a batch.
-
-        Args:
-            scores: the network's outputs, each of shape (N,).
-            mos: subjective scores, shape (N,).
-
-        Raises:
-            ConfigError: shapes that differ from (N,) and (N, 1).
-        """
+        """Compute the loss of a batch: of the network's outputs, each of shape (N,), against its MOS, shape (N,)."""
         terms = [
             weight * head_loss(self.config, head, mos)
             for weight, head in zip(self.config.beta, scores, strict=True)
@@ -80,11 +72,10 @@ class QualityLoss(torch.nn.Module):
     def ranking(
         self, versions: Sequence[QualityScores[torch.Tensor]], rated: QualityScores[torch.Tensor]
     ) -> torch.Tensor:
-        """The ranking term of versions of the same images, weighed by `beta` and `rank_weight`.
+        """Compute the ranking term of versions of the same images, weighed by `beta` and `rank_weight`.
 
-        Args:
-            versions: outputs of successive versions, from the best to the worst, each of shape (N,).
-            rated: outputs of all images that have opinion scores, which give the terms their unit.
+        `versions` are outputs of shape (N,), from the best to the worst; `rated` are those of all images with opinion
+        scores, whose spread is the unit.
         """
         terms = [
             weight * ranking_loss(better, worse, head.std(correction=0))
@@ -95,5 +86,5 @@ class QualityLoss(torch.nn.Module):
         return self.config.rank_weight * torch.stack(terms).sum()
 
     def extra_repr(self) -> str:
-        """The configuration, as printed inside the module's representation."""
+        """Return the configuration, as printed inside the module's representation."""
         return repr(self.config)

@@ -25,39 +25,22 @@ MAX_FILE_BYTES = 10_000_000
 
 @dataclass(frozen=True)
 class SplitResult:
-    """The result of one split.
+    """The result of one split, as `crossval.json` holds it."""
 
-    Attributes:
-        split: its number, which is the run's --exp_id.
-        images: digest of the names of its test images, so that only like is compared with like.
-        train_images: number of training images.
-        test_images: number of test images.
-        figures: SROCC, PLCC, KROCC and RMSE on the test images; None where one is not defined or the run diverged.
-        folder: the run folder.
-        note: the error message of a run that diverged.
-    """
-
-    split: int
-    images: str
+    split: int  # the run's --exp_id
+    images: str  # digest of the names of the test images: only equal ones are compared
     train_images: int
     test_images: int
-    figures: Mapping[str, float | None]
+    figures: Mapping[str, float | None]  # on the test images; None where one is not defined or the run diverged
     folder: str
-    note: str = ""
+    note: str = ""  # the error message of a run that diverged
 
 
 @dataclass(frozen=True)
 class Crossvalidation:
-    """The results of one configuration on several splits, as `crossval.json` holds them.
+    """The results of one configuration on several splits, in the order of the splits."""
 
-    Attributes:
-        name: name of the configuration: that of its run on split 0.
-        database: name of the database.
-        splits: the results, by the number of the split.
-        folder: where `crossval.json` is.
-    """
-
-    name: str
+    name: str  # of the configuration's run on split 0
     database: str
     splits: tuple[SplitResult, ...]
     folder: Path
@@ -77,11 +60,8 @@ class Crossvalidation:
 def crossvalidate(config: CrossvalConfig) -> Crossvalidation:
     """Train and test on every split, and write `crossval.json` after each.
 
-    A split that is done is not trained again, and one that was stopped is resumed; what `crossval.json` holds of others
-    stays there. A database with its own split is split at random instead.
-
-    Raises:
-        LinearityIQAError: what `train` raises, but for a run that diverged, which is noted.
+    A split that is done is not trained again, and one that was stopped is resumed; other splits in `crossval.json` are
+    kept. A database with its own split is split at random instead. A run that diverges is noted in its result.
     """
     base = _with_random_splits(config.train)
     folder = config.train.run.output or config.train.run.log_dir / f"crossval-{run_name(config.train)}"
@@ -94,16 +74,15 @@ def crossvalidate(config: CrossvalConfig) -> Crossvalidation:
         database = _open(run)
         results.append(_result_of(run, database))
         kept[split] = results[-1]
-        done = Crossvalidation(name, database.name, tuple(results), folder)
         content = {
             "format": FORMAT,
-            "name": done.name,
-            "database": done.database,
+            "name": name,
+            "database": database.name,
             "options": to_dict(config.train),
             "splits": [vars(kept[split]) for split in sorted(kept)],
         }
         write_text(folder / FILE, json.dumps(content, indent=2) + "\n")
-    return done
+    return Crossvalidation(name, database.name, tuple(results), folder)
 
 
 def read_crossvalidation(path: Path) -> Crossvalidation:
@@ -130,11 +109,10 @@ def read_crossvalidation(path: Path) -> Crossvalidation:
 
 
 def paired_values(ours: Crossvalidation, other: Crossvalidation, metric: str) -> Iterator[tuple[int, float, float]]:
-    """(split, our figure, the other's) of every split that both have with the same test images."""
+    """Yield (split, our figure, the other's) for every split that both have with the same test images."""
     theirs = {result.split: result for result in other.splits}
     for result in ours.splits:
-        twin = theirs.get(result.split)
-        if twin is None:
+        if (twin := theirs.get(result.split)) is None:
             continue
         if twin.images != result.images:
             raise DataError(
@@ -156,7 +134,7 @@ def _with_random_splits(base: TrainConfig) -> TrainConfig:
 
 
 def _results_so_far(folder: Path, name: str) -> dict[int, SplitResult]:
-    """What an earlier call has written of this configuration, by split; a damaged file is made anew from the runs."""
+    """Return the results of an earlier call by split; a damaged file is made anew from the runs."""
     try:
         earlier = read_crossvalidation(folder)
     except DataError:

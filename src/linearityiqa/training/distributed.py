@@ -1,4 +1,4 @@
-"""Several processes, started by torchrun, that train one network: how they meet, and what they exchange.
+"""Several processes, started by torchrun, that train one network: their connection and communication.
 
 Each computes the backbone on its share of the images of every batch, then the heads and the loss on the features of
 the whole batch. So the loss, and batch normalisation in the heads, are those of one process, and the gradient of the
@@ -26,32 +26,25 @@ from linearityiqa.errors import ConfigError, TrainingError
 
 TIMEOUT = timedelta(minutes=30)
 """Longest wait for another process; then the run fails."""
-SECONDS_BETWEEN_LOOKS = 0.05
+POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class World:
-    """The processes of a run, as one of them sees them; alone, every method gives its argument back at once.
+    """The processes of a run; where this is the only one, every method returns its argument.
 
     `gather`, `all_reduce_max` and `from_main` are collective: each process must call them, in the same order.
-
-    Attributes:
-        rank: number of this process; process 0 alone writes files.
-        size: number of processes.
-        local_rank: number of this process on its machine.
-        local_size: processes on this machine.
-        restarts: how often torchrun has started the processes again.
     """
 
-    rank: int = 0
+    rank: int = 0  # of this process; process 0 alone writes files
     size: int = 1
     local_rank: int = 0
-    local_size: int = 1
-    restarts: int = 0
+    local_size: int = 1  # processes on this machine
+    restarts: int = 0  # of all processes by torchrun
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "World":
-        """The processes that torchrun has started, or this one; ConfigError if variables contradict each other."""
+        """Return the processes that torchrun has started, or this one alone."""
         address = ("MASTER_ADDR", "MASTER_PORT")
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT", *address)
         try:
@@ -79,7 +72,7 @@ class World:
         return self.rank == 0
 
     def device_name(self, name: str) -> str:
-        """The device of this process, where the user asks for `name`; ConfigError if processes would share a device."""
+        """Return the device of this process, where the user asks for `name`; refuse a device that others share."""
         if self.size == 1 or name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
             return name
         if name not in ("auto", "cuda"):
@@ -99,16 +92,14 @@ class World:
     def gather(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Return the rows of all processes, in the order of their ranks.
 
-        Gradients flow to this process's own rows only: if each process computes the same loss of all rows, a
-        parameter's gradients add up to that of the loss.
-
-        Args:
-            tensors: each of shape (N, ...), with the same N here, which may differ between processes and be 0.
+        Tensors have shape (N, ...), with one N here, which may differ between processes and be 0. Gradients flow to
+        this process's rows only: if each process computes the same loss of all rows, a parameter's gradients add up to
+        that of the loss.
         """
         if self.size == 1:
             return tensors
         sizes = [torch.empty(1, dtype=torch.int64) for _ in range(self.size)]
-        with answered():
+        with report_lost_process():
             dist.all_gather(sizes, torch.tensor([len(tensors[0])]))
             return tuple(self._rows_of_all(rows, [int(size) for size in sizes]) for rows in tensors)
 
@@ -117,7 +108,7 @@ class World:
         if self.size == 1:
             return numbers
         values = torch.tensor(numbers, dtype=torch.float64)
-        with answered():
+        with report_lost_process():
             dist.all_reduce(values, dist.ReduceOp.MAX)
         return tuple(values.tolist())
 
@@ -126,7 +117,7 @@ class World:
         if self.size == 1:
             return content
         contents = [content]
-        with answered():
+        with report_lost_process():
             dist.broadcast_object_list(contents, src=0, device=torch.device("cpu"))
         return contents[0]
 
@@ -146,12 +137,7 @@ ALONE = World()
 
 @contextlib.contextmanager
 def open_world(device: str) -> Iterator[World]:
-    """Connect the processes of this run for the block, on the device that the user asks for.
-
-    Raises:
-        ConfigError: variables of torchrun that contradict each other, or a device that is not available.
-        TrainingError: the other processes do not answer.
-    """
+    """Connect the processes of this run for the block, on the device that the user asks for."""
     world = World.from_environment()
     if world.size == 1:
         yield world
@@ -159,16 +145,16 @@ def open_world(device: str) -> Iterator[World]:
     gpu = world.device_name(device).startswith("cuda")
     if gpu:
         torch.cuda.set_device(world.local_rank)
-    with answered():
+    with report_lost_process():
         world = replace(world, restarts=max(world.restarts, _earlier_starts(world)))
         store = PrefixStore(agree_on_prefix(_common_store(), world.rank, world.size), _common_store())
-        # gloo beside NCCL: what is said about the run stays on the CPU and waits for no GPU
+        # gloo and NCCL: numbers about the run stay on the CPU and wait for no GPU
         backends = "cpu:gloo,cuda:nccl" if gpu else "gloo"
         dist.init_process_group(backends, store=store, rank=world.rank, world_size=world.size, timeout=TIMEOUT)
     notices = logging.getLogger("linearityiqa")
     level = notices.level
     if not world.is_main:
-        notices.setLevel(logging.ERROR)  # process 0 says it
+        notices.setLevel(logging.ERROR)  # process 0 reports for all
     completed = False
     try:
         yield world
@@ -185,19 +171,19 @@ def open_world(device: str) -> Iterator[World]:
 
 @functools.cache
 def _common_store() -> Store:
-    """Return the store that torchrun, or process 0, keeps for all; kept as long as this process lives."""
+    """Return the store that torchrun, or process 0, keeps for all processes."""
     store: Store
     store, _, _ = next(rendezvous("env://", timeout=TIMEOUT))
     return PrefixStore("linearityiqa", store)
 
 
 def agree_on_prefix(store: Store, rank: int, size: int) -> str:
-    """A new name that the `size` processes now alive agree on in a common store; TrainingError if some do not come.
+    """Agree on a new prefix with the `size` processes that are alive; raise a TrainingError if some do not come.
 
-    torchrun may hand processes that it has restarted the store of those before them (torch 2.15 does), in which they
-    would find the addresses of the dead and wait without end; and torchrun on another machine may count other restarts.
-    Therefore each process leaves a word that is new, process 0 proposes a name made of the words it finds, and a name
-    is taken when all whose words are in it have agreed, which the dead do not.
+    torchrun may give restarted processes the store of those before them (torch 2.15 does), in which they would find the
+    addresses of dead processes and wait without end; and torchrun on another machine may count other restarts. So each
+    process leaves a new word, process 0 proposes a prefix of the words it finds, and a prefix is taken once every
+    process whose word is in it has agreed, which dead ones do not.
     """
     word = uuid.uuid4().hex
     store.set(f"word of {rank}", word)
@@ -210,19 +196,19 @@ def agree_on_prefix(store: Store, rank: int, size: int) -> str:
             store.set(f"{name} {rank}", "agreed")
             if store.check([f"{name} {other}" for other in range(size)]):
                 return name
-        time.sleep(SECONDS_BETWEEN_LOOKS)
+        time.sleep(POLL_SECONDS)
     raise TrainingError(f"of the {size} processes of this run some have not come. Start all of them again.")
 
 
 @functools.cache
 def _earlier_starts(world: World) -> int:
-    """Starts that process 0 finds in the store: torchrun does not count those for another machine's sake."""
+    """Return the earlier starts of process 0: torchrun does not count those that another machine caused."""
     return _common_store().add("starts of process 0", int(world.is_main)) - 1
 
 
 @contextlib.contextmanager
-def answered() -> Iterator[None]:
-    """Turn a failure to reach the other processes into one sentence."""
+def report_lost_process() -> Iterator[None]:
+    """Turn a failure to reach the other processes into a TrainingError."""
     try:
         yield
     except torch.OutOfMemoryError:

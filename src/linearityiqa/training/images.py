@@ -46,19 +46,11 @@ class LabelScaling:
 
 @dataclass(frozen=True)
 class RunImages:
-    """The images of a run.
+    """The images of a run."""
 
-    Attributes:
-        databases: the databases, whole; the first one is the run's own, the others only lend their training sets.
-        training: the training images of all of them, with augmentation.
-        datasets: the first database's images of each part as they are evaluated, without augmentation; no `test` where
-            there is none.
-        labels: what the loss sees of their MOS.
-    """
-
-    databases: tuple[Database, ...]
-    training: ImageDataset | MixedDataset
-    datasets: Mapping[Part, ImageDataset]
+    databases: tuple[Database, ...]  # whole; only the training sets of those after the first are used
+    training: ImageDataset | MixedDataset  # of all databases, with augmentation
+    datasets: Mapping[Part, ImageDataset]  # of the first database, as evaluated; no `test` where it has none
     labels: LabelScaling
 
     @property
@@ -86,7 +78,7 @@ class RunImages:
 
 
 def open_run_images(config: TrainConfig, *, workers: int, check: bool = True) -> RunImages:
-    """Open the databases of a run, and the caches of their images, which so many processes decode.
+    """Open the databases of a run, and the caches of their images, which `workers` processes decode.
 
     `check`: read the header of every image that the run will open.
     """
@@ -100,7 +92,7 @@ def open_run_images(config: TrainConfig, *, workers: int, check: bool = True) ->
         logger.warning("%s has no test split: the best epoch is reported on the validation set only", first.name)
     training_tables = [tables["train"], *(database.split("train") for database in databases[1:])]
     labels = LabelScaling.of(options, tables["train"].mos)
-    if len(databases) > 1:  # each database's MOS on a scale of its own
+    if len(databases) > 1:  # the MOS of each is scaled separately
         training_tables = [
             replace(table, mos=LabelScaling.of(options, table.mos)(table.mos)) for table in training_tables
         ]

@@ -1,4 +1,4 @@
-"""Optimiser, average of the weights, and learning rate as a function of how far a run is (a schedule has no state)."""
+"""Optimiser, average of the weights, and learning rate as a function of a run's progress (a schedule has no state)."""
 
 import copy
 from math import cos, pi
@@ -83,11 +83,11 @@ class WeightAverage:
             mine[name].copy_(theirs[name])
 
     def state_dict(self) -> dict[str, Any]:
-        """Averaged weights and number of updates, for a resumed run."""
+        """Return averaged weights and number of updates, for a resumed run."""
         return {"updates": self.updates, "network": self.network.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resume from what `state_dict` gave."""
+        """Restore what `state_dict` returned."""
         self.updates = state["updates"]
         self.network.load_state_dict(state["network"])
 
@@ -108,13 +108,10 @@ class Schedule:
 
 
 def learning_rate(config: OptimiserConfig, initial: float, epochs_done: float, epochs_next: float) -> float:
-    """Return the learning rate of an update.
+    """Return the learning rate of an update, from that before warm-up, decay and schedule (`initial`).
 
-    Args:
-        config: schedule, warm-up, decay and epochs.
-        initial: learning rate before any of them.
-        epochs_done: passes over the training set before the update; 1.5 is the middle of the second epoch.
-        epochs_next: passes that the update adds: the warm-up ends with an update, and its first is not at 0.
+    `epochs_done` are the passes over the training set before the update (1.5: the middle of the second epoch), and
+    `epochs_next` those that it adds: the warm-up ends with an update, and its first is not at 0.
 
     >>> [learning_rate(OptimiserConfig(schedule="cosine", epochs=2), 1.0, done, 0.5) for done in (0.0, 1.0)]
     [1.0, 0.5]

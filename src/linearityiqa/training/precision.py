@@ -20,23 +20,16 @@ WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 @dataclass(frozen=True)
 class Precision:
-    """Mixed precision of forward passes; losses and mappings are always float32 or wider.
+    """Mixed precision of forward passes; losses and mappings are always float32 or wider."""
 
-    Attributes:
-        name: what is recorded, e.g. ``float32`` or ``bfloat16``.
-        autocast: makes the context of a forward pass in training.
-        evaluation: the same in evaluation: float32 on a CPU, as in scoring.
-        scaler: scales losses so that float16 gradients do not vanish; does nothing for other types.
-    """
-
-    name: str
-    autocast: Callable[[], contextlib.AbstractContextManager[Any]]
-    evaluation: Callable[[], contextlib.AbstractContextManager[Any]]
-    scaler: torch.amp.GradScaler
+    name: str  # as recorded: ``float32`` or ``bfloat16``, for example
+    autocast: Callable[[], contextlib.AbstractContextManager[Any]]  # context of a forward pass in training
+    evaluation: Callable[[], contextlib.AbstractContextManager[Any]]  # in evaluation: float32 on a CPU, as in scoring
+    scaler: torch.amp.GradScaler  # keeps float16 gradients from vanishing; does nothing for other types
 
 
 def choose_precision(config: OptimiserConfig, device: torch.device) -> Precision:
-    """O0 is float32; other levels are autocast where the device computes in 16 bits, or `amp_dtype` names a type."""
+    """Return float32 for O0, and else autocast where the device computes in 16 bits or `amp_dtype` names a type."""
     dtype = _autocast_dtype(config, device)
     scaler = torch.amp.GradScaler(device.type, enabled=dtype is torch.float16)
     if dtype is None:
@@ -50,7 +43,7 @@ def choose_precision(config: OptimiserConfig, device: torch.device) -> Precision
 
 
 def arithmetic_of(precision: Precision, device: torch.device) -> str:
-    """Precision, device and version of torch, on which roundings depend: the same words mean the same bits."""
+    """Return precision, device and version of torch, on which roundings depend: equal texts mean equal bits."""
     if device.type == "cpu":
         where = f"cpu ({torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads)"
     else:
@@ -80,10 +73,9 @@ class _Float32Convolution(nn.Conv2d):
 
 
 def keep_depthwise_in_float32(network: nn.Module) -> None:
-    """Have depthwise convolutions compute in float32 under a CPU's autocast.
+    """Make depthwise convolutions compute in float32 under a CPU's autocast; weights and their names stay.
 
-    Their gradients in bfloat16 take oneDNN two to three times as long (docs/decisions.md). Weights, their names and
-    what copies compute stay as they are.
+    Their gradients in bfloat16 take oneDNN two to three times as long (docs/decisions.md).
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
@@ -113,7 +105,7 @@ def choose_layout(network: nn.Module, precision: Precision, device: torch.device
 
 @contextlib.contextmanager
 def restored_settings() -> Iterator[None]:
-    """Restore after the block what a run sets for the whole process: determinism, TF32, threads and random states."""
+    """Restore, after the block, settings of the process: determinism, TF32, threads and random states."""
     cudnn, matmul, memory = torch.backends.cudnn, torch.backends.cuda.matmul, torch.utils.deterministic
     names = ((cudnn, "benchmark"), (cudnn, "deterministic"), (cudnn, "allow_tf32"), (matmul, "allow_tf32"))
     flags = [(owner, name, getattr(owner, name)) for owner, name in (*names, (memory, "fill_uninitialized_memory"))]
@@ -147,7 +139,7 @@ def make_deterministic(seed: int, *, randomness: bool) -> None:
     os.environ.setdefault(WORKSPACE, ":4096:8")
     # warn_only: some backward passes of exotic backbones have no deterministic form on a GPU
     torch.use_deterministic_algorithms(not randomness, warn_only=True)
-    # would fill all new memory with nan, lest someone read what was never written; nothing here does
+    # would fill all new memory with nan, to reveal reads of what was never written; there are none here
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 

@@ -22,9 +22,8 @@ from linearityiqa.quality import PAPER_FIGURES, QualityScores
 from linearityiqa.record import MAX_DIGESTS, ImageDigests, ModelRecord, SeenImages
 from linearityiqa.training.distributed import World, open_world
 from linearityiqa.training.precision import restored_settings
-from linearityiqa.training.runlog import RunLog
 from linearityiqa.training.session import Session, open_session, resolve_init
-from linearityiqa.training.state import RunState, exclusive
+from linearityiqa.training.state import RunLog, RunState, exclusive
 from linearityiqa.training.stopping import StopRequest
 from linearityiqa.training.trainer import Trainer
 
@@ -74,10 +73,10 @@ def train(config: TrainConfig) -> RunResult:
 def _train(config: TrainConfig, world: World, stop: StopRequest) -> RunResult:
     folder = run_folder(config)
     fresh = config.run.fresh and not world.restarts
-    # process 0 alone need have the folder: whether there is a state to resume, and results of a run that is finished
+    # only process 0 needs to have the folder: is there a state to resume, and are there results of a finished run?
     found = [not fresh and (folder / runfiles.STATE).exists(), (folder / runfiles.RESULTS).exists()]
     resuming, finished = map(bool, world.from_main(bytes([found[0], all(found)])))
-    # this process's own device; nothing is decoded into a cache where there is hardly anything left to decode
+    # this process's own device; a finished run decodes hardly an image, and makes no cache
     device = replace(config.device, device=world.device_name(config.device.device))
     here = replace(
         config,
@@ -122,7 +121,7 @@ def _train(config: TrainConfig, world: World, stop: StopRequest) -> RunResult:
 
 
 def _prepare_folder(folder: Path, config: TrainConfig, *, fresh: bool) -> None:
-    """Write config.toml; if `fresh`, first remove what an earlier run left, now that the new one is known to start."""
+    """Write config.toml; if `fresh`, first remove the files of an earlier run, now that the new one can start."""
     if fresh:
         for pattern in runfiles.ALL:
             for path in folder.glob(pattern):
@@ -164,7 +163,7 @@ def _finish(trainer: Trainer) -> RunResult:
     predictions = {"val": trainer.predict("val")}
     evaluations = {"val": evaluate(predictions["val"], mapping)}
     record = ModelRecord(
-        # where and how a run was executed is nobody's business but its owner's: the file may be published
+        # without paths and device of the run: the file may be published
         config=replace(config, run=RunConfig(), device=DeviceConfig()),
         mapping=mapping,
         scale=images.database.scale,

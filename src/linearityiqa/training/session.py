@@ -46,42 +46,31 @@ STOPPED = "stopped before training; what is decoded into the cache is kept, and 
 
 @dataclass
 class Session:
-    """Parts of a run other than its resumable state.
+    """Parts of a run other than its resumable state."""
 
-    Attributes:
-        config: the configuration of the run, on this process's own device.
-        folder: the run folder.
-        images: the databases, and which of their images are trained and tested on.
-        loader: training batches; `batches.start_at` says from where.
-        batches: the order of the training images.
-        batches_per_epoch: how many of an epoch's batches are trained on.
-        step: network, loss, optimiser, precision and processes.
-        workers: number of processes that decode images.
-    """
-
-    config: TrainConfig
+    config: TrainConfig  # on this process's own device
     folder: Path
     images: RunImages
-    loader: BatchLoader
-    batches: TrainingBatches
-    batches_per_epoch: int
+    loader: BatchLoader  # training batches; `batches.start_at` says from where
+    batches: TrainingBatches  # the order of the training images
+    batches_per_epoch: int  # that are trained on
     step: TrainingStep
     schedule: Schedule
     device: torch.device
-    workers: int
+    workers: int  # processes that decode images
 
     @property
     def evaluated(self) -> LinearityIQA:
-        """The network that is evaluated and saved: the one under training, or the average of its weights."""
+        """The network that is evaluated and saved: the one in training, or the average of its weights."""
         return self.step.network if self.step.average is None else self.step.average.network
 
     @property
     def arithmetic(self) -> str:
-        """Precision, device and version of torch, in words."""
+        """Precision, device and version of torch, as text."""
         return arithmetic_of(self.step.precision, self.device)
 
     def summary(self) -> list[str]:
-        """Lines on the database, network, device, training and run folder."""
+        """Return lines on the database, network, device, training and run folder."""
         options, first, precision = self.config.optimiser, self.images.database, self.step.precision
         images = ", ".join(f"{len(data)} {part}" for part, data in self.images.datasets.items())
         others = [f"; also trained on {len(one.split('train'))} of {one.name}" for one in self.images.databases[1:]]
@@ -116,10 +105,10 @@ def open_session(
     world: World = ALONE,
     stop: StopRequest | None = None,
 ) -> Session:
-    """Put the parts of a run together; labels and images are checked before any weights are loaded.
+    """Make the parts of a run; labels and images are checked before any weights are loaded.
 
-    `resuming`: the weights will come from a saved state, so initial ones need not be loaded. `finished`: hardly an
-    image will be opened, so they are not checked. A `stop` ends the decoding of images into a cache.
+    If `resuming`, weights come from a saved state, and initial ones are not loaded. If `finished`, hardly an image will
+    be opened, and they are not checked. A `stop` ends the decoding of images into a cache.
     """
     device = prepare_device(config.device)
     _require_shareable(config, world, device)
@@ -175,7 +164,7 @@ def resolve_init(config: TrainConfig) -> TrainConfig:
 
 
 def start_from_model(network: LinearityIQA, config: TrainConfig, database: Database) -> None:
-    """Give a network, in place, the weights of the model that the run starts from (`--init`).
+    """Load, in place, the weights of the model that the run starts from (`--init`).
 
     A loss that compares scores as they are (mae, mse) also gets scores on the scale of its labels from the start: the
     ends of the model's scale become those of the database's. The other losses do not see the scale.
@@ -238,7 +227,7 @@ def _training_step(
 
 
 def _require_shareable(config: TrainConfig, world: World, device: torch.device) -> None:
-    """Raise ConfigError, before anything is read, if several processes cannot train what one would."""
+    """Refuse, before anything is read, a run that several processes cannot train as one would."""
     if config.optimiser.batch_size < world.size:
         raise ConfigError(
             f"batch_size {config.optimiser.batch_size} leaves some of the {world.size} processes without images: it "

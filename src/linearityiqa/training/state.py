@@ -1,67 +1,61 @@
-"""The resumable state of a run, in one file, and the lock on its folder."""
+"""The resumable state of a run, the log that is made from it, and the lock on the run folder."""
 
 import contextlib
+import csv
 import io
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch.utils.tensorboard import SummaryWriter
 
 from linearityiqa.config import runfiles
 from linearityiqa.errors import DataError, TrainingError
-from linearityiqa.files import atomic_path, new_folder, try_lock
+from linearityiqa.evaluation import AUTHORS_SUFFIXES, Evaluation
+from linearityiqa.files import atomic_path, new_folder, try_lock, write_text
 from linearityiqa.models.tensors import check_crcs
+from linearityiqa.quality import FIGURES
 from linearityiqa.run_folders import differing_option, saved_config
 from linearityiqa.training.optimisation import restore_optimizer
 from linearityiqa.training.session import Session
 
 FORMAT = 2
+FIGURE_COLUMNS = {
+    (head, figure): runfiles.metrics_column(head, figure) for head in AUTHORS_SUFFIXES for figure in FIGURES
+}
+"""Column of metrics.csv for a figure of a head."""
+METRICS_COLUMNS = ("epoch", "split", *FIGURE_COLUMNS.values(), "loss", "learning_rate")
+TIMING_COLUMNS = ("epoch", "phase", "seconds", "images_per_second", "peak_memory_mb")
+NORM_COLUMNS = ("iteration", *AUTHORS_SUFFIXES)
 Phase = Literal["train", "evaluate", "final", "finished"]
 
 
 @dataclass
 class RunState:
-    """The resumable state of a run; `last.pt` is exactly its fields.
+    """The resumable state of a run; `last.pt` is exactly its fields."""
 
-    Attributes:
-        fingerprint: digest of the options and the labels that the state belongs to.
-        epoch: the current epoch, from 1.
-        step: batches of this epoch that are done.
-        phase: of the epoch; `final` is the last test with the best weights.
-        network, optimizer, scaler, average: their state dicts; no average without `ema_decay`.
-        random: torch's generators by kind of device, a row for each process.
-        losses: the loss of each iteration of the run.
-        norms: with log_bhat, (fused, stage3, stage4) norms of each iteration.
-        metrics: rows of metrics.csv.
-        timing: rows of timing.csv.
-        best: weights, epoch, criterion, mapping and raw predictions of the best epoch.
-        scores: raw predictions of the current evaluation, by split, NaN where not yet made.
-        seconds: time spent on the current phase.
-        processes: how many have computed together.
-        arithmetic: what they computed in, and on, in words.
-    """
-
-    fingerprint: str
-    epoch: int = 1
-    step: int = 0
-    phase: Phase = "train"
-    network: dict[str, Any] = field(default_factory=dict)
+    fingerprint: str  # digest of the options and the labels
+    epoch: int = 1  # the current one
+    step: int = 0  # batches of this epoch that are done
+    phase: Phase = "train"  # of the epoch; `final` is the last test with the best weights
+    network: dict[str, Any] = field(default_factory=dict)  # a state dict, as the next three
     optimizer: dict[str, Any] = field(default_factory=dict)
     scaler: dict[str, Any] = field(default_factory=dict)
-    average: dict[str, Any] = field(default_factory=dict)
-    random: dict[str, Any] = field(default_factory=dict)
-    losses: list[float] = field(default_factory=list)
-    norms: list[list[float]] = field(default_factory=list)
-    metrics: list[dict[str, Any]] = field(default_factory=list)
-    timing: list[dict[str, Any]] = field(default_factory=list)
-    best: dict[str, Any] = field(default_factory=dict)
-    scores: dict[str, torch.Tensor] = field(default_factory=dict)
-    seconds: float = 0.0
-    processes: int = 1
-    arithmetic: str = ""
+    average: dict[str, Any] = field(default_factory=dict)  # empty without `ema_decay`
+    random: dict[str, Any] = field(default_factory=dict)  # torch's generators by device, a row for each process
+    losses: list[float] = field(default_factory=list)  # of each iteration of the run
+    norms: list[list[float]] = field(default_factory=list)  # fused, stage3, stage4 of each iteration, with log_bhat
+    metrics: list[dict[str, Any]] = field(default_factory=list)  # rows of metrics.csv
+    timing: list[dict[str, Any]] = field(default_factory=list)  # rows of timing.csv
+    best: dict[str, Any] = field(default_factory=dict)  # weights, epoch, value, mapping and scores of the best epoch
+    scores: dict[str, torch.Tensor] = field(default_factory=dict)  # of the current evaluation by split; NaN: not yet
+    seconds: float = 0.0  # spent on the current phase
+    processes: int = 1  # that computed together
+    arithmetic: str = ""  # precision and device, as text
 
     def save(self, folder: Path) -> None:
         """Write `last.pt` atomically; TrainingError if the folder cannot be written."""
@@ -86,7 +80,7 @@ class RunState:
             values = torch.load(file, map_location="cpu", weights_only=True)
             if values.pop("format") != FORMAT:
                 raise ValueError("it was written by another version")
-            values.pop("scalars", None)  # what earlier versions kept for TensorBoard; `metrics` has it
+            values.pop("scalars", None)  # of earlier versions, for TensorBoard; `metrics` has them
             state = cls(**values)
         except Exception as cause:  # torch.load raises many kinds for a damaged file
             raise TrainingError(f"cannot read {path}: {cause}. Start over with --fresh.") from cause
@@ -95,9 +89,9 @@ class RunState:
         return state
 
     def capture(self, session: Session) -> None:
-        """Take over network, optimiser and torch's generators of every process, and what they compute on."""
+        """Copy network, optimiser and torch's generators of every process, and their arithmetic."""
         self.arithmetic = session.arithmetic
-        if self.phase == "final":  # where the network holds the best weights, which the state has already
+        if self.phase == "final":  # the network holds the best weights, which the state has already
             return
         step = session.step
         self.network = step.network.state_dict()
@@ -131,7 +125,7 @@ class RunState:
 
 
 def _of_another_run(session: Session) -> str:
-    """Say in what the run in the session's folder differs from the session's, and what to do."""
+    """Return a sentence on how the run in the folder differs from the session's, with the remedy."""
     folder, config = session.folder, session.config
     with contextlib.suppress(DataError):  # process 0 alone need have the folder
         saved = saved_config(folder)
@@ -144,6 +138,84 @@ def _of_another_run(session: Session) -> str:
             message += f" In another folder, --init {folder / runfiles.MODEL} goes on from its model."
         return message
     return f"{folder} holds a run of other options or labels. Name another with --output, or start over with --fresh."
+
+
+def metrics_row(epoch: int, split: str, evaluation: Evaluation | None, *, mapped: bool) -> dict[str, Any]:
+    """Return a row of metrics.csv; without RMSE unless the scores were `mapped` to MOS by a fitted line."""
+    row: dict[str, Any] = {"epoch": epoch, "split": split}
+    if evaluation is not None:
+        figures = evaluation.as_dict()
+        for (head, figure), column in FIGURE_COLUMNS.items():
+            if mapped or figure != "RMSE":
+                row[column] = figures[head][figure]
+    return row
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Return the peak memory so far in MB: of the GPU if the device is one, else of this process (resident)."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    try:
+        import resource
+    except ImportError:  # Windows has no such module
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6  # bytes on macOS, KiB elsewhere
+
+
+class RunLog:
+    """Writes metrics.csv, timing.csv, bhat.csv and TensorBoard events of a run folder.
+
+    The CSV files are rewritten whole from the state. Event files cannot be: a resumed run replaces them by a new one.
+    """
+
+    def __init__(self, folder: Path, database: str, state: RunState, *, log_norms: bool) -> None:
+        self.folder, self.database, self.log_norms = folder, database, log_norms
+        for stale in folder.glob("events.out.tfevents.*"):
+            stale.unlink()
+        self._events = SummaryWriter(str(folder))
+        for iteration, loss in enumerate(state.losses, start=1):
+            self.iteration(iteration, loss)
+        self._add_figures(state.metrics)
+        self.write_tables(state)
+
+    def iteration(self, iteration: int, loss: float) -> None:
+        """Log the loss of one iteration of the run, counted from 1."""
+        self._events.add_scalar("train/loss", loss, iteration)
+
+    def epoch(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Log the rows of metrics.csv that an epoch has added."""
+        self._add_figures(rows)
+        self._events.flush()
+
+    def _add_figures(self, rows: Iterable[dict[str, Any]]) -> None:
+        for row in rows:
+            for column in FIGURE_COLUMNS.values():
+                if row.get(column) is not None:
+                    self._events.add_scalar(f"{row['split']}/{self.database}/{column}", row[column], row["epoch"])
+
+    def write_tables(self, state: RunState) -> None:
+        """Rewrite the CSV files from the state."""
+        write_text(self.folder / runfiles.METRICS, _csv(METRICS_COLUMNS, state.metrics))
+        write_text(self.folder / runfiles.TIMING, _csv(TIMING_COLUMNS, state.timing))
+        if self.log_norms:
+            rows = [
+                dict(zip(NORM_COLUMNS, (iteration, *norms), strict=True))
+                for iteration, norms in enumerate(state.norms, start=1)
+            ]
+            write_text(self.folder / runfiles.BHAT, _csv(NORM_COLUMNS, rows))
+
+    def close(self) -> None:
+        """Flush and close the event file."""
+        self._events.close()
+
+
+def _csv(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)  # floats by repr: they read back exactly
+    return text.getvalue()
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -19,14 +18,14 @@ from linearityiqa.models import LinearityIQA
 from linearityiqa.models.layout import Layout
 from linearityiqa.models.network import PooledFeatures
 from linearityiqa.quality import QualityScores
-from linearityiqa.training.distributed import ALONE, World, answered
+from linearityiqa.training.distributed import ALONE, World, report_lost_process
 from linearityiqa.training.images import LabelScaling
 from linearityiqa.training.optimisation import WeightAverage
 from linearityiqa.training.precision import Precision
 
 
-def pooled_by_parts(network: LinearityIQA, parts: Sequence[Tensor]) -> PooledFeatures:
-    """`network.pool` of all parts of a batch larger than memory, holding the activations of one part at a time.
+def pool_in_parts(network: LinearityIQA, parts: Sequence[Tensor]) -> PooledFeatures:
+    """Return `network.pool` of a batch larger than memory, holding the activations of one part at a time.
 
     The backward pass computes each part a second time, with the same random numbers, and leaves alone the running
     statistics of batch normalisation, which the first pass has moved. The backbone's batch normalisation sees one
@@ -34,14 +33,14 @@ def pooled_by_parts(network: LinearityIQA, parts: Sequence[Tensor]) -> PooledFea
     """
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), statistics_kept(network.backbone)
+        return nullcontext(), keep_statistics(network.backbone)
 
     pooled = [checkpoint(network.pool, part, use_reentrant=False, context_fn=contexts) for part in parts]
     return PooledFeatures(*(torch.cat(stage) for stage in zip(*pooled, strict=True)))
 
 
 @contextmanager
-def statistics_kept(network: nn.Module) -> Iterator[None]:
+def keep_statistics(network: nn.Module) -> Iterator[None]:
     """Restore the running statistics of batch normalisation after the block."""
     layers = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.training]
     kept = [(layer, name, buffer) for layer in layers for name, buffer in layer.named_buffers(recurse=False)]
@@ -65,7 +64,7 @@ class Outcome(NamedTuple):
 class TrainingStep:
     """Forward, loss and backward of a batch, and the optimiser's step.
 
-    Nothing here waits for the device, but for an average of weights that are trained in float16.
+    Nothing here waits for the device, except for an average of weights that are trained in float16.
     A batch-normalised loss is a function of a whole batch of predictions, not a mean over images; hence the features
     of several forward passes, and of several processes, are put together before the heads and the loss.
     """
@@ -87,7 +86,7 @@ class TrainingStep:
         self._shared: DistributedDataParallel | None = None
         if self.world.size > 1:
             unused = 0 in self.loss_function.config.beta  # which leaves parameters without a gradient
-            with answered():  # the network becomes that of process 0
+            with report_lost_process():  # the network becomes that of process 0
                 self._shared = DistributedDataParallel(_AsModule(self), find_unused_parameters=unused)
 
     def disconnect(self) -> None:
@@ -100,10 +99,10 @@ class TrainingStep:
         return self.accumulation_steps if self.exact_accumulation else 1
 
     def forward(self, *batches: NetworkBatch) -> tuple[QualityScores[Tensor], Tensor]:
-        """Raw predictions (at least float32) of all images, those of the other processes included, and their MOS."""
+        """Return raw predictions (float32 or wider) of the images of all processes, and their MOS."""
         images = [batch.images.contiguous(memory_format=self.layout.outside) for batch in batches]
         with self.precision.autocast():
-            pooled = self.network.pool(images[0]) if len(images) == 1 else pooled_by_parts(self.network, images)
+            pooled = self.network.pool(images[0]) if len(images) == 1 else pool_in_parts(self.network, images)
             for stage in pooled:
                 if stage.requires_grad and self._shared is not None:
                     # DistributedDataParallel takes means: right for the heads, whose gradient each process has whole;
@@ -127,22 +126,25 @@ class TrainingStep:
         context: AbstractContextManager[None] = nullcontext()
         compute: Callable[..., Outcome] = self.outcome
         if self._shared is not None:  # gradients are put together in the last backward pass before an update
-            context, compute = answered() if last else self._shared.no_sync(), self._shared
+            context, compute = report_lost_process() if last else self._shared.no_sync(), self._shared
         with context:
             outcome = compute(*batches)
             torch.autograd.backward(self.precision.scaler.scale(outcome.loss / losses))
         return Outcome(outcome.loss.detach(), outcome.scores)
 
     def outcome(self, *batches: NetworkBatch) -> Outcome:
-        """Return the loss of some batches together, with its graph, and the predictions of rated images without."""
+        """Return the joint loss of some batches, with its graph, and the predictions of rated images, without."""
         scores, mos = self.forward(*batches)
         versions = versions_in(len(mos), self.versions)
         count = len(mos) - versions * len(LEVELS)
         rated = scores.map(lambda head: head[:count])
         loss = self.loss(rated, mos[:count])
         if versions:
-            starts = (0, *range(count, len(mos), versions))
-            levels = [scores.map(partial(_narrow, start=start, length=versions)) for start in starts]
+
+            def level(start: int) -> QualityScores[Tensor]:
+                return scores.map(lambda head: head[start : start + versions])
+
+            levels = [level(start) for start in (0, *range(count, len(mos), versions))]
             loss = loss + self.loss_function.ranking(levels, rated)
         return Outcome(loss, rated.map(Tensor.detach))
 
@@ -160,10 +162,6 @@ class TrainingStep:
         # a lowered scale is the only trace of a step that the scaler has skipped
         if self.average is not None and scaler.get_scale() >= scale:
             self.average.update(self.network)
-
-
-def _narrow(head: Tensor, *, start: int, length: int) -> Tensor:
-    return head[start : start + length]
 
 
 class _AsModule(nn.Module):

@@ -37,7 +37,7 @@ class StopRequest:
 
     @contextlib.contextmanager
     def at_once(self, message: str) -> Iterator[None]:
-        """Raise `Interrupted` wherever a signal finds the block: for work that can be resumed from anywhere."""
+        """Raise `Interrupted` as soon as a signal comes in the block: for work that can be resumed from anywhere."""
         self.raise_if_requested(message)
         self._message = message
         try:

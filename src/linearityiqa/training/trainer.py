@@ -1,4 +1,4 @@
-"""The training loop: epochs of steps and evaluations, saved so that a stop at any moment loses next to nothing."""
+"""The training loop: epochs of steps and evaluations, saved so that a stop at any moment loses little."""
 
 import contextlib
 import itertools
@@ -20,9 +20,8 @@ from linearityiqa.mapping import LinearMapping
 from linearityiqa.metrics import is_better
 from linearityiqa.quality import QualityScores
 from linearityiqa.training.images import Part
-from linearityiqa.training.runlog import FIGURE_COLUMNS, RunLog, metrics_row, peak_memory_mb
 from linearityiqa.training.session import Session
-from linearityiqa.training.state import RunState
+from linearityiqa.training.state import FIGURE_COLUMNS, RunLog, RunState, metrics_row, peak_memory_mb
 from linearityiqa.training.step import norms_of_centred
 from linearityiqa.training.stopping import StopRequest
 
@@ -76,7 +75,7 @@ class Trainer:
                 self.log.write_tables(self.state)
 
     def predict(self, part: Part) -> Predictions:
-        """Raw scores of a part of the database; resumes from those of before a stop."""
+        """Return raw scores of a part of the database; resume from those before a stop."""
         done = self.state.scores.get(part)
 
         def keep(scores: NDArray[np.float64]) -> None:
@@ -105,7 +104,7 @@ class Trainer:
     def save_if_due(self, where: str) -> None:
         """Save the state every `save_minutes`; if a stop was requested, save it and raise `Interrupted`."""
         due = time.monotonic() - self._last_save >= 60 * self.session.config.run.save_minutes
-        # all processes do at the same step what one of them is asked for
+        # a request to one process is answered by all of them, at the same step
         signal_number, due_somewhere = self.session.step.world.all_reduce_max(self.stop.signal_number or 0, due)
         if signal_number or due_somewhere:
             self.save()
@@ -117,7 +116,7 @@ class Trainer:
 
     def save(self) -> None:
         """Bring the state up to date and write it."""
-        self._read_losses()  # before anything is written: weights after a loss that is no number are never saved
+        self._read_losses()  # before anything is written: weights after a loss that is not finite are never saved
         self._spend_time()
         self.state.capture(self.session)
         if self.session.step.world.is_main:
@@ -125,7 +124,7 @@ class Trainer:
         self._last_save = time.monotonic()
 
     def _enter_final_phase(self) -> None:
-        """Take the best weights and their predictions so far; drop what only training needs."""
+        """Restore the best weights and their predictions so far; drop the state that only training needs."""
         state = self.state
         self.session.evaluated.load_state_dict(state.best["weights"])
         state.phase = "final"
@@ -133,7 +132,7 @@ class Trainer:
         state.network, state.optimizer, state.scaler, state.average, state.random = {}, {}, {}, {}, {}
 
     def _was_last_epoch(self) -> bool:
-        """Whether the epoch that was just evaluated ends the training: by its number, or because `patience` is over."""
+        """Return whether the evaluated epoch ends the training: by its number, or by `patience`."""
         options, epoch, best = self.session.config.optimiser, self.state.epoch, self.state.best["epoch"]
         impatient = options.patience is not None and epoch - best >= options.patience
         if impatient and epoch < options.epochs:
@@ -141,7 +140,7 @@ class Trainer:
         return impatient or epoch == options.epochs
 
     def train_epoch(self) -> None:
-        """Train on the batches of the epoch that are left."""
+        """Train on the remaining batches of the epoch."""
         session, state, config = self.session, self.state, self.session.config
         step, total = session.step, session.batches_per_epoch
         unread_at_most = STEPS_UNREAD_ON_GPU if session.device.type == "cuda" else 1
@@ -177,7 +176,7 @@ class Trainer:
         self._read_losses()
 
     def _seconds_after_epoch(self, seconds_a_batch: float) -> float:
-        """Estimate of how long the run takes after the batches of this epoch."""
+        """Estimate the seconds that the run takes after the batches of this epoch."""
         spent = [row["seconds"] for row in self.state.timing if row["phase"] == "evaluate"]
         evaluation = sum(spent) / len(spent) if spent else 0.0
         epochs = self.session.config.optimiser.epochs - self.state.epoch
@@ -192,7 +191,7 @@ class Trainer:
         self._unread.append(UnreadLoss(number, loss, norms, torch.cat([batch.indices for batch in batches])))
 
     def _read_losses(self) -> None:
-        """Take the losses of the steps since the last call into the state, and check that they are finite."""
+        """Move the losses of the steps since the last call into the state, and check that they are finite."""
         unread, self._unread = self._unread, []
         if not unread:
             return
@@ -211,7 +210,7 @@ class Trainer:
                 self.state.norms.append(step.norms.tolist())
 
     def evaluate_epoch(self) -> list[dict[str, Any]]:
-        """Rows of metrics.csv for the epoch; keeps its weights if it is the best so far."""
+        """Return the rows of metrics.csv for the epoch; keep its weights if it is the best so far."""
         session, state, run = self.session, self.state, self.session.config.run
         parts: list[Part] = ["val"]
         if run.test_during_training or session.config.optimiser.val_criterion == "RMSE":
@@ -258,7 +257,7 @@ class Trainer:
             }
 
     def _end_phase(self) -> None:
-        """Add the phase's row of timing.csv, and clear what belongs to the phase alone."""
+        """Add the phase's row of timing.csv, and clear the state of the phase."""
         state, session = self.state, self.session
         self._spend_time()
         images = (

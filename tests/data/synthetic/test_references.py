@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from linearityiqa.config import PHOTOGRAPHS, SyntheticConfig
-from linearityiqa.config.synthetic import LARGEST_SIZE
+from linearityiqa.config.datasets import LARGEST_SIZE
 from linearityiqa.data.synthetic import references
 from linearityiqa.data.synthetic.references import cut, list_references, load_reference, turns
 from linearityiqa.errors import ConfigError, DataError
