@@ -57,16 +57,7 @@ def test_make_prints_the_csv_and_says_that_nobody_rated(tmp_path, monkeypatch, c
 
 def test_options_of_graded_versions_are_taken_and_do_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    old = [
-        "--distortions",
-        "jpeg",
-        "resample",
-        "--levels",
-        "2",
-        "--train_ratio",
-        "0.8",
-        "--jpeg",
-    ]
+    old = ["--distortions", "jpeg", "resample", "--levels", "2", "--train_ratio", "0.8", "--jpeg"]
     assert main(["datasets", "make", "--output", "d", *OPTIONS, *old]) == 0
     printed = capsys.readouterr()
     assert "10 images of 10 references" in printed.out

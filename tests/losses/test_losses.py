@@ -1,6 +1,11 @@
-"""Identities that the losses obey, with independent references from scipy and numpy."""
+"""Identities that the losses obey, with independent references from scipy and numpy.
 
+Every loss: the values and gradients of a reference implementation (golden/losses.json, float64).
+"""
+
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +30,7 @@ from linearityiqa.losses import (
 )
 from linearityiqa.quality import QualityScores
 
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "losses.json").read_text())
 NORMALISED = [norm_in_norm_loss, linearity_loss, min_max_norm_loss, mean_norm_loss, scaling_loss]
 numbers = st.floats(-100, 100, allow_nan=False, width=32)
 
@@ -194,3 +200,25 @@ def test_ranking_does_not_see_the_scale_of_the_scores():
     scores = torch.randn(4, 6, dtype=torch.float64)
     alone = ranking_loss(scores[0], scores[1], scores[2].std())
     assert float(ranking_loss(*(7 * scores[:2] + 3), 7 * scores[2].std())) == pytest.approx(float(alone), rel=1e-6)
+
+
+def label(case: dict) -> str:
+    return "-".join(str(case[key]) for key in ("case", "loss_type", "p", "q", "alpha", "detach", "monotonicity"))
+
+
+@pytest.mark.parametrize("case", GOLDEN["cases"], ids=label)
+def test_value_and_gradient_equal_the_reference(case: dict) -> None:
+    inputs = GOLDEN["inputs"][case["case"]]
+    scores = torch.tensor(inputs["pred"], dtype=torch.float64, requires_grad=True)
+    config = LossConfig(
+        loss_type=case["loss_type"],
+        p=case["p"],
+        q=case["q"],
+        alpha=tuple(case["alpha"]),
+        detach=case["detach"],
+        monotonicity_regularization=case["monotonicity"],
+    )
+    loss = head_loss(config, scores, torch.tensor(inputs["mos"], dtype=torch.float64))
+    loss.backward()
+    assert loss.item() == pytest.approx(case["value"], abs=1e-9, rel=1e-9)
+    assert scores.grad.tolist() == pytest.approx(case["grad"], abs=1e-9, rel=1e-9)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from linearityiqa.config import LossConfig, OptimiserConfig, TrainConfig
 from linearityiqa.errors import ConfigError
-from linearityiqa.evaluation import inference
+from linearityiqa.models import LinearityIQA
 from linearityiqa.training import run as training_run
 from linearityiqa.training import train, trainer
 from linearityiqa.training.step import TrainingStep
@@ -136,25 +136,23 @@ def test_a_loss_of_one_image_is_refused(loss_type) -> None:
 def test_known_predictions_of_the_best_epoch_are_not_computed_again(
     followed, parts, photo_database, tmp_path, monkeypatch
 ) -> None:
-    """What the epoch's own evaluation has given is taken; the rest is computed."""
+    """The predictions of the epoch's own evaluation are kept; the others are computed."""
     computed: set[str] = set()
-    forwards = 0
-    original, predict = inference._scored, Trainer.predict
+    evaluated = []
+    forward, predict = LinearityIQA.forward, Trainer.predict
 
-    def counted(*args):
-        nonlocal forwards
-        for result in original(*args):
-            forwards += 1
-            yield result
+    def counted(self, images):
+        evaluated.append(len(images))
+        return forward(self, images)
 
     def watched(self, part):
-        before, result = forwards, predict(self, part)
-        if self.state.phase == "final" and forwards > before:
+        before, result = len(evaluated), predict(self, part)
+        if self.state.phase == "final" and len(evaluated) > before:
             computed.add(part)
         return result
 
-    monkeypatch.setattr(inference, "_scored", counted)
+    monkeypatch.setattr(LinearityIQA, "forward", counted)
     monkeypatch.setattr(Trainer, "predict", watched)
     train(small_run(photo_database, tmp_path, test_during_training=followed))
-    assert forwards > 0
+    assert sum(evaluated) > 0
     assert computed == parts

@@ -97,20 +97,16 @@ def test_other_images_are_not_paired(tmp_path):
 @pytest.mark.parametrize(
     "content",
     [
-        "", "[]", "{}", '{"format": 0, "name": "a", "database": "d", "splits": []}',
+        None, "", "[]", "{}", '{"format": 0, "name": "a", "database": "d", "splits": []}',
         json.dumps({"format": 1, "name": "a", "database": "d", "splits": [vars(result(0)) | {"split": "x"}]}),
         json.dumps({"format": 1, "name": "a", "database": "d", "splits": [vars(result(0, PLCC="1"))]}),
     ],
 )  # fmt: skip
 def test_what_is_no_cross_validation_is_refused(tmp_path, content):
-    (tmp_path / FILE).write_text(content)
+    if content is not None:
+        (tmp_path / FILE).write_text(content)
     with pytest.raises(DataError, match="cannot read the cross-validation"):
         read_crossvalidation(tmp_path)
-
-
-def test_a_missing_one_is_refused(tmp_path):
-    with pytest.raises(DataError, match="cannot read the cross-validation"):
-        read_crossvalidation(tmp_path / "none")
 
 
 def test_a_chosen_split_is_refused(base):

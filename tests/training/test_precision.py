@@ -55,7 +55,7 @@ def test_native_bfloat16_is_what_the_processor_has_and_torch_may_use(capability,
 
 @pytest.mark.parametrize("architecture", ["mobilenet_v2", "timm/tf_efficientnet_lite0"])
 def test_depthwise_convolutions_leave_autocast_and_keep_their_names(architecture) -> None:
-    """Oracle: the type of what every convolution is handed, and the network as it was."""
+    """Oracle: the type of every convolution's result, and the network as it was."""
     torch.manual_seed(0)
     network = LinearityIQA(ModelConfig(architecture=architecture)).eval()
     images, names = torch.rand(1, 3, 64, 64), list(network.state_dict())
@@ -64,15 +64,15 @@ def test_depthwise_convolutions_leave_autocast_and_keep_their_names(architecture
     assert list(network.state_dict()) == names
     assert torch.equal(network(images).fused, expected)
     kinds: dict[bool, set[torch.dtype]] = {True: set(), False: set()}
-    original = torch.nn.Conv2d._conv_forward
+    original = torch.nn.functional.conv2d
 
-    def watched(self, maps, weight, bias):
-        result = original(self, maps, weight, bias)
-        kinds[self.groups > 1].add(result.dtype)
+    def watched(maps, weight, bias, stride, padding, dilation, groups):
+        result = original(maps, weight, bias, stride, padding, dilation, groups)
+        kinds[groups > 1].add(result.dtype)
         return result
 
     with pytest.MonkeyPatch.context() as patch, torch.autocast("cpu", dtype=torch.bfloat16):
-        patch.setattr(torch.nn.Conv2d, "_conv_forward", watched)
+        patch.setattr(torch.nn.functional, "conv2d", watched)
         copy.deepcopy(network)(images)
     assert kinds[False] == {torch.bfloat16}
     assert kinds[True] == {torch.float32}

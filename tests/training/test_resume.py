@@ -13,7 +13,7 @@ from linearityiqa.errors import DivergedError, Interrupted, LinearityIQAError, T
 from linearityiqa.files import atomic_path
 from linearityiqa.training import run as training_run
 from linearityiqa.training import train
-from linearityiqa.training.state import RunState
+from linearityiqa.training.state import RunLog, RunState, exclusive
 from linearityiqa.training.step import TrainingStep
 from linearityiqa.training.trainer import Trainer
 from small_runs import changed, killed_at, small_run, traces
@@ -42,8 +42,10 @@ def undisturbed(photo_database: Path, tmp_path_factory: pytest.TempPathFactory) 
     return traces(folder)
 
 
-def run(photo_database: Path, folder: Path, **run) -> TrainConfig:
-    return small_run(photo_database, folder, test_during_training=True, log_bhat=True, save_minutes=0, **run)
+def run(photo_database: Path, folder: Path, **options) -> TrainConfig:
+    return small_run(
+        photo_database, folder, **{"test_during_training": True, "log_bhat": True, "save_minutes": 0, **options}
+    )
 
 
 def test_same_command_in_another_folder_gives_the_same_bits(photo_database, tmp_path, undisturbed) -> None:
@@ -52,41 +54,24 @@ def test_same_command_in_another_folder_gives_the_same_bits(photo_database, tmp_
 
 
 @pytest.mark.parametrize(
-    ("owner", "method", "call"),
+    ("owner", "method", "call", "options"),
     [
-        (TrainingStep, "accumulate", 2),  # in the first epoch, after one step
-        (TrainingStep, "update", 5),  # in the second epoch, after a gradient
-        (Trainer, "save_if_due", 5),  # between the first evaluation's batches
-        (Trainer, "_end_phase", 2),  # after an evaluation, before it is noted
-        (Trainer, "save", 16),
+        (TrainingStep, "accumulate", 2, {}),  # in the first epoch, after one step
+        (TrainingStep, "update", 5, {}),  # in the second epoch, after a gradient
+        (TrainingStep, "update", 5, {"workers": 2}),  # with workers, and resumed without
+        (TrainingStep, "accumulate", 6, {"save_minutes": 5}),  # saved seldom, and resumed with saves after each step
+        (Trainer, "save_if_due", 5, {}),  # between the first evaluation's batches
+        (RunLog, "epoch", 1, {}),  # after an evaluation, before it is logged
+        (Trainer, "save", 16, {}),
+        (training_run, "save_model", 1, {}),  # in the last test
     ],
 )
-def test_killed_run_goes_on_to_the_same_bits(owner, method, call, photo_database, tmp_path, undisturbed) -> None:
+def test_killed_run_resumes_to_the_same_bits(
+    owner, method, call, options, photo_database, tmp_path, undisturbed
+) -> None:
     with killed_at(owner, method, call):
-        train(run(photo_database, tmp_path))
+        train(run(photo_database, tmp_path, **options))
     train(run(photo_database, tmp_path))
-    assert traces(tmp_path) == undisturbed
-
-
-def test_killed_with_workers_and_continued_without(photo_database, tmp_path, undisturbed) -> None:
-    with killed_at(TrainingStep, "update", 5):
-        train(run(photo_database, tmp_path, workers=2))
-    train(run(photo_database, tmp_path))
-    assert traces(tmp_path) == undisturbed
-
-
-def test_killed_in_the_last_test_goes_on(photo_database, tmp_path, undisturbed) -> None:
-    with killed_at(training_run, "save_model", 1):
-        train(run(photo_database, tmp_path))
-    train(run(photo_database, tmp_path))
-    assert traces(tmp_path) == undisturbed
-
-
-def test_saving_seldom_repeats_work_but_not_rows(photo_database, tmp_path, undisturbed) -> None:
-    config = small_run(photo_database, tmp_path, test_during_training=True, log_bhat=True)
-    with killed_at(TrainingStep, "accumulate", 6):
-        train(config)
-    train(config)
     assert traces(tmp_path) == undisturbed
 
 
@@ -168,13 +153,16 @@ def test_a_run_of_other_options_or_labels_is_refused_by_name(photo_database, tmp
 
 
 def test_a_flipped_bit_in_the_state_is_found(photo_database, tmp_path) -> None:
-    """In the middle of the file: among the weights, which any bits could be."""
+    """In the middle of the file: among the weights, which any bits could be. A file that is no state at all, too."""
     with killed_at(TrainingStep, "update", 4):
         train(small_run(photo_database, tmp_path, save_minutes=0))
     content = bytearray((tmp_path / "last.pt").read_bytes())
     content[len(content) // 2] ^= 64
     (tmp_path / "last.pt").write_bytes(content)
     with pytest.raises(TrainingError, match=r"cannot read .*last\.pt: its entry .* is damaged.*--fresh"):
+        train(small_run(photo_database, tmp_path))
+    (tmp_path / "last.pt").write_bytes(b"PK\x03\x04 not a state")
+    with pytest.raises(TrainingError, match="--fresh"):
         train(small_run(photo_database, tmp_path))
 
 
@@ -201,12 +189,6 @@ def test_fresh_starts_over_and_leaves_other_files_alone(photo_database, tmp_path
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-def test_damaged_state_is_named_with_the_remedy(photo_database, tmp_path) -> None:
-    (tmp_path / "last.pt").write_bytes(b"PK\x03\x04 not a state")
-    with pytest.raises(TrainingError, match="--fresh"):
-        train(small_run(photo_database, tmp_path))
-
-
 def test_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(photo_database, tmp_path, monkeypatch) -> None:
     original, calls = TrainingStep.loss, 0
 
@@ -225,8 +207,6 @@ def test_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(photo_datab
 
 
 def test_second_process_in_the_folder_is_refused(photo_database, tmp_path) -> None:
-    from linearityiqa.training.state import exclusive
-
     with exclusive(tmp_path), pytest.raises(TrainingError, match="another process"):
         train(small_run(photo_database, tmp_path))
 
