@@ -52,7 +52,7 @@ _TEST = Command(
     (
         ("photos.csv --model bundled", "the model in the package"),
         ("a.csv b.csv --image_dir a/ b/ --model mine.safetensors", "on two databases, with their folders of images"),
-        ("photos.csv --model old=a.onnx new=b.safetensors", "two models, under names of their own"),
+        ("photos.csv --model old=a.onnx new=b.safetensors", "two models, with names"),
     ),
     _TRAINING,
     f"{_DESCRIBED} Where no --model is given, the options of train say which run is tested (linearityiqa train "
@@ -98,7 +98,7 @@ COMMANDS = {
         "files are compared, pair by pair, on the images that all of them have.",
         "labels output by figure image_dir json",
         (
-            ("scores.csv --labels mos.csv", "what score has written, beside people's opinions"),
+            ("scores.csv --labels mos.csv", "the output of score, and people's opinions"),
             ("ours=a.csv theirs=b.csv --by distortion", "two methods, by name and kind of image"),
             ("runs/*/predictions.csv --output judged", "several runs, with a page of figures and tables"),
         ),
@@ -134,7 +134,7 @@ COMMANDS = {
         "the paper's figures and tables, trained or from results",
         "reproduce.reproduce",
         "ReproduceConfig",
-        "Reproduce figures and tables of the paper: train what is missing, draw, compare with the published numbers. "
+        "Reproduce figures and tables of the paper: train missing runs, draw, compare with the published numbers. "
         "Items: fig1 fig4 fig5 fig6 fig7 tab1 tab2 figA1 figA2 tabA1 tabA2 ttest, or all of these; and beyond the "
         "paper losses and settings, which ask what the scale of the labels does. Name them first. The same command "
         "resumes where it stopped.",
@@ -152,7 +152,7 @@ COMMANDS = {
         "Write a trained model as ONNX: it scores without torch, in float32 or 8 bits.",
         "trained_model_file output int8 calibration float16 with_map json",
         (
-            ("--model runs/NAME/model.safetensors", "beside the model file"),
+            ("--model runs/NAME/model.safetensors", "into the folder of the model file"),
             ("--model model.safetensors --output small.onnx --float16", "half the size"),
             ("--model model.safetensors --int8 --calibration photos/", "faster on a CPU"),
         ),
@@ -209,7 +209,7 @@ DATASETS = {
         (
             ("mos.csv", "labels and images"),
             ("mos.csv --image_dir photos/ --listed 0", "all findings"),
-            ("mos.csv --no_near_duplicates", "without a search for images that look alike"),
+            ("mos.csv --no_near_duplicates", "without a search for similar images"),
         ),
         _ONE_DATABASE,
     ),
@@ -228,10 +228,10 @@ DATASETS = {
         _ONE_DATABASE,
     ),
     "split": Command(
-        "split by reference, alike in MOS, into a CSV file",
+        "split by reference, with similar MOS, into a CSV file",
         "labels.split",
         "SplitConfig",
-        "Split a database at random by reference, so that the parts are alike in MOS, and write it as a CSV file with "
+        "Split a database at random by reference, so that the parts have similar MOS, and write it as a CSV file with "
         "a split column: by --train_ratio and --train_and_val_ratio, or into --folds. A split of its own is replaced; "
         "--val keeps its test set. --by_scene keeps near-duplicates together.",
         "dataset image_dir output by_scene val folds train_ratio train_and_val_ratio force",

@@ -146,7 +146,7 @@ def carry_out(function: Callable[[list[str]], int], argv: Sequence[str]) -> int:
 
     The status is 141, as a shell reports it of other tools, where the reader of the output has gone.
     """
-    # a stream that the caller has closed is None: its descriptor would be that of the next file, and what is printed to
+    # a stream that the caller has closed is None: its descriptor would be that of the next file, and messages to
     # standard error would go to standard output
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
@@ -161,7 +161,7 @@ def carry_out(function: Callable[[list[str]], int], argv: Sequence[str]) -> int:
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
-            except BrokenPipeError:  # what is left would make Python complain once more when it flushes at exit
+            except BrokenPipeError:  # Python would report it again when it flushes at exit
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return BROKEN_PIPE_STATUS
 

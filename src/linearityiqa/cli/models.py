@@ -48,7 +48,7 @@ def scorer_options(config: ScoreConfig | ServeConfig) -> dict[str, Any]:
     transform = config.transform.effective()
     limits = config.limits if isinstance(config, ServeConfig) else config
     return {
-        # what is left at its default is not asked for: the model file says what the model needs
+        # options at their default are not requests: the model file has the model's own
         "model": None if config.model == ModelConfig() else config.model,
         "transform": None if transform == TransformConfig() else transform,
         "device": config.device.device,

@@ -97,7 +97,7 @@ def read_words(argv: Sequence[str], options: Sequence[Option], prog: str) -> dic
             )  # which `convert` refuses: left to itself, it would name a database or a file
         while words and (several or len(values) < len(option.values)) and not _is_option(words[0]):
             if several and of_databases and option.values == ("PATH",) and words[0].lower().endswith(_TABLES):
-                break  # neither a model nor an image folder: a database of its own
+                break  # neither a model nor an image folder: a database
             values.append(words.popleft())
         if more:
             others.setdefault(more, []).extend(values[1:])

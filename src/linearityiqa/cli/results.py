@@ -42,7 +42,7 @@ def test_models(config: TestConfig, models: Sequence[NamedModel]) -> int:
         if config.data.image_dir is not None and not config.data.more_image_dirs:
             raise ConfigError(
                 "--image_dir names one folder for several databases: name one for each, in their order, or none where "
-                "images lie beside their labels"
+                "images are in the folders of their labels"
             )
         for one in tests.values():
             open_database(one.data, one.optimiser.seed).split(one.split)

@@ -30,7 +30,7 @@ def models_of(config: TestConfig) -> list[NamedModel]:
     if twice is None and config.output is not None:
         twice = next((name for name, count in counts.items() if count > 1), None)
     if twice is not None:
-        raise ConfigError(f"two models are called {twice}: give each a name of its own, as in --model NAME=FILE")
+        raise ConfigError(f"two models are called {twice}: give each a different name, as in --model NAME=FILE")
     return models
 
 

@@ -29,8 +29,8 @@ class DataConfig(Checked):
     """A known database (linearityiqa datasets list names them), or a CSV file with image_name and mos, and where known
     mos_std, split and reference."""
     image_dir: Path | None = None
-    """Folder that the image names are relative to; by default beside the labels. Of several databases each has its own,
-    in their order."""
+    """Folder that the image names are relative to; by default that of the labels. Several databases have one each, in
+    their order."""
     scale: tuple[float, float] | None = None
     """Lowest and highest score that people could give in a CSV file; by default the usual scale (0..1, 1..5, 0..5,
     0..10 or 0..100) that its scores fill, else their range."""
@@ -45,16 +45,15 @@ class DataConfig(Checked):
     own scale, since the loss compares images of one database only; validation, test and mapping are the first one's.
     Testing is on all of them, one by one."""
     more_image_dirs: tuple[Path, ...] = ()
-    """Image folders of MORE_DATASETS, which may as well be named after the first; without them images lie beside their
-    labels."""
+    """Image folders of MORE_DATASETS, which may as well be named after the first; by default those of their labels."""
     exp_id: Annotated[int, Spelling(aliases=("-eid",)), at_least(0)] = 0
     """Number of the random split."""
     train_ratio: Annotated[float, Spelling(aliases=("-tr",))] = 0.6
-    """Share of the references in the training set, where the database has no split of its own."""
+    """Share of the references in the training set, where the database has no split."""
     train_and_val_ratio: Annotated[float, Spelling(aliases=("-tvr",))] = 0.8
     """Share of the references in the training and validation sets together."""
     resplit: bool = False
-    """Split the references at random, even where the database brings a split of its own."""
+    """Split the references at random, even where the database has a split."""
     exif_rotation: bool = False
     """Apply the EXIF orientation of database images (scoring always does; off matches the paper)."""
     colour_profile: bool = False
@@ -75,7 +74,7 @@ class DataConfig(Checked):
             (
                 len(self.more_image_dirs) in (0, len(self.more_datasets)),
                 f"{1 + len(self.more_image_dirs)} image folders are named for {1 + len(self.more_datasets)} databases: "
-                "name one for each, in their order (a database as a word of its own stands before the options)",
+                "name one for each, in their order (with databases before --image_dir)",
             ),
             ratios_rule(self.train_ratio, self.train_and_val_ratio),
         )

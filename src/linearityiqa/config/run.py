@@ -153,7 +153,7 @@ class CrossvalConfig(Checked):
     """A training run on each of several random splits by reference, and what their results say together."""
 
     splits: Annotated[int, within(2, 1000)] = 10
-    """Random splits; split N is that of --exp_id N. More than last time adds to what is there."""
+    """Random splits; split N is that of --exp_id N. More than last time are added to those that are done."""
     against: tuple[Path, ...] = ()
     """Folders (or crossval.json files) of other cross-validations on the same splits, to compare with; also as
     NAME=FOLDER."""
@@ -163,7 +163,7 @@ class CrossvalConfig(Checked):
         super().__post_init__()
         require_options(
             (self.train.data.exp_id == 0, "exp_id goes from 0 to --splits by itself: leave it out"),
-            (not self.train.run.evaluate, "crossval trains what is missing and tests it anyway: leave out --evaluate"),
+            (not self.train.run.evaluate, "crossval trains missing splits and tests all of them: leave out --evaluate"),
         )
 
 
@@ -196,11 +196,11 @@ class ReproduceConfig(ProgressConfig):
     dataset: Annotated[str, Spelling(aliases=("-ds",))] = DataConfig.dataset
     """Database to train on: KonIQ-10k, CLIVE, or the path of a CSV file."""
     image_dir: Path | None = None
-    """Folder that its image names are relative to; by default beside the labels."""
+    """Folder that its image names are relative to; by default that of the labels."""
     test_dataset: str | None = None
     """Second database to test on; by default CLIVE for KonIQ-10k, and for any other the test set of DATASET again."""
     test_image_dir: Path | None = None
-    """Folder that the second database's image names are relative to; by default beside its labels."""
+    """Folder that the second database's image names are relative to; by default that of its labels."""
     backbones: tuple[str, ...] = ()
     """Use these backbones only; by default each item's own."""
     splits: Annotated[int, at_least(2)] = 10

@@ -41,7 +41,7 @@ class ScoreConfig(ScorerConfig):
     csv: bool = False
     """Print the scores as CSV."""
     sort: RowOrder = "input"
-    """Order of what is printed: as found, by score (worst first; best first with --best), or by name."""
+    """Order of the rows: as found, by score (worst first; best first with --best), or by name."""
     worst: int | None = None
     """Print only this many images, those with the lowest scores."""
     best: int | None = None
@@ -166,7 +166,7 @@ class ExportConfig(Checked):
     with_map: bool = False
     """Also give the quality map, for linearityiqa score --map."""
     float16: bool = False
-    """Store the weights in float16, half the size; what is computed with them stays float32."""
+    """Store the weights in float16, half the size; they are used in float32."""
     int8: bool = False
     """Compute the backbone in 8 bits: several times as fast on a CPU, with scores that differ a little."""
     calibration: Path | None = None
@@ -215,7 +215,7 @@ class TestConfig(ProgressConfig):
     split: SplitName = "test"
     """Which part of the database is tested."""
     output: Path | None = None
-    """Folder for results.json and predictions.csv; by default beside the model file."""
+    """Folder for results.json and predictions.csv; by default in the folder of the model file."""
     npy_dir: Path | None = None
     """Also write the results as the authors' .npy into this folder."""
     data: DataConfig = field(
