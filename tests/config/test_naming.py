@@ -59,10 +59,8 @@ def test_options_that_change_the_result_change_the_name(other) -> None:
 
 
 def test_parameters_that_mse_ignores_change_no_name() -> None:
-    plain = replace(BASE, loss=LossConfig(loss_type="mse"))
-    assert run_name(replace(BASE, loss=LossConfig(loss_type="mse", p=2, q=1, alpha=(0, 1), detach=True))) == run_name(
-        plain
-    )
+    plain, others = LossConfig(loss_type="mse"), LossConfig(loss_type="mse", p=2, q=1, alpha=(0, 1), detach=True)
+    assert run_name(replace(BASE, loss=others)) == run_name(replace(BASE, loss=plain))
 
 
 def test_debugging_run_has_the_same_name_in_another_folder() -> None:

@@ -41,15 +41,10 @@ def random_batch(n: int = 16, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor
     return torch.tensor(0.1 * mos + rng.standard_normal(n)), torch.tensor(mos)
 
 
-def test_p2_q2_is_half_of_one_minus_plcc() -> None:
+def test_p2_q2_and_linearity_are_half_of_one_minus_plcc() -> None:
     scores, mos = random_batch()
     expected = (1 - scipy.stats.pearsonr(scores, mos).statistic) / 2
     assert norm_in_norm_loss(scores, mos, p=2, q=2).item() == pytest.approx(expected, abs=1e-7)
-
-
-def test_linearity_is_half_of_one_minus_plcc() -> None:
-    scores, mos = random_batch()
-    expected = (1 - scipy.stats.pearsonr(scores, mos).statistic) / 2
     assert linearity_loss(scores, mos).item() == pytest.approx(expected, abs=1e-7)
 
 

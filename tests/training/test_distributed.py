@@ -71,22 +71,15 @@ def table(folder: Path, name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_rows_are_gathered_in_the_order_of_the_ranks_and_gradients_stay_at_home(found) -> None:
+def test_communication_of_two_processes(found) -> None:
+    """Rows in the order of the ranks, gradients to the own rows alone; process 0 draws from the seed of the run."""
     for each in found:
         told = each["communication"]
         assert told["gathered"].tolist() == [[0, 1, 2], [10, 11, 12]]
         assert told["labels"].tolist() == [7, 7]
         assert told["gradient"].tolist() == [[0 + 3, 1 + 4, 2 + 5]]
-
-
-def test_what_process_0_says_counts_and_the_largest_number_wins(found) -> None:
-    for each in found:
-        told = each["communication"]
         assert told["all_reduce_max"] == (1, 0)
         assert told["from_main"] == b"main"
-
-
-def test_process_0_draws_from_the_seed_of_the_run_and_the_other_from_its_own(found) -> None:
     first, second = (each["communication"]["seeds"][0] for each in found)
     assert first == 5 != second
 
@@ -230,11 +223,8 @@ def test_timms_normalisation_keeps_its_activation() -> None:
     assert not any(type(module).__name__ == "BatchNormAct2d" for module in network.backbone.modules())
 
 
-def test_no_variables_of_torchrun_or_a_size_of_1_mean_one_process() -> None:
+def test_variables_of_torchrun_and_none() -> None:
     assert World.from_environment({}) == World.from_environment({"WORLD_SIZE": "1", "RANK": "0"}) == ALONE
-
-
-def test_variables_of_torchrun() -> None:
     environment = {"WORLD_SIZE": "4", "RANK": "3", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", **ADDRESS}
     assert World.from_environment(environment) == World(3, 4, 1, 2, 0)
     restarted = environment | {"TORCHELASTIC_RESTART_COUNT": "2"}

@@ -67,12 +67,6 @@ def test_standardised_labels_are_each_databases_own(photo_database, second, tmp_
     assert images.datasets["train"].table.mos.max() > 50
 
 
-def test_a_run_on_one_database_is_as_it_was(photo_database, tmp_path):
-    images = images_of(small_run(photo_database, tmp_path))
-    assert images.counts == (12,)
-    assert set(images.facts) == {"names", "mos", "splits"}
-
-
 def test_the_scale_of_the_second_database_does_not_matter(photo_database, second, tmp_path):
     """Up to the epsilon that guards the losses' denominators."""
     loss = LossConfig(loss_type="linearity", monotonicity_regularization=True)

@@ -53,7 +53,7 @@ def test_at_once_begins_nothing_where_a_signal_has_come() -> None:
             work(stop)
 
 
-def test_outside_of_it_a_signal_is_only_noted() -> None:
+def test_after_the_block_a_signal_is_only_noted() -> None:
     with StopRequest() as stop:
         with stop.at_once("stopped"):
             pass
