@@ -86,11 +86,11 @@ class LossConfig(Checked):
         detachable = not self.sees_scale or self.monotonicity_regularization
         return replace(
             self,
-            p=self.p if uses_p else 1.0,
-            q=self.q if self.loss_type == "norm-in-norm" else 2.0,
-            alpha=(1.0, 0.0) if self.sees_scale else self.alpha,
+            p=self.p if uses_p else LossConfig.p,
+            q=self.q if self.loss_type == "norm-in-norm" else LossConfig.q,
+            alpha=LossConfig.alpha if self.sees_scale else self.alpha,
             detach=self.detach and detachable,
-            gamma=self.gamma if self.monotonicity_regularization else 0.1,
+            gamma=self.gamma if self.monotonicity_regularization else LossConfig.gamma,
         )
 
 
@@ -180,8 +180,8 @@ class OptimiserConfig(Checked):
         decays = self.lr_decay_epochs is not None
         return replace(
             self,
-            lr_decay=self.lr_decay if decays else 0.1,
-            overall_lr_decay=self.overall_lr_decay if decays else 0.01,
+            lr_decay=self.lr_decay if decays else OptimiserConfig.lr_decay,
+            overall_lr_decay=self.overall_lr_decay if decays else OptimiserConfig.overall_lr_decay,
             amp_dtype="auto" if self.opt_level == "O0" else self.amp_dtype,
             exact_accumulation=self.exact_accumulation and self.accumulation_steps > 1,
             patience=None if self.patience is not None and 1 + self.patience >= self.epochs else self.patience,

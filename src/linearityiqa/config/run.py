@@ -10,6 +10,7 @@ from linearityiqa.config.data import AugmentationConfig, DataConfig, TransformCo
 from linearityiqa.config.model import LossConfig, ModelConfig, OptimiserConfig
 from linearityiqa.config.tree import Spelling
 
+MODEL_FILE = Spelling(aliases=("-modelfile", "--model"))
 PAPER_SIZE = f"{TransformConfig.resize_size_h}x{TransformConfig.resize_size_w}"
 
 
@@ -29,7 +30,7 @@ class ScoringDeviceConfig(Checked):
 class ScorerConfig(Checked):
     """Which trained model scores photographs, and how."""
 
-    trained_model_file: Annotated[Path | None, Spelling(aliases=("-modelfile", "--model"))] = None
+    trained_model_file: Annotated[Path | None, MODEL_FILE] = None
     """Model file: ours (.safetensors or .onnx, or hf://OWNER/NAME[@REVISION] on the Hugging Face Hub) or the authors'
     (.pth, described by -arch etc.); by default the small model in the package."""
     batch_size: Annotated[int | None, Spelling(aliases=("-bs",)), at_least(1)] = None

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from linearityiqa.config.checks import POSITIVE, Bounds, Checked, at_least, require_options, within
 from linearityiqa.config.data import AugmentationConfig, DataConfig, TransformConfig
 from linearityiqa.config.model import LossConfig, ModelConfig, OptimiserConfig
-from linearityiqa.config.run import DeviceConfig, ProgressConfig, ScorerConfig
+from linearityiqa.config.run import MODEL_FILE, DeviceConfig, ProgressConfig, ScorerConfig
 from linearityiqa.config.tree import Spelling
 
 RowOrder = Literal["input", "score", "name"]
@@ -158,7 +158,7 @@ class ScoreConfig(ScorerConfig):
 class ExportConfig(Checked):
     """Which model becomes which ONNX file, in float32 or 8 bits."""
 
-    trained_model_file: Annotated[Path | None, Spelling(aliases=("-modelfile", "--model"))] = None
+    trained_model_file: Annotated[Path | None, MODEL_FILE] = None
     """Model file: ours (.safetensors, or hf://OWNER/NAME[@REVISION]), the authors' (.pth, described by -arch and so
     on), or bundled (the model in the package; extra timm)."""
     output: Path | None = None
@@ -206,11 +206,11 @@ class TestConfig(ProgressConfig):
 
     __test__ = False  # not a test case, whatever pytest makes of the name
 
-    trained_model_file: Annotated[tuple[Path, ...], Spelling(aliases=("-modelfile", "--model"))] = ()
+    trained_model_file: Annotated[tuple[Path, ...], MODEL_FILE] = ()
     """Model files, as FILE or NAME=FILE: ours (.safetensors or .onnx), the authors' (.pth, described by -arch etc.),
     hf://OWNER/NAME[@REVISION] (on the Hugging Face Hub), or bundled (the model in the package). Without one, the run
     folder is found from the training options, with --trained_on for its database."""
-    trained_on: str = "KonIQ-10k"
+    trained_on: str = DataConfig.dataset
     """Database of the run to look for, where no model file is given."""
     split: SplitName = "test"
     """Which part of the database is tested."""
