@@ -18,7 +18,7 @@ import skimage
 from PIL import Image, ImageDraw
 
 from linearityiqa import Scorer
-from linearityiqa.packaged import bundled_model
+from linearityiqa.hub import bundled_model
 from linearityiqa.scoring.onnx_file import read_onnx
 
 ROOT = Path(__file__).parents[1]

@@ -123,10 +123,35 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def refuse_lfs_pointer(start: bytes, path: Path) -> None:
-    """Raise `ModelFileError` where a file begins as the pointer that Git LFS leaves for one that it has not fetched."""
+def start_of_model(path: Path) -> bytes:
+    """Return the first 64 bytes of a model file; ModelFileError where it is missing, empty, unreadable or a folder."""
+    if path.is_dir():
+        raise ModelFileError(f"{path} is a folder. Name the model file in it, such as {path / 'model.safetensors'}.")
+    if not path.exists():
+        raise ModelFileError(f"there is no model file {path}. Check the path.")
+    if not path.is_file():
+        raise ModelFileError(f"{path} is not a regular file. Save the model to a file first.")
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(64)
+    except OSError as cause:
+        raise ModelFileError(f"cannot read {path}: {cause.strerror}. Check its permissions.") from cause
+    if not start:
+        raise ModelFileError(f"{path} is empty. Copy the file again.")
     if start.startswith(b"version https://git-lfs.github.com/spec/"):
         raise ModelFileError(f"{path} is a Git LFS pointer, not the model itself. Run git lfs pull in its repository.")
+    return start
+
+
+def file_kind(path: Path) -> Literal["safetensors", "torch"]:
+    """Return the kind of a file of tensors by its first bytes; ModelFileError if it cannot be read or is neither."""
+    kind = tensor_kind(start_of_model(path))
+    if kind is None:
+        raise ModelFileError(
+            f"{path} is not a model file: it is neither safetensors nor a PyTorch checkpoint, and not named .onnx. "
+            "Pass model.safetensors of a run folder, or a .pth file."
+        )
+    return kind
 
 
 def tensor_kind(start: bytes) -> Literal["safetensors", "torch"] | None:

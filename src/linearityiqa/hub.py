@@ -1,5 +1,9 @@
-"""Model files by name: ``hf://OWNER/NAME[@REVISION][/FILE]``, fetched once into the Hugging Face Hub's own cache."""
+"""Model files by name: ``bundled``, the model in the package, or ``hf://OWNER/NAME[@REVISION][/FILE]``.
 
+Those of the Hugging Face Hub are fetched once into its own cache.
+"""
+
+import importlib.resources
 import importlib.util
 import logging
 import os
@@ -12,9 +16,12 @@ from urllib.parse import unquote
 from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.extras import require
 from linearityiqa.files import tensor_kind
-from linearityiqa.packaged import BUNDLED, bundled_model, bundled_weights
 
 logger = logging.getLogger(__name__)
+
+BUNDLED = "bundled"
+"""Name of the model in the package, in place of a model file."""
+_FOLDER = Path(str(importlib.resources.files("linearityiqa"))) / "bundled"
 
 MAX_MODEL_BYTES = 2**31 - 1
 """Larger files are refused before they are fetched; no ONNX file can be larger."""
@@ -187,10 +194,10 @@ def _on_one_line(cause: Exception) -> str:
 
 
 def local_model(name: str | os.PathLike[str], *, for_torch: bool = False) -> Path:
-    """The file of a model: a path as it is, of a model on the hub the file in its cache, of ``bundled`` the package's.
+    """Return the file of a model: a path as it is, the file of an address on the hub in its cache, or the package's.
 
     Args:
-        name: a path, an address on the hub, or ``bundled``; a file of that name is meant itself.
+        name: a path, an address on the hub, or ``bundled``; an existing file of that name is taken itself.
         for_torch: of ``bundled`` take the weights for torch, not the ONNX file.
 
     Raises:
@@ -202,3 +209,33 @@ def local_model(name: str | os.PathLike[str], *, for_torch: bool = False) -> Pat
         return bundled_weights() if for_torch else bundled_model()
     model = HubModel.of(name)
     return path if model is None else model.fetch()
+
+
+def bundled_model() -> Path:
+    """Return the ONNX file of the model in the package; ModelFileError where the installation lacks it."""
+    return _in_package("model.onnx")
+
+
+def bundled_weights() -> Path:
+    """Return the same model for torch, to train further (float16; `linearityiqa train --init bundled`)."""
+    return _in_package("model.safetensors")
+
+
+def bundled_card() -> Path:
+    """Return the card of the model (Markdown): its training data, its figures and its limits."""
+    return _in_package("card.md")
+
+
+def is_bundled(path: Path) -> bool:
+    """Return whether a path is that of the model in the package."""
+    return path.resolve() == (_FOLDER / "model.onnx").resolve()
+
+
+def _in_package(name: str) -> Path:
+    path = _FOLDER / name
+    if not path.is_file():
+        raise ModelFileError(
+            f"the installation lacks {name} of the model in the package: name one of your own with --model FILE, "
+            "or install linearityiqa again"
+        )
+    return path

@@ -3,8 +3,9 @@
 import base64
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from linearityiqa.config import TrainConfig, from_dict, to_dict
+from linearityiqa.config import AugmentationConfig, TrainConfig, TransformConfig, from_dict, to_dict
 from linearityiqa.errors import MALFORMED, DataError, ModelFileError
 from linearityiqa.images import IMAGENET, Normalisation
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import HEADS, QualityScale, QualityScores, grade
+
+logger = logging.getLogger(__name__)
 
 MAX_DIGESTS = 30_000
 """Most images of a set whose digests a record keeps: 8 characters each."""
@@ -188,6 +191,42 @@ class ModelRecord:
             )
         except (DataError, *MALFORMED) as cause:
             raise ModelFileError(f"the record in {where} is damaged: {cause}. Copy the file again.") from cause
+
+
+def describe_transform(transform: TransformConfig) -> str:
+    """Describe what a transform does to the size of an image.
+
+    >>> describe_transform(TransformConfig(resize=True))
+    'resized to 498 x 664'
+    """
+    if transform.size is None:
+        return "at their own size"
+    words = {"stretch": "resized to", "fit": "resized to the area of", "shrink": "reduced to the area of"}
+    text = "{} {} x {}".format(words[transform.resize_mode], *transform.size)
+    return f"{text}, decoded at a reduced scale" if transform.effective().decode_reduced else text
+
+
+def with_transform(record: ModelRecord, transform: TransformConfig | None) -> ModelRecord:
+    """Return a record with the transform asked for, if any; a warning says that the model was trained with another."""
+    if transform is None or transform.effective() == record.config.transform.effective():
+        return record
+    logger.warning(
+        "the model was trained on images %s, and scores them %s, as asked: its scores may be off",
+        describe_transform(record.config.transform),
+        describe_transform(transform),
+    )
+    # a crop that fitted the training size need not fit this one, and means nothing outside training
+    return replace(record, config=replace(record.config, transform=transform, augmentation=AugmentationConfig()))
+
+
+def require_model(record: ModelRecord, described: Mapping[str, Any], path: Path) -> None:
+    """Raise ModelFileError unless a file's model has the fields of `ModelConfig` that describe it."""
+    for name, value in described.items():
+        own = getattr(record.config.model, name)
+        if own != value:
+            raise ModelFileError(
+                f"{path} holds a model with {name} {own}, not {value}. Leave the description out: the file has its own."
+            )
 
 
 def _digest(path: Path) -> bytes:

@@ -103,7 +103,7 @@ def test_an_onnx_file_is_tested_under_its_name_beside_another(model_file, photo_
 
 
 def test_the_model_in_the_package_is_called_bundled(photo_database, tmp_path, monkeypatch):
-    from linearityiqa.packaged import bundled_model
+    from linearityiqa.hub import bundled_model
     from linearityiqa.scoring import Scorer
 
     monkeypatch.chdir(tmp_path)

@@ -8,7 +8,7 @@ import pytest
 from linearityiqa.cli import models
 from linearityiqa.cli.main import main
 from linearityiqa.config import ScoreConfig, ScoringDeviceConfig, ServeConfig
-from linearityiqa.packaged import bundled_model
+from linearityiqa.hub import bundled_model
 
 
 @pytest.fixture(autouse=True)

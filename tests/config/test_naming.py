@@ -21,8 +21,8 @@ from linearityiqa.config import (
     with_recipe,
 )
 from linearityiqa.errors import ConfigError
+from linearityiqa.hub import bundled_weights
 from linearityiqa.models import open_model
-from linearityiqa.packaged import bundled_weights
 
 BASE = TrainConfig()
 

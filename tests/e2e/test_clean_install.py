@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from linearityiqa.packaged import bundled_card
+from linearityiqa.hub import bundled_card
 from linearityiqa.scoring import Scorer
 
 ROOT = Path(__file__).parents[2]

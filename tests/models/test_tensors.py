@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import save_file
 
 from linearityiqa.errors import ModelFileError
+from linearityiqa.files import file_kind
 from linearityiqa.models import open_model
 from linearityiqa.models.tensors import (
     MAX_HEADER_BYTES,
     difference,
-    file_kind,
     read_safetensors,
     read_torch,
     state_dict_in,

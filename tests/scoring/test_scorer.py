@@ -247,9 +247,9 @@ def test_model_files_that_cannot_be_run(tmp_path: Path, monkeypatch: pytest.Monk
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
     Image.new("RGB", (8, 8)).save(tmp_path / "photo.jpg")
-    with pytest.raises(ModelFileError, match=r"photo.jpg is no model file .*--model"):
+    with pytest.raises(ModelFileError, match=r"photo.jpg is not a model file: .*not named \.onnx"):
         Scorer(tmp_path / "photo.jpg")
-    (tmp_path / "model.safetensors").touch()
+    (tmp_path / "model.safetensors").write_bytes(bytes([2]) + bytes(7) + b"{}")
     monkeypatch.setattr(extras.importlib, "import_module", missing)
     with pytest.raises(MissingExtraError, match=r"linearityiqa\[train"):
         Scorer(tmp_path / "model.safetensors")

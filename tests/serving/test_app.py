@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from linearityiqa.config import LimitsConfig, TransformConfig
-from linearityiqa.packaged import bundled_card
+from linearityiqa.hub import bundled_card
 from linearityiqa.scoring import Scorer
 from linearityiqa.serving.gate import HEADERS, Token
 from live_service import encoded, grey

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from linearityiqa.config import ExportConfig, ModelConfig, ScoreConfig, ServeConfig, TransformConfig
 from linearityiqa.console import say
 from linearityiqa.extras import require
-from linearityiqa.hub import HubModel
+from linearityiqa.hub import BUNDLED, HubModel, bundled_model, is_bundled
 from linearityiqa.machine import MOST_LANES, default_workers, usable_cores
-from linearityiqa.packaged import BUNDLED, bundled_model, is_bundled
 from linearityiqa.scoring import Scorer
 
 if TYPE_CHECKING:

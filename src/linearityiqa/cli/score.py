@@ -16,8 +16,8 @@ from linearityiqa.config import ScoreConfig
 from linearityiqa.console import say, track
 from linearityiqa.errors import ConfigError, DataError, Interrupted, OutputError
 from linearityiqa.extras import connect
+from linearityiqa.hub import bundled_card
 from linearityiqa.machine import in_threads, keep_freed_memory
-from linearityiqa.packaged import bundled_card
 from linearityiqa.quality import GRADES
 from linearityiqa.scoring import Details, ImageScore, Scorer, expand
 from linearityiqa.scoring.bursts import Bursts, Place

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from linearityiqa.config import AugmentationConfig, ModelConfig, TrainConfig, TransformConfig, changed_from_defaults
+from linearityiqa.config import ModelConfig, TrainConfig, TransformConfig, changed_from_defaults
 from linearityiqa.errors import ConfigError, ModelFileError
-from linearityiqa.files import atomic_path
+from linearityiqa.files import atomic_path, file_kind
 from linearityiqa.hub import local_model
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.models.authors import check_fit, from_authors, mapping_in
@@ -23,14 +23,13 @@ from linearityiqa.models.backbones import TimmBackbone
 from linearityiqa.models.network import LinearityIQA
 from linearityiqa.models.tensors import (
     difference,
-    file_kind,
     is_batch_counter,
     read_safetensors,
     read_torch,
     state_dict_in,
 )
 from linearityiqa.quality import QualityScale, QualityScores
-from linearityiqa.record import ModelRecord
+from linearityiqa.record import ModelRecord, require_model, with_transform
 
 RECORD_KEY = "linearityiqa"
 """Key of the record in the metadata of a model file."""
@@ -89,7 +88,7 @@ def open_model(
     path = local_model(path, for_torch=True)
     if file_kind(path) == "safetensors":
         trained = _open_ours(path, transform)
-        _require_description(path, trained.network.config, changed_from_defaults(model or ModelConfig()))
+        require_model(trained.record, changed_from_defaults(model or ModelConfig()), path)
         return trained
     trained = _open_authors(path, model or ModelConfig(), transform or TransformConfig())
     if transform is None or not transform.resize:
@@ -117,25 +116,15 @@ def load_model(path: Path | str, **overrides: Any) -> LinearityIQA:
         model = ModelConfig(**overrides)
     except TypeError as cause:
         raise ConfigError(f"cannot describe a model by {', '.join(overrides)}: {cause}") from cause
-    network = open_model(Path(path), model=model).network
-    _require_description(Path(path), network.config, overrides)
-    return network
-
-
-def _require_description(path: Path, config: ModelConfig, described: Mapping[str, Any]) -> None:
-    for name, value in described.items():
-        own = getattr(config, name)
-        if own != value:
-            raise ModelFileError(
-                f"{path} holds a model with {name} {own}, not {value}. Leave the description out: the file has its own."
-            )
+    trained = open_model(Path(path), model=model)
+    require_model(trained.record, overrides, Path(path))  # also what is said of the defaults
+    return trained.network
 
 
 def _open_ours(path: Path, transform: TransformConfig | None) -> TrainedModel:
     tensors, metadata = read_safetensors(path)
     record = _read_record(path, metadata)
     _require_whole(path, metadata[RECORD_KEY], tensors)
-    record = with_transform(record, transform, path)
     try:
         network = _blank_network(record.config.model)
     except ConfigError as cause:
@@ -144,16 +133,7 @@ def _open_ours(path: Path, transform: TransformConfig | None) -> TrainedModel:
     if problem:
         raise ModelFileError(f"{path} does not hold the model that its record describes: {problem}. Copy it again.")
     network.normalisation = record.normalisation
-    return TrainedModel(_filled(network, tensors), record)
-
-
-def with_transform(record: ModelRecord, transform: TransformConfig | None, path: Path) -> ModelRecord:
-    """Return the record of a model file with the transform asked for, if any; a warning says where it differs."""
-    if transform is None or transform == record.config.transform:
-        return record
-    logger.warning("%s: the model was trained with another transform than the one asked for, which is used", path)
-    # a crop that fitted the training size need not fit this one, and means nothing outside training
-    return replace(record, config=replace(record.config, transform=transform, augmentation=AugmentationConfig()))
+    return TrainedModel(_filled(network, tensors), with_transform(record, transform))
 
 
 def _read_record(path: Path, metadata: dict[str, str]) -> ModelRecord:

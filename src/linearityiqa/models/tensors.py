@@ -5,42 +5,18 @@ import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 import safetensors
 import torch
 from torch import Tensor
 
 from linearityiqa.errors import ModelFileError
-from linearityiqa.files import ZIP_START, refuse_lfs_pointer, tensor_kind
+from linearityiqa.files import ZIP_START
 from linearityiqa.numpy_pickles import NUMPY_VALUES
 
 MAX_HEADER_BYTES = 16 * 2**20
 """Bound on a safetensors header; a network of a thousand layers needs about 1 % of it."""
-
-
-def file_kind(path: Path) -> Literal["safetensors", "torch"]:
-    """Return the kind of a file of tensors by its first bytes; ModelFileError if it cannot be read or is neither."""
-    if path.is_dir():
-        raise ModelFileError(f"{path} is a folder. Name the model file in it, such as {path / 'model.safetensors'}.")
-    if not path.exists():
-        raise ModelFileError(f"there is no model file {path}. Check the path.")
-    if not path.is_file():
-        raise ModelFileError(f"{path} is not a regular file. Save the model to a file first.")
-    try:
-        with path.open("rb") as stream:
-            start = stream.read(64)
-    except OSError as cause:
-        raise ModelFileError(f"cannot read {path}: {cause.strerror}. Check its permissions.") from cause
-    if not start:
-        raise ModelFileError(f"{path} is empty. Copy the file again.")
-    refuse_lfs_pointer(start, path)
-    if kind := tensor_kind(start):
-        return kind
-    raise ModelFileError(
-        f"{path} is not a model file: it is neither safetensors nor a PyTorch checkpoint. "
-        "Pass model.safetensors of a run folder, or a .pth file."
-    )
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

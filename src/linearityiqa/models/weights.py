@@ -11,9 +11,9 @@ import torchvision
 from torch import Tensor, nn
 
 from linearityiqa.errors import ConfigError, ModelFileError
+from linearityiqa.files import file_kind
 from linearityiqa.models.tensors import (
     difference,
-    file_kind,
     is_batch_counter,
     read_safetensors,
     read_torch,

@@ -23,8 +23,8 @@ from linearityiqa.config import (
 from linearityiqa.data.synthetic import make_database
 from linearityiqa.data.synthetic.make import CLEAN, write_showcase
 from linearityiqa.evaluation import read_predictions_csv
+from linearityiqa.hub import BUNDLED
 from linearityiqa.metrics import agreement
-from linearityiqa.packaged import BUNDLED
 from linearityiqa.quality import FIGURES
 from linearityiqa.reporting import (
     Cloud,

@@ -1,6 +1,6 @@
 """Scoring photographs with a trained model; imports no torch until a model file needs it."""
 
-from linearityiqa.scoring.card import describe_transform
+from linearityiqa.record import describe_transform
 from linearityiqa.scoring.inputs import expand
 from linearityiqa.scoring.pictures import QualityMap
 from linearityiqa.scoring.prepared import ImageLike, PreprocessedImage

@@ -1,7 +1,6 @@
-"""Model card for the Hugging Face Hub, and the transform of a model in words."""
+"""Model card for the Hugging Face Hub."""
 
-from linearityiqa.config import TransformConfig
-from linearityiqa.record import ModelRecord
+from linearityiqa.record import ModelRecord, describe_transform
 
 _CARD = """---
 library_name: linearityiqa
@@ -34,19 +33,6 @@ Scorer.from_pretrained("{repo}").score("photo.jpg")
 The scores hold for photographs like those of {database}. To be written by the owner: what the model is not for, where
 it fails, and under which licence it and its training data are.
 """
-
-
-def describe_transform(transform: TransformConfig) -> str:
-    """Describe what a transform does to the size of an image.
-
-    >>> describe_transform(TransformConfig(resize=True))
-    'resized to 498 x 664'
-    """
-    if transform.size is None:
-        return "at their own size"
-    words = {"stretch": "resized to", "fit": "resized to the area of", "shrink": "reduced to the area of"}
-    text = "{} {} x {}".format(words[transform.resize_mode], *transform.size)
-    return f"{text}, decoded at a reduced scale" if transform.effective().decode_reduced else text
 
 
 def model_card(record: ModelRecord, repo: str) -> str:

@@ -23,10 +23,9 @@ from linearityiqa.errors import DataError
 from linearityiqa.files import atomic_path, writing
 from linearityiqa.machine import in_threads
 from linearityiqa.quality import GRADES
-from linearityiqa.record import ModelRecord
+from linearityiqa.record import ModelRecord, describe_transform
 from linearityiqa.reporting.html import base_style
 from linearityiqa.scoring.bursts import Place
-from linearityiqa.scoring.card import describe_transform
 from linearityiqa.scoring.pictures import (
     THUMBNAIL_PIXELS,
     THUMBNAIL_QUALITY,

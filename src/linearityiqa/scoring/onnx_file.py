@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from linearityiqa.errors import ModelFileError
-from linearityiqa.files import refuse_lfs_pointer
+from linearityiqa.files import start_of_model
 from linearityiqa.quality import HEADS
 from linearityiqa.record import ModelRecord
 from linearityiqa.sizes import TapGeometry
@@ -125,20 +125,13 @@ def read_onnx(path: Path) -> OnnxFile:
 
 
 def _read(path: Path) -> bytes:
-    if path.is_dir():
-        raise ModelFileError(f"{path} is a folder. Name the .onnx file in it.")
-    if not path.is_file():
-        raise ModelFileError(f"there is no model file {path}. Check the path.")
+    start_of_model(path)
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise ModelFileError(f"{path} is larger than the {MAX_FILE_BYTES} bytes that an ONNX file can have.")
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ModelFileError(f"{path} is larger than the {MAX_FILE_BYTES} bytes that an ONNX file can have.")
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as cause:
-        raise ModelFileError(f"cannot read {path}: {cause.strerror}. Check its permissions.") from cause
-    if not content:
-        raise ModelFileError(f"{path} is empty. Copy the file again.")
-    refuse_lfs_pointer(content, path)
-    return content
+        raise ModelFileError(f"cannot read {path}: {cause.strerror}. Copy the file again.") from cause
 
 
 def _note_and_graph(model: memoryview, path: Path) -> tuple[str, memoryview]:

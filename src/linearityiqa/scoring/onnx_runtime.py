@@ -14,6 +14,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as native
 from linearityiqa.config import ModelConfig, changed_from_defaults
 from linearityiqa.errors import ConfigError, DataError, ModelFileError
 from linearityiqa.quality import HEADS
+from linearityiqa.record import require_model
 from linearityiqa.scoring.onnx_file import IMAGES, MAP, read_onnx
 from linearityiqa.sizes import check_image_size
 
@@ -58,13 +59,7 @@ class OnnxRuntime:
         )
         self._path, self._has_map, self._taps = path, file.has_map, file.note.taps
         self.record, self.precision = file.note.record, file.note.precision
-        for name, value in changed_from_defaults(model or ModelConfig()).items():
-            own = getattr(self.record.config.model, name)
-            if own != value:
-                raise ModelFileError(
-                    f"{path} holds a model with {name} {own}, not {value}. Leave the description out: the file has its "
-                    "own."
-                )
+        require_model(self.record, changed_from_defaults(model or ModelConfig()), path)
         self._session = _open_session(path, file.content, _provider(device), num_threads)
         self._process = os.getpid()
         self.on_gpu = self._session.get_providers()[0] != "CPUExecutionProvider"

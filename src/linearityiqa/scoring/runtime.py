@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from linearityiqa.config import ModelConfig, TransformConfig
 from linearityiqa.errors import ModelFileError
 from linearityiqa.extras import require
-from linearityiqa.files import refuse_lfs_pointer, tensor_kind
+from linearityiqa.files import file_kind
 from linearityiqa.record import ModelRecord
 
 HOW_TO_GET_A_MODEL = (
@@ -98,20 +98,8 @@ def open_runtime(
         from linearityiqa.scoring.onnx_runtime import OnnxRuntime
 
         return OnnxRuntime(path, model=model, device=device, num_threads=num_threads)
-    if not _may_hold_tensors(path):
-        raise ModelFileError(f"{path} is no model file (.onnx, .safetensors, or .pth of the authors). Check --model.")
+    file_kind(path)  # refuses other files, also where torch is not installed
     require("torch", "train")
     from linearityiqa.scoring.torch_runtime import TorchRuntime
 
     return TorchRuntime(path, model=model, transform=transform, device=device, num_threads=num_threads)
-
-
-def _may_hold_tensors(path: Path) -> bool:
-    """Whether a file begins as safetensors, an archive of torch or a pickle does, or cannot be read."""
-    try:
-        with path.open("rb") as stream:
-            start = stream.read(64)
-    except OSError:
-        return True  # who opens it says why not
-    refuse_lfs_pointer(start, path)
-    return tensor_kind(start) is not None or len(start) < 9

@@ -1,22 +1,19 @@
 """A trained model that scores photographs: one, or any number."""
 
 import functools
-import logging
 import os
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from linearityiqa.config import AugmentationConfig, ModelConfig, TransformConfig
+from linearityiqa.config import ModelConfig, TransformConfig
 from linearityiqa.config.checks import require_options
 from linearityiqa.errors import ConfigError, DataError
-from linearityiqa.hub import HubModel, local_model
+from linearityiqa.hub import HubModel, bundled_model, bundled_weights, is_bundled, local_model
 from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform
 from linearityiqa.machine import batch_limit, default_workers, prefetch
-from linearityiqa.packaged import bundled_model, bundled_weights, is_bundled
-from linearityiqa.record import ModelRecord
-from linearityiqa.scoring.card import describe_transform, model_card
+from linearityiqa.record import describe_transform, with_transform
+from linearityiqa.scoring.card import model_card
 from linearityiqa.scoring.inference import Inference, in_batches, in_order
 from linearityiqa.scoring.prepared import ImageLike, PreprocessedImage, each_image, name_of, prepare
 from linearityiqa.scoring.results import PLAIN, Details, ImageScore, ImageScores
@@ -24,8 +21,6 @@ from linearityiqa.scoring.runtime import Runtime, open_runtime
 
 if TYPE_CHECKING:
     from linearityiqa.scoring.differentiable import DifferentiableQuality, ImageQualityLoss, Reduction
-
-logger = logging.getLogger(__name__)
 
 
 class Scorer:
@@ -83,7 +78,7 @@ class Scorer:
             file = local_model(runtime)
             self._packaged = is_bundled(file)
             runtime = open_runtime(file, model=model, transform=transform, device=device, num_threads=num_threads)
-        self.record = _with_transform(runtime.record, transform)
+        self.record = with_transform(runtime.record, transform)
         self._inference: Inference | None = Inference(runtime, self.record)
         self._transform = ImageTransform.of(self.record.config.transform)
         self.on_gpu = runtime.on_gpu
@@ -288,17 +283,3 @@ class Scorer:
             return ImageScore(name, error=str(cause))
         except OSError as cause:
             return ImageScore(name, error=f"cannot read {name}: {cause}. Check the path and its permissions.")
-
-
-def _with_transform(record: ModelRecord, transform: TransformConfig | None) -> ModelRecord:
-    """Put another transform into a record; a warning says that the model was not trained with it."""
-    if transform is None or transform.effective() == record.config.transform.effective():
-        return record
-    logger.warning(
-        "the model was trained on images %s, and scores them %s, as asked: its scores may be off",
-        describe_transform(record.config.transform),
-        describe_transform(transform),
-    )
-    # a crop that fitted the training size need not fit this one, and means nothing outside training
-    config = replace(record.config, transform=transform, augmentation=AugmentationConfig())
-    return replace(record, config=config)

@@ -15,15 +15,14 @@ from linearityiqa.config import ModelConfig, ScoringDeviceConfig, TestConfig, Tr
 from linearityiqa.errors import ConfigError, DataError
 from linearityiqa.models import open_model
 from linearityiqa.models.device import parallel_batches, place, prepare_device
-from linearityiqa.models.files import with_transform
 from linearityiqa.models.layout import fuse_batch_norm
 from linearityiqa.models.quality_map import scores_and_map
-from linearityiqa.models.tensors import file_kind
 from linearityiqa.quality import QualityScores
-from linearityiqa.scoring.runtime import Runtime
+from linearityiqa.record import with_transform
 
 if TYPE_CHECKING:
     from linearityiqa.evaluation.testing import ReadyModel
+    from linearityiqa.scoring.onnx_runtime import OnnxRuntime
 
 T = TypeVar("T")
 
@@ -55,8 +54,7 @@ class TorchRuntime:
         num_threads: int | None = None,
     ) -> None:
         self._device = prepare_device(ScoringDeviceConfig(device=device, num_threads=num_threads))
-        # a transform asked for in place of our file's own is the scorer's affair, whatever the runtime
-        trained = open_model(path, model=model, transform=transform if file_kind(path) == "torch" else None)
+        trained = open_model(path, model=model, transform=transform)
         self.record = trained.record
         self.on_gpu = self._device.type == "cuda"
         self.network = place(fuse_batch_norm(trained.network.eval()), self._device)
@@ -111,10 +109,10 @@ def _columns(scores: QualityScores[Tensor]) -> NDArray[np.float64]:
     return columns.astype(np.float64)
 
 
-class RuntimeNetwork(nn.Module):
-    """The network of any runtime as one of torch."""
+class OnnxNetwork(nn.Module):
+    """The network of an ONNX file as one of torch."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: "OnnxRuntime") -> None:
         super().__init__()
         self._runtime = runtime
 
@@ -138,5 +136,5 @@ def open_onnx(config: TestConfig, model_file: Path, device: torch.device) -> "Re
         raise ConfigError("--compile is for networks of torch: leave it out for an ONNX file")
     threads = max(1, torch.get_num_threads() // parallel_batches(device))
     runtime = OnnxRuntime(model_file, model=config.model, device=config.device.device, num_threads=threads)
-    record = with_transform(runtime.record, asked_transform(config), model_file)
-    return ReadyModel(RuntimeNetwork(runtime), record, runtime.precision)
+    record = with_transform(runtime.record, asked_transform(config))
+    return ReadyModel(OnnxNetwork(runtime), record, runtime.precision)

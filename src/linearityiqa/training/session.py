@@ -20,13 +20,13 @@ from linearityiqa.data.databases.table import Database
 from linearityiqa.data.loading.loader import BatchLoader
 from linearityiqa.data.loading.samplers import Shares, TrainingBatches
 from linearityiqa.errors import ConfigError
+from linearityiqa.hub import BUNDLED, bundled_weights
 from linearityiqa.images import ImageTransform
 from linearityiqa.losses import QualityLoss
 from linearityiqa.machine import default_workers
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.models import LinearityIQA, TrainedModel, open_model
 from linearityiqa.models.device import compile_backbone, place, prepare_device
-from linearityiqa.packaged import BUNDLED, bundled_weights
 from linearityiqa.quality import QualityScores
 from linearityiqa.training.distributed import ALONE, World
 from linearityiqa.training.images import DEBUG_BATCHES, LabelScaling, RunImages, open_run_images
