@@ -1,10 +1,17 @@
-"""Pictures that can be told apart by sight, and changed copies of them: ``from pictures import make_picture``."""
+"""Pictures that can be told apart by sight, changed copies of them, and their files."""
 
 import io
+import struct
+import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image, ImageEnhance, ImageOps
+
+from linearityiqa.errors import UnreadableImageError
+from linearityiqa.images import decode
 
 
 def make_picture(seed: int, size: tuple[int, int] = (160, 200)) -> Image.Image:
@@ -24,11 +31,49 @@ def make_picture(seed: int, size: tuple[int, int] = (160, 200)) -> Image.Image:
     return Image.fromarray(np.clip(field[..., None] * tints, 0, 255).astype(np.uint8))
 
 
+def encoded(image: Image.Image, image_format: str = "PNG", **options: object) -> bytes:
+    """The content of the image's file."""
+    stream = io.BytesIO()
+    image.save(stream, image_format, **options)
+    return stream.getvalue()
+
+
+def png(width: int, height: int, depth: int, colour: int, samples: bytes) -> bytes:
+    """A PNG of one row of samples, as Pillow cannot write it."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" + samples)) + chunk(b"IEND", b"")
+
+
+def tiff(tags: dict[int, int], data: bytes) -> bytes:
+    """A TIFF of these whole numbers by tag, in their order, with data at the place 200."""
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return (b"II*\0" + struct.pack("<IH", 8, len(tags)) + directory).ljust(200, b"\0") + data
+
+
+def grey_tiff(samples: bytes, width: int, bits: int, photometric: int) -> bytes:
+    """A TIFF of one row, as Pillow cannot write it."""
+    tags = {256: width, 257: 1, 258: bits, 259: 1, 262: photometric, 273: 200, 277: 1, 279: len(samples)}
+    return tiff(tags, samples)
+
+
+def refusal(source: Path | bytes, **options: object) -> str:
+    """The message with which `decode` refuses an image: plain sentences, no traceback."""
+    with pytest.raises(UnreadableImageError) as caught:
+        decode(source, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+    assert len(message) < 400
+    return message
+
+
 def saved(image: Image.Image, quality: int = 90) -> Image.Image:
     """The image after JPEG compression."""
-    stream = io.BytesIO()
-    image.convert("RGB").save(stream, "JPEG", quality=quality)
-    return Image.open(io.BytesIO(stream.getvalue())).convert("RGB")
+    return Image.open(io.BytesIO(encoded(image.convert("RGB"), "JPEG", quality=quality))).convert("RGB")
 
 
 def cropped(image: Image.Image, part: float, at: float = 0.5) -> Image.Image:

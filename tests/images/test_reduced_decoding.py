@@ -10,17 +10,15 @@ from linearityiqa.config import TransformConfig, from_dict, to_dict
 from linearityiqa.errors import ImageTooLargeError
 from linearityiqa.images import ImageTransform, decode, image_size, opened, to_rgb
 from linearityiqa.scoring.prepared import prepare
-from pictures import make_picture
+from pictures import encoded, make_picture
 
 SMALL = TransformConfig(resize=True, resize_mode="shrink", resize_size_h=96, resize_size_w=96, decode_reduced=True)
 REDUCED = ImageTransform.of(SMALL)
 WHOLE = ImageTransform((96, 96), mode="shrink")
 
 
-def encoded(image, kind="JPEG", **options):
-    stream = io.BytesIO()
-    image.save(stream, kind, **({"quality": 92} if kind == "JPEG" else {}) | options)
-    return stream.getvalue()
+def jpeg(image, **options):
+    return encoded(image, "JPEG", quality=92, **options)
 
 
 def grainy(size, seed=1):
@@ -40,7 +38,7 @@ def difference(first, second):
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 @pytest.mark.parametrize(("side", "scale"), [(150, 1), (380, 1), (500, 2), (1000, 4), (1544, 8), (3200, 8)])
 def test_a_jpeg_is_decoded_at_the_smallest_scale_of_twice_the_size_and_looks_the_same(side, scale, mode):
-    content = encoded(grainy((side, side)).convert(mode))
+    content = jpeg(grainy((side, side)).convert(mode))
     image, _, native = decode(content, enough=REDUCED.enough)
     assert image.size == (-(-side // scale), -(-side // scale))
     assert native == (side, side)
@@ -64,7 +62,7 @@ def test_other_formats_are_reduced_by_whole_factors_first(kind):
 def test_a_model_that_records_nothing_of_it_sees_the_bits_of_before():
     values = {name: value for name, value in to_dict(SMALL).items() if name != "decode_reduced"}
     before = ImageTransform.of(from_dict(TransformConfig, values))
-    content = encoded(grainy((500, 700)))
+    content = jpeg(grainy((500, 700)))
     whole = Image.open(io.BytesIO(content)).resize((128, 96), Image.Resampling.BILINEAR)
     assert before == WHOLE
     assert np.array_equal(np.asarray(seen(content, before)), np.asarray(whole.resize(seen(content, before).size)))
@@ -88,7 +86,7 @@ def test_sizes_are_those_of_the_upright_photograph(orientation, tmp_path):
     exif[ExifTags.Base.Orientation] = orientation
     for width in range(801, 1009, 13):
         path = tmp_path / f"{width}.jpg"
-        path.write_bytes(encoded(Image.new("RGB", (width, 613)), exif=exif))
+        path.write_bytes(jpeg(Image.new("RGB", (width, 613)), exif=exif))
         size = (613, width) if orientation < 5 else (width, 613)
         found = prepare(path, REDUCED, max_pixels=10**9, with_thumbnail=True)
         assert image_size(path, exif_rotation=True) == found.native == size
@@ -99,7 +97,7 @@ def test_sizes_are_those_of_the_upright_photograph(orientation, tmp_path):
 @pytest.mark.parametrize("mode", ["RGB", "CMYK"])
 def test_an_image_that_the_user_opened_scores_like_its_file_and_stays_as_it_is(mode, tmp_path):
     path = tmp_path / "photo.jpg"
-    path.write_bytes(encoded(grainy((600, 800)).convert(mode)))
+    path.write_bytes(jpeg(grainy((600, 800)).convert(mode)))
     with Image.open(path) as image:
         for _ in range(2):
             found = prepare(image, REDUCED, max_pixels=10**9)
@@ -110,7 +108,7 @@ def test_an_image_that_the_user_opened_scores_like_its_file_and_stays_as_it_is(m
 
 @pytest.fixture(scope="module")
 def huge():
-    return encoded(Image.new("L", (12000, 9000), 90))
+    return jpeg(Image.new("L", (12000, 9000), 90))
 
 
 def test_photographs_of_108_megapixels_pass_the_usual_bound(huge):
@@ -133,7 +131,7 @@ def test_photographs_of_108_megapixels_pass_the_usual_bound(huge):
 )
 def test_the_bound_counts_the_pixels_that_are_decoded_and_progressive_files_whole(most, progressive, passes):
     """400 x 700 pixels at half the size are 70,000; a quarter of those in the file is 70,000 as well."""
-    content = encoded(grainy((400, 700)), progressive=progressive)
+    content = jpeg(grainy((400, 700)), progressive=progressive)
     with opened(content, max_pixels=10**6) as (image, _):
         decoded = to_rgb(image, enough=REDUCED.enough).image
     assert decoded.width * decoded.height == 70_000

@@ -1,14 +1,7 @@
 """From an image file to the network's input, in training and scoring alike: numpy and Pillow only."""
 
-from linearityiqa.images.decoding import (
-    DEFAULT_MAX_PIXELS,
-    MAX_FILE_BYTES,
-    DecodedImage,
-    decode,
-    image_size,
-    opened,
-    to_rgb,
-)
+from linearityiqa.images.decoding import DecodedImage, decode, image_size, to_rgb
+from linearityiqa.images.opening import DEFAULT_MAX_PIXELS, MAX_FILE_BYTES, opened
 from linearityiqa.images.transform import IMAGENET, ImageTransform, Normalisation, normalise
 
 __all__ = [

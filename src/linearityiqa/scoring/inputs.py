@@ -13,12 +13,11 @@ from typing import BinaryIO
 from linearityiqa.errors import ConfigError, DataError, UnreadableImageError
 from linearityiqa.extras import require
 from linearityiqa.images import MAX_FILE_BYTES
-from linearityiqa.images.decoding import HEIF_SUFFIXES, heif_is_installed
-from linearityiqa.images.suffixes import ALL_SUFFIXES
+from linearityiqa.images.opening import ALL_SUFFIXES, SUFFIXES, heif_is_installed
 
 logger = logging.getLogger(__name__)
 
-IMAGE_SUFFIXES = ALL_SUFFIXES if heif_is_installed() else ALL_SUFFIXES - set(HEIF_SUFFIXES)
+IMAGE_SUFFIXES = ALL_SUFFIXES if heif_is_installed() else ALL_SUFFIXES - set(SUFFIXES["HEIF"])
 """Endings, in any case, of the files that a folder contributes."""
 
 MACHINES = frozenset(("@eadir", "#recycle", "@recycle", "$recycle.bin", "__macosx", "system volume information"))

@@ -17,7 +17,7 @@ from linearityiqa.data.checks.neardup import SIDE, thumbnail
 from linearityiqa.errors import UnreadableImageError
 from linearityiqa.files import sha256_of
 from linearityiqa.images import opened, to_rgb
-from linearityiqa.images.suffixes import ALL_SUFFIXES, SUFFIXES
+from linearityiqa.images.opening import ALL_SUFFIXES, SUFFIXES
 from linearityiqa.machine import each_in_processes
 
 

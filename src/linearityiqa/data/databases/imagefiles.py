@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from linearityiqa.data.databases.labels import Fault, Labels, OnFault, composed, folded, is_name, refuse
 from linearityiqa.errors import DataError
-from linearityiqa.images.suffixes import ALL_SUFFIXES
+from linearityiqa.images.opening import ALL_SUFFIXES
 
 
 def find_images(labels: Labels, folders: Sequence[Path], remedy: str) -> tuple[Path, tuple[str, ...]]:
