@@ -19,7 +19,7 @@ import torch
 from linearityiqa.config import LossConfig, ModelConfig
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
-from linearityiqa.models.layout import Layout, arrange, can_be_blocked
+from linearityiqa.models.device import Layout, arrange, can_be_blocked
 from linearityiqa.reporting import Table
 from linearityiqa.training.precision import cpu_computes_bfloat16, keep_depthwise_in_float32
 

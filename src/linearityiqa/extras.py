@@ -8,10 +8,7 @@ from linearityiqa.errors import ConfigError, MissingExtraError
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """Import a module by its dotted name, or say which extra of the package brings it.
-
-    Raises:
-        MissingExtraError: the module's package is not installed.
+    """Import a module by its dotted name; MissingExtraError, which names the extra, where it is not installed.
 
     >>> require("json", "train").__name__
     'json'
@@ -27,12 +24,8 @@ def require(module: str, extra: str) -> ModuleType:
 def connect(address: str) -> ModuleType:
     """Connect to a Ray cluster, and return the module `ray`, whose `shutdown` ends the connection.
 
-    The address is that of the cluster, ``auto`` (the one that this machine belongs to), or ``local`` (one of this
-    machine alone, started for the purpose).
-
-    Raises:
-        MissingExtraError: Ray is not installed.
-        ConfigError: there is no cluster at the address.
+    The address is that of the cluster, ``auto`` (the one that this machine belongs to), or ``local`` (a new one on this
+    machine alone). ConfigError: there is no cluster at the address.
     """
     ray = require("ray", "ray")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

@@ -44,18 +44,15 @@ _REASONS = {  # the first that fits: a GatedRepoError is a RepositoryNotFoundErr
 
 @dataclass(frozen=True)
 class HubModel:
-    """A model on the hub; a part that cannot be one raises ConfigError.
-
-    Attributes:
-        repo: ``OWNER/NAME``.
-        revision: a branch, a tag or a commit, None for the main branch. Only a commit is the same model for ever.
-        file: path in the repository; by default ``model.safetensors`` where torch is installed, else ``model.onnx``, or
-            whichever of them is there.
-    """
+    """A model on the hub; ConfigError where the parts are no valid address."""
 
     repo: str
+    """``OWNER/NAME``."""
     revision: str | None = None
+    """A branch, a tag or a commit, None for the main branch. Only a commit is always the same model."""
     file: str | None = None
+    """Path in the repository; by default ``model.safetensors`` where torch is installed, else ``model.onnx``, or the
+    one that exists."""
 
     def __post_init__(self) -> None:
         parts = [*self.repo.split("/"), *(self.revision or "main").split("/"), *(self.file or "file").split("/")]
@@ -66,10 +63,7 @@ class HubModel:
 
     @classmethod
     def of(cls, name: str | os.PathLike[str]) -> "HubModel | None":
-        """Return the model that an address names; None for any other path.
-
-        Raises:
-            ConfigError: the address is malformed.
+        """Return the model that an address names; None for any other path; ConfigError if the address is malformed.
 
         >>> HubModel.of(Path("hf://someone/sharp@v1"))
         HubModel(repo='someone/sharp', revision='v1', file=None)
@@ -96,11 +90,8 @@ class HubModel:
         """Return the local file, in the hub's cache (HF_HOME); fetched where it is not there yet, or has changed.
 
         HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE mean what they mean to huggingface_hub. Where the hub cannot be reached
-        the cached file is used, with a warning unless HF_HUB_OFFLINE asks for it.
-
-        Raises:
-            ModelFileError: it is not there, not open to this user, too large, no model, or cannot be fetched.
-            MissingExtraError: huggingface_hub is not installed.
+        the cached file is used, with a warning unless HF_HUB_OFFLINE asks for it. ModelFileError: it does not exist, is
+        not open to this user, is too large or no model, or cannot be fetched.
         """
         hub = require("huggingface_hub", "hub")
         errors = require("huggingface_hub.errors", "hub")
@@ -137,11 +128,11 @@ class HubModel:
         raise self._refused(self._what_is_there(hub))
 
     def _unreachable(self, hub: Any, errors: Any, file: str) -> Exception | None:
-        """Why the hub cannot be asked for a file, or None once it has said that the file may be fetched."""
+        """Return the failure to reach the hub, or None once it has answered that the file may be fetched."""
         if _COMMIT.fullmatch(self.revision or ""):
             cached = hub.try_to_load_from_cache(self.repo, file, revision=self.revision)
             if isinstance(cached, str):
-                return None  # a commit never changes: nobody need be asked
+                return None  # a commit never changes
         url = hub.hf_hub_url(self.repo, file, revision=self.revision)
         try:
             size = hub.get_hf_file_metadata(url).size
@@ -189,7 +180,7 @@ class HubModel:
 
 
 def _on_one_line(cause: Exception) -> str:
-    """Return what an exception says, on one line."""
+    """Return the message of an exception on one line."""
     return " ".join(str(cause).split()) or type(cause).__name__
 
 

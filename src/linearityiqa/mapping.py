@@ -23,7 +23,7 @@ class LinearMapping:
     """MOS = slope * score + intercept (Li et al., ACM MM 2020, section 3.3), never clipped.
 
     Norm-in-Norm and its relatives make scores linear in MOS, but leave their scale open: fit this line on the training
-    set once the network is trained, and keep it beside the weights.
+    set once the network is trained, and keep it with the weights.
 
     Raises:
         DataError: the slope or the intercept is no finite number.
@@ -66,11 +66,11 @@ class LinearMapping:
         return cls(float(slope) / unit * unit_of_mos, float(intercept) * unit_of_mos)
 
     def __call__(self, scores: ArrayLike) -> NDArray[np.float64]:
-        """Scores mapped to MOS, in the shape given."""
+        """Map scores to MOS, in the shape given."""
         return self.slope * _numbers(scores) + self.intercept
 
     def then(self, other: "LinearMapping") -> "LinearMapping":
-        """The line that applies this one first, then the other.
+        """Return the line that applies this one first, then the other.
 
         >>> LinearMapping(2, 1).then(LinearMapping(10, 5))(3.0).item()
         75.0
@@ -79,16 +79,11 @@ class LinearMapping:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "LinearMapping":
-        """The line with the slope and the intercept of a dictionary.
-
-        Raises:
-            LookupError, TypeError: one of them is missing, or `values` is no dictionary.
-            DataError: one of them is no finite number.
-        """
+        """Return the line with the slope and the intercept of a dictionary; DataError unless both are finite."""
         return cls(slope=values["slope"], intercept=values["intercept"])
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the line as JSON, ``{"slope": ..., "intercept": ...}``, whole or not at all.
+        """Write the line as JSON, ``{"slope": ..., "intercept": ...}``, atomically.
 
         Raises:
             OSError: the folder cannot be written, or the disk is full.
@@ -112,7 +107,7 @@ class LinearMapping:
 
 
 def magnitude(values: NDArray[np.float64]) -> float:
-    """The power of two just above the largest absolute value: divided by it, values lose no bit and can be squared.
+    """Return the power of two just above the largest absolute value: divided by it, values lose no bit.
 
     >>> magnitude(np.array([-5.0, 3.0])), magnitude(np.zeros(2))
     (8.0, 1.0)

@@ -39,20 +39,17 @@ class PlainType:
         self.order = order
 
     def numbers(self, raw: Any) -> NDArray[Any]:
-        """The numbers that stand in some bytes."""
+        """Return the numbers in some bytes."""
         if self.code == OBJECTS or not isinstance(raw, bytes):
             raise RefusedPickleError("an array of objects in place of numbers")
         return np.frombuffer(raw, dtype=np.dtype(self.order + self.code)).copy()
 
 
 class PlainArray:
-    """In place of ``numpy.ndarray``, and of the function that makes an empty one, whose state follows.
-
-    Attributes:
-        values: the array; of an array of objects, their list.
-    """
+    """In place of ``numpy.ndarray``, and of the function that makes an empty one, whose state follows."""
 
     values: NDArray[Any] | list[Any]
+    """The array; of an array of objects, their list."""
 
     def __init__(self, *_: Any) -> None:
         self.values = []
@@ -121,9 +118,7 @@ class _Unpickler(pickle.Unpickler):
 def load_numpy_pickle(program: bytes) -> Any:
     """Load a pickle of containers, numbers, strings and NumPy's values; arrays are `PlainArray`.
 
-    Raises:
-        RefusedPickleError: it asks for anything else, or for more than `MAX_STEPS` steps.
-        Exception: it is damaged, which may show in any way.
+    RefusedPickleError: it asks for anything else, or for more than `MAX_STEPS` steps. A damaged one may raise anything.
     """
     argument: Any
     for step, (opcode, argument, _) in enumerate(pickletools.genops(program)):

@@ -26,7 +26,7 @@ class QualityScores(NamedTuple, Generic[T]):
     fused: T
 
     def map(self, function: Callable[[T], S]) -> "QualityScores[S]":
-        """`function` of each head's value."""
+        """Return `function` of each head's value."""
         return QualityScores(function(self.stage3), function(self.stage4), function(self.fused))
 
 
@@ -43,7 +43,7 @@ GRADES = ("bad", "poor", "fair", "good", "excellent")
 
 
 def grade(position: float) -> str:
-    """A position between the ends of a scale in words; beyond its ends, the nearest.
+    """Return the grade of a position between the ends of a scale; beyond its ends, the nearest.
 
     >>> grade(0.65), grade(1.3)
     ('good', 'excellent')
@@ -52,9 +52,9 @@ def grade(position: float) -> str:
 
 
 def known_deviations(values: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
-    """Standard deviations of opinions, shape (N,), or None where they are not known.
+    """Return standard deviations of opinions, shape (N,), or None where they are not known.
 
-    Several programs write unknown ones as nan or 0: people who all agree on every image are not to be expected.
+    Several programs write unknown ones as nan or 0: full agreement on every image is not to be expected.
 
     >>> known_deviations(np.zeros(3)) is None
     True
@@ -80,7 +80,7 @@ class QualityScale:
 
     @classmethod
     def filled_by(cls, low: float, high: float, source: str) -> "QualityScale":
-        """The usual scale that contains `low` to `high` and is half filled by it; where there is none, that range.
+        """Return the usual scale that contains `low` to `high` and is half filled by it, else that range.
 
         >>> str(QualityScale.filled_by(1.2, 4.7, "mos.csv"))
         '1..5, higher is better; the usual scale around 1.2..4.7 in mos.csv'
@@ -92,11 +92,11 @@ class QualityScale:
         return cls(low=low, high=high, note=f"range observed in {source}")
 
     def contains(self, score: float) -> bool:
-        """Whether `score` lies on the scale."""
+        """Return whether `score` is within the scale."""
         return self.low <= score <= self.high
 
     def position(self, score: float) -> float:
-        """Position of `score` between the ends of the scale, in 0..1; beyond them, that of the nearest end."""
+        """Return the position of `score` between the ends of the scale, clipped to 0..1."""
         return min(1.0, max(0.0, (score - self.low) / (self.high - self.low)))
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The record in a model file: what is needed to score with the file alone."""
+"""The record in a model file: all that scoring needs besides the network."""
 
 import base64
 import hashlib
@@ -30,25 +30,22 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class ImageDigests:
-    """Short digests of image files: enough to recognise the files, too little to tell their names.
-
-    Attributes:
-        count: number of files.
-        digests: of each file 6 bytes, ascending: 4 of a digest of its name (without folder and ending, in lower case),
-            then 2 of one of its name and size in bytes. Of more than `MAX_DIGESTS` files those with the smallest.
-    """
+    """Short digests of image files: enough to recognise the files, too little to tell their names."""
 
     count: int
+    """Number of files."""
     digests: bytes
+    """Of each file 6 bytes, ascending: 4 of a digest of its name (without folder and suffix, in lower case), then 2 of
+    one of its name and size in bytes. Of more than `MAX_DIGESTS` files the smallest."""
 
     @classmethod
     def of(cls, paths: Iterable[Path], most: int | None = None) -> "ImageDigests":
-        """The digests of files, the smallest `most` of them; a missing file counts as an empty one."""
+        """Compute the digests of files, the smallest `most` of them; a missing file counts as an empty one."""
         digests = sorted(map(_digest, paths))
         return cls(len(digests), b"".join(digests[:most]))
 
     def among(self, others: "ImageDigests") -> tuple[int, int]:
-        """Number of `others`, a set that is not cut, which are among these files, and of those that share only a name.
+        """Return how many of `others`, a whole set, are among these files, and how many share only a name with one.
 
         Where this set is cut, the numbers are estimates.
         """
@@ -61,21 +58,16 @@ class ImageDigests:
         return found, min(round(share * int(named)), len(theirs)) - found
 
     def _values(self) -> NDArray[np.int64]:
-        """The digests as numbers."""
         places = np.frombuffer(self.digests, dtype=np.uint8).reshape(-1, _DIGEST_BYTES).astype(np.int64)
         return places @ (1 << 8 * np.arange(_DIGEST_BYTES - 1, -1, -1, dtype=np.int64))
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Return plain values for JSON."""
         return {"count": self.count, "digests": base64.b64encode(self.digests).decode("ascii")}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ImageDigests":
-        """The inverse of `as_dict`.
-
-        Raises:
-            ValueError, LookupError: it is damaged.
-        """
+        """Read the plain values of `as_dict`; ValueError or LookupError where they are damaged."""
         digests = base64.b64decode(values["digests"], validate=True)
         if len(digests) % _DIGEST_BYTES:
             raise ValueError("image digests of a wrong length")
@@ -94,12 +86,12 @@ class SeenImages:
     val: ImageDigests
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Return plain values for JSON."""
         return {"databases": list(self.databases), "train": self.train.as_dict(), "val": self.val.as_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "SeenImages":
-        """The inverse of `as_dict`; raises as that of `ImageDigests`."""
+        """Read the plain values of `as_dict`; ValueError or LookupError where they are damaged."""
         train, val = (ImageDigests.from_dict(values[part]) for part in ("train", "val"))
         return cls(tuple(map(str, values["databases"])), train, val)
 
@@ -114,7 +106,7 @@ class ModelRecord:
         scale: range and direction of the MOS, or None where unknown (the authors' checkpoints).
         database: name of the training database.
         epoch: best epoch, counted from 1 (0 where unknown).
-        figures: what was measured with the model, e.g. ``{"test SROCC": 0.93}``.
+        figures: measured with the model, e.g. ``{"test SROCC": 0.93}``.
         opinions: whether people gave the MOS, or they were computed (pseudo-labels); None where that was not recorded.
         normalisation: mean and deviation that the network's input is made with; in files of format 1 ImageNet's.
         seen: the images it was trained and validated on; None where that was not recorded.
@@ -134,17 +126,17 @@ class ModelRecord:
 
     @property
     def labels(self) -> str:
-        """Kind of the labels that the model was trained on, in words; empty where that was not recorded."""
+        """Kind of the labels that the model was trained on; empty where that was not recorded."""
         if self.opinions is None:
             return ""
         return "people's opinions" if self.opinions else "pseudo-labels that no person gave"
 
     def grade(self, score: float) -> str | None:
-        """A score in words, bad to excellent; None where the scale is unknown or MOS are not people's opinions."""
+        """Return the grade of a score, bad to excellent; None where scale or opinions are unknown."""
         return grade(self.scale.position(score)) if self.scale is not None and self.opinions else None
 
     def to_json(self) -> str:
-        """The record as one JSON object."""
+        """Return the record as one JSON object."""
         values: dict[str, Any] = {
             "format": FORMAT,
             "config": to_dict(self.config),
@@ -164,15 +156,7 @@ class ModelRecord:
 
     @classmethod
     def from_json(cls, text: str, where: str) -> "ModelRecord":
-        """Read a record.
-
-        Args:
-            text: what `to_json` wrote.
-            where: the file it stands in, for messages.
-
-        Raises:
-            ModelFileError: not a record, a damaged one, or one of a newer format.
-        """
+        """Read a record; ModelFileError, which names the file `where`, if it is damaged or of a newer format."""
         try:
             values = json.loads(text)
             if values["format"] > FORMAT:

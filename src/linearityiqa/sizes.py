@@ -8,7 +8,7 @@ from linearityiqa.errors import ImageTooSmallError
 
 
 def divides(size: int, levels: int) -> bool:
-    """Whether every level n = 1..levels lays exactly n windows of `size` // n along a side of `size`.
+    """Return whether exactly n windows of `size` // n fit along a side of `size`, for every level n = 1..levels.
 
     >>> [size for size in range(12) if divides(size, levels=3)]  # 8 gives four windows of 2 where level 3 wants three
     [6, 7, 9, 10, 11]
@@ -17,7 +17,7 @@ def divides(size: int, levels: int) -> bool:
 
 
 def smallest_size(size: int, levels: int) -> int:
-    """The smallest side, at least `size`, that every level divides.
+    """Return the smallest side, at least `size`, that every level divides.
 
     >>> smallest_size(1, levels=2), smallest_size(3, levels=2), smallest_size(8, levels=3)
     (2, 4, 9)
@@ -36,16 +36,16 @@ class TapGeometry:
     offset: int
 
     def size(self, pixels: int) -> int:
-        """Side of the feature map of an image with a side of so many pixels; below 1 the backbone fails."""
+        """Return the side of the feature map of an image with a side of `pixels`; below 1 the backbone fails."""
         return (pixels + self.offset) // self.stride
 
     def pixels(self, size: int) -> int:
-        """The smallest side in pixels whose feature map has at least that side."""
+        """Return the smallest side in pixels whose feature map has at least the side `size`."""
         return size * self.stride - self.offset
 
 
 def smallest_pixels(pixels: int, taps: Sequence[TapGeometry], levels: Sequence[int]) -> int:
-    """The smallest image side, at least `pixels`, on which the trunk and the pyramid levels of both taps fit."""
+    """Return the smallest image side, at least `pixels`, on which trunk and pyramid levels of both taps fit."""
     while True:
         sizes = [smallest_size(tap.size(pixels), level) for tap, level in zip(taps, levels, strict=True)]
         needed = max(pixels, *(tap.pixels(size) for tap, size in zip(taps, sizes, strict=True)))
@@ -55,10 +55,9 @@ def smallest_pixels(pixels: int, taps: Sequence[TapGeometry], levels: Sequence[i
 
 
 def check_image_size(height: int, width: int, config: ModelConfig, taps: Sequence[TapGeometry]) -> None:
-    """Check that a network with these pyramid levels and taps takes images of `height` x `width` pixels.
+    """Raise ImageTooSmallError unless a network with these levels and taps takes images of `height` x `width` pixels.
 
-    Raises:
-        ImageTooSmallError: it does not; names the smallest size, at least as large on either side, that works.
+    The message names the smallest size, at least as large on either side, that works.
     """
     levels = (config.P6, config.P7)
     fits = all(

@@ -23,9 +23,8 @@ from linearityiqa.errors import ConfigError, DataError, ImageTooSmallError, Mode
 from linearityiqa.export import checks as export_check
 from linearityiqa.export import model as export
 from linearityiqa.export import network as export_network
-from linearityiqa.export.int8 import quantised
 from linearityiqa.export.model import ExportReport, export_model
-from linearityiqa.export.network import IR_VERSION, OPSET, fold
+from linearityiqa.export.network import IR_VERSION, OPSET, fold, quantised
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.models import LinearityIQA, save_model
 from linearityiqa.quality import QualityScores

@@ -5,7 +5,7 @@ import torch
 
 from linearityiqa.config import ModelConfig
 from linearityiqa.models import LinearityIQA
-from linearityiqa.models.layout import fuse_batch_norm
+from linearityiqa.models.device import fuse_batch_norm
 
 
 @pytest.mark.parametrize("architecture", ["resnet18", "shufflenet_v2_x0_5", "alexnet"])

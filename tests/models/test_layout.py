@@ -9,7 +9,7 @@ from torch import nn
 from linearityiqa.config import LossConfig, ModelConfig
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
-from linearityiqa.models.layout import Layout, arrange, can_be_blocked
+from linearityiqa.models.device import Layout, arrange, can_be_blocked
 
 pytestmark = [
     pytest.mark.slow,

@@ -9,7 +9,7 @@ from torch.nn import functional
 from linearityiqa.config import ModelConfig
 from linearityiqa.models import LinearityIQA
 from linearityiqa.models.geometry import FeatureMaps
-from linearityiqa.models.quality_map import local_scores, scores_and_map
+from linearityiqa.models.network import local_scores, scores_and_map
 
 
 @pytest.mark.parametrize("pool", ["avg", "maxmin", "mean-std"])

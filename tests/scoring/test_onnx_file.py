@@ -75,9 +75,9 @@ def sparse(model: ModelProto) -> None:
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        (outside, "tensors that lie in other files"),
-        (outside_without_saying, "tensors that lie in other files"),
-        (outside_in_a_node, "tensors that lie in other files"),
+        (outside, "tensors in other files"),
+        (outside_without_saying, "tensors in other files"),
+        (outside_in_a_node, "tensors in other files"),
         (endless, "control flow"),
         (custom, "operators of the domain 'my.operators'"),
         (function, "functions"),

@@ -7,7 +7,7 @@ import torch
 
 from linearityiqa.config import ModelConfig, OptimiserConfig
 from linearityiqa.models import LinearityIQA
-from linearityiqa.models.layout import Layout
+from linearityiqa.models.device import Layout
 from linearityiqa.training import precision
 from linearityiqa.training.precision import (
     choose_layout,

@@ -23,8 +23,7 @@ from linearityiqa.evaluation.summary import evaluate, results_of
 from linearityiqa.files import sha256_of, write_text
 from linearityiqa.machine import batch_limit, default_workers
 from linearityiqa.models import open_model
-from linearityiqa.models.device import place, prepare_device
-from linearityiqa.models.layout import Layout, can_be_blocked
+from linearityiqa.models.device import Layout, can_be_blocked, place, prepare_device
 from linearityiqa.record import ImageDigests, ModelRecord
 
 logger = logging.getLogger(__name__)

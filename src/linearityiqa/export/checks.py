@@ -24,7 +24,7 @@ INT8_DIFFERENCE = 0.01
 INT8_SROCC = 0.995
 """Smallest rank correlation of 8 bits with float32 that passes without a warning."""
 FEWEST_TO_RANK = 10
-"""Rank correlations over fewer photographs say nothing."""
+"""Rank correlations over fewer photographs are noise."""
 
 Batch = NDArray[np.float32]
 Outputs = Sequence[NDArray[np.floating]]
@@ -37,22 +37,10 @@ def require_equal(
     batches: Iterator[Batch],
     record: ModelRecord,
 ) -> float:
-    """Compare all outputs of a float32 export with torch's.
+    """Return the largest difference of a float32 export's outputs from torch's, as a share of the scale.
 
-    They may differ by `TOLERANCE` of the scale, or of the outputs themselves: where outputs hardly vary, as after a
-    short training, the mapping magnifies the rounding of float32. A warning then says so.
-
-    Args:
-        exported: gives the outputs of the export.
-        torch: gives those that are expected.
-        batches: images.
-        record: of the model.
-
-    Returns:
-        The largest difference, as a share of the scale.
-
-    Raises:
-        ModelFileError: it is larger than allowed.
+    They may differ by `TOLERANCE` of the scale, or of the outputs themselves, else ModelFileError: where outputs hardly
+    vary, as after a short training, the mapping magnifies the rounding of float32. A warning then says so.
     """
     worst = 0.0
     for batch in batches:
@@ -80,14 +68,7 @@ def require_near(
     batches: Iterator[Batch],
     record: ModelRecord,
 ) -> float:
-    """Compare the outputs of an export whose weights are rounded to float16 with those of float32.
-
-    Returns:
-        The largest difference, as a share of the scale.
-
-    Raises:
-        ModelFileError: it is larger than `FLOAT16_TOLERANCE`.
-    """
+    """Return the largest difference that weights in float16 make, as a share of the scale; ModelFileError if large."""
     worst = 0.0
     for batch in batches:
         of_scale, _ = _differences(float32(batch), float16(batch), record)
@@ -122,21 +103,17 @@ def _on(batch: Batch) -> str:
 
 
 class Agreement(NamedTuple):
-    """Agreement of 8-bit with float32 scores.
-
-    Attributes:
-        images: number of photographs.
-        mean_difference: mean absolute difference of the fused scores, as a share of the scale.
-        srocc: rank correlation of the fused scores; nan over too few photographs.
-    """
+    """Agreement of the 8-bit with the float32 fused scores of photographs."""
 
     images: int
     mean_difference: float
+    """Mean absolute difference, as a share of the scale."""
     srocc: float
+    """Rank correlation; nan over too few photographs."""
 
     @property
     def is_good(self) -> bool:
-        """Whether 8 bits may stand for float32."""
+        """Whether 8 bits may replace float32."""
         return self.mean_difference <= INT8_DIFFERENCE and not self.srocc < INT8_SROCC
 
 
@@ -148,7 +125,7 @@ def agreement(int8: ArrayLike, float32: ArrayLike, record: ModelRecord) -> Agree
 
 
 def generated_batches(note: OnnxNote) -> Iterator[Batch]:
-    """Generated images at several sizes and numbers: the smallest that the network takes, odd ones, its own."""
+    """Yield generated images of several sizes and numbers: the smallest that the network takes, odd ones, its usual."""
     config = note.record.config
     levels = (config.model.P6, config.model.P7)
     own = config.transform.size or (224, 320)
@@ -159,7 +136,7 @@ def generated_batches(note: OnnxNote) -> Iterator[Batch]:
 
 
 def _generated(height: int, width: int, rng: np.random.Generator) -> Batch:
-    """A shaded, noisy image as the network sees it, shape (3, height, width)."""
+    """Return a shaded, noisy image as the network sees it, shape (3, height, width)."""
     across, down = np.linspace(-1, 1, width), np.linspace(-1, 1, height)[:, None]
     slopes = rng.uniform(-1.5, 1.5, (3, 2, 1, 1))
     noise = rng.uniform(0, 1) * rng.standard_normal((3, height, width))
@@ -167,13 +144,13 @@ def _generated(height: int, width: int, rng: np.random.Generator) -> Batch:
 
 
 def _mapped(outputs: Outputs, record: ModelRecord) -> list[NDArray[np.float64]]:
-    """Outputs on the scale of the model; the map goes by the line of the fused head."""
+    """Return outputs on the scale of the model; the map is mapped by the line of the fused head."""
     lines = (*record.mapping, record.mapping.fused)
     return [line(output) for line, output in zip(lines, outputs, strict=False)]
 
 
 def _unit(record: ModelRecord, scores: Sequence[NDArray[np.float64]]) -> float:
-    """Unit of differences: the range of the scale or, where that is unknown, the largest score."""
+    """Return the unit of differences: the range of the scale or, where that is unknown, the largest score."""
     if record.scale is not None:
         return record.scale.high - record.scale.low
     return max(float(np.abs(score).max()) for score in scores) or 1.0

@@ -45,33 +45,20 @@ _FUSED = HEADS.index("fused")
 
 @dataclass(frozen=True)
 class ExportReport:
-    """Figures of an export.
-
-    Attributes:
-        output: the ONNX file.
-        size: of the file, in bytes.
-        difference: largest difference of the float32 export from torch, as a share of the scale.
-        float16: largest difference that storing the weights in float16 makes, as a share of it; None if they are not.
-        int8: how near the 8-bit scores are to the float32 ones; None for a float32 file.
-    """
+    """Figures of an export: the file, its size in bytes, and differences as shares of the scale."""
 
     output: Path
     size: int
     difference: float
+    """Largest difference of the float32 export from torch."""
     float16: float | None = None
+    """Largest difference that storing the weights in float16 makes; None if they are not."""
     int8: Agreement | None = None
+    """Agreement of the 8-bit scores with the float32 ones; None for a float32 file."""
 
 
 def export_model(config: ExportConfig) -> ExportReport:
-    """Write a trained model as an ONNX file, whole or not at all, once it is known to give the scores of torch.
-
-    Raises:
-        ConfigError: no model is named.
-        ModelFileError: the model file cannot be used, or the export does not give the scores of torch.
-        MissingExtraError: what exports is not installed.
-        DataError: the photographs cannot be used.
-        OSError: the folder cannot be written, or the disk is full.
-    """
+    """Write a trained model as an ONNX file atomically, after a check that it gives the scores of torch."""
     for module in ("onnx", "onnxscript"):
         require(module, "export")
     trained = _open(config)
@@ -119,7 +106,7 @@ def _open(config: ExportConfig) -> "TrainedModel":
 
 
 def output_of(config: ExportConfig) -> Path:
-    """The file that an export is written to."""
+    """Return the file that an export is written to."""
     if config.output is not None:
         return config.output
     path = config.trained_model_file or Path("model")
@@ -137,7 +124,7 @@ def _written(path: Path, model: "ModelProto", note: OnnxNote) -> OnnxRuntime:
 
 
 def _outputs(runtime: OnnxRuntime, config: ExportConfig) -> Callable[[Batch], Outputs]:
-    """All outputs of an exported model: the heads, then the map."""
+    """Return a function that gives all outputs of an exported model: the heads, then the map."""
 
     def run(batch: Batch) -> Outputs:
         if not config.with_map:
@@ -149,7 +136,7 @@ def _outputs(runtime: OnnxRuntime, config: ExportConfig) -> Callable[[Batch], Ou
 
 
 def _torch_outputs(trained: "TrainedModel", config: ExportConfig) -> Callable[[Batch], Outputs]:
-    """All outputs of the network that is exported, in the same order."""
+    """Return a function that gives all outputs of the exported network, in the same order."""
     import torch
 
     from linearityiqa.export.network import AllOutputs
@@ -167,7 +154,7 @@ def _write_int8(
     path: Path, model: "ModelProto", float32: OnnxRuntime, note: OnnxNote, config: ExportConfig, folder: Path
 ) -> Agreement:
     """Quantise on half of the photographs, and compare with float32 on the others."""
-    from linearityiqa.export.int8 import quantised
+    from linearityiqa.export.network import quantised
 
     paths = _spaced(folder, 2 * config.calibration_images)
     for_ranges, others = paths[::2], paths[1::2] or paths
@@ -205,7 +192,7 @@ def _write_int8(
 
 
 def _on_photographs(folder: Path, note: OnnxNote) -> Iterator[Batch]:
-    """Photographs one by one, then two together."""
+    """Yield photographs one by one, then two together."""
     images = list(_readable(_spaced(folder, CHECKED_PHOTOGRAPHS), note))
     if not images:
         raise _no_photographs(folder)
@@ -214,7 +201,7 @@ def _on_photographs(folder: Path, note: OnnxNote) -> Iterator[Batch]:
 
 
 def _readable(paths: Iterable[Path], note: OnnxNote) -> Iterator[PreprocessedImage]:
-    """The photographs that the network takes, prepared as they are for scoring; a warning names each other one."""
+    """Yield the photographs that the network takes, prepared as for scoring; a warning names each other one."""
     config = note.record.config
     transform = ImageTransform.of(config.transform)
     for path in paths:
@@ -228,7 +215,7 @@ def _readable(paths: Iterable[Path], note: OnnxNote) -> Iterator[PreprocessedIma
 
 
 def _spaced(folder: Path, count: int) -> list[Path]:
-    """At most `count` of the images in a folder, evenly over all of them."""
+    """Return at most `count` of the images in a folder, evenly over all of them."""
     paths = list(expand([folder]))
     count = min(count, len(paths))
     return [paths[index * len(paths) // count] for index in range(count)]

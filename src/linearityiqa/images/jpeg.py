@@ -23,12 +23,12 @@ _EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 
 
 def is_unread(image: Image.Image) -> TypeGuard[ImageFile.ImageFile]:
-    """Whether Pillow has read no more than the header of a JPEG that `decoded` takes."""
+    """Return whether Pillow has read no more than the header of a JPEG that `decoded` takes."""
     return image.format in ("JPEG", "MPO") and image.mode in COLOURS and bool(getattr(image, "tile", None))
 
 
 def reduced(image: Image.Image, enough: Enough | None) -> Image.Image:
-    """The image; in place of an unread JPEG a twin with the smallest scale at which both sides are `enough`."""
+    """Return the image; in place of an unread JPEG a twin with the smallest scale at which both sides are `enough`."""
     if enough is None or not is_unread(image):
         return image
     twin = object.__new__(type(image))  # draft() changes an image for good, and it may be the user's
@@ -39,11 +39,7 @@ def reduced(image: Image.Image, enough: Enough | None) -> Image.Image:
 
 
 def decoded(image: ImageFile.ImageFile) -> Image.Image:
-    """Decode a JPEG that Pillow has opened, at the scale of its `draft`, in Pillow's bits.
-
-    Raises:
-        ValueError: data are lost, or there are too many scans.
-    """
+    """Decode a JPEG that Pillow has opened, at the scale of its `draft`, as Pillow does; ValueError if any is lost."""
     stream = cast(IO[bytes], image.fp)
     stream.seek(image.tile[0][2])
     content = stream.read()
@@ -68,11 +64,7 @@ def decoded(image: ImageFile.ImageFile) -> Image.Image:
 
 
 def _end_of_scans(content: bytes) -> int:
-    """The place of the end marker, once all scans have been looked at.
-
-    Raises:
-        ValueError: there are too many scans, or the last of a progressive image are missing.
-    """
+    """Return the place of the end marker; ValueError for too many scans, or where the last are missing."""
     place, scans, progressive = 2, 0, False
     lacking: dict[int, list[int]] = {}  # bits of each component's coefficients that are still to come
     while (found := _MARKER.search(content, place)) and found[1] != _END:
@@ -95,6 +87,6 @@ def _end_of_scans(content: bytes) -> int:
 
 
 def _is_padding(warning: str, data: bytes) -> bool:
-    """Whether libjpeg only warns of zeros before the end, which some cameras write."""
+    """Return whether libjpeg only warns of zeros before the end, which some cameras write."""
     extraneous = _EXTRANEOUS.search(warning)
     return extraneous is not None and not data[-int(extraneous[1]) :].strip(b"\0")

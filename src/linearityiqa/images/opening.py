@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, ImageFile, _imaging
 
 from linearityiqa.errors import ImageTooLargeError, UnreadableImageError
 from linearityiqa.images import jpeg
-from linearityiqa.images.colour_codes import colour_codes
+from linearityiqa.images.conversion import colour_codes
 
 DEFAULT_MAX_PIXELS = 100_000_000
 """Images of which more pixels would be decoded are refused before they are."""

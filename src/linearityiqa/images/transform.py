@@ -15,7 +15,7 @@ from linearityiqa.images.jpeg import Enough
 SIDE_STEP = 32
 """Sides of an image whose aspect ratio is kept are multiples of it: few sizes, which share batches."""
 MAX_ASPECT = 8
-"""Longest side over the shortest beyond which an image is squeezed all the same."""
+"""Longest side over the shortest beyond which an image is squeezed."""
 LEAST_AREA = 1 / 4
 """Share of the area up to which `shrink` enlarges smaller images: networks see too little in a thumbnail."""
 
@@ -43,7 +43,7 @@ IMAGENET = Normalisation(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 @dataclass(frozen=True)
 class ImageTransform:
-    """Resizing of every decoded image, in training and in scoring alike.
+    """Resizing of every decoded image, in training and in scoring.
 
     Args:
         size: (height, width) that images are resized to, or None to keep theirs.
@@ -62,7 +62,7 @@ class ImageTransform:
 
     @classmethod
     def of(cls, config: TransformConfig, common_size: tuple[int, int] | None = None) -> "ImageTransform":
-        """The transform that the options name."""
+        """Return the transform that the options name."""
         # images of a common size are small, and resized twice
         reduced = config.effective().decode_reduced and common_size is None
         return cls(config.size, common_size, config.resize_mode, reduced)
@@ -76,7 +76,7 @@ class ImageTransform:
 
     @property
     def enough(self) -> Enough | None:
-        """What `decode` needs to be told: how much of a JPEG suffices; None where all of it is to be decoded."""
+        """Function that tells `decode` how much of a JPEG suffices; None where all of it is to be decoded."""
         return self._enough if self.reduced else None
 
     def _enough(self, native: tuple[int, int]) -> tuple[int, int]:
@@ -84,11 +84,9 @@ class ImageTransform:
         return REDUCING_GAP * height, REDUCING_GAP * width
 
     def pixels(self, image: Image.Image, native: tuple[int, int] | None = None) -> Image.Image:
-        """The RGB image resized (bilinear, antialiased, as Pillow does): first to `common_size`, then to its size.
+        """Resize an RGB image (bilinear, antialiased, by Pillow): first to `common_size`, then to its size.
 
-        Args:
-            image: as `decode` gives it.
-            native: (height, width) of the whole image, where `image` was decoded at a reduced scale.
+        `native` is (height, width) of the whole image, where `image` was decoded at a reduced scale.
         """
         gap = REDUCING_GAP if self.reduced else None
         for size in (self.common_size, self.output_size(native or (image.height, image.width))):
@@ -97,7 +95,7 @@ class ImageTransform:
         return image
 
     def output_size(self, native: tuple[int, int]) -> tuple[int, int]:
-        """(height, width) after the transform, of an image that is `native` = (height, width) before it."""
+        """Return (height, width) after the transform, of an image that is `native` = (height, width) before it."""
         given = self.common_size or native
         if self.size is None or self.mode == "stretch":
             return self.size or given
@@ -110,7 +108,7 @@ class ImageTransform:
 
 
 def size_of_area(native: tuple[int, int], area: int) -> tuple[int, int]:
-    """(height, width) of about an area, with the aspect ratio of `native` up to `MAX_ASPECT`.
+    """Return (height, width) of about an area, with the aspect ratio of `native` up to `MAX_ASPECT`.
 
     Both are multiples of `SIDE_STEP`.
 
@@ -124,7 +122,7 @@ def size_of_area(native: tuple[int, int], area: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=16)
 def _normalised_levels(normalisation: Normalisation) -> NDArray[np.float32]:
-    """The 256 levels normalised for each channel, shape (3, 256), rounded to float32 after every step."""
+    """Return the 256 levels normalised for each channel, shape (3, 256), rounded to float32 after every step."""
     levels = np.arange(256, dtype=np.float32) / np.float32(255)
     mean, std = np.array([normalisation.mean, normalisation.std], dtype=np.float32)[..., None]
     return np.asarray((levels - mean) / std, dtype=np.float32)
@@ -133,14 +131,9 @@ def _normalised_levels(normalisation: Normalisation) -> NDArray[np.float32]:
 def normalise(
     image: Image.Image, out: NDArray[np.float32] | None = None, normalisation: Normalisation = IMAGENET
 ) -> NDArray[np.float32]:
-    """An RGB image as a network's input, float32 of shape (3, height, width), contiguous.
+    """Normalise an RGB image as a network's input: float32 of shape (3, height, width), contiguous, in `out` if given.
 
     The values are those of torchvision's ToTensor and Normalize, to the bit.
-
-    Args:
-        image: an RGB image.
-        out: where the result is written; by default a new array.
-        normalisation: mean and deviation of each channel, by default ImageNet's.
     """
     output = np.empty((3, image.height, image.width), dtype=np.float32) if out is None else out
     levels = _normalised_levels(normalisation)

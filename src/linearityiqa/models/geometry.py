@@ -27,7 +27,7 @@ class FeatureMaps(NamedTuple):
 
 
 def measure(backbone: nn.Module) -> tuple[TapGeometry, TapGeometry]:
-    """Geometry of both taps (stage 3, stage 4) of a backbone that maps images to `FeatureMaps`."""
+    """Return the geometry of both taps (stage 3, stage 4) of a backbone that maps images to `FeatureMaps`."""
 
     @functools.cache  # both taps ask for some heights
     def shapes(height: int) -> tuple[torch.Size, torch.Size]:
@@ -46,7 +46,7 @@ def measure(backbone: nn.Module) -> tuple[TapGeometry, TapGeometry]:
 
 
 def stride_of(shape: torch.Size) -> int:
-    """Stride of feature maps, from their shape for an image of size `PROBE`; 0 where they are no maps of it.
+    """Return the stride of feature maps, from their shape for an image of size `PROBE`; 0 where they are no maps of it.
 
     The difference of the sides, unlike their ratio to the image's, does not depend on padding.
     """
@@ -55,7 +55,7 @@ def stride_of(shape: torch.Size) -> int:
 
 
 def shapes_only(module: nn.Module, *inputs: Tensor) -> Any:
-    """Output of `module` for inputs on the meta device: shapes without numbers; the module stays as it is."""
+    """Return the output of `module` for inputs on the meta device: shapes without numbers; nothing is changed."""
     state = {name: value.to("meta") for name, value in chain(module.named_parameters(), module.named_buffers())}
     with torch.no_grad(), _WithoutNormalisation():
         return functional_call(module, state, inputs)

@@ -39,7 +39,7 @@ class ScoreHead(nn.Module):
         self.norm = nn.BatchNorm1d(1) if use_bn_end else None
 
     def forward(self, features: Tensor) -> Tensor:
-        """Score of each row of `features`."""
+        """Compute the score of each row of `features`."""
         score: Tensor = self.linear(features)
         return (score if self.norm is None else self.norm(score)).squeeze(1)
 
@@ -60,7 +60,7 @@ class StageHead(nn.Module):
         self.score = ScoreHead(STAGE_FEATURES, use_bn_end=use_bn_end)
 
     def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
-        """Reduced features (N, 64) and score (N,) of each row of `pooled`, shape (N, in_features)."""
+        """Compute reduced features (N, 64) and score (N,) of each row of `pooled`, shape (N, in_features)."""
         features: Tensor = self.reduce(pooled)
         return features, self.score(features)
 
@@ -110,7 +110,7 @@ def statistics(values: Tensor, method: PoolMethod, reduce: Reduction) -> list[Te
 
 
 def pooled_features(channels: int, levels: int, method: PoolMethod) -> int:
-    """Length of the vector that `spatial_pyramid_pool` makes.
+    """Return the length of the vector that `spatial_pyramid_pool` makes.
 
     >>> pooled_features(256, levels=3, method="mean-std") == 256 * 2 * (1 + 4 + 9)
     True
@@ -119,15 +119,11 @@ def pooled_features(channels: int, levels: int, method: PoolMethod) -> int:
 
 
 def spatial_pyramid_pool(maps: Tensor, levels: int, method: PoolMethod) -> Tensor:
-    """Statistics of the windows of maps (N, C, H, W) on 1 x 1, 2 x 2, ..., `levels` x `levels` grids.
+    """Pool maps (N, C, H, W) on 1 x 1, 2 x 2, ..., `levels` x `levels` grids to the shape (N, `pooled_features`).
 
-    Level n lays windows of (H // n, W // n) side by side; pixels left over at the right and lower edge are ignored.
-
-    Returns:
-        Shape (N, `pooled_features`); within a level the order is statistic, channel, row, column.
-
-    Raises:
-        ImageTooSmallError: some level's grid is not n x n; names the smallest map, at least as large, that works.
+    Level n has adjacent windows of (H // n, W // n); pixels left over at the right and lower edge are ignored. Within a
+    level the order is statistic, channel, row, column. ImageTooSmallError: some level's grid is not n x n; names the
+    smallest map, at least as large, that works.
     """
     height, width = maps.shape[-2:]
     # while a network is exported for images of any size, a side is a symbol, which asking would tie to one size

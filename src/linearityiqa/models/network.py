@@ -1,23 +1,42 @@
-"""The whole network: backbone, pyramid pooling of two stages, and three scores."""
+"""The whole network: backbone, pyramid pooling of two stages, and three scores; and its quality map.
+
+The map is the fused head applied to each neighbourhood of the feature maps: the value of a cell is the score of an
+image whose every pooling window had the statistics of the cell's neighbourhood. So the map of a uniform image is its
+score everywhere, and needs no gradient (compare class activation maps: Zhou et al., CVPR 2016).
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
-from itertools import chain
-from typing import NamedTuple
+from itertools import chain, islice
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from linearityiqa.config import ModelConfig
+from linearityiqa.config import ModelConfig, PoolMethod
 from linearityiqa.errors import ImageTooSmallError
 from linearityiqa.extras import require
 from linearityiqa.models.backbones import TimmBackbone, build_backbone
 from linearityiqa.models.geometry import FeatureMaps, measure
-from linearityiqa.models.heads import STAGE_FEATURES, ScoreHead, StageHead, pooled_features, spatial_pyramid_pool
+from linearityiqa.models.heads import (
+    STAGE_FEATURES,
+    Reduction,
+    ScoreHead,
+    StageHead,
+    pooled_features,
+    spatial_pyramid_pool,
+    statistics,
+)
 from linearityiqa.quality import QualityScores
 from linearityiqa.sizes import TapGeometry, check_image_size
+
+STAGE3_WINDOW = 7
+"""Side of a neighbourhood on the maps of stage 3: at the usual stride of 16, about 100 pixels."""
+STAGE4_WINDOW = 3
+"""Side of a neighbourhood on the maps of stage 4: at the usual stride of 32, about 100 pixels."""
 
 
 class PooledFeatures(NamedTuple):
@@ -101,19 +120,15 @@ class LinearityIQA(nn.Module):
             return QualityScores(score3, score4, self.fused(torch.cat([features3, features4], dim=1)))
 
     def check_size(self, height: int, width: int) -> None:
-        """Check, without computing anything, that the network takes images of this size.
-
-        Raises:
-            ImageTooSmallError: it does not; names the smallest size, at least as large on either side, that works.
-        """
+        """Raise ImageTooSmallError, with the smallest size that works, unless the network takes images of this size."""
         check_image_size(height, width, self.config, self.taps)
 
     def backbone_parameters(self) -> Iterator[nn.Parameter]:
-        """Parameters that start from the initial weights."""
+        """Return the parameters that start from the initial weights."""
         return self.backbone.parameters()
 
     def head_parameters(self) -> Iterator[nn.Parameter]:
-        """Parameters that start from random values."""
+        """Return the parameters that start from random values."""
         return chain(self.stage3.parameters(), self.stage4.parameters(), self.fused.parameters())
 
     def freeze_batch_norm(self) -> None:
@@ -156,3 +171,51 @@ def _autocasts(values: Tensor) -> bool:
 def _full_precision(values: Tensor) -> AbstractContextManager[object]:
     """No autocast: pooling and heads are cheap, and scores in half precision would tie."""
     return torch.autocast(values.device.type, enabled=False) if _autocasts(values) else nullcontext()
+
+
+def scores_and_map(network: LinearityIQA, images: Tensor) -> tuple[QualityScores[Tensor], Tensor]:
+    """Compute scores (N,) and quality maps (N, h, w) of images, at little more than the cost of the scores.
+
+    The network is in evaluation mode; images are as for `LinearityIQA.forward`. Maps are on the scale of the fused
+    score, of the size of the stage-4 feature maps.
+    """
+    maps = network.feature_maps(images)
+    pooled = network.pool_maps(maps, (images.shape[-2], images.shape[-1]))
+    return network.score(pooled), local_scores(network, maps)
+
+
+def local_scores(network: LinearityIQA, maps: FeatureMaps) -> Tensor:
+    """Return the quality map (N, h, w) of feature maps of which stage 4's are of shape (N, channels, h, w)."""
+    pool, (height, width) = network.config.pool, maps.stage4.shape[-2:]
+    near3 = _neighbourhoods(maps.stage3, STAGE3_WINDOW, pool)
+    near3 = [functional.interpolate(near, size=(height, width), mode="bilinear", align_corners=False) for near in near3]
+    near4 = _neighbourhoods(maps.stage4, STAGE4_WINDOW, pool)
+    features = _reduced(network.stage3, near3, network.config.P6), _reduced(network.stage4, near4, network.config.P7)
+    scores: Tensor = network.fused(torch.cat(features, dim=1))
+    return scores.reshape(-1, height, width)
+
+
+def _neighbourhoods(maps: Tensor, side: int, method: PoolMethod) -> list[Tensor]:
+    """Return statistics of the window around each cell, in the shape of `maps`; windows are cut off at the edges."""
+
+    def mean(values: Tensor) -> Tensor:
+        return functional.avg_pool2d(values, side, stride=1, padding=side // 2, count_include_pad=False)
+
+    def maximum(values: Tensor) -> Tensor:
+        return functional.max_pool2d(values, side, stride=1, padding=side // 2)
+
+    return statistics(maps, method, Reduction(mean, maximum))
+
+
+def _reduced(stage: StageHead, near: list[Tensor], levels: int) -> Tensor:
+    """Return features (N * h * w, 64) of every cell, as if each window of the pyramid had the cell's statistics."""
+    first = cast(nn.Linear, stage.reduce[0])
+    values = len(near) * near[0].shape[1]
+    # a statistic that is in all windows of a level meets the sum of their weights
+    levels_of_weight = torch.split(first.weight, [values * level * level for level in range(1, levels + 1)], dim=1)
+    weight = torch.stack([part.reshape(len(part), values, -1).sum(-1) for part in levels_of_weight]).sum(0)
+    cells = torch.cat(near, dim=1).permute(0, 2, 3, 1).flatten(0, 2)
+    features = functional.linear(cells, weight, first.bias)
+    for module in islice(stage.reduce, 1, None):
+        features = module(features)
+    return features

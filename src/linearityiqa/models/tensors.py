@@ -96,7 +96,7 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
 
 
 def difference(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], *, extra_allowed: bool = False) -> str:
-    """In words, how a file's state dict differs from the expected one in names and shapes; empty if it fits.
+    """Describe how a file's state dict differs from the expected one in names and shapes; empty if it fits.
 
     Counters of batches may be absent, as in old checkpoints; with `extra_allowed` the file may hold more.
     """

@@ -15,7 +15,7 @@ from linearityiqa.record import ModelRecord
 
 Reduction = Literal["mean", "sum", "none"]
 OVERSHOOT = 0.5
-"""How far beyond 0..1 the first images of a module may lie: less than those in -1..1, more than an unclamped output."""
+"""Largest excess of the first images of a module over 0..1: less than that of -1..1, more than of unclamped outputs."""
 
 
 def require_range(images: Tensor, beyond: float) -> None:
@@ -30,15 +30,11 @@ def require_range(images: Tensor, beyond: float) -> None:
 
 
 class DifferentiableQuality(nn.Module):
-    """The scores of a `Scorer`, differentiable in the images; the model itself is frozen, in evaluation mode for ever.
+    """The scores of a `Scorer`, differentiable in the images; the copied network stays frozen, in evaluation mode.
 
-    The transform is that of scoring, but in floating point: Pillow rounds what it resizes to 8 bits, so that pixels
+    The transform is that of scoring, but in floating point: Pillow rounds resized images to 8 bits, so that pixels
     differ by up to one level of 255. Images that need no resizing get the scorer's scores. The state dict is empty: a
-    checkpoint of what the module is a part of holds none of the frozen weights, and loads whether it holds them or not.
-
-    Args:
-        network: is copied, with its device.
-        record: transform, mapping and scale.
+    checkpoint of a module with this one inside holds no frozen weights, and loads whether it holds them or not.
     """
 
     mean: Tensor
@@ -56,12 +52,11 @@ class DifferentiableQuality(nn.Module):
             self.register_buffer(name, torch.tensor(values, device=device).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Scores on the scale of the model, shape (N,).
+        """Compute scores on the scale of the model, shape (N,).
 
         Args:
-            images: RGB, floating point in 0..1, shape (N, 3, H, W). The first images are checked: they may lie half the
-                range beyond, as the output of a network does, but not in 0..255 or -1..1. Later ones are taken as
-                they are.
+            images: RGB, floating point in 0..1, shape (N, 3, H, W). Only the first ones are checked: they may exceed
+                it by half the range, as the output of a network does, but not lie in 0..255 or -1..1.
 
         Raises:
             TypeError: images of integers.
@@ -90,7 +85,7 @@ class DifferentiableQuality(nn.Module):
     def state_dict(  # type: ignore[override]
         self, *_: Any, destination: dict[str, Any] | None = None, **__: Any
     ) -> dict[str, Any]:
-        """Nothing: the weights are frozen, and those of the model file."""
+        """Return nothing: the weights are frozen, and those of the model file."""
         return {} if destination is None else destination
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *arguments: Any) -> None:
@@ -103,12 +98,8 @@ class DifferentiableQuality(nn.Module):
 class ImageQualityLoss(nn.Module):
     """Distance of images below the best quality of the scale, as a loss for image restoration.
 
-    0 is the upper end of the scale and 1 the lower one; scores are not clipped, so the loss may lie outside. Where the
-    scale is unknown, the loss is the negative score.
-
-    Args:
-        quality: gives the scores.
-        reduction: mean or sum over the images, or none: a value for each.
+    0 is the upper end of the scale and 1 the lower one; scores are not clipped, so the loss may exceed this range.
+    Where the scale is unknown, the loss is the negative score. The reduction none gives a value for each image.
     """
 
     def __init__(self, quality: DifferentiableQuality, reduction: Reduction = "mean") -> None:
@@ -118,7 +109,7 @@ class ImageQualityLoss(nn.Module):
         self._reduction = reduction
 
     def forward(self, images: Tensor) -> Tensor:
-        """The loss of images in 0..1, shape (N, 3, H, W): a scalar, or of shape (N,) without reduction."""
+        """Compute the loss of images in 0..1, shape (N, 3, H, W): a scalar, or of shape (N,) without reduction."""
         scores: Tensor = self.quality(images)
         scale = self.quality.scale
         losses = -scores if scale is None else (scale.high - scores) / (scale.high - scale.low)

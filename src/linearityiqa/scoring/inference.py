@@ -30,20 +30,17 @@ _NOT_FINITE = "the model's score of this image is not finite. Check the model's 
 
 
 def in_batches(images: Iterable[PreprocessedImage | ImageScore], limit: BatchLimit) -> Iterator[Batch]:
-    """Group images of one size into batches; the result of an image that could not be decoded is a batch of its own.
+    """Group images of one size into batches; the result of an image that could not be decoded is a batch by itself.
 
     Which images share a batch depends on their order and sizes alone, never on how fast they are decoded or scored.
-
-    Args:
-        images: read only as far as `WINDOW_BATCHES` and `WAITING_PIXELS` allow.
-        limit: most images and pixels of a batch.
+    `images` is read only as far ahead as `WINDOW_BATCHES` and `WAITING_PIXELS` allow.
     """
     # by size; the first holds the oldest image
     waiting: dict[tuple[int, int], list[tuple[int, PreprocessedImage]]] = {}
 
     def is_full() -> bool:
         span = number + 1 - next(iter(waiting.values()))[0][0]
-        pixels = sum(height * width * len(alike) for (height, width), alike in waiting.items())
+        pixels = sum(height * width * len(group) for (height, width), group in waiting.items())
         return span >= WINDOW_BATCHES * limit.images or pixels >= WAITING_PIXELS
 
     for number, image in enumerate(images):
@@ -84,18 +81,11 @@ def spread(
     scores: NDArray[np.float64],
     predict: Callable[[NDArray[np.float32]], NDArray[np.float64]],
 ) -> NDArray[np.float64]:
-    """Standard deviation (population) of each image's score over six views: itself, its mirror image, four crops.
+    """Return the standard deviation (population) of each image's score over itself, its mirror image and four crops.
 
-    The crops have 7/8 of the height and of the width, lie in the corners and are not rescaled: resampling would
-    change the quality. The spread says how much the score hangs on framing; it is no confidence interval of the MOS.
-
-    Args:
-        batch: normalised images, shape (N, 3, H, W).
-        scores: their own scores, shape (N,).
-        predict: scores (N,) of a contiguous batch of any size.
-
-    Returns:
-        Shape (N,), on the scale of the scores; not a number where the crops are too small for the network.
+    The corner crops have 7/8 of the height and of the width and are not rescaled: resampling would change the quality.
+    The spread says how much the score depends on framing; it is no confidence interval of the MOS. `predict` gives the
+    scores (N,) of a contiguous batch; the spread (N,) is nan where the crops are too small for the network.
     """
     try:
         others = [predict(np.ascontiguousarray(view)) for view in views(batch)]
@@ -106,35 +96,21 @@ def spread(
 
 
 class Inference:
-    """Scores of a runtime on the scale of the model.
-
-    Args:
-        runtime: runs the network; several threads may call it.
-        record: holds the mapping and the scale.
-    """
+    """Scores of a runtime on the scale of the model; several threads may call it."""
 
     def __init__(self, runtime: Runtime, record: ModelRecord) -> None:
         self.runtime = runtime
         self._record = record
 
     def score(self, image: PreprocessedImage) -> float:
-        """Score one image.
-
-        Raises:
-            ImageTooSmallError: the network's pooling windows do not fit on the image.
-            DataError: the device has too little memory for the image, or the score is not finite.
-        """
+        """Score one image; raises as `Scorer.score`."""
         scores = self._mapped(self.runtime.predict(stack([image], self._record.normalisation)))
         if not np.isfinite(scores).all():
             raise DataError(_NOT_FINITE)
         return float(scores[0, _FUSED])
 
     def of_batches(self, details: Details) -> Callable[[Batch], Results]:
-        """Return a function that scores a batch; an image that cannot be scored gets a result with the reason.
-
-        Raises:
-            ConfigError: quality maps are asked of a runtime that gives none.
-        """
+        """Return a function that scores a batch; an image that cannot be scored gets a result with the reason."""
         if details.maps and not isinstance(self.runtime, MapRuntime):
             raise ConfigError("this runtime gives no quality map: it has no method predict_with_maps")
 
@@ -148,7 +124,7 @@ class Inference:
             except ImageTooSmallError as cause:
                 results = [_failed(image, cause) for image in images]
             except DataError as cause:
-                if len(batch) > 1:  # what does not fit into memory together may fit one by one
+                if len(batch) > 1:  # images that do not fit into memory together may fit one by one
                     return [result for item in batch for result in score([item])]
                 results = [_failed(images[0], cause)]
             return list(zip(numbers, results, strict=True))

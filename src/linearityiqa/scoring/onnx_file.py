@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from linearityiqa.errors import ModelFileError
+from linearityiqa.errors import MALFORMED, ModelFileError
 from linearityiqa.files import start_of_model
 from linearityiqa.quality import HEADS
 from linearityiqa.record import ModelRecord
@@ -29,7 +29,7 @@ MAX_FILE_BYTES = 2**31 - 1
 MAX_NOTE_CHARACTERS = 2**20
 """Bound on the note; a real one has some thousand characters."""
 
-# Field numbers of onnx.proto, which its compatibility rules keep for ever.
+# Field numbers of onnx.proto, which its compatibility rules fix.
 _MODEL_GRAPH, _MODEL_METADATA, _MODEL_FUNCTIONS = 7, 14, 25
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_OUTPUT, _GRAPH_SPARSE = 1, 5, 12, 15
@@ -44,22 +44,18 @@ _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 
 @dataclass(frozen=True)
 class OnnxNote:
-    """Note in an ONNX file of ours: how to score with it.
-
-    Attributes:
-        record: configuration, mapping and scale of the model.
-        taps: how the size of an image becomes that of the feature maps of stages 3 and 4.
-        precision: ``float32`` or ``int8``.
-        check: what was measured when the file was written, by name.
-    """
+    """Note in an ONNX file of ours: how to score with it."""
 
     record: ModelRecord
     taps: tuple[TapGeometry, TapGeometry]
+    """How the size of an image becomes that of the feature maps of stages 3 and 4."""
     precision: str = "float32"
+    """``float32`` or ``int8``."""
     check: dict[str, float] = field(default_factory=dict)
+    """Differences that were measured when the file was written, by name."""
 
     def to_json(self) -> str:
-        """The note as one JSON object."""
+        """Return the note as one JSON object."""
         values: dict[str, Any] = {
             "format": FORMAT,
             "record": json.loads(self.record.to_json()),
@@ -71,11 +67,7 @@ class OnnxNote:
 
     @classmethod
     def from_json(cls, text: str, where: str) -> "OnnxNote":
-        """Read a note.
-
-        Raises:
-            ModelFileError: not a note, a damaged one, or one of a newer format.
-        """
+        """Read a note; ModelFileError where it is damaged, or of a newer format."""
         try:
             values = json.loads(text)
             if values["format"] > FORMAT:
@@ -89,7 +81,7 @@ class OnnxNote:
                 precision=str(values["precision"]),
                 check={str(name): float(value) for name, value in values["check"].items()},
             )
-        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as cause:
+        except MALFORMED as cause:
             raise ModelFileError(f"the note in {where} is damaged: {cause}. Copy the file again.") from cause
 
 
@@ -102,13 +94,10 @@ class OnnxFile(NamedTuple):
 
 
 def read_onnx(path: Path) -> OnnxFile:
-    """Read an ONNX file of ours, without loading the network in it.
+    """Read an ONNX file of ours, without loading the network in it; ModelFileError unless it is one, and safe.
 
     Refused are files that refer to other files, that hold control flow or functions (an endless loop would be one), or
     operators of unknown domains: we write none of these.
-
-    Raises:
-        ModelFileError: missing, unreadable, too large, damaged, not an ONNX file, or not one of ours.
     """
     content = _read(path)
     try:
@@ -189,7 +178,7 @@ def _check_node(node: memoryview, path: Path) -> None:
 def _check_tensor(tensor: memoryview, path: Path) -> None:
     for item in fields(tensor):
         if item.number == _TENSOR_EXTERNAL or (item.number == _TENSOR_LOCATION and item.value != 0):
-            raise _unsafe(path, "tensors that lie in other files")
+            raise _unsafe(path, "tensors in other files")
 
 
 def _unsafe(path: Path, what: str) -> ModelFileError:
@@ -206,15 +195,12 @@ class Field(NamedTuple):
     value: int = 0
 
     def text(self) -> str:
-        """The content as text; a `ValueError` where it is not UTF-8."""
+        """Return the content as text; a `ValueError` where it is not UTF-8."""
         return str(self.content, "utf-8")
 
 
 def fields(message: memoryview) -> Iterator[Field]:
-    """The fields of a message in order; contents are views of it, not copies.
-
-    Raises:
-        ValueError: these bytes are no message.
+    """Yield the fields of a message in order, with contents that are views of it; ValueError where it is damaged.
 
     >>> message = memoryview(bytes([8, 150, 1, 18, 1, 65]))
     >>> [(field.number, bytes(field.content), field.value) for field in fields(message)]
@@ -243,7 +229,7 @@ def fields(message: memoryview) -> Iterator[Field]:
 
 
 def _varint(message: memoryview, position: int) -> tuple[int, int]:
-    """A number of seven bits a byte, and the position behind it."""
+    """Read a number of seven bits a byte; also return the position behind it."""
     value = 0
     for shift in range(0, 70, 7):
         if position == len(message):
@@ -257,5 +243,5 @@ def _varint(message: memoryview, position: int) -> tuple[int, int]:
 
 
 def _text(message: memoryview, number: int) -> str:
-    """The last text of this number in a message, as protobuf takes it; empty where there is none."""
+    """Return the last text of this number in a message, as protobuf takes it; empty where there is none."""
     return ([field.text() for field in fields(message) if field.number == number] or [""])[-1]

@@ -34,20 +34,9 @@ _LOAD_FAILURES = (
 
 
 class OnnxRuntime:
-    """A network of an ONNX file of ours, in evaluation mode.
+    """The network of an ONNX file that ``linearityiqa export`` wrote; arguments and errors as of `open_runtime`.
 
-    Args:
-        path: a file of ``linearityiqa export``.
-        model, device, num_threads: as of `open_runtime`; auto is an NVIDIA GPU where onnxruntime has one.
-
-    Attributes:
-        record: configuration, mapping and scale of the model.
-        on_gpu: whether onnxruntime computes on a GPU.
-        precision: what the network computes in, ``float32`` or ``int8``.
-
-    Raises:
-        ModelFileError: the file is missing, damaged, unsafe, not one of ours, or of another architecture.
-        ConfigError: the device does not exist, or not for onnxruntime.
+    The device auto is an NVIDIA GPU where onnxruntime has one. `precision` is ``float32`` or ``int8``.
     """
 
     def __init__(
@@ -69,11 +58,11 @@ class OnnxRuntime:
         return self._reopen, ()
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Raw outputs of the three heads, as of `Runtime`."""
+        """Compute the raw outputs of the three heads, as `Runtime` says."""
         return np.stack(self._run(HEADS, batch), axis=1).astype(np.float64)
 
     def predict_with_maps(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Raw outputs and local scores, as of `MapRuntime`."""
+        """Compute raw outputs and local scores, as `MapRuntime` says."""
         if not self._has_map:
             raise ModelFileError(
                 f"{self._path} gives no quality map. Export the model again, with linearityiqa export --with_map."
@@ -89,7 +78,7 @@ class OnnxRuntime:
             vars(self).update(vars(self._reopen()))
         options = onnxruntime.RunOptions()
         options.log_severity_level = _FATAL
-        options.only_execute_path_to_fetches = True  # no work for a map that nobody asked for
+        options.only_execute_path_to_fetches = True  # a map that is not asked for costs nothing
         try:
             results: list[NDArray[np.float32]] = self._session.run(outputs, {IMAGES: batch}, options)
         except (native.RuntimeException, native.Fail, MemoryError) as cause:
@@ -103,11 +92,7 @@ class OnnxRuntime:
 
 
 def _provider(device: str) -> tuple[str, dict[str, Any]]:
-    """Name and options of onnxruntime's provider for a device.
-
-    Raises:
-        ConfigError: a device that onnxruntime does not have here.
-    """
+    """Return name and options of onnxruntime's provider for a device; ConfigError where it has none here."""
     gpu_here = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
     named = _CUDA.fullmatch(device)
     if device == "cpu" or (device == "auto" and not gpu_here):
@@ -132,7 +117,7 @@ def _open_session(
     except _LOAD_FAILURES as cause:
         reason = str(cause).partition("\n")[0].rstrip(".") or type(cause).__name__
         raise ModelFileError(f"{path} cannot be loaded: {reason}. Copy the file again.") from cause
-    if session.get_providers()[0] != provider[0]:  # it falls back to the CPU without a word
+    if session.get_providers()[0] != provider[0]:  # it falls back to the CPU without notice
         raise ConfigError(f"onnxruntime cannot use the GPU here ({provider[0]} does not start). Take --device cpu.")
     images, *others = session.get_inputs()
     if others or images.name != IMAGES or images.type != "tensor(float)" or len(images.shape) != 4:

@@ -34,7 +34,7 @@ class Runtime(Protocol):
         ...
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Raw outputs of the three heads.
+        """Compute the raw outputs of the three heads.
 
         Args:
             batch: normalised images of one size, shape (N, 3, H, W).
@@ -51,21 +51,13 @@ class Runtime(Protocol):
 
 @runtime_checkable
 class MapRuntime(Runtime, Protocol):
-    """A runtime that can also say where in an image quality is lost."""
+    """A runtime that also gives quality maps."""
 
     def predict_with_maps(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Raw outputs as of `predict`, and the fused head's output locally.
+        """Compute raw outputs as `predict` does, and raw local scores of the fused head, shape (N, h, w).
 
-        Args:
-            batch: as of `predict`.
-
-        Returns:
-            The scores, shape (N, 3); and raw local scores of the fused head, shape (N, h, w), whose cells cover the
-            image evenly (`linearityiqa.models.quality_map`).
-
-        Raises:
-            ImageTooSmallError, DataError: as `predict`.
-            ModelFileError: the model file gives no map; says how to make one that does.
+        The cells of the map cover the image evenly (`linearityiqa.models.network`). ModelFileError: the model file
+        gives no map; says how to make one that does.
         """
         ...
 

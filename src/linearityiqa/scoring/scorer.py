@@ -34,7 +34,7 @@ class Scorer:
             (``hf://OWNER/NAME[@REVISION][/FILE]``), or a `Runtime` that is already open; by default, and as
             ``bundled``, the model in the package.
         model: architecture of a .pth; a file of ours knows its own, which this must not contradict.
-        transform: what is done to an image before the network sees it; by default what the model was trained with.
+        transform: transform of every image before the network; by default that of the training.
         device: auto (a GPU where there is one), cpu, cuda, cuda:N or mps.
         batch_size: most images that `score_many` gives the network at once; by default what suits the device.
         num_workers: threads that decode; by default one a core, at most 8.
@@ -95,7 +95,7 @@ class Scorer:
 
         Args:
             repo: ``OWNER/NAME``.
-            revision: a branch, a tag or a commit; only a commit is the same model for ever.
+            revision: a branch, a tag or a commit; only a commit is always the same model.
             file: path in the repository; by default model.safetensors where torch is installed, else model.onnx.
             options: as of `Scorer`.
 
@@ -130,7 +130,7 @@ class Scorer:
         return f"<{type(self).__name__}: {model}; {scale}; images {describe_transform(record.config.transform)}>"
 
     def card(self, repo: str) -> str:
-        """Model card: README.md of the model's page on the Hugging Face Hub; its owner adds limits and a licence.
+        """Return the README.md of the model's page on the Hugging Face Hub; its owner adds limits and a licence.
 
         Args:
             repo: ``OWNER/NAME`` that the model is published under.
@@ -177,8 +177,8 @@ class Scorer:
         """Score images that are already decoded, of any sizes; those of one size share batches.
 
         Args:
-            images: what `prepare` gave.
-            details: what is asked for beside the scores.
+            images: results of `prepare`.
+            details: further results that are asked for.
 
         Returns:
             A result for each image, in their order; of one that cannot be scored, with the reason.
@@ -213,7 +213,7 @@ class Scorer:
             images: any of `ImageLike`, as many as there are; may be endless. A single one is a list of one, and an
                 array or a tensor of four dimensions is a list of its images. What knows no path of its own is called by
                 its place, as in ``images[3]``.
-            details: what is asked for beside the scores.
+            details: further results that are asked for.
             read: gives the content of a path, from several threads at once; by default paths are local files. What it
                 cannot read it refuses with a `DataError` or an `OSError`.
 
@@ -230,12 +230,12 @@ class Scorer:
             batches = in_batches(decoded, self.limit)
             yield from in_order(prefetch(runners, score, batches, self._lanes + 1))  # so that no runner waits for work
         finally:
-            # what is in work ends alone: a stop must not wait for a large picture
+            # running tasks finish unattended: a stop must not wait for a large picture
             decoders.shutdown(wait=False, cancel_futures=True)
             runners.shutdown(wait=False, cancel_futures=True)
 
     def as_module(self) -> "DifferentiableQuality":
-        """The scores as a torch module that is differentiable in the images: (N, 3, H, W) in 0..1 to (N,).
+        """Return the scores as a torch module that is differentiable in the images: (N, 3, H, W) in 0..1 to (N,).
 
         The model in the package is opened anew for torch, on the CPU.
 
@@ -255,7 +255,7 @@ class Scorer:
         return DifferentiableQuality(network, self.record)
 
     def as_loss(self, reduction: "Reduction" = "mean") -> "ImageQualityLoss":
-        """A loss for image restoration that falls as the score rises: (N, 3, H, W) in 0..1 to a scalar.
+        """Return a loss for image restoration that falls as the score rises: (N, 3, H, W) in 0..1 to a scalar.
 
         It is 0 for the best quality of the model's scale and 1 for the lowest.
 

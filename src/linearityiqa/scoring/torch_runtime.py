@@ -1,4 +1,4 @@
-"""Runtime of our model files and the authors' checkpoints: torch; and ONNX files as networks of torch, to be tested."""
+"""Runtime of our model files and the authors' checkpoints by torch; and ONNX files as networks of torch, for tests."""
 
 import functools
 import os
@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from linearityiqa.config import ModelConfig, ScoringDeviceConfig, TestConfig, TransformConfig
 from linearityiqa.errors import ConfigError, DataError
 from linearityiqa.models import open_model
-from linearityiqa.models.device import parallel_batches, place, prepare_device
-from linearityiqa.models.layout import fuse_batch_norm
-from linearityiqa.models.quality_map import scores_and_map
+from linearityiqa.models.device import fuse_batch_norm, parallel_batches, place, prepare_device
+from linearityiqa.models.network import scores_and_map
 from linearityiqa.quality import QualityScores
 from linearityiqa.record import with_transform
 
@@ -28,20 +27,9 @@ T = TypeVar("T")
 
 
 class TorchRuntime:
-    """A network of a model file on one device, in evaluation mode and float32.
+    """The network of a .safetensors or .pth file on one device, in evaluation mode and float32.
 
-    Args:
-        path: our .safetensors, or a .pth of the authors.
-        model, transform, device, num_threads: as of `open_runtime`.
-
-    Attributes:
-        record: configuration, mapping and scale of the model.
-        on_gpu: whether the network is on a GPU.
-        network: on its device, without batch normalisation in its backbone.
-
-    Raises:
-        ModelFileError: the file is missing, damaged, unsafe or of another architecture.
-        ConfigError: the device does not exist.
+    Arguments and errors are those of `open_runtime`. The batch normalisation of the backbone is fused.
     """
 
     def __init__(
@@ -68,16 +56,16 @@ class TorchRuntime:
         return self._reopen, ()
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Raw outputs of the three heads, as of `Runtime`."""
+        """Compute the raw outputs of the three heads, as `Runtime` says."""
         return _columns(self._run(self.network, batch))
 
     def predict_with_maps(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Raw outputs and local scores, as of `MapRuntime`."""
+        """Compute raw outputs and local scores, as `MapRuntime` says."""
         scores, quality_map = self._run(functools.partial(scores_and_map, self.network), batch)
         return _columns(scores), quality_map.float().cpu().numpy()
 
     def _after_fork(self) -> None:
-        """Have torch compute in the one thread that a forked process has: waiting for the others would never end."""
+        """Compute in the one thread that a forked process has: waiting for the others would never end."""
         if self.on_gpu:
             raise ConfigError(
                 "a model on a GPU cannot be used in a fork of the process that opened it. Open it in each process, or "
@@ -87,7 +75,7 @@ class TorchRuntime:
         self._process = os.getpid()
 
     def _run(self, function: Callable[[Tensor], T], batch: NDArray[np.float32]) -> T:
-        """Run `function` on the batch on the device; say so where memory is too small for it."""
+        """Run `function` on the batch on the device; DataError where memory is too small for it."""
         if self._process != os.getpid():
             self._after_fork()
         try:
@@ -123,12 +111,7 @@ class OnnxNetwork(nn.Module):
 
 
 def open_onnx(config: TestConfig, model_file: Path, device: torch.device) -> "ReadyModel":
-    """Open an ONNX file of ours as the options of a test say.
-
-    Raises:
-        ModelFileError: the file cannot be used.
-        ConfigError: onnxruntime lacks the device, or is to compile.
-    """
+    """Open an ONNX file of ours as the options of a test say; ConfigError where onnxruntime is asked to compile."""
     from linearityiqa.evaluation.testing import ReadyModel, asked_transform
     from linearityiqa.scoring.onnx_runtime import OnnxRuntime
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from linearityiqa.config import OptimiserConfig
-from linearityiqa.models.layout import Layout, can_be_blocked
+from linearityiqa.models.device import Layout, can_be_blocked
 
 DENSE_SHARE = 0.75
 """Share of wide dense kernels among the weights from which on a CPU the usual layout is faster than channels-last."""

@@ -15,7 +15,7 @@ from linearityiqa.data.loading.samplers import LEVELS, versions_in
 from linearityiqa.evaluation.prefetch import NetworkBatch
 from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
-from linearityiqa.models.layout import Layout
+from linearityiqa.models.device import Layout
 from linearityiqa.models.network import PooledFeatures
 from linearityiqa.quality import QualityScores
 from linearityiqa.training.distributed import ALONE, World, report_lost_process
