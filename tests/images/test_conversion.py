@@ -1,14 +1,17 @@
-"""Oracle: the matrices of the colour spaces, in floating point."""
+"""Oracles: the matrices of the colour spaces, published equal colours of two spaces, and levels of reference white."""
 
+import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, features
 
 from linearityiqa.images import ImageTransform, decode, to_rgb
 from linearityiqa.images.conversion import APPLIED
 from linearityiqa.scoring.prepared import prepare
+from pictures import encoded
 
 P3 = np.array([[0.51512, 0.29198, 0.15710], [0.24120, 0.69225, 0.06657], [-0.00105, 0.04189, 0.78407]])
 """Display P3's primaries in XYZ (D50), as columns red, green and blue."""
@@ -94,3 +97,74 @@ def test_a_profile_that_does_not_fit_is_ignored_with_a_note(profile):
     assert np.array_equal(np.asarray(found.image), np.asarray(photo()))
     assert len(found.notes) == 1
     assert found.notes[0].endswith("ignored")
+
+
+PQ, HLG, GAMMA = 16, 18, 13
+BT709, BT2020, GAMUT_P3 = 1, 9, 12
+
+
+def png_of_codes(colour, primaries, transfer, alpha=None):
+    """A PNG of one colour with a cICP chunk before its pixels."""
+    image = Image.new("RGB", (8, 8), colour) if alpha is None else Image.new("RGBA", (8, 8), (*colour, alpha))
+    content, chunk = encoded(image), b"cICP" + bytes([primaries, transfer, 0, 1])
+    place = content.find(b"IDAT") - 4
+    return content[:place] + struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + content[place:]
+
+
+def colour_of(content):
+    decoded = decode(content, colour_profile=True)
+    return np.asarray(decoded.image)[4, 4].tolist(), decoded.notes
+
+
+@pytest.mark.parametrize(
+    ("coded", "primaries", "transfer", "expected", "name"),
+    [
+        pytest.param((234, 51, 35), GAMUT_P3, GAMMA, (255, 0, 0), "Display P3", id="red of sRGB (CSS Color 4)"),
+        pytest.param((148, 148, 148), BT2020, PQ, (255, 255, 255), "BT.2020 PQ", id="58 % of PQ: 203 cd/m2 (BT.2408)"),
+        pytest.param((191, 191, 191), BT2020, HLG, (255, 255, 255), "BT.2020 HLG", id="75 % of HLG: white (BT.2408)"),
+        pytest.param((255, 255, 255), BT2020, 1, (255, 255, 255), "BT.2020", id="white stays"),
+        pytest.param((0, 0, 0), BT2020, PQ, (0, 0, 0), "BT.2020 PQ", id="black stays"),
+    ],
+)
+def test_colours_are_brought_to_srgb(coded, primaries, transfer, expected, name):
+    colour, notes = colour_of(png_of_codes(coded, primaries, transfer))
+    assert np.abs(np.subtract(colour, expected)).max() <= 5  # levels around the clipped white are blended
+    assert notes == (f"{name} converted to sRGB",)
+
+
+def test_colours_of_srgb_stay_without_a_note():
+    assert colour_of(png_of_codes((200, 100, 50), BT709, GAMMA)) == ([200, 100, 50], ())
+    # as the paper has it, unless profiles are asked for
+    assert decode(png_of_codes((148, 148, 148), BT2020, PQ)).notes == ()
+
+
+def test_unknown_codes_are_noted():
+    assert colour_of(png_of_codes((200, 100, 50), 22, 8)) == (
+        [200, 100, 50],
+        ("colours of the codes 22/8 (H.273) taken for sRGB",),
+    )
+
+
+def test_transparency_survives():
+    colour, notes = colour_of(png_of_codes((148, 148, 148), BT2020, PQ, alpha=0))
+    assert colour == [255, 255, 255]
+    assert set(notes) == {"BT.2020 PQ converted to sRGB", "alpha composited on white"}
+
+
+@pytest.mark.parametrize("image_format", ["AVIF", "HEIF"])
+def test_the_box_of_avif_and_heif_is_read(image_format):
+    grey = Image.new("RGB", (64, 64), (148, 148, 148))
+    if image_format == "AVIF":
+        if not features.check("avif"):
+            pytest.skip("Pillow reads no AVIF here")
+        content = bytearray(encoded(grey, "AVIF", quality=95))
+    else:
+        stream = io.BytesIO()
+        pytest.importorskip("pillow_heif").from_pillow(grey).save(stream, quality=95)
+        content = bytearray(stream.getvalue())
+    place = content.find(b"colrnclx")
+    assert place > 0
+    content[place + 8 : place + 12] = struct.pack(">HH", BT2020, PQ)
+    colour, notes = colour_of(bytes(content))
+    assert min(colour) > 240
+    assert "BT.2020 PQ converted to sRGB" in notes

@@ -87,13 +87,12 @@ def test_a_network_of_other_inputs(tmp_path: Path) -> None:
         OnnxRuntime(write(tmp_path / "model.onnx", model))
 
 
-def test_lack_of_memory_says_what_was_too_large(model_file: Path) -> None:
-    class Exhausted:
-        def run(self, *_: object) -> None:
-            raise MemoryError
+def test_lack_of_memory_says_what_was_too_large(model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object) -> None:
+        raise MemoryError
 
     runtime = OnnxRuntime(model_file)
-    runtime._session = Exhausted()
+    monkeypatch.setattr("onnxruntime.InferenceSession.run", exhausted)
     with pytest.raises(DataError, match=r"too little memory for 2 image\(s\) of 70 x 90"):
         runtime.predict(np.zeros((2, 3, 70, 90), np.float32))
 
