@@ -60,9 +60,6 @@ def hub_server() -> Iterator[HubServer]:
             hub.asked.append(f"{self.command} {self.path}")
             if hub.down:
                 return self._send(hub.down)
-            if path := self.path.removeprefix("/storage") if self.path.startswith("/storage/") else "":
-                repo, commit, file = re.fullmatch(r"/(.+?/.+?)/(.+?)/(.+)", path).groups()
-                return self._send(200, hub.files[repo][commit][file] if body else b"")
             listing = re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/([^/?]+))?(?:\?.*)?", self.path)
             wanted = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", self.path)
             if not (listing or wanted):
@@ -85,20 +82,12 @@ def hub_server() -> Iterator[HubServer]:
                 return self._send(404, error="EntryNotFound", commit=commit)
             digest = hashlib.sha256(content).hexdigest()
             size = hub.sizes.get(file, len(content))
-            if file.startswith("large"):  # kept elsewhere, as the hub's large files are
-                return self._send(302, commit=commit, etag=digest, linked=size, to=f"/storage/{repo}/{commit}/{file}")
-            return self._send(200, content if body else b"", commit=commit, etag=digest, size=size)
+            return self._send(200, content if body else b"", commit=commit, etag=f'"{digest}"', size=size)
 
-        def _send(self, status: int, content: bytes = b"", *, size: int | None = None, **fields: object) -> None:
+        def _send(self, status: int, content: bytes = b"", *, size: int | None = None, **fields: str) -> None:
             self.send_response(status)
-            names = {"error": "X-Error-Code", "commit": "X-Repo-Commit", "linked": "X-Linked-Size"}
             for name, value in fields.items():
-                if name == "etag":
-                    self.send_header("X-Linked-ETag" if status == 302 else "ETag", f'"{value}"')
-                elif name == "to":
-                    self.send_header("Location", f"http://localhost:{self.server.server_port}{value}")
-                else:
-                    self.send_header(names[name], str(value))
+                self.send_header({"error": "X-Error-Code", "commit": "X-Repo-Commit", "etag": "ETag"}[name], value)
             self.send_header("Content-Length", str(len(content) if size is None else size))
             self.end_headers()
             self.wfile.write(content)

@@ -127,11 +127,9 @@ def test_an_onnx_file_is_taken_where_it_is_the_only_one_or_torch_is_not_there(
     assert HubModel("some/two").fetch().name == "model.onnx"
 
 
-def test_a_file_may_be_named_and_lie_in_large_storage(server: HubServer) -> None:
-    server.files["some/one"] = {NEW: {"large/int8.onnx": ONNX, "model.onnx": b""}}
-    path = local_model("hf://some/one/large/int8.onnx")
-    assert path.read_bytes() == ONNX
-    assert path.parts[-3:] == (NEW, "large", "int8.onnx")
+def test_a_file_may_be_named(server: HubServer) -> None:
+    server.files["some/one"] = {NEW: {"int8/model.onnx": ONNX, "model.onnx": b""}}
+    assert local_model("hf://some/one/int8/model.onnx").parts[-3:] == (NEW, "int8", "model.onnx")
 
 
 def test_a_revision_is_a_branch_a_tag_or_a_commit(server: HubServer) -> None:

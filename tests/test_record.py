@@ -1,9 +1,14 @@
-"""Which images a model has seen, in few bytes. Oracle: the sets of files that the digests were made of."""
+"""Oracles: the sets of files that digests were made of; for the card its record, and the hub's own reader."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from linearityiqa.config import TransformConfig
 from linearityiqa.record import ImageDigests
+from linearityiqa.scoring import Scorer
+from pixel_runtime import PixelRuntime, make_record
 
 
 @pytest.fixture
@@ -41,3 +46,23 @@ def test_of_many_files_some_are_kept_and_the_number_is_estimated(files):
     # hypergeometric: 100 of 300 kept, of which each is among the first 150 with a probability of a half
     assert abs(found - 150) < 5 * 3 * np.sqrt(100 * 0.25)
     assert kept.among(ImageDigests.of(files))[0] == 300
+
+
+def test_a_card_says_what_the_file_says():
+    record = replace(make_record(transform=TransformConfig(resize=True)), figures={"test SROCC": 0.91234, "<b>|x": 1})
+    card = Scorer(PixelRuntime(record)).card("some/one")
+    assert "# one\n" in card
+    assert "resnext101_32x8d, trained on photos, people's opinions. Scores lie on 1..100, higher is better." in card
+    assert "resized to 498 x 664" in card
+    assert "| test SROCC | 0.9123 |\n| (b)/x | 1 |\n" in card
+    assert 'Scorer.from_pretrained("some/one")' in card
+    assert "--model hf://some/one " in card
+    assert "measured" not in Scorer(PixelRuntime()).card("some/one")
+
+
+def test_the_hub_reads_its_head(tmp_path):
+    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    (tmp_path / "README.md").write_text(Scorer(PixelRuntime()).card("some/one"))
+    data = hub.ModelCard.load(tmp_path / "README.md").data
+    assert data.library_name == "linearityiqa"
+    assert data.tags == ["image-quality-assessment", "no-reference"]

@@ -1,7 +1,6 @@
 """What is refused before onnxruntime sees it; oracle: the onnx package, which writes the files."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from onnx import ModelProto, SparseTensorProto, TensorProto, helper, numpy_helpe
 
 from linearityiqa.errors import ModelFileError
 from linearityiqa.scoring import onnx_file
-from linearityiqa.scoring.onnx_file import NOTE_KEY, OnnxNote, fields, read_onnx
+from linearityiqa.scoring.onnx_file import NOTE_KEY, fields, read_onnx
 from tiny_onnx import tiny_graph, tiny_model, tiny_note, write
 
 
@@ -161,12 +160,6 @@ def damaged(**changes: object) -> str:
 def test_a_damaged_note(path: Path, note: str, message: str) -> None:
     with pytest.raises(ModelFileError, match=message):
         read_onnx(write(path, tiny_model(note=note)))
-
-
-def test_a_note_survives_the_way_through_json() -> None:
-    note = tiny_note(check={"difference": 0.1})
-    assert OnnxNote.from_json(note.to_json(), "there") == note
-    assert replace(note, precision="int8") != note
 
 
 def test_no_file_to_read(path: Path) -> None:

@@ -1,6 +1,5 @@
 """Oracle: a network whose outputs are means of pixels, so that every score can be computed by hand."""
 
-import io
 import itertools
 import threading
 from collections.abc import Iterator
@@ -55,21 +54,6 @@ def test_a_score_depends_on_neither_batch_nor_neighbours(
     assert max(shape[0] for shape in runtime.batches) <= batch_size
 
 
-def test_every_way_to_give_an_image_gives_the_same_score(runtime: PixelRuntime, photos: list[Path]) -> None:
-    scorer, path = Scorer(runtime), photos[1]
-    image = Image.open(path)
-    scores = [scorer.score(given) for given in (path, str(path), path.read_bytes(), image, np.asarray(image))]
-    assert scores == [scores[0]] * 5
-
-
-def test_a_pillow_image_is_converted_and_turned_as_its_file_would_be(runtime: PixelRuntime, photos: list[Path]) -> None:
-    scorer = Scorer(runtime)
-    for mode in ("CMYK", "L", "1", "RGBA"):
-        image, stream = Image.open(photos[2]).convert(mode), io.BytesIO()
-        image.save(stream, "TIFF")
-        assert scorer.score(image) == scorer.score(stream.getvalue())
-
-
 def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     class TopRow:
         """Red of the uppermost row, which turning upside down changes."""
@@ -108,17 +92,6 @@ def test_failures_are_rows_and_the_others_are_scored(runtime: PixelRuntime, phot
     assert "does not exist" in str(results[4].error)
     assert results[1].score is results[3].score is results[3].on_scale is None
     assert numbers(results[-1]) == pytest.approx(expected(photos[-1]), rel=1e-5)
-
-
-def test_a_jpeg_of_which_half_is_lost_is_a_failure(runtime: PixelRuntime, photos: list[Path], tmp_path: Path) -> None:
-    """It ends as it should, so Pillow gives a picture that is grey below."""
-    content = io.BytesIO()
-    Image.open(photos[0]).resize((200, 160)).save(content, "JPEG", quality=95)
-    cut = tmp_path / "cut.jpg"
-    cut.write_bytes(content.getvalue()[: len(content.getvalue()) // 2] + b"\xff\xd9")
-    lost, whole = Scorer(runtime).score_many([cut, photos[1]])
-    assert "cut.jpg: its data are truncated" in str(lost.error)
-    assert not whole.failed
 
 
 def test_a_batch_that_fails_for_memory_is_scored_one_by_one(runtime: PixelRuntime, photos: list[Path]) -> None:

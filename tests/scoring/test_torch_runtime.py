@@ -3,7 +3,6 @@
 import copy
 import csv
 import pickle
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from forks import in_a_fork
 from linearityiqa.config import ModelConfig, TransformConfig
 from linearityiqa.data.databases.table import ImageTable
 from linearityiqa.data.loading.dataset import ImageDataset
-from linearityiqa.errors import ConfigError, DataError, ImageTooSmallError, ModelFileError
+from linearityiqa.errors import ConfigError, DataError, ModelFileError
 from linearityiqa.evaluation import predict
 from linearityiqa.images import ImageTransform
 from linearityiqa.machine import BatchLimit
@@ -105,13 +104,6 @@ def test_an_option_that_contradicts_our_file_is_refused(model_file: Path) -> Non
     Scorer(model_file, model=ModelConfig(architecture="mobilenet_v2"), device="cpu")
     with pytest.raises(ModelFileError, match="architecture mobilenet_v2, not resnet34"):
         Scorer(model_file, model=ModelConfig(architecture="resnet34"), device="cpu")
-
-
-def test_images_too_small_for_the_network(tmp_path: Path) -> None:
-    model = replace(MODEL, P6=2)
-    save_model(tmp_path / "model.safetensors", LinearityIQA(model), make_record(model=model))
-    with pytest.raises(ImageTooSmallError, match="images of 48 x 16"):
-        Scorer(tmp_path / "model.safetensors", device="cpu").score(np.zeros((48, 16, 3), np.uint8))
 
 
 @pytest.mark.parametrize(

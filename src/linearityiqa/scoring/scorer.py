@@ -12,8 +12,7 @@ from linearityiqa.errors import ConfigError, DataError
 from linearityiqa.hub import HubModel, bundled_model, bundled_weights, is_bundled, local_model
 from linearityiqa.images import DEFAULT_MAX_PIXELS, ImageTransform
 from linearityiqa.machine import batch_limit, default_workers, prefetch
-from linearityiqa.record import describe_transform, with_transform
-from linearityiqa.scoring.card import model_card
+from linearityiqa.record import describe_transform, model_card, with_transform
 from linearityiqa.scoring.inference import Inference, in_batches, in_order
 from linearityiqa.scoring.prepared import ImageLike, PreprocessedImage, each_image, name_of, prepare
 from linearityiqa.scoring.results import PLAIN, Details, ImageScore, ImageScores
