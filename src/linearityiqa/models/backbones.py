@@ -13,7 +13,7 @@ from linearityiqa.errors import ConfigError, ModelFileError
 from linearityiqa.extras import require
 from linearityiqa.images import IMAGENET, Normalisation
 from linearityiqa.models.geometry import PROBE, FeatureMaps, evaluation_mode, shapes_only, stride_of
-from linearityiqa.models.weights import imagenet_file, packaged_file, read_weights
+from linearityiqa.models.tensors import imagenet_file, packaged_file, read_weights
 
 TIMM_PREFIX = "timm/"
 _TRANSFORMERS = ("vit_", "swin_", "maxvit_")
