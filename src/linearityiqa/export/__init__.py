@@ -1,1 +1,1 @@
-"""Export of a trained model to ONNX: the network, what is checked before it is written, and 8 bits."""
+"""Export of a trained model to ONNX: the network, the checks before it is written, and 8 bits."""

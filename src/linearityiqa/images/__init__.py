@@ -1,4 +1,4 @@
-"""From an image file to the network's input, in training and scoring alike: numpy and Pillow only."""
+"""From an image file to the network's input, in training and in scoring: numpy and Pillow only."""
 
 from linearityiqa.images.decoding import DecodedImage, decode, image_size, to_rgb
 from linearityiqa.images.opening import DEFAULT_MAX_PIXELS, MAX_FILE_BYTES, opened

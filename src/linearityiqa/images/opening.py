@@ -217,5 +217,5 @@ def _notes_on_choice(image: ImageFile.ImageFile, name: str) -> tuple[str, ...]:
     if image.format in ("MPO", "HEIF"):
         return (f"primary picture of a multi-picture {'JPEG' if image.format == 'MPO' else 'HEIF'}",)
     raise UnreadableImageError(
-        f"{name} is animated or has several pages. Save the picture that is meant in a file of its own."
+        f"{name} is animated or has several pages. Save the picture that is meant in a separate file."
     )

@@ -26,10 +26,7 @@ _PAPER_TAPS = {"alexnet": 9}
 class Trunk(nn.Sequential):
     """The convolutional trunk of a torchvision classification network: its modules in order, under their own names.
 
-    Attributes:
-        tap: index of the module whose output is stage 3; the last module's is stage 4.
-        channels: channels at the two taps.
-        normalisation: ImageNet's, as torchvision's published weights want it.
+    `tap` is the index of the module whose output is stage 3; that of the last module is stage 4.
     """
 
     normalisation = IMAGENET
@@ -113,12 +110,7 @@ def _torchvision_network(architecture: str) -> nn.Module:
 
 
 class TimmBackbone(nn.Module):
-    """A timm network without its head, tapped at the last features of stride 16 and of stride 32.
-
-    Attributes:
-        channels: channels at the two taps.
-        normalisation: mean and deviation of the input that timm's weights of this name want.
-    """
+    """A timm network without its head, tapped at the last features of stride 16 and of stride 32."""
 
     def __init__(self, architecture: str, *, pretrained: bool = False) -> None:
         super().__init__()

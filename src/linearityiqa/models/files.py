@@ -77,7 +77,7 @@ def open_model(
         path: a file of `save_model`, or a checkpoint of the authors (.pth); may be an address on the Hugging Face Hub
             (``hf://OWNER/NAME[@REVISION][/FILE]``), or ``bundled``, the model in the package (extra timm).
         model: describes the network of an authors' checkpoint, by default `ModelConfig()`. Ours describe themselves;
-            what this says beside its defaults must agree with them.
+            options other than the defaults must agree with them.
         transform: of an authors' checkpoint, by default none (with a warning, since they were trained on resized
             images); for ours, in place of the one in the file (with a warning where that differs).
 
@@ -117,7 +117,7 @@ def load_model(path: Path | str, **overrides: Any) -> LinearityIQA:
     except TypeError as cause:
         raise ConfigError(f"cannot describe a model by {', '.join(overrides)}: {cause}") from cause
     trained = open_model(Path(path), model=model)
-    require_model(trained.record, overrides, Path(path))  # also what is said of the defaults
+    require_model(trained.record, overrides, Path(path))  # also overrides that equal the defaults
     return trained.network
 
 

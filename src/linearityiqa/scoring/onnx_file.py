@@ -1,4 +1,4 @@
-"""Our ONNX model files: the note in them, and what is refused before anything loads them.
+"""Our ONNX model files: the note in them, and the refusal of unsafe ones before anything loads them.
 
 They are read field by field: google.protobuf's UnknownFieldSet copies the message at each level (a model of 350 MB took
 5 to 6 s and 1.4 GB with it, 0.6 s and 0.4 GB here), and the onnx package is not in the base install.

@@ -111,7 +111,7 @@ def _open_session(
     options.intra_op_num_threads = num_threads or 0
     # threads that decode images need the cores while the network waits for them
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.enable_mem_pattern = False  # one would be kept for every size of image
+    options.enable_mem_pattern = False  # memory would grow with every size of image
     try:
         session = onnxruntime.InferenceSession(content, options, providers=[provider])
     except _LOAD_FAILURES as cause:

@@ -129,11 +129,7 @@ class Scorer:
         return f"<{type(self).__name__}: {model}; {scale}; images {describe_transform(record.config.transform)}>"
 
     def card(self, repo: str) -> str:
-        """Return the README.md of the model's page on the Hugging Face Hub; its owner adds limits and a licence.
-
-        Args:
-            repo: ``OWNER/NAME`` that the model is published under.
-        """
+        """Return the README.md of the model's page ``OWNER/NAME`` on the hub; its owner adds limits and a licence."""
         return model_card(self.record, repo)
 
     def score(self, image: ImageLike) -> float:
@@ -173,17 +169,10 @@ class Scorer:
         )
 
     def score_batch(self, images: Sequence[PreprocessedImage], details: Details = PLAIN) -> list[ImageScore]:
-        """Score images that are already decoded, of any sizes; those of one size share batches.
+        """Score images that `prepare` decoded, of any sizes; those of one size share batches.
 
-        Args:
-            images: results of `prepare`.
-            details: further results that are asked for.
-
-        Returns:
-            A result for each image, in their order; of one that cannot be scored, with the reason.
-
-        Raises:
-            ConfigError, ModelFileError: a quality map is asked of a runtime, or of a model file, that gives none.
+        There is a result for each image, in their order; of one that cannot be scored, with the reason. Errors are
+        those of `score_many`.
         """
         score = self._network.of_batches(details)
         return list(in_order(map(score, in_batches(images, self.limit))))
@@ -210,7 +199,7 @@ class Scorer:
 
         Args:
             images: any of `ImageLike`, as many as there are; may be endless. A single one is a list of one, and an
-                array or a tensor of four dimensions is a list of its images. What knows no path of its own is called by
+                array or a tensor of four dimensions is a list of its images. Images without a path are called by
                 its place, as in ``images[3]``.
             details: further results that are asked for.
             read: gives the content of a path, from several threads at once; by default paths are local files. What it
@@ -256,13 +245,8 @@ class Scorer:
     def as_loss(self, reduction: "Reduction" = "mean") -> "ImageQualityLoss":
         """Return a loss for image restoration that falls as the score rises: (N, 3, H, W) in 0..1 to a scalar.
 
-        It is 0 for the best quality of the model's scale and 1 for the lowest.
-
-        Args:
-            reduction: mean or sum over the images, or none.
-
-        Raises:
-            ConfigError, MissingExtraError: as `as_module`.
+        It is 0 for the best quality of the model's scale and 1 for the lowest, and raises as `as_module`. The reduction
+        is mean or sum over the images, or none.
         """
         module = self.as_module()
         from linearityiqa.scoring.differentiable import ImageQualityLoss
