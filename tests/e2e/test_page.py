@@ -103,7 +103,7 @@ def test_two_dropped_files_are_scored_sorted_and_exported(service, visit, tmp_pa
     assert {name: score.text_content() for name, score in shown.items()} == {n: f"{s:.1f}" for n, s in expected.items()}
     # 1..100 in five grades: 33.9 is in the second fifth, 69.8 in the fourth
     assert page.locator(".quality").all_text_contents() == ["poor", "good"]
-    assert page.locator(".scale").first.get_attribute("aria-valuetext").endswith("on a scale from 1 to 100: poor")
+    assert page.locator(".meter").first.get_attribute("aria-valuetext").endswith("on a scale from 1 to 100: poor")
     for order, first in [
         ("best", "=bright.png"),
         ("worst", "dark.png"),

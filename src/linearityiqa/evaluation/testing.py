@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from linearityiqa.config import DataConfig, TestConfig, TransformConfig, runfiles
-from linearityiqa.console import working
 from linearityiqa.data.databases.opening import open_database
 from linearityiqa.data.databases.table import Database, ImageTable
 from linearityiqa.data.loading.dataset import open_images
@@ -72,9 +71,8 @@ def evaluate_model_file(
         model_file: the model file.
         open_ready: opens it.
     """
-    with working(f"testing {model_file}"):
-        device = prepare_device(config.device)
-        return _evaluate(config, model_file, open_ready(config, model_file, device), device)
+    device = prepare_device(config.device)
+    return _evaluate(config, model_file, open_ready(config, model_file, device), device)
 
 
 def _evaluate(config: TestConfig, model_file: Path, model: ReadyModel, device: torch.device) -> TestOutcome:

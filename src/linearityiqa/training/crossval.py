@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from linearityiqa.config import CrossvalConfig, TrainConfig, run_folder, run_name, to_dict
-from linearityiqa.console import working
 from linearityiqa.data.databases.opening import open_database
 from linearityiqa.data.databases.table import Database
 from linearityiqa.errors import DataError, DivergedError
@@ -56,7 +55,6 @@ class Crossvalidation:
         return sum(r.test_images for r in self.splits) / sum(r.train_images for r in self.splits)
 
 
-@working("cross-validation")
 def crossvalidate(config: CrossvalConfig) -> Crossvalidation:
     """Train and test on every split, and write `crossval.json` after each.
 

@@ -11,7 +11,6 @@ from typing import Any
 import tomli_w
 
 from linearityiqa.config import DeviceConfig, RunConfig, TrainConfig, run_folder, run_name, runfiles, to_dict
-from linearityiqa.console import working
 from linearityiqa.data.databases.table import Database
 from linearityiqa.errors import DataError, DivergedError, TrainingError
 from linearityiqa.evaluation import Evaluation, evaluate, results_of, write_authors_npy, write_predictions_csv
@@ -66,7 +65,7 @@ def train(config: TrainConfig) -> RunResult:
     config = resolve_init(config)
     with restored_settings(), open_world(config.device.device) as world, StopRequest() as stop:
         folder = run_folder(config)
-        with exclusive(folder) if world.is_main else nullcontext(), working(f"training in {folder}"):
+        with exclusive(folder) if world.is_main else nullcontext():
             return _train(config, world, stop)
 
 
@@ -83,8 +82,7 @@ def _train(config: TrainConfig, world: World, stop: StopRequest) -> RunResult:
         device=replace(device, cache="none") if finished else device,
         run=replace(config.run, pbar=config.run.pbar and world.is_main),
     )
-    with working("opening the database and the network"):
-        session = open_session(here, resuming=resuming, finished=finished, world=world, stop=stop)
+    session = open_session(here, resuming=resuming, finished=finished, world=world, stop=stop)
     state = RunState.load(session) if resuming else RunState(session.fingerprint)
     if state.phase == "finished":
         results = world.from_main((folder / runfiles.RESULTS).read_bytes() if world.is_main else b"")
