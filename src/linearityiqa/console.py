@@ -87,7 +87,8 @@ def track(
             seen += images(item) if images else 0
             now = time.monotonic()
             seconds = max(now - start, 1e-9)
-            details = ", ".join(filter(None, (note and note(), seen and f"{seen / seconds:.1f} images/s")))
+            rate = f"{seen / seconds:.1f} images/s" if seen else ""
+            details = ", ".join(filter(None, (note() if note else "", rate)))
             if show is not None:
                 show(done, details)
             elif now - last_line >= SECONDS_BETWEEN_LINES:
