@@ -26,42 +26,30 @@ WIDE_BARS = 12
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """One curve.
-
-    Attributes:
-        label: its name in the legend.
-        x: steps, shape (N,); N may be 0.
-        y: values, shape (N,); a value that is not finite leaves a gap.
-        style: number of its colour, dashes and marker; by default its place among the panel's lines.
-        mark: a point of the curve to emphasise, (x, y).
-        ended: whether the curve stops before its time: its last point gets a cross.
-    """
+    """One curve of N points, which may be none; a value that is not finite leaves a gap."""
 
     label: str
     x: ArrayLike
     y: ArrayLike
     style: int | None = None
+    """Number of its colour, dashes and marker; by default its place among the panel's lines."""
     mark: tuple[float, float] | None = None
+    """A point to emphasise, (x, y)."""
     ended: bool = False
+    """Whether it stops before its time: its last point gets a cross."""
 
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One pair of axes.
-
-    Attributes:
-        title: text above it.
-        y_label: quantity and unit of the vertical axis.
-        lines: its curves, at least one.
-        level: where a dashed horizontal line is drawn, if anywhere.
-        note: a few words inside the panel, e.g. which run diverged.
-    """
+    """One pair of axes with curves, at least one."""
 
     title: str
     y_label: str
     lines: Sequence[Line]
     level: float | None = None
+    """Where a dashed horizontal line is drawn."""
     note: str = ""
+    """A few words inside the panel, e.g. which run diverged."""
 
 
 @styled
@@ -73,14 +61,9 @@ def line_grid(
     panel_height: float = 1.65,
     share_y: bool = False,
 ) -> "Figure":
-    """Draw rows of panels under one legend.
+    """Draw rows of panels, top row first and of equal length, under one legend; sizes are in inches.
 
-    Args:
-        panels: rows of equal length, top row first.
-        x_label: label of the horizontal axes, written below the lowest row.
-        width: width of the figure in inches.
-        panel_height: height of one row in inches.
-        share_y: whether the panels of a row have one vertical range, written at the left only.
+    With `share_y` the panels of a row have one vertical range, written at the left only.
     """
     figure = new_figure(width, panel_height * len(panels) + 0.35)
     axes = figure.subplots(len(panels), len(panels[0]), squeeze=False, sharex=True, sharey="row" if share_y else "none")
@@ -107,11 +90,10 @@ def convergence(
     title: str = "",
     width: float = PAGE_WIDTH,
 ) -> "Figure":
-    """Draw each metric by epoch, one panel a metric and one curve a run.
+    """Draw each metric by epoch (1, 2, ...), one panel a metric and one curve a run that has the metric.
 
     Args:
-        runs: for each run's name, the values of each metric at epochs 1, 2, ...; runs may be of unequal length, and
-            a run that lacks a metric has no curve in its panel.
+        runs: for each run's name, the values of each metric.
         metrics: which metrics, in the order of the panels.
         title: text above the middle panel, e.g. the split and the database.
         width: width of the figure in inches.
@@ -130,7 +112,7 @@ def convergence(
 
 
 def _draw_panel(panel: Panel, ax: "Axes") -> "dict[str, Artist]":
-    """Draw one panel; the legend's handle of each label."""
+    """Draw one panel, and return the legend's handle of each label."""
     from matplotlib.ticker import MaxNLocator
 
     handles: dict[str, Artist] = {}
@@ -174,31 +156,19 @@ def _draw_line(line: Line, number: int, ax: "Axes") -> "Artist":
 
 @dataclass(frozen=True, eq=False)
 class BarSeries:
-    """The bars of one colour.
-
-    Attributes:
-        label: its name in the legend.
-        values: one value a group; NaN for none.
-        references: values to compare with, drawn as diamonds, one a group (NaN for none); empty for none at all.
-        style: number of its colour and hatching; by default its place among the series.
-    """
+    """Bars of one colour: a value for each group, NaN for none."""
 
     label: str
     values: Sequence[float]
     references: Sequence[float] = ()
+    """Values to compare with, drawn as diamonds, one a group (NaN for none)."""
     style: int | None = None
+    """Number of its colour and hatching; by default its place among the series."""
 
 
 @dataclass(frozen=True, eq=False)
 class BarPanel:
-    """One pair of axes with grouped bars.
-
-    Attributes:
-        title: text above it.
-        y_label: the quantity.
-        groups: names of the groups.
-        series: what is compared in each group.
-    """
+    """One pair of axes with grouped bars."""
 
     title: str
     y_label: str
@@ -278,7 +248,7 @@ def _write_none(ax: "Axes", place: float) -> None:
 
 
 def _bar_range(panel: BarPanel) -> tuple[float, float]:
-    """A vertical range that shows the differences and leaves room for the numbers on the bars."""
+    """Return a vertical range that shows the differences and leaves room for the numbers on the bars."""
     values = np.array(
         [value for series in panel.series for value in (*series.values, *series.references)], dtype=np.float64
     )

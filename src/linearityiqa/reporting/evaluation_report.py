@@ -1,7 +1,6 @@
 """The evaluation report: how well methods agree with opinion scores and where they err, as tables and as one page."""
 
 import io
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,7 @@ from PIL import Image
 
 from linearityiqa.errors import UnreadableImageError
 from linearityiqa.images import decode
-from linearityiqa.metrics import (
-    Agreement,
-    GroupAgreement,
-    Interval,
-    MethodComparison,
-    PairAnalysis,
-)
+from linearityiqa.metrics import Agreement, GroupAgreement, Interval, MethodComparison, PairAnalysis
 from linearityiqa.reporting.html import HtmlReport, Thumbnail
 from linearityiqa.reporting.scatter import Method, histogram_grid, mapping_grid, residual_grid
 from linearityiqa.reporting.style import figure_bytes
@@ -28,20 +21,18 @@ SIGNS = {1: "+", 0: "=", -1: "-"}
 
 
 def agreement_table(agreements: Mapping[str, Agreement], decimals: int = 4) -> Table:
-    """A row for each figure, a column for each method: value and interval as text."""
+    """Tabulate value and interval as text: a row for each figure, a column for each method."""
     columns = list(agreements.values())
-    rows: list[list[Cell]] = [
-        [
-            figure,
-            *(_with_interval(one.figures().get(figure), one.intervals.get(figure), decimals) for one in columns),
-        ]
-        for figure in _figure_names(columns)
-    ]
+    rows: list[list[Cell]] = []
+    for figure in dict.fromkeys(figure for one in columns for figure in one.figures()):
+        cells = [_with_interval(one.figures().get(figure), one.intervals.get(figure), decimals) for one in columns]
+        if any(cell is not None for cell in cells):
+            rows.append([figure, *cells])
     return Table(f"Agreement with MOS, {columns[0].n} images", ["figure", *agreements], rows, decimals)
 
 
 def figures_table(agreements: Mapping[str, Agreement]) -> Table:
-    """A row for each figure of each method: value and bounds as numbers."""
+    """Tabulate value and bounds as numbers, with a row for each figure of each method."""
     rows: list[list[Cell]] = [
         [name, one.n, figure, value, *_bounds(one.intervals.get(figure))]
         for name, one in agreements.items()
@@ -51,7 +42,7 @@ def figures_table(agreements: Mapping[str, Agreement]) -> Table:
 
 
 def mappings_table(agreements: Mapping[str, Agreement]) -> Table:
-    """Each method's mappings: parameters, whether the search converged, and the errors after them."""
+    """Tabulate each method's mappings: parameters, whether the search converged, and the errors after them."""
     rows: list[list[Cell]] = []
     for name, one in agreements.items():
         for after in one.mapped.values():
@@ -65,7 +56,7 @@ def mappings_table(agreements: Mapping[str, Agreement]) -> Table:
 
 
 def differences_table(comparison: MethodComparison, figures: Sequence[str] | None = None) -> Table:
-    """Each pair's difference of each figure, with its interval and p-values."""
+    """Tabulate each pair's difference of each figure, with its interval and p-values."""
     rows: list[list[Cell]] = []
     for pair in comparison.pairs:
         for figure, found in pair.differences.items():
@@ -78,7 +69,7 @@ def differences_table(comparison: MethodComparison, figures: Sequence[str] | Non
 
 
 def parametric_table(comparison: MethodComparison) -> Table:
-    """The parametric tests of equal correlations; their p-values are not corrected."""
+    """Tabulate the parametric tests of equal correlations; their p-values are not corrected."""
     rows: list[list[Cell]] = [
         [pair.first, pair.second, figure, test.name, test.statistic, p_text(test.p)]
         for pair in comparison.pairs
@@ -89,7 +80,7 @@ def parametric_table(comparison: MethodComparison) -> Table:
 
 
 def better_table(comparison: MethodComparison, figure: str) -> Table:
-    """Table of better methods: + where the row's is, - where the column's is, = where neither is shown."""
+    """Tabulate which method is better: + where the row's is, - where the column's is, = where neither is shown."""
     matrix = comparison.better(figure)
     rows: list[list[Cell]] = [
         [name, *("" if i == j else SIGNS[int(matrix[i, j])] for j in range(len(matrix)))]
@@ -99,7 +90,7 @@ def better_table(comparison: MethodComparison, figure: str) -> Table:
 
 
 def groups_table(groups: Mapping[str, Sequence[GroupAgreement]], title: str) -> Table:
-    """Each group's agreement, by method."""
+    """Tabulate each group's agreement, by method."""
     rows: list[list[Cell]] = []
     for position in range(len(next(iter(groups.values())))):
         for name, found in groups.items():
@@ -113,7 +104,7 @@ def groups_table(groups: Mapping[str, Sequence[GroupAgreement]], title: str) -> 
 
 
 def pairs_table(pairs: Mapping[str, PairAnalysis]) -> Table:
-    """Each method's analysis of pairs of images."""
+    """Tabulate each method's analysis of pairs of images."""
     some = next(iter(pairs.values()))
     rows: list[list[Cell]] = [
         [name, one.auc_different_similar, one.auc_better_worse, one.correct, *one.resolving_power.values()]
@@ -126,18 +117,12 @@ def pairs_table(pairs: Mapping[str, PairAnalysis]) -> Table:
 
 
 def p_text(p: float | None) -> str | None:
-    """A p-value with two digits.
+    """Return a p-value with two digits.
 
     >>> p_text(0.01234)
     '0.012'
     """
     return None if p is None else f"{p:.2g}"
-
-
-def _figure_names(agreements: Sequence[Agreement]) -> list[str]:
-    """Figures that any of the methods has a value of, in their order."""
-    names = dict.fromkeys(figure for one in agreements for figure in one.figures())
-    return [figure for figure in names if any(one.figures().get(figure) is not None for one in agreements)]
 
 
 def _with_interval(value: float | None, interval: Interval | None, decimals: int) -> str | None:
@@ -161,68 +146,45 @@ THUMBNAIL = (320, 240)
 
 @dataclass(frozen=True, eq=False)
 class ReportContent:
-    """Content of an evaluation report.
-
-    Attributes:
-        title: its first heading.
-        lead: what was judged, in a sentence or two.
-        names: of the images, in the order of every method's values.
-        methods: predictions of each method, with its mapping.
-        mapping: name of that mapping.
-        agreement: tables of every figure of each method, with intervals.
-        comparison: tables that compare the methods; none for a single one.
-        verdicts: what the comparison says in words.
-        groups: tables of the agreement within groups of images.
-        notes: remarks, a sentence each.
-        commands: what made the report.
-    """
+    """Content of an evaluation report."""
 
     title: str
     lead: str
     names: Sequence[str]
+    """Of the images, in the order of every method's values."""
     methods: Sequence[Method]
     mapping: str
+    """Name of the methods' mapping."""
     agreement: Sequence[Table]
     comparison: Sequence[Table] = ()
+    """None for a single method."""
     verdicts: Sequence[str] = ()
+    """What the comparison says in words."""
     groups: Sequence[Table] = ()
     notes: Sequence[str] = ()
     commands: Sequence[str] = ()
+    """What made the report."""
 
 
 def evaluation_report(content: ReportContent, image_dir: Path | None = None) -> HtmlReport:
-    """Put the report together.
-
-    Args:
-        content: what it says.
-        image_dir: the folder that image names are relative to, for thumbnails of the worst images; without it they are
-            named only.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-    """
+    """Put the report together, with thumbnails of the worst images from the folder that their names are relative to."""
     report = HtmlReport(content.title, content.lead)
     report.notice(*content.notes)
     report.section("Agreement")
-    _tables(report, content.agreement)
+    report.table(*content.agreement)
     _pictures(report, content)
     if content.comparison:
         report.section("Comparison")
         report.bullets(content.verdicts)
-        _tables(report, content.comparison)
+        report.table(*content.comparison)
     if content.groups:
         report.section("Groups of images")
-        _tables(report, content.groups)
+        report.table(*content.groups)
     _worst_images(report, content, image_dir)
     if content.commands:
         report.section("How this was made")
         report.code("\n".join(content.commands))
     return report
-
-
-def _tables(report: HtmlReport, tables: Sequence[Table]) -> None:
-    for table in tables:
-        report.table(table)
 
 
 def _pictures(report: HtmlReport, content: ReportContent) -> None:
@@ -271,15 +233,14 @@ def _worst_images(report: HtmlReport, content: ReportContent, image_dir: Path | 
 
 
 def thumbnail(folder: Path, name: str) -> bytes | None:
-    """A small JPEG of an image in `folder`; None for one that cannot be decoded, or whose name leads out of it."""
+    """Return a small JPEG of an image in `folder`; None where it cannot be decoded, or its name leads out of it."""
     if Path(name).is_absolute() or ".." in Path(name).parts:
         return None
     try:
         image = decode(folder / name).image
     except UnreadableImageError:
         return None
-    factor = min(1.0, THUMBNAIL[0] / image.width, THUMBNAIL[1] / image.height)
-    size = (math.ceil(image.width * factor), math.ceil(image.height * factor))
+    image.thumbnail(THUMBNAIL, Image.Resampling.LANCZOS)
     stream = io.BytesIO()
-    image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0).save(stream, "JPEG", quality=80)
+    image.save(stream, "JPEG", quality=80)
     return stream.getvalue()

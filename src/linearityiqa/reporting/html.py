@@ -3,7 +3,6 @@
 import base64
 import html
 import re
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,13 +21,7 @@ WIDE = 95
 
 
 class Thumbnail(NamedTuple):
-    """A small picture of a gallery.
-
-    Attributes:
-        image: content of a PNG, JPEG or SVG file, or None for one that could not be made.
-        alt: what it shows, in words.
-        caption: text below it.
-    """
+    """A small picture of a gallery, as `HtmlReport.figure` takes it; None for one that could not be made."""
 
     image: bytes | None
     alt: str
@@ -37,14 +30,7 @@ class Thumbnail(NamedTuple):
 
 @dataclass
 class HtmlReport:
-    """A page that is put together block by block and written once.
-
-    All text is escaped; nothing passes as markup.
-
-    Attributes:
-        title: title of the page and its first heading.
-        lead: one or two sentences under it.
-    """
+    """A page that is put together block by block and written once; all text is escaped, nothing passes as markup."""
 
     title: str
     lead: str = ""
@@ -58,99 +44,75 @@ class HtmlReport:
         self._blocks.append(f'<h2 id="{anchor}">{_text(heading)}</h2>')
 
     def subsection(self, heading: str) -> None:
-        """A heading inside a section."""
+        """Add a heading inside a section."""
         self._blocks.append(f"<h3>{_text(heading)}</h3>")
 
     def paragraph(self, text: str) -> None:
-        """A paragraph of plain text."""
+        """Add a paragraph of plain text."""
         self._blocks.append(f"<p>{_text(text)}</p>")
 
     def notice(self, *texts: str) -> None:
-        """Warnings, failures and missing results: a paragraph, or a list of several; nothing for none."""
-        if len(texts) > 1:
-            items = "".join(f"<li>{_text(text)}</li>" for text in texts)
-            self._blocks.append(f'<ul class="notice">{items}</ul>')
-        elif texts:
+        """Add warnings, failures and missing results: a paragraph, or a list of several; nothing for none."""
+        if len(texts) == 1:
             self._blocks.append(f'<p class="notice">{_text(texts[0])}</p>')
+        else:
+            self._list(texts, ' class="notice"')
 
     def bullets(self, texts: Sequence[str]) -> None:
-        """A list; nothing for no texts."""
+        """Add a list; nothing for no texts."""
+        self._list(texts)
+
+    def _list(self, texts: Sequence[str], attributes: str = "") -> None:
         if texts:
             items = "\n".join(f"<li>{_text(text)}</li>" for text in texts)
-            self._blocks.append(f"<ul>\n{items}\n</ul>")
+            self._blocks.append(f"<ul{attributes}>\n{items}\n</ul>")
 
     def facts(self, facts: Mapping[str, object]) -> None:
-        """Names and their values, e.g. the environment of a run."""
+        """Add names and their values, e.g. the environment of a run."""
         pairs = "\n".join(f"<dt>{_text(name)}</dt><dd>{_text(str(value))}</dd>" for name, value in facts.items())
         self._blocks.append(f"<dl>\n{pairs}\n</dl>")
 
     def code(self, text: str, *, label: str = "Command") -> None:
-        """Text in a fixed-width font, not reflowed; `label` names it for screen readers."""
+        """Add text in a fixed-width font, not reflowed; `label` names it for screen readers."""
         self._blocks.append(
             f'<pre tabindex="0" role="region" aria-label="{_text(label)}"><code>{_text(text)}</code></pre>'
         )
 
-    def table(self, table: Table) -> None:
-        """A table with its title as caption; its first column names the rows."""
-        rows = table.text_rows()
-        # of a heading, which may be broken, the longest word counts
-        headings = [max(map(len, name.split()), default=0) for name in table.columns]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)] or headings
-        classes = [
-            ' class="number"' if number else ' class="short"' if width <= SHORT else ""
-            for width, number in zip(widths, table.numeric_columns(), strict=True)
-        ]
-        head = "".join(
-            f'<th scope="col"{css}>{_text(name)}</th>' for name, css in zip(table.columns, classes, strict=True)
-        )
-        body = "\n".join(_table_row(row, classes) for row in rows)
-        size = (" brief" if len(rows) <= BRIEF else "") + (
-            " wide" if sum(map(max, widths, headings)) + 2 * len(widths) > WIDE else ""
-        )
-        self._blocks.append(
-            f'<div class="scroll{size}" tabindex="0" role="region" aria-label="{_text(table.title)}"><table>\n'
-            f"<caption>{_text(table.title)}</caption>\n<thead><tr>{head}</tr></thead>\n"
-            f"<tbody>\n{body}\n</tbody>\n</table></div>"
-        )
+    def table(self, *tables: Table) -> None:
+        """Add tables, each with its title as caption; the first column names the rows."""
+        self._blocks.extend(map(_table, tables))
 
     def figure(self, image: bytes, *, alt: str, caption: str = "", width: int | None = None) -> None:
-        """A picture inside the page.
+        """Add a picture: the content of a PNG, JPEG or SVG file, and what it shows, in words.
 
-        Args:
-            image: content of a PNG, JPEG or SVG file.
-            alt: what the picture shows, in words, for those who cannot see it.
-            caption: text below it.
-            width: its width on a wide screen, in CSS pixels; by default half of a PNG's own, which is made for print.
+        `width` is in CSS pixels on a wide screen; by default half of a PNG's own, which is made for print.
 
         Raises:
             ValueError: the bytes are none of the three formats, or `alt` is empty.
         """
         if not alt.strip():
             raise ValueError("a figure of a report needs an alternative text")
-        size = _png_size(image)
-        attributes = ""
-        if size is not None:
-            shown = width or size[0] // 2
-            attributes = f' width="{shown}" height="{round(shown * size[1] / size[0])}"'
-        elif width:
-            attributes = f' width="{width}"'
+        url = _data_url(image)
+        if width is None and url.startswith("data:image/png"):
+            width = int.from_bytes(image[16:20]) // 2
+        shown = f' width="{width}"' if width else ""
         below = f"\n<figcaption>{_text(caption)}</figcaption>" if caption else ""
-        self._blocks.append(
-            f'<figure>\n<img src="{_data_url(image)}" alt="{_text(alt)}"{attributes}>{below}\n</figure>'
-        )
+        self._blocks.append(f'<figure>\n<img src="{url}" alt="{_text(alt)}"{shown}>{below}\n</figure>')
 
     def gallery(self, pictures: Sequence["Thumbnail"]) -> None:
-        """Small pictures side by side, each with its caption; nothing for none.
-
-        Raises:
-            ValueError: a picture is no PNG, JPEG or SVG file.
-        """
+        """Add small pictures side by side, each with its caption; nothing for none."""
         if pictures:
-            figures = "\n".join(map(_thumbnail, pictures))
+            images = (
+                f'<img src="{_data_url(one.image)}" alt="{_text(one.alt)}">' if one.image else "" for one in pictures
+            )
+            figures = "\n".join(
+                f"<figure>{image}<figcaption>{_text(one.caption)}</figcaption></figure>"
+                for image, one in zip(images, pictures, strict=True)
+            )
             self._blocks.append(f'<div class="gallery">\n{figures}\n</div>')
 
     def to_html(self) -> str:
-        """The whole page."""
+        """Return the whole page."""
         lead = f'\n<p class="lead">{_text(self.lead)}</p>' if self.lead else ""
         links = "\n".join(f'<li><a href="#{anchor}">{_text(heading)}</a></li>' for anchor, heading in self._sections)
         contents = f'\n<nav aria-label="Contents">\n<ul>\n{links}\n</ul>\n</nav>' if len(self._sections) > 2 else ""
@@ -167,11 +129,7 @@ class HtmlReport:
         )
 
     def write(self, path: Path) -> None:
-        """Write the page atomically.
-
-        Raises:
-            OSError: the folder cannot be written.
-        """
+        """Write the page atomically."""
         write_text(path, self.to_html())
 
     def _anchor(self, heading: str) -> str:
@@ -191,17 +149,29 @@ def _asset(name: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Escaped text, without the control characters that HTML forbids."""
+    """Escape text, and replace the control characters that HTML forbids."""
     return html.escape(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text))
 
 
-def _thumbnail(picture: Thumbnail) -> str:
-    image = "" if picture.image is None else f'<img src="{_data_url(picture.image)}" alt="{_text(picture.alt)}">'
-    return f"<figure>{image}<figcaption>{_text(picture.caption)}</figcaption></figure>"
-
-
-def _data_url(image: bytes) -> str:
-    return f"data:{_media_type(image)};base64,{base64.b64encode(image).decode('ascii')}"
+def _table(table: Table) -> str:
+    rows = table.text_rows()
+    # of a heading, which may be broken, the longest word counts
+    headings = [max(map(len, name.split()), default=0) for name in table.columns]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)] or headings
+    classes = [
+        ' class="number"' if number else ' class="short"' if width <= SHORT else ""
+        for width, number in zip(widths, table.numeric_columns(), strict=True)
+    ]
+    head = "".join(f'<th scope="col"{css}>{_text(name)}</th>' for name, css in zip(table.columns, classes, strict=True))
+    body = "\n".join(_table_row(row, classes) for row in rows)
+    size = (" brief" if len(rows) <= BRIEF else "") + (
+        " wide" if sum(map(max, widths, headings)) + 2 * len(widths) > WIDE else ""
+    )
+    return (
+        f'<div class="scroll{size}" tabindex="0" role="region" aria-label="{_text(table.title)}"><table>\n'
+        f"<caption>{_text(table.title)}</caption>\n<thead><tr>{head}</tr></thead>\n"
+        f"<tbody>\n{body}\n</tbody>\n</table></div>"
+    )
 
 
 def _table_row(cells: Sequence[str], classes: Sequence[str]) -> str:
@@ -210,19 +180,13 @@ def _table_row(cells: Sequence[str], classes: Sequence[str]) -> str:
     return f"<tr>{first}{rest}</tr>"
 
 
-def _media_type(image: bytes) -> str:
+def _data_url(image: bytes) -> str:
     if image.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if image.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if b"<svg" in image[:2000]:
-        return "image/svg+xml"
-    raise ValueError("a figure of a report must be a PNG, a JPEG or an SVG file")
-
-
-def _png_size(image: bytes) -> tuple[int, int] | None:
-    """(width, height) in pixels of a PNG; None for the other formats."""
-    if not image.startswith(b"\x89PNG") or len(image) < 24:
-        return None
-    width, height = struct.unpack(">II", image[16:24])
-    return width, height
+        media_type = "image/png"
+    elif image.startswith(b"\xff\xd8\xff"):
+        media_type = "image/jpeg"
+    elif b"<svg" in image[:2000]:
+        media_type = "image/svg+xml"
+    else:
+        raise ValueError("a figure of a report must be a PNG, a JPEG or an SVG file")
+    return f"data:{media_type};base64,{base64.b64encode(image).decode('ascii')}"

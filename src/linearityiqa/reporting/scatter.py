@@ -28,30 +28,22 @@ BINS = 10
 
 @dataclass(frozen=True, eq=False)
 class Cloud:
-    """Predictions of one model on one set of images.
-
-    Attributes:
-        title: text above the panel.
-        predicted: predictions mapped to the scale of the MOS, shape (N,).
-        mos: mean opinion scores, shape (N,).
-        figures: what is written above the dots, e.g. ``{"SROCC": 0.937, "PLCC": 0.947}``.
-        style: number of its colour.
-    """
+    """Predictions of one model, mapped to the scale of the MOS, and the MOS of the same N images."""
 
     title: str
     predicted: ArrayLike
     mos: ArrayLike
     figures: Mapping[str, float] = field(default_factory=dict)
+    """Written above the dots, e.g. ``{"SROCC": 0.937, "PLCC": 0.947}``."""
     style: int = 0
+    """Number of its colour."""
 
 
 @styled
 def scatter_grid(clouds: Sequence[Sequence[Cloud]], *, width: float = PAGE_WIDTH) -> "Figure":
     """Draw rows of scatter plots, each square, with the identity line; the panels of a row share their range.
 
-    Args:
-        clouds: rows of equal length, top row first.
-        width: width of the figure in inches.
+    Rows are of equal length, top row first; `width` is in inches.
     """
     columns = len(clouds[0])
     side = (width - 0.55) / columns
@@ -103,7 +95,7 @@ def _draw_dots(ax: "Axes", x: NDArray[np.float64], y: NDArray[np.float64], style
 
 
 def _range_of(row: Sequence[Cloud]) -> tuple[float, float]:
-    """A range that holds every finite point of a row, with a margin."""
+    """Return a range that holds every finite point of a row, with a margin."""
     values = np.concatenate(
         [np.asarray(side, dtype=np.float64) for cloud in row for side in (cloud.predicted, cloud.mos)]
     )
@@ -117,21 +109,14 @@ def _range_of(row: Sequence[Cloud]) -> tuple[float, float]:
 
 @dataclass(frozen=True, eq=False)
 class Method:
-    """Predictions of one method on one set of images.
-
-    Attributes:
-        name: text above its panels.
-        predictions: as the method gives them, shape (N,).
-        mos: mean opinion scores, shape (N,).
-        mapping: from predictions to the scale of the MOS.
-        figures: what is written above its scatter plot, e.g. ``{"SROCC": 0.937}``.
-    """
+    """Raw predictions of one method, its mapping to the scale of the MOS, and the MOS of the same N images."""
 
     name: str
     predictions: NDArray[np.float64]
     mos: NDArray[np.float64]
     mapping: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     figures: Mapping[str, float] = field(default_factory=dict)
+    """Written above its scatter plot, e.g. ``{"SROCC": 0.937}``."""
 
     @property
     def mapped(self) -> NDArray[np.float64]:
@@ -146,7 +131,7 @@ class Method:
 
 @styled
 def mapping_grid(methods: Sequence[Method]) -> "Figure":
-    """MOS against the raw predictions of each method, with its mapping as a line; the panels share the axis of MOS."""
+    """Draw MOS against the raw predictions of each method, with its mapping as a line; panels share the MOS axis."""
     figure, panels = _panels(len(methods), "MOS")
     for number, (method, ax) in enumerate(zip(methods, panels, strict=True)):
         _draw_dots(ax, method.predictions, method.mos, number)
@@ -159,7 +144,7 @@ def mapping_grid(methods: Sequence[Method]) -> "Figure":
 
 @styled
 def residual_grid(methods: Sequence[Method]) -> "Figure":
-    """Mapped prediction minus MOS against MOS, with mean and standard deviation in ranges of MOS of equal count.
+    """Draw mapped prediction minus MOS against MOS, with mean and standard deviation in ranges of equally many images.
 
     A slope down is regression to the mean: good images are underrated and bad ones overrated.
     """
@@ -175,7 +160,7 @@ def residual_grid(methods: Sequence[Method]) -> "Figure":
 
 @styled
 def histogram_grid(methods: Sequence[Method]) -> "Figure":
-    """Histograms of the MOS and of the mapped predictions; a mapped method spreads less than the MOS."""
+    """Draw histograms of the MOS and of the mapped predictions; a mapped method spreads less than the MOS."""
     figure, panels = _panels(len(methods), "Images")
     handles: dict[str, Artist] = {}
     for number, (method, ax) in enumerate(zip(methods, panels, strict=True)):
@@ -194,7 +179,7 @@ def histogram_grid(methods: Sequence[Method]) -> "Figure":
 def binned_residuals(
     mos: NDArray[np.float64], residuals: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Mean MOS, mean residual and standard deviation of the residuals in ranges of MOS that hold equally many images.
+    """Return mean MOS, mean residual and its standard deviation in ranges of MOS that hold equally many images.
 
     >>> centres, means, _ = binned_residuals(np.arange(20.0), np.repeat([1.0, -1.0], 10))
     >>> means.tolist()
@@ -207,7 +192,7 @@ def binned_residuals(
 
 
 def _panels(count: int, y_label: str) -> "tuple[Figure, list[Axes]]":
-    """A figure of `count` panels with one vertical axis, at most `COLUMNS` in a row, and the panels."""
+    """Return a figure of `count` panels with one vertical axis, at most `COLUMNS` in a row, and the panels."""
     columns = COLUMNS if count % COLUMNS == 0 else min(count, COLUMNS - 1)
     rows = math.ceil(count / columns)
     panel = min(PAGE_WIDTH / columns, 0.55 * PAGE_WIDTH)
@@ -221,5 +206,5 @@ def _panels(count: int, y_label: str) -> "tuple[Figure, list[Axes]]":
 
 
 def _folded(title: str, panels: "Sequence[Axes]") -> str:
-    """A title in as many lines as it needs above its panel."""
+    """Break a title into as many lines as it needs above its panel."""
     return textwrap.fill(title, 60 if len(panels) == 1 else 100 // min(len(panels), COLUMNS))

@@ -96,7 +96,7 @@ def styled(function: Callable[Args, Result]) -> Callable[Args, Result]:
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """An empty figure of the given size in inches, free of pyplot's global state."""
+    """Return an empty figure of the given size in inches, free of pyplot's global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -117,13 +117,7 @@ def add_legend(figure: "Figure", handles: "Mapping[str, Artist]") -> None:
 
 @styled
 def figure_bytes(figure: "Figure", file_format: str = "png", dpi: int = SCREEN_DPI) -> bytes:
-    """The figure as a PNG, PDF or SVG file; equal figures give equal bytes (no dates, no versions).
-
-    Args:
-        figure: what a function of this package drew.
-        file_format: "png", "pdf" or "svg".
-        dpi: dots per inch of a PNG, and of parts drawn as pixels in the other two.
-    """
+    """Return the figure as a "png", "pdf" or "svg" file; equal figures give equal bytes (no dates, no versions)."""
     metadata: dict[str, dict[str, Any]] = {
         "png": {"Software": None},
         "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
@@ -135,14 +129,7 @@ def figure_bytes(figure: "Figure", file_format: str = "png", dpi: int = SCREEN_D
 
 
 def save_figure(figure: "Figure", folder: Path, name: str) -> tuple[Path, Path]:
-    """Write `name`.pdf and `name`.png into `folder`, each atomically.
-
-    Returns:
-        The two paths, PDF first.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
+    """Write `name`.pdf and `name`.png into `folder`, each atomically, and return their paths."""
     paths = folder / f"{name}.pdf", folder / f"{name}.png"
     for path in paths:
         write_bytes(path, figure_bytes(figure, path.suffix[1:]))

@@ -29,14 +29,8 @@ _MARKDOWN = str.maketrans(
 class Table:
     """Rows under named columns.
 
-    Attributes:
-        title: one line that says what the table shows.
-        columns: names of the columns.
-        rows: cells of each row; None is an empty cell.
-        decimals: digits after the point of the fractional numbers (CSV keeps all of them).
-
-    Raises:
-        ValueError: a row with more or fewer cells than there are columns.
+    The title says in one line what the table shows; None is an empty cell; fractional numbers have `decimals` digits
+    after the point (CSV keeps all of them).
 
     >>> print(Table("Agreement", ["loss", "SROCC"], [["mae", 0.9], ["norm-in-norm", 0.93712]]).to_text())
     Agreement
@@ -58,18 +52,16 @@ class Table:
                 raise ValueError(f"table {self.title!r}: a row of {len(row)} cells under {len(self.columns)} columns")
 
     def text_rows(self) -> list[list[str]]:
-        """Every cell as a reader sees it."""
+        """Return every cell as a reader sees it."""
         return [[format_cell(cell, self.decimals) for cell in row] for row in self.rows]
 
     def numeric_columns(self) -> list[bool]:
-        """For each column, whether its cells are numbers (or empty), which are aligned to the right."""
-        return [
-            all(not isinstance(row[column], str) for row in self.rows) and bool(self.rows)
-            for column in range(len(self.columns))
-        ]
+        """Return of each column whether its cells are numbers (or empty), which are aligned to the right."""
+        columns = zip(*self.rows, strict=True) if self.rows else [[""]] * len(self.columns)
+        return [not any(isinstance(cell, str) for cell in column) for column in columns]
 
     def to_text(self) -> str:
-        """Aligned columns for a terminal, which no cell controls."""
+        """Return aligned columns for a terminal, which no cell controls."""
         cells = [[printable(text) for text in row] for row in (self.columns, *self.text_rows())]
         widths = [max(len(row[column]) for row in cells) for column in range(len(self.columns))]
         right = self.numeric_columns()
@@ -83,37 +75,24 @@ class Table:
         return "\n".join([printable(self.title), "", lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
     def to_markdown(self) -> str:
-        """A table of GitHub's Markdown under a bold title."""
+        """Return a table of GitHub's Markdown under a bold title."""
         rules = ["---:" if number else "---" for number in self.numeric_columns()]
         rows = [[text.translate(_MARKDOWN) for text in row] for row in (self.columns, *self.text_rows())]
         lines = ["| " + " | ".join(row) + " |" for row in (rows[0], rules, *rows[1:])]
         return "\n".join([f"**{self.title.translate(_MARKDOWN)}**", "", *lines, ""])
 
     def to_latex(self) -> str:
-        r"""A `table` environment with the rules of the package booktabs (``\usepackage{booktabs}``)."""
+        r"""Return a `table` environment with the rules of the package booktabs (``\usepackage{booktabs}``)."""
         alignment = "".join("r" if number else "l" for number in self.numeric_columns())
         rows = [
             " & ".join(text.translate(_LATEX) for text in row) + r" \\" for row in (self.columns, *self.text_rows())
         ]
-        return "\n".join(
-            [
-                r"\begin{table}",
-                r"\centering",
-                rf"\caption{{{self.title.translate(_LATEX)}}}",
-                rf"\begin{{tabular}}{{{alignment}}}",
-                r"\toprule",
-                rows[0],
-                r"\midrule",
-                *rows[1:],
-                r"\bottomrule",
-                r"\end{tabular}",
-                r"\end{table}",
-                "",
-            ]
-        )
+        begin = [r"\begin{table}", r"\centering", rf"\caption{{{self.title.translate(_LATEX)}}}"]
+        body = [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", rows[0], r"\midrule", *rows[1:], r"\bottomrule"]
+        return "\n".join([*begin, *body, r"\end{tabular}", r"\end{table}", ""])
 
     def to_csv(self) -> str:
-        """Comma-separated values with all digits of each number, for spreadsheets: no text is taken for a formula."""
+        """Return comma-separated values with all digits, for spreadsheets: no text is taken for a formula."""
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerows([_for_spreadsheet(cell) for cell in row] for row in (self.columns, *self.rows))
@@ -129,7 +108,7 @@ def _for_spreadsheet(cell: Cell) -> Cell:
 
 
 def format_cell(cell: Cell, decimals: int = 4) -> str:
-    """A cell as text.
+    """Return a cell as text.
 
     >>> [format_cell(cell) for cell in ("a", 3, 0.5, float("nan"), None)]
     ['a', '3', '0.5000', 'nan', '–']
