@@ -174,7 +174,7 @@ def test_split_writes_a_file_that_keeps_every_column(database, capsys):
         (row["image_name"], float(row["mos"]), row["camera"]) for row in before
     ]
     assert main(command) == 1
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     first = (database.parent / "split.csv").read_text()
     assert main([*command, "--force"]) == 0
     assert (database.parent / "split.csv").read_text() == first

@@ -37,7 +37,7 @@ def test_everything_survives(labels, tmp_path):
 def test_nothing_is_overwritten_unasked(labels, tmp_path):
     path = tmp_path / "out.csv"
     path.write_text("mine")
-    with pytest.raises(DataError, match="is there already"):
+    with pytest.raises(DataError, match="already exists"):
         write_csv(path, labels, labels.names, None)
     assert path.read_text() == "mine"
     write_csv(path, labels, labels.names, None, force=True)

@@ -15,10 +15,8 @@ SCALE = QualityScale(low=0, high=100)
 COUNT = 11
 
 
-def read(path, exp_id=0, train_ratio=0.6, train_and_val_ratio=0.8, **options):
-    return read_info_mat(
-        path, SCALE, exp_id=exp_id, train_ratio=train_ratio, train_and_val_ratio=train_and_val_ratio, **options
-    )
+def read(path, exp_id=0, ratios=(0.6, 0.8), **options):
+    return read_info_mat(path, SCALE, exp_id=exp_id, ratios=ratios, **options)
 
 
 @pytest.fixture
@@ -63,7 +61,7 @@ def test_the_authors_file(real_data):
     with h5py.File(path) as file:
         first = file["index"][0, 0]
     assert int(first) - 1 in labels.splits["train"]
-    assert [len(rows) for rows in read(path, 1001, 0.0, 0.0).splits.values()] == [0, 0, 1162]
+    assert [len(rows) for rows in read(path, 1001, (0, 0)).splits.values()] == [0, 0, 1162]
 
 
 @pytest.mark.parametrize("name", ["im_names", "subjective_scores", "subjective_scoresSTD", "ref_ids", "index"])
@@ -179,17 +177,10 @@ def labels(tmp_path):
     return read_csv(tmp_path / "labels.csv")
 
 
-def read_back(path, labels, ratios, **options):
-    train_ratio, train_and_val_ratio = ratios
-    return read_info_mat(
-        path, labels.scale, exp_id=0, train_ratio=train_ratio, train_and_val_ratio=train_and_val_ratio, **options
-    )
-
-
 def test_the_reader_gets_the_labels_and_their_split_back(labels, tmp_path):
     path = tmp_path / "info.mat"
     ratios = write_info_mat(path, labels, labels.names, splits=3, seed=1)
-    again = read_back(path, labels, [float(f"{ratio:.8f}") for ratio in ratios])
+    again = read(path, ratios=[float(f"{ratio:.8f}") for ratio in ratios])
     assert again.names == labels.names
     assert again.mos.tolist() == labels.mos.tolist()
     assert again.mos_std.tolist() == labels.mos_std.tolist()
@@ -216,14 +207,14 @@ def test_images_without_references_or_deviations_are_their_own(tmp_path):
     labels = read_csv(tmp_path / "labels.csv")
     path = tmp_path / "info.mat"
     assert write_info_mat(path, labels, labels.names, splits=2, seed=0) == (0.6, 0.8)
-    again = read_back(path, labels, (0.4, 0.7))
+    again = read(path, ratios=(0.4, 0.7))
     assert again.references == ("1", "2", "3")
     assert again.mos_std is None
 
 
 def test_deviations_are_divided_where_they_will_be_multiplied(labels, tmp_path):
     write_info_mat(tmp_path / "info.mat", labels, labels.names, splits=1, seed=0, opinion_factor=27.82)
-    again = read_back(tmp_path / "info.mat", labels, (0.6, 0.8), opinion_factor=27.82)
+    again = read(tmp_path / "info.mat", opinion_factor=27.82)
     assert np.allclose(again.mos_std, labels.mos_std, rtol=1e-14)
 
 
@@ -242,5 +233,5 @@ def test_it_looks_like_a_file_of_matlab(labels, tmp_path):
 
 def test_a_scale_that_is_not_known_is_observed(labels, tmp_path):
     ratios = write_info_mat(tmp_path / "info.mat", labels, labels.names, splits=1, seed=0)
-    again = read_info_mat(tmp_path / "info.mat", None, exp_id=0, train_ratio=ratios[0], train_and_val_ratio=ratios[1])
+    again = read_info_mat(tmp_path / "info.mat", None, exp_id=0, ratios=ratios)
     assert (again.scale.low, again.scale.high) == (0.25, 39.25)

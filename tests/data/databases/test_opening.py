@@ -74,20 +74,6 @@ def test_clive_official_release(here, tmp_path, target, how):
     assert sizes(database) == [6, 2, 2]
     assert database.table.common_size == (500, 500)
     assert database.table.path(0).name == "1.bmp"
-    order = np.random.default_rng([3, 0]).permutation(10)
-    assert database.splits["train"].tolist() == sorted(
-        database.table.names.index(sorted(database.table.names)[i]) for i in order[:6]
-    )
-
-
-def test_clive_info_mat_comes_before_the_release(here, tmp_path):
-    make_clive(tmp_path / "release", 10)
-    (here / "CLIVE").symlink_to(tmp_path / "release" / "Images")
-    make_authors_layout(here, "CLIVE", 8)
-    database = open_database(DataConfig(dataset="CLIVE"), seed=0)
-    assert len(database.table) == 8
-    assert sizes(database) == [4, 2, 2]
-    assert database.table.common_size == (500, 500)
 
 
 @pytest.mark.parametrize("info", [True, False])

@@ -19,7 +19,7 @@ from linearityiqa.quality import QualityScale
 
 COLUMNS = ("image_name", "mos", "dmos", "mos_std", "split", "reference")
 """Columns that have a meaning; others are ignored, or kept as text."""
-# not `path` beside `score`: that is what `linearityiqa score` writes, and no opinion
+# not `path` with `score`: the columns that `linearityiqa score` writes, which are no opinions
 USUAL_NAMES = {
     "image_name": ("image", "images", "imagename", "image_file", "img", "filename", "file_name", "file", "name"),
     "mos": ("score", "mean", "mean_score", "mean_opinion_score", "opinion", "rating", "quality"),
@@ -60,8 +60,8 @@ def read_csv(
 ) -> Labels:
     """Read the labels of a database from a CSV file, of one row for each image or for each rating of an image.
 
-    Rows are ratings where a column names the rater, or where there are at least twice as many rows as images; they are
-    averaged into MOS and, where every image has at least 2, their deviations.
+    Rows are ratings if a column names the rater, or if there are at least twice as many rows as images; they are
+    averaged into MOS and, if every image has at least 2, their deviations.
 
     The default scale is the usual one that the scores fill (`QualityScale.filled_by`), or their range.
     Difference scores (`dmos`, higher is worse) are mirrored inside the scale, and its note says so.
@@ -225,6 +225,6 @@ def write_csv(
 
 
 def refuse_to_overwrite(path: Path, force: bool) -> None:
-    """Raise `DataError` where the file exists and replacing it was not asked for."""
+    """Raise `DataError` if the file exists and `force` is not set."""
     if path.exists() and not force:
-        raise DataError(f"{path} is there already. Name another --output, or give --force to replace it.")
+        raise DataError(f"{path} already exists. Name another --output, or give --force to replace it.")

@@ -3,11 +3,11 @@
 import contextlib
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from linearityiqa.data.databases.labels import Fault, Labels, OnFault, composed, folded, is_name, refuse
+from linearityiqa.data.databases.labels import Fault, Labels, OnFault, folded, is_name, refuse
 from linearityiqa.errors import DataError
 from linearityiqa.images.opening import ALL_SUFFIXES
 
@@ -60,75 +60,69 @@ class Places(NamedTuple):
 def find_places(labels: Labels, folder: Path, on_fault: OnFault) -> Places:
     """Look for the images of a label file in one folder.
 
-    A name is that of a file, or that of exactly one image file but for its ending, or but for the case of its letters
-    and the composition of its accents, in which its folders may differ, too.
+    A name fits the file that has it, or exactly one file but for case and the composition of accents (in which its
+    folders may differ, too) or one image file but for its ending.
     Names that lead out of the folder and images with two rows are faults; where these are collected, their rows are
     left out. Soft links inside the folder are the user's own and are followed.
     """
     rows = _rows_by_name(labels, folder, on_fault)
     # pathlib would raise for a name too long for the file system and a folder that may not be entered
     missing = [name for name in rows if not os.path.isfile(folder / name)]  # noqa: PTH113
-    homes: dict[PurePosixPath, _Home] = {}
+    homes: dict[PurePosixPath, tuple[PurePosixPath, Mapping[str, list[str]]]] = {}
     found: dict[str, list[str]] = {}
     for name in missing:
         file = PurePosixPath(name)
         if file.parent not in homes:
-            homes[file.parent] = _list_home(folder, file.parent)
-        home = homes[file.parent]
-        by_name = home.by_fold[folded(file.name)]
-        if file.name in by_name:
-            by_name = [file.name]
-        spelled_otherwise = [place for other in by_name if (place := str(home.path / other)) not in rows]
-        found[name] = [str(home.path / other) for other in home.by_stem[composed(file.name)]] or spelled_otherwise
-    whole: dict[str, int] = {}
+            homes[file.parent] = _list_folder(folder, file.parent)
+        home, files = homes[file.parent]
+        fitting = files.get(folded(file.name), [])
+        if file.name in fitting:
+            fitting = [file.name]
+        # a file with a row is another image, unless the two rows differ by the ending
+        places = [(other, str(home / other)) for other in fitting]
+        found[name] = [path for other, path in places if path not in rows or folded(other) != folded(file.name)]
+    spelled: dict[str, int] = {}
     for name, row in rows.items():
-        files = found.get(name, [])
-        place = files[0] if len(files) == 1 else name
-        if place in whole or (place != name and place in rows):
-            first = whole.get(place, rows.get(place, row))
+        path = found[name][0] if len(found.get(name, [])) == 1 else name
+        if path in spelled or (path != name and path in rows):
+            first = spelled.get(path, rows.get(path, row))
             on_fault(_listed_twice(labels, *sorted((first, row))))
         else:
-            whole[place] = row
+            spelled[path] = row
     absent = [name for name in missing if len(found[name]) != 1]
-    return Places(whole, absent, {name: found[name] for name in absent if found[name]})
+    return Places(spelled, absent, {name: found[name] for name in absent if found[name]})
 
 
-class _Home(NamedTuple):
-    """A folder, as spelled on disk: its images by their composed stems, all its files by their folded names."""
-
-    path: PurePosixPath
-    by_stem: defaultdict[str, list[str]]
-    by_fold: defaultdict[str, list[str]]
-
-
-def _list_home(folder: Path, inner: PurePosixPath) -> _Home:
-    """List a folder inside another, spelled as on disk where exactly one fits, else as given."""
-    path = PurePosixPath()
+def _list_folder(folder: Path, inner: PurePosixPath) -> tuple[PurePosixPath, Mapping[str, list[str]]]:
+    """Return the spelling on disk of a folder inside another, and its files by folded name; images also by stem."""
+    home = PurePosixPath()
     for part in inner.parts:
         fitting: list[str] = []
         with contextlib.suppress(OSError):
-            if not (folder / path / part).is_dir():
-                fitting = [other.name for other in (folder / path).iterdir() if folded(other.name) == folded(part)]
-        path /= fitting[0] if len(fitting) == 1 else part
-    home = _Home(path, defaultdict(list), defaultdict(list))
+            if not (folder / home / part).is_dir():
+                fitting = [other.name for other in (folder / home).iterdir() if folded(other.name) == folded(part)]
+        home /= fitting[0] if len(fitting) == 1 else part
+    files = defaultdict(list)
     with contextlib.suppress(OSError):  # no such folder, or one that may not be read: nothing is found in it
-        for entry in sorted(os.scandir(folder / path), key=lambda entry: entry.name):
+        for entry in sorted(os.scandir(folder / home), key=lambda entry: entry.name):
             if entry.is_file():
-                file = PurePosixPath(entry.name)
-                home.by_fold[folded(entry.name)].append(entry.name)
-                if file.suffix.lower() in ALL_SUFFIXES:
-                    home.by_stem[composed(file.stem)].append(entry.name)
-    return home
+                files[folded(entry.name)].append(entry.name)
+                path = PurePosixPath(entry.name)
+                if path.suffix.lower() in ALL_SUFFIXES:
+                    files[folded(path.stem)].append(entry.name)
+    return home, files
 
 
 def _rows_by_name(labels: Labels, folder: Path, on_fault: OnFault) -> dict[str, int]:
     """Return the row of each image by its name relative to `folder`, without ``.``, ``..`` or doubled slashes."""
     rows: dict[str, int] = {}
+    prefix = os.path.normpath(folder.absolute()).rstrip(os.sep) + os.sep
     for row, name in enumerate(labels.names):
         if not is_name(name):  # the labels' own check has reported it
             continue
-        inside = _relative(name, folder)
-        if inside is None:
+        path = os.path.normpath(os.path.join(prefix, name))  # noqa: PTH118 - building a path takes longer
+        inside = path.removeprefix(prefix).replace(os.sep, "/")
+        if not path.startswith(prefix):
             message = (
                 f"{labels.where(row)}: image name {name!r} leads out of the image folder {folder}. Make the names "
                 "relative to one folder that holds all images, and name that with --image_dir."
@@ -145,18 +139,3 @@ def _listed_twice(labels: Labels, first: int, again: int) -> Fault:
     name = labels.names[again]
     message = f"{labels.where(again)}: image {name!r} was already listed ({labels.where(first)}). Drop one of the rows."
     return Fault("listed-twice", message, (name,))
-
-
-def _relative(name: str, folder: Path) -> str | None:
-    """Return `name` relative to `folder`, or None where it leads out of it."""
-    normal = os.path.normpath(name)
-    if normal[0] not in f".{os.sep}" and ":" not in normal:  # all but a few names; building a path takes longer
-        return normal.replace(os.sep, "/")
-    path = Path(normal)
-    if path.is_absolute() or path.drive or path.parts[:1] == ("..",) or normal == ".":
-        anchor = Path(os.path.normpath(folder.absolute()))
-        whole = Path(os.path.normpath(anchor / path))
-        if whole == anchor or not whole.is_relative_to(anchor):
-            return None
-        path = whole.relative_to(anchor)
-    return path.as_posix()

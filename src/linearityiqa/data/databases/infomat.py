@@ -86,8 +86,7 @@ def read_info_mat(
     scale: QualityScale | None,
     *,
     exp_id: int,
-    train_ratio: float,
-    train_and_val_ratio: float,
+    ratios: tuple[float, float],
     opinion_factor: float = 1.0,
     on_fault: OnFault = refuse,
 ) -> Labels:
@@ -101,8 +100,8 @@ def read_info_mat(
         path: the file.
         scale: the scale of the database's scores; None for their range.
         exp_id: column ``exp_id % K`` is the split.
-        train_ratio: the first ``int(train_ratio * R)`` references of the column are for training.
-        train_and_val_ratio: those up to ``int(train_and_val_ratio * R)`` are for validation, the rest for testing.
+        ratios: of the references in the column, the first ``int(ratios[0] * R)`` are for training, those up to
+            ``int(ratios[1] * R)`` for validation, the rest for testing.
         opinion_factor: brings the standard deviations to the scale of the scores.
         on_fault: called with scores and deviations that are not valid, and references in two splits.
     """
@@ -136,7 +135,7 @@ def read_info_mat(
         scale=scale,
         mos_std=mos_std,
         references=tuple(f"{ref_id:.15g}" for ref_id in ref_ids),
-        splits=rows_by_order(ref_ids, order, train_ratio, train_and_val_ratio),
+        splits=rows_by_order(ref_ids, order, *ratios),
         on_fault=on_fault,
     )
 

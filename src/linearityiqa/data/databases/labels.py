@@ -63,7 +63,7 @@ class Labels:
         splits: rows under ``"train"``, ``"val"`` and ``"test"``, or None where the file has no split.
         lines: line of each row in the file, or None for files without lines.
         others: further columns as text, such as the distortion of each image and its level.
-        on_fault: called with each row that is not as described here; `refuse` raises.
+        on_fault: called with each row that violates this description; `refuse` raises.
         nan_reported: whether the reader has reported every NaN already.
 
     Raises:

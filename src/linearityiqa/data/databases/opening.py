@@ -61,8 +61,8 @@ def open_labels(config: DataConfig, on_fault: OnFault = refuse, *, others: bool 
     published = _published_under(path.name)
     if published is not None and path.name not in _COMMON_NAMES:  # as any CSV it would lose its split
         raise DataError(
-            f"{path} is a label file of {published.name}. Put it into {LABEL_FOLDER}{os.sep} or beside the images, and "
-            f"give --dataset {published.name}."
+            f"{path} is a label file of {published.name}. Put it into {LABEL_FOLDER}{os.sep} or the folder of the "
+            f"images, and give --dataset {published.name}."
         )
     if path.suffix.lower() not in TEXT_SUFFIXES and not path.exists():
         raise DataError(
@@ -111,29 +111,25 @@ def _read_published(known: KnownDatabase | None, path: Path, config: DataConfig,
     """Read a label file of a published database, in the layout of its release, or any info.mat."""
     if known is not None and path.name != known.info_file:
         return known.read_release(path, on_fault)
-    train_ratio, train_and_val_ratio = config.train_ratio, config.train_and_val_ratio
-    if known is not None and known.info_ratios is not None:
-        train_ratio, train_and_val_ratio = known.info_ratios
-        _log.info(
-            "%s: the split of %s has its authors' ratios %.6f and %.6f; train_ratio and train_and_val_ratio are unused",
-            known.name,
-            path.name,
-            train_ratio,
-            train_and_val_ratio,
-        )
+    ratios = config.train_ratio, config.train_and_val_ratio
+    if known is None:
+        return read_info_mat(path, None, exp_id=config.exp_id, ratios=ratios, on_fault=on_fault)
+    if known.info_ratios is not None:
+        ratios = known.info_ratios
+        unused = "its authors' ratios %.6f and %.6f; train_ratio and train_and_val_ratio are unused"
+        _log.info(f"%s: the split of %s has {unused}", known.name, path.name, *ratios)
     return read_info_mat(
         path,
-        None if known is None else known.scale,
+        known.scale,
         exp_id=config.exp_id,
-        train_ratio=train_ratio,
-        train_and_val_ratio=train_and_val_ratio,
-        opinion_factor=1.0 if known is None else known.opinion_factor,
+        ratios=ratios,
+        opinion_factor=known.opinion_factor,
         on_fault=on_fault,
     )
 
 
 def open_database(config: DataConfig, seed: int) -> Database:
-    """Open the database that the options name; every image must be there.
+    """Open the database that the options name; every image must exist.
 
     Its own split (official, or a split column) is kept unless `config.resplit`; otherwise references are split at
     random, seeded by `seed` and `config.exp_id`.

@@ -31,7 +31,7 @@ def split_by_reference(
 
     The distinct references, sorted, are permuted by ``default_rng([seed, exp_id])``; the first
     ``int(train_ratio * R)`` of R are for training, those up to ``int(train_and_val_ratio * R)`` for validation, the
-    rest for testing. So the split does not depend on the order of the rows.
+    rest for testing. The split does not depend on the order of the rows.
 
     Args:
         references: the reference of each image; its name if it has no other.

@@ -93,35 +93,22 @@ def test_a_damaged_file_is_named(clive, damage):
         read_clive(clive)
 
 
-def test_another_variable_or_class_is_refused(clive):
-    scipy.io.savemat(clive, {"MOS": np.ones((1, 19))})
-    with pytest.raises(DataError, match=r"no variable AllMOS_release of class double; it has MOS \(double\)"):
-        read_clive(clive)
-    scipy.io.savemat(clive, {"AllMOS_release": "text"})
-    with pytest.raises(DataError, match=r"it has AllMOS_release \(char\)"):
-        read_clive(clive)
+NAMES = np.array([[np.array(["1.bmp"])]] * 9 + [[np.array([3.0])]] + [[np.array(["2.bmp"])]] * 9, dtype=object)
 
 
-def test_files_of_unequal_length_are_refused(clive):
-    scipy.io.savemat(clive, {"AllMOS_release": np.ones((1, 18))})
-    with pytest.raises(DataError, match="19 image names, 18 scores and 19 standard deviations"):
-        read_clive(clive)
-
-
-def test_a_name_that_is_no_text_is_refused(clive):
-    path = clive.with_name("AllImages_release.mat")
-    cells = scipy.io.loadmat(path)["AllImages_release"]
-    cells[9, 0] = np.array([[3.0]])
-    scipy.io.savemat(path, {"AllImages_release": cells})
-    with pytest.raises(DataError, match="entry 10 is not an image name"):
-        read_clive(clive)
-
-
-def test_a_score_that_is_not_finite_is_named(clive):
-    mos = scipy.io.loadmat(clive)["AllMOS_release"]
-    mos[0, 8] = np.nan
-    scipy.io.savemat(clive, {"AllMOS_release": mos})
-    with pytest.raises(DataError, match=r"AllMOS_release\.mat, image 2: MOS of 2\.bmp is nan"):
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("AllMOS", {"MOS": np.ones((1, 19))}, r"no variable AllMOS_release of class double; it has MOS \(double\)"),
+        ("AllMOS", {"AllMOS_release": "text"}, r"it has AllMOS_release \(char\)"),
+        ("AllMOS", {"AllMOS_release": np.ones((1, 18))}, "19 image names, 18 scores and 19 standard deviations"),
+        ("AllMOS", {"AllMOS_release": np.array([[1.0] * 8 + [np.nan] * 11])}, r"image 2: MOS of 2\.bmp is nan"),
+        ("AllImages", {"AllImages_release": NAMES}, "entry 10 is not an image name"),
+    ],
+)
+def test_other_content_is_refused(clive, name, content, sentence):
+    scipy.io.savemat(clive.with_name(f"{name}_release.mat"), content)
+    with pytest.raises(DataError, match=sentence):
         read_clive(clive)
 
 

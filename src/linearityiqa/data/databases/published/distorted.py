@@ -24,7 +24,7 @@ def _read_names(
 ) -> tuple[list[tuple[str, str, str]], dict[str, list[str]]]:
     """Return reference, distortion and level of each image, and the last two in words by their column.
 
-    All are empty for a name of another form, where faults are collected.
+    All are empty for a name of another form, if faults are collected.
 
     Args:
         table: the labels.
@@ -143,12 +143,10 @@ TID2013 = KnownDatabase(
     release_files=("mos_with_names.txt",),
     release_folders=("", ".."),
     read_release=read_tid2013,
-    note="the standard deviations are those of mos_std.txt, as they stand",
+    note="the standard deviations are those of mos_std.txt, unchanged",
 )
 
 
-LIVE_WORST = 100.0
-"""MOS is this minus the difference score; realigned difference scores may exceed it."""
 LIVE_FOLDERS = {
     "jp2k": (227, "jpeg2000"),
     "jpeg": (233, "jpeg"),
@@ -184,12 +182,13 @@ def read_live(path: Path, on_fault: OnFault = refuse) -> Labels:
             f"names; here are {', '.join(map(str, sorted(lengths)))}. Copy the release again."
         )
     kept = np.flatnonzero(originals == 0)
-    mos = LIVE_WORST - dmos[kept]
+    mos = LIVE.scale.high - dmos[kept]
+    low, high = float(np.nanmin(mos)), float(np.nanmax(mos))  # realigned difference scores may exceed 100
     return Labels(
         file=path,
         names=tuple(images[row][0] for row in kept),
         mos=mos,
-        scale=replace(LIVE.scale, low=min(0.0, float(np.nanmin(mos))), high=max(LIVE_WORST, float(np.nanmax(mos)))),
+        scale=replace(LIVE.scale, low=min(LIVE.scale.low, low), high=max(LIVE.scale.high, high)),
         mos_std=None if deviations is None else deviations[kept],
         references=tuple(references[row] for row in kept),
         others={"distortion": tuple(images[row][1] for row in kept)},
@@ -200,7 +199,7 @@ def read_live(path: Path, on_fault: OnFault = refuse) -> Labels:
 LIVE = KnownDatabase(
     name="LIVE",
     images=779,
-    scale=_inverted(LIVE_WORST),
+    scale=_inverted(100),
     source="LIVE Image Quality Assessment Database, release 2: live.ece.utexas.edu/research/quality",
     licence="free to use, copy and distribute with the copyright notice of the University of Texas at Austin",
     inner_folders=("",),
@@ -212,7 +211,6 @@ LIVE = KnownDatabase(
 )
 
 
-CSIQ_WORST = 1.0
 CSIQ_COLUMNS = ("image", "dst_idx", "dst_type", "dst_lev", "dmos_std", "dmos")
 CSIQ_DISTORTIONS = {
     "awgn": "white noise",
@@ -254,7 +252,7 @@ def read_csiq(path: Path, on_fault: OnFault = refuse) -> Labels:
             f"{kind}/{image}.{CSIQ_SPELLINGS.get(kind, kind)}.{level}.png" if kind else ""
             for image, kind, level in images
         ],
-        CSIQ_WORST - table.numbers("dmos"),
+        CSIQ.scale.high - table.numbers("dmos"),
         CSIQ.scale,
         mos_std=table.known_numbers("dmos_std"),
         references=[image for image, _, _ in images],
@@ -265,7 +263,7 @@ def read_csiq(path: Path, on_fault: OnFault = refuse) -> Labels:
 CSIQ = KnownDatabase(
     name="CSIQ",
     images=866,
-    scale=_inverted(CSIQ_WORST),
+    scale=_inverted(1),
     source="CSIQ: s2.smu.edu/~eclarson/csiq.html",
     licence="see the page; free for research",
     inner_folders=("dst_imgs", ""),

@@ -21,8 +21,8 @@ def read_koniq(path: Path, on_fault: OnFault = refuse) -> Labels:
 
     ``koniq10k_distributions_sets.csv`` (of the authors' repository) has image_name, c1..c5, c_total, MOS, SD, set.
     ``koniq10k_scores_and_distributions.csv`` (of the database's page) has no set, MOS is the mean rating in 1..5, and
-    MOS_zscore is the other's MOS. MOS is in 1..100, the standard deviations are brought to that scale, and the
-    official split is kept where the file has it.
+    MOS_zscore is the other's MOS. MOS is in 1..100, the standard deviations are multiplied to fit that scale, and
+    the official split is kept if the file has it.
     """
     table = read_text_table(path, ("image_name", "MOS", "MOS_zscore", "SD", "set"), on_fault)
     has_sets = "MOS_zscore" not in table
