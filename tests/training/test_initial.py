@@ -136,6 +136,8 @@ def test_faults(photo_database: Path, tmp_path: Path, model_file: Path) -> None:
     other = replace(continued(photo_database, tmp_path, model_file), model=ModelConfig(architecture="resnet18"))
     with pytest.raises(ConfigError, match="holds a model of shufflenet_v2_x0_5"):
         resolve_init(other)
+    with pytest.raises(ConfigError, match=r"rank_weight 0\.5 weighs .* none are made"):
+        resolve_init(replace(continued(photo_database, tmp_path, model_file), loss=LossConfig(rank_weight=0.5)))
     with pytest.raises(ModelFileError, match="there is no model file"):
         train(continued(photo_database, tmp_path, tmp_path / "none.safetensors"))
     with pytest.raises(ConfigError, match="init must be"):

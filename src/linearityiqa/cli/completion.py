@@ -1,7 +1,6 @@
 """`linearityiqa completion`: scripts with which a shell completes commands, options and their values."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
 
 from linearityiqa import config
 from linearityiqa.cli.commands import ALL
@@ -22,12 +21,8 @@ examples:
   linearityiqa completion fish | source"""
 
 
-class Known(NamedTuple):
-    """A command, or a command and its subcommand, by the words that stand before its options."""
-
-    words: str
-    summary: str
-    options: Sequence[Option] = ()
+Commands = Mapping[str, Sequence[Option]]
+"""Options of each command, by the words before them."""
 
 
 def print_script(argv: Sequence[str]) -> int:
@@ -42,43 +37,43 @@ def print_script(argv: Sequence[str]) -> int:
     return 0
 
 
-def known_commands() -> list[Known]:
+def known_commands() -> Commands:
     """Return every command, and every subcommand of datasets, with its options."""
-    return [
-        Known(words, command.summary, options_for(getattr(config, command.config)()) if command.config else ())
+    return {
+        words: options_for(getattr(config, command.config)()) if command.config else ()
         for words, command in ALL.items()
-    ]
+    }
 
 
-def bash(commands: Sequence[Known]) -> str:
-    """Script for bash: the words that may follow each command and each option."""
-    tops = " ".join(command.words for command in commands if " " not in command.words)
-    subs = " ".join(command.words.split()[1] for command in commands if " " in command.words)
-    values, options = [], []
-    for command in commands:
-        all_words = " ".join(word for option in command.options for word in option.all_words)
-        options.append(f'    "{command.words}") words="{all_words} --help --help-all" ;;')
-        for option in command.options:
+def bash(commands: Commands) -> str:
+    """Return the script for bash: the words that may follow each command and each option."""
+    tops = " ".join(name for name in commands if " " not in name)
+    subs = " ".join(name.split()[1] for name in commands if " " in name)
+    values, cases = [], []
+    for name, options in commands.items():
+        all_words = " ".join(word for option in options for word in option.all_words)
+        cases.append(f'    "{name}") words="{all_words} --help --help-all" ;;')
+        for option in options:
             if option.choices:
-                before = "|".join(f'"{command.words} {word}"' for word in option.words)
+                before = "|".join(f'"{name} {word}"' for word in option.words)
                 values.append(f'    {before}) words="{" ".join(option.choices)}" ;;')
-    return _BASH.format(tops=tops, subs=subs, values="\n".join(values), options="\n".join(options))
+    return _BASH.format(tops=tops, subs=subs, values="\n".join(values), options="\n".join(cases))
 
 
-def zsh(commands: Sequence[Known]) -> str:
-    """Script for zsh, which runs that of bash."""
+def zsh(commands: Commands) -> str:
+    """Return the script for zsh, which runs that of bash."""
     start = "autoload -U +X compinit bashcompinit\n(( $+functions[compdef] )) || compinit\nbashcompinit\n"
     return start + bash(commands)
 
 
-def fish(commands: Sequence[Known]) -> str:
-    """Script for fish: a line for each command, option and list of values."""
+def fish(commands: Commands) -> str:
+    """Return the script for fish: a line for each command, option and list of values."""
     lines = [_FISH]
-    for command in commands:
-        *before, name = command.words.split()
+    for words, options in commands.items():
+        *before, name = words.split()
         where = f"-n '__linearityiqa_at {' '.join(before)}'"
-        lines.append(f"complete -c linearityiqa {where} -f -a {name} -d {_quoted(command.summary)}")
-        for option in command.options:
+        lines.append(f"complete -c linearityiqa {where} -f -a {name} -d {_quoted(ALL[words].summary)}")
+        for option in options:
             forms = [
                 f"-l {word[2:]}" if word.startswith("--") else f"-{'s' if len(word) == 2 else 'o'} {word[1:]}"
                 for word in option.all_words
@@ -86,7 +81,7 @@ def fish(commands: Sequence[Known]) -> str:
             takes = ["-x -a", _quoted(" ".join(option.choices))] if option.choices else ["-r"] if option.values else []
             if forms:
                 short = option.text.partition(".")[0].partition(":")[0]
-                where = f"-n '__linearityiqa_in {command.words}'"
+                where = f"-n '__linearityiqa_in {words}'"
                 lines.append(" ".join(["complete -c linearityiqa", where, *forms, *takes, "-d", _quoted(short)]))
     return "\n".join(lines)
 
@@ -95,7 +90,7 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-SHELLS: dict[str, Callable[[Sequence[Known]], str]] = {"bash": bash, "zsh": zsh, "fish": fish}
+SHELLS: dict[str, Callable[[Commands], str]] = {"bash": bash, "zsh": zsh, "fish": fish}
 
 _BASH = """_linearityiqa() {{
   local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}"

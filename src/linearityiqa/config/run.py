@@ -92,6 +92,15 @@ class RunConfig(ProgressConfig):
     """Start over, even where the run folder holds a state to resume from."""
 
 
+def versions_rule(loss: LossConfig, augmentation: AugmentationConfig) -> tuple[bool, str]:
+    """Return the rule that the weight of a ranking term goes with degraded versions."""
+    return (
+        augmentation.versions > 0 or loss.rank_weight == LossConfig.rank_weight,
+        f"rank_weight {loss.rank_weight:g} weighs the order of degraded versions, and none are made: pass "
+        "--augmentation --versions N with it, or leave it out",
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(Checked):
     """Everything that defines a training run: the command line of `train`, config.toml and the model file's record."""
@@ -118,13 +127,8 @@ class TrainConfig(Checked):
                 "versions follow the images of their batch, which exact_accumulation would join with others: take one "
                 "of the two",
             ),
-            (
-                self.augmentation.versions > 0
-                or self.loss.rank_weight == LossConfig.rank_weight
-                or self.optimiser.init is not None,  # the model's own augmentation may be taken with it
-                f"rank_weight {self.loss.rank_weight:g} weighs the order of degraded versions, and none are made: pass "
-                "--augmentation --versions N with it, or leave it out",
-            ),
+            # with `init` the model's own augmentation may be taken, which `resolve_init` finds out
+            *([versions_rule(self.loss, self.augmentation)] if self.optimiser.init is None else []),
             (
                 not (self.data.more_datasets and self.optimiser.exact_accumulation),
                 "exact_accumulation would join batches of different databases into one loss: with more_datasets, raise "

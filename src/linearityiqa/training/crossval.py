@@ -69,7 +69,7 @@ def crossvalidate(config: CrossvalConfig) -> Crossvalidation:
     for split in range(config.splits):
         run = _run_of(base, split)
         logger.info("split %d of 0..%d: %s", split, config.splits - 1, run_folder(run))
-        database = _open(run)
+        database = open_database(run.data, run.optimiser.seed)
         results.append(_result_of(run, database))
         kept[split] = results[-1]
         content = {
@@ -124,7 +124,8 @@ def paired_values(ours: Crossvalidation, other: Crossvalidation, metric: str) ->
 
 def _with_random_splits(base: TrainConfig) -> TrainConfig:
     """Return the options with `resplit` if all splits would be the same without it."""
-    first, second = (_open(_run_of(base, split)) for split in (0, 1))
+    runs = (_run_of(base, split) for split in (0, 1))
+    first, second = (open_database(run.data, run.optimiser.seed) for run in runs)
     if base.data.resplit or _test_names(first) != _test_names(second):
         return base
     logger.info("%s has its own split: references are split at random instead", first.name)
@@ -143,10 +144,6 @@ def _results_so_far(folder: Path, name: str) -> dict[int, SplitResult]:
 def _run_of(base: TrainConfig, split: int) -> TrainConfig:
     output = None if base.run.output is None else base.run.output / f"split-{split}"
     return replace(base, data=replace(base.data, exp_id=split), run=replace(base.run, output=output))
-
-
-def _open(config: TrainConfig) -> Database:
-    return open_database(config.data, config.optimiser.seed)
 
 
 def _test_names(database: Database) -> list[str]:

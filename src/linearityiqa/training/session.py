@@ -16,6 +16,8 @@ from linearityiqa.config import (
     result_options,
     run_folder,
 )
+from linearityiqa.config.checks import require_options
+from linearityiqa.config.run import versions_rule
 from linearityiqa.data.databases.table import Database
 from linearityiqa.data.loading.loader import BatchLoader
 from linearityiqa.data.loading.samplers import Shares, TrainingBatches
@@ -155,12 +157,14 @@ def resolve_init(config: TrainConfig) -> TrainConfig:
             f"--init {config.optimiser.init} holds a model of {own.model.architecture}, which the options on the "
             "network do not describe. Leave them out: the file has its own."
         )
-    if config.transform != TransformConfig():
-        return replace(config, model=own.model)
-    described = replace(config, model=own.model, transform=own.transform)
-    no_crop_named = config.augmentation in (AugmentationConfig(), AugmentationConfig(augmentation=True))
-    mixed_sizes = ImageTransform.of(own.transform).fixed_size is None and config.optimiser.batch_size > 1
-    return replace(described, augmentation=own.augmentation) if no_crop_named and mixed_sizes else described
+    resolved = replace(config, model=own.model)
+    if config.transform == TransformConfig():
+        no_crop_named = config.augmentation in (AugmentationConfig(), AugmentationConfig(augmentation=True))
+        mixed_sizes = ImageTransform.of(own.transform).fixed_size is None and config.optimiser.batch_size > 1
+        augmentation = own.augmentation if no_crop_named and mixed_sizes else config.augmentation
+        resolved = replace(resolved, transform=own.transform, augmentation=augmentation)
+    require_options(versions_rule(resolved.loss, resolved.augmentation))
+    return resolved
 
 
 def start_from_model(network: LinearityIQA, config: TrainConfig, database: Database) -> None:
