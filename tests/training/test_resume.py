@@ -48,11 +48,6 @@ def run(photo_database: Path, folder: Path, **options) -> TrainConfig:
     )
 
 
-def test_same_command_in_another_folder_gives_the_same_bits(photo_database, tmp_path, undisturbed) -> None:
-    train(run(photo_database, tmp_path))
-    assert traces(tmp_path) == undisturbed
-
-
 @pytest.mark.parametrize(
     ("owner", "method", "call", "options"),
     [
@@ -125,12 +120,6 @@ def test_other_arithmetic_than_before_the_stop_is_named(photo_database, tmp_path
             train(small_run(photo_database, tmp_path / "same"))
     train(small_run(photo_database, tmp_path / "same"))
     assert "was computed" not in caplog.text
-
-
-def test_finished_run_gives_its_results_without_training(photo_database, tmp_path, monkeypatch) -> None:
-    first = train(small_run(photo_database, tmp_path))
-    monkeypatch.setattr(Trainer, "run", lambda self: pytest.fail("trained again"))
-    assert train(small_run(photo_database, tmp_path)).results == first.results
 
 
 def test_a_run_of_other_options_or_labels_is_refused_by_name(photo_database, tmp_path) -> None:

@@ -23,7 +23,7 @@ def ratios_rule(train: float, train_and_val: float) -> tuple[bool, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig(Checked):
-    """Which images and opinion scores, and how they are split."""
+    """Images, opinion scores, and their split."""
 
     dataset: Annotated[str, Spelling(aliases=("-ds",))] = "KonIQ-10k"
     """A known database (linearityiqa datasets list names them), or a CSV file with image_name and mos, and where known

@@ -35,7 +35,7 @@ LARGEST_SIZE = (300, 448)
 
 @dataclass(frozen=True, kw_only=True)
 class ListConfig:
-    """How the known databases are listed."""
+    """Options of `datasets list`."""
 
     json: bool = False
     """Print the list as JSON."""
@@ -57,7 +57,7 @@ class _OneDatabase(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckConfig(_OneDatabase):
-    """Which database is checked, and how the findings are shown."""
+    """Options of `datasets check`."""
 
     near_duplicates: bool = True
     """Look for images that show the same picture (--no_near_duplicates leaves it out)."""
@@ -71,7 +71,7 @@ class CheckConfig(_OneDatabase):
 
 @dataclass(frozen=True, kw_only=True)
 class StatsConfig(_OneDatabase):
-    """Which database is described, and how."""
+    """Options of `datasets stats`."""
 
     bins: Annotated[int, within(1, 1000)] = 10
     """Bars of a histogram."""
@@ -94,7 +94,7 @@ class StatsConfig(_OneDatabase):
 
 @dataclass(frozen=True, kw_only=True)
 class SplitConfig(_OneDatabase):
-    """Which database is split, how, and where the result goes."""
+    """Options of `datasets split`."""
 
     output: Path = Path("split.csv")
     """CSV file with a split column to be written; with --folds its name gets _fold1, _fold2 and so on."""
@@ -129,7 +129,7 @@ class SplitConfig(_OneDatabase):
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertConfig(_OneDatabase):
-    """Which labels are written in which form."""
+    """Options of `datasets convert`."""
 
     output: Path = Path("labels.csv")
     """CSV file, or info.mat of the LinearityIQA authors, to be written."""

@@ -40,7 +40,7 @@ class ModelConfig(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class LossConfig(Checked):
-    """Which loss is minimised, and its parameters (Li et al., ACM MM 2020, section 3)."""
+    """Loss function and its parameters (Li et al., ACM MM 2020, section 3)."""
 
     loss_type: Annotated[LossType, Spelling(aliases=("-lt",))] = "norm-in-norm"
     """Loss function."""
@@ -96,7 +96,7 @@ class LossConfig(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class OptimiserConfig(Checked):
-    """How the network is optimised; the defaults are the paper's recipe."""
+    """Optimisation of the network; the defaults are the paper's recipe."""
 
     init: str | None = None
     """Start from a trained quality model, heads included: its file, hf://OWNER/NAME[@REVISION] (on the Hugging Face

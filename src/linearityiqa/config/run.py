@@ -16,7 +16,7 @@ PAPER_SIZE = f"{TransformConfig.resize_size_h}x{TransformConfig.resize_size_w}"
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringDeviceConfig(Checked):
-    """Where the arithmetic happens."""
+    """Device of the arithmetic."""
 
     device: str = "auto"
     """auto (a GPU where there is one), cpu, cuda, cuda:N or mps."""
@@ -28,7 +28,7 @@ class ScoringDeviceConfig(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class ScorerConfig(Checked):
-    """Which trained model scores photographs, and how."""
+    """Model and device that score photographs."""
 
     trained_model_file: Annotated[Path | None, MODEL_FILE] = None
     """Model file: ours (.safetensors or .onnx, or hf://OWNER/NAME[@REVISION] on the Hugging Face Hub) or the authors'
@@ -42,7 +42,7 @@ class ScorerConfig(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceConfig(ScoringDeviceConfig):
-    """Where the arithmetic happens, and how the images of databases reach it."""
+    """Device of the arithmetic, and loading of the images of databases."""
 
     cache: str = "none"
     """Where decoded images are kept for later runs, 1 MB each at 498 x 664: none, auto (the user's cache folder,
@@ -59,7 +59,7 @@ class DeviceConfig(ScoringDeviceConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ProgressConfig(Checked):
-    """Folder of the runs, and what a command prints."""
+    """Folder of the runs, and output of a command."""
 
     log_dir: Annotated[Path, Spelling(aliases=("-logd",))] = Path("runs")
     """Folder of the run folders."""
@@ -72,7 +72,7 @@ class ProgressConfig(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(ProgressConfig):
-    """Where a run is written, what it logs, and how it resumes after a stop."""
+    """Folder, log and resumption of a run."""
 
     output: Path | None = None
     """Run folder, instead of LOG_DIR/<name made from the options>."""
@@ -174,7 +174,7 @@ class CrossvalConfig(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class RunsConfig(Checked):
-    """Which run folders are listed, and how."""
+    """Options of `runs`."""
 
     folders: Annotated[tuple[Path, ...], Spelling(positional=True)] = ()
     """Folders of run folders, or run folders; by default runs."""
@@ -184,7 +184,7 @@ class RunsConfig(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class ReproduceConfig(ProgressConfig):
-    """Which figures and tables, from which results, at which scale; the defaults are the paper's."""
+    """Options of `reproduce`; the defaults are the paper's."""
 
     items: Annotated[tuple[str, ...], Spelling(positional=True)] = ()
     """Figures and tables, or all of the paper's."""
@@ -246,5 +246,5 @@ class ReproduceConfig(ProgressConfig):
 
     @property
     def recipe(self) -> OptimiserConfig:
-        """What the optimisation of every run has in common."""
+        """Optimisation options that all runs share."""
         return OptimiserConfig(seed=self.seed, weights=self.weights, epochs=self.epochs)

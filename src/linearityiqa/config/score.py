@@ -24,7 +24,7 @@ RESAMPLES = Bounds(lambda n: n == 0 or 100 <= n <= 1_000_000, "must be 0 or lie 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreConfig(ScorerConfig):
-    """Which photographs are scored by which model, and how the scores are shown (test_demo.py)."""
+    """Options of `score` (test_demo.py)."""
 
     paths: Annotated[tuple[str, ...], Spelling(positional=True)] = ()
     """Image files, folders (searched recursively) and globs; - reads a list of paths from standard input."""
@@ -156,7 +156,7 @@ class ScoreConfig(ScorerConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportConfig(Checked):
-    """Which model becomes which ONNX file, in float32 or 8 bits."""
+    """Options of `export`."""
 
     trained_model_file: Annotated[Path | None, MODEL_FILE] = None
     """Model file: ours (.safetensors, or hf://OWNER/NAME[@REVISION]), the authors' (.pth, described by -arch and so
@@ -202,7 +202,7 @@ class ExportConfig(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class TestConfig(ProgressConfig):
-    """Which model files are tested on which split of which database (test_dataset.py)."""
+    """Options of `test` (test_dataset.py)."""
 
     __test__ = False  # not a test case, whatever pytest makes of the name
 
@@ -231,7 +231,7 @@ class TestConfig(ProgressConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class MetricsConfig(Checked):
-    """Which predictions are judged, and how closely."""
+    """Options of `metrics`."""
 
     files: Annotated[tuple[Path, ...], Spelling(positional=True)] = ()
     """Predictions of one method each, as FILE or NAME=FILE: CSV files with image_name, prediction and mos, optionally

@@ -10,7 +10,7 @@ from linearityiqa.config.run import ScorerConfig
 
 @dataclass(frozen=True, kw_only=True)
 class LimitsConfig(Checked):
-    """How much one client, and all of them together, may ask of the service."""
+    """Limits of one client, and of all together."""
 
     max_body_mb: Annotated[float, POSITIVE] = 64.0
     """Largest body of a request, in MB; a larger one is refused with 413."""
@@ -69,7 +69,7 @@ class LimitsConfig(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class ServeConfig(ScorerConfig):
-    """Which model is served, where, and to whom."""
+    """Options of `serve`."""
 
     host: str = "127.0.0.1"
     """Address to listen on; by default only this machine can connect. 0.0.0.0 listens on all IPv4 addresses."""

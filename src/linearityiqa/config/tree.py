@@ -91,7 +91,7 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
 
 
 class Spelling(NamedTuple):
-    """How the command line spells an option, as metadata of its annotation."""
+    """Forms of an option on the command line, as metadata of its annotation."""
 
     aliases: tuple[str, ...] = ()
     name: str = ""  # its own form without dashes, by default the field's name

@@ -203,7 +203,7 @@ def _normalised_loss(
     *,
     rho: Callable[[Tensor, Tensor], Tensor] = _cosine,
 ) -> Tensor:
-    """(alpha[0] * error(u, v) + alpha[1] * error(rho * u, v)) / (alpha[0] + alpha[1]) of normalised scores and MOS.
+    """Return (alpha[0] * error(u, v) + alpha[1] * error(rho * u, v)) / sum(alpha) of normalised scores u and MOS v.
 
     A term of weight 0 is not evaluated.
     """
