@@ -36,8 +36,9 @@ from linearityiqa.models import LinearityIQA, open_model, save_model
 from linearityiqa.quality import QualityScale, QualityScores
 from linearityiqa.record import ModelRecord
 from linearityiqa.reporting import Table
-from linearityiqa.scoring import Details, Scorer, expand
-from linearityiqa.scoring.output import Provenance, open_output
+from linearityiqa.scores.output import open_output
+from linearityiqa.scores.provenance import Provenance
+from linearityiqa.scoring import Scorer, columns, expand
 
 SECTIONS = ("speed", "memory", "start")
 LOOP = "loop: eager float32, one image at a time"
@@ -122,14 +123,13 @@ def write_csv(path: Path, rows: list[tuple[Path, float]]) -> None:
 def pipeline_over(files: list[Path], model: Path, output: Path, threads: int, lanes: int) -> Callable[[], None]:
     """What `linearityiqa score --output` does once the model is open."""
     scorer = Scorer(model, device="cpu", num_threads=threads, lanes=lanes)
-    details = Details()
-    provenance = Provenance.of(model, scorer.record, details, max_pixels=10**8)
+    provenance = Provenance.of(model, scorer.record, columns(), max_pixels=10**8)
 
     def run() -> None:
         torch.set_num_threads(threads)
-        with open_output(output, provenance, details, fresh=True) as rows:
-            for result in scorer.score_many(files, details):
-                rows.write(result)
+        with open_output(output, provenance, fresh=True) as rows:
+            for result in scorer.score_many(files):
+                rows.write(result.as_dict())
 
     return run
 

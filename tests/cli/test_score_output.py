@@ -62,13 +62,12 @@ def test_parquet_holds_it_too(score: Score) -> None:
 
 
 def test_a_full_disk_is_no_success_first(score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
-    parquet = pytest.importorskip("linearityiqa.scoring.output.parquet")
     pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(parquet, "write_part", full)
+    monkeypatch.setattr("linearityiqa.scores.output.write_part", full)
     status, _, err = score("photos", "--output", "scores")
     assert status == 1
     assert "error: cannot write scores: No space left on device" in err

@@ -8,7 +8,8 @@ import pytest
 
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation.methods import read_methods, short_names
-from linearityiqa.scoring.results import PLAIN, ImageScore, csv_header, csv_row, json_row
+from linearityiqa.scores.rows import csv_line, csv_row, write_part
+from linearityiqa.scoring import COLUMNS, ImageScore
 
 RESULTS = [
     ImageScore("/photos/x/a.png", score=3.0, stage3=2.0, stage4=1.0, on_scale=True),
@@ -32,16 +33,14 @@ def written(folder, form):
     """The results in a file of the form that `score --output` gives."""
     path = folder / f"scores{form}"
     if form == ".csv":
-        path.write_text("\n".join([csv_header(PLAIN), *(csv_row(result, PLAIN) for result in RESULTS)]) + "\n")
+        path.write_text("\n".join([csv_line(COLUMNS), *(csv_row(result.as_dict()) for result in RESULTS)]) + "\n")
     elif form == ".jsonl":
-        path.write_text("".join(json_row(result, PLAIN) + "\n" for result in RESULTS))
+        path.write_text("".join(json.dumps(result.as_dict()) + "\n" for result in RESULTS))
     else:
         pytest.importorskip("pyarrow", reason="Parquet needs the extra parquet")
-        from linearityiqa.scoring.output.parquet import part_name, row_of, write_part
-
         path.mkdir()
-        write_part(path / part_name(0), [row_of(result, PLAIN) for result in RESULTS[:3]], PLAIN)
-        write_part(path / part_name(1), [row_of(result, PLAIN) for result in RESULTS[3:]], PLAIN)
+        write_part(path / "part-000000.parquet", [result.as_dict() for result in RESULTS[:3]], COLUMNS)
+        write_part(path / "part-000001.parquet", [result.as_dict() for result in RESULTS[3:]], COLUMNS)
     return path
 
 
@@ -92,21 +91,12 @@ def test_names_that_do_not_fit_are_told(labels, scored, said, tmp_path) -> None:
         names_in(tmp_path, labels, scored)
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("s.csv", "path,value\na.png,1\nb.png,2\n", "no column score or prediction"),
-        ("s.csv", "path,score\na.png,good\nb.png,2\n", "line 2: score is 'good'"),
-        ("s.jsonl", '{"path": "a.png", "score": "1"}\n', "row 1: '1' of 'a.png' is no score"),
-        ("s.jsonl", '{"path": "a.png", "score": NaN}\n', "row 1: nan of 'a.png' is no score"),
-        ("s.jsonl", "[1]\n", "line 1 is no object"),
-        ("s.jsonl", "", "holds no scores"),
-    ],
-)
-def test_damaged_scores_are_named(name, content, said, labels, tmp_path) -> None:
-    (tmp_path / name).write_text(content)
-    with pytest.raises(DataError, match=said):
-        read_methods([tmp_path / name], labels=str(labels))
+def test_a_file_without_scores_is_told(labels, tmp_path) -> None:
+    (tmp_path / "s.csv").write_text("path,score\n")
+    (tmp_path / "folder").mkdir()
+    for name, said in (("s.csv", "holds no scores"), ("folder", "folder without .parquet files")):
+        with pytest.raises(DataError, match=said):
+            read_methods([tmp_path / name], labels=str(labels))
 
 
 @pytest.mark.parametrize("form", [".csv", ".jsonl"])

@@ -15,9 +15,9 @@ from ray.cluster_utils import Cluster
 
 from linearityiqa.config import ScoringDeviceConfig
 from linearityiqa.errors import ConfigError
-from linearityiqa.scoring import Scorer
-from linearityiqa.scoring.output import Provenance
-from linearityiqa.scoring.output.parquet import ParquetOutput
+from linearityiqa.scores.output import ParquetOutput
+from linearityiqa.scores.provenance import Provenance
+from linearityiqa.scoring import COLUMNS, Scorer
 from linearityiqa.scoring.ray_job import Resources, ScoringJob, resources_of, score_on_ray
 from linearityiqa.scoring.results import PLAIN
 from tiny_onnx import tiny_model, write
@@ -51,7 +51,7 @@ def rows_in(folder: Path) -> list[dict]:
 
 def output_at(folder: Path, model_file: Path) -> ParquetOutput:
     record = Scorer(model_file).record
-    return ParquetOutput(folder, PLAIN, Provenance.of(model_file, record, PLAIN, max_pixels=1_000_000), fresh=False)
+    return ParquetOutput(folder, Provenance.of(model_file, record, COLUMNS, max_pixels=1_000_000), fresh=False)
 
 
 def test_every_image_once_though_a_machine_dies(model_file, photos, tmp_path, monkeypatch):

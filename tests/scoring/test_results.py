@@ -1,9 +1,7 @@
 """Oracles: the columns of the command's CSV, and a parser of HTML."""
 
-import csv
 import html.parser
 import io
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +15,7 @@ from linearityiqa.images import Normalisation
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import QualityScale, QualityScores
 from linearityiqa.scoring import COLUMNS, Details, ImageScore, ImageScores, Scorer
-from linearityiqa.scoring.results import MOST_SHOWN, csv_header, csv_row, json_row
+from linearityiqa.scoring.results import MOST_SHOWN
 from pixel_runtime import PixelRuntime, make_record
 
 SCORED = ImageScore(
@@ -83,9 +81,7 @@ def test_every_row_has_the_grade_of_its_score() -> None:
         pixels = np.full((24, 24, 3), level, np.uint8)
         results = {opinions: Scorer(PixelRuntime(replace(record, opinions=opinions)))(pixels)[0] for opinions in (1, 0)}
         assert [results[True].quality, results[False].quality] == [word, None]
-        assert json.loads(json_row(results[True], Details()))["quality"] == word
-        (row,) = csv.DictReader([csv_header(Details()), csv_row(results[True], Details())])
-        assert row["quality"] == word
+        assert results[True].as_dict()["quality"] == word
 
 
 def test_in_words() -> None:

@@ -19,12 +19,13 @@ from linearityiqa.extras import connect
 from linearityiqa.hub import bundled_card
 from linearityiqa.machine import in_threads, keep_freed_memory
 from linearityiqa.quality import GRADES
-from linearityiqa.scoring import Details, ImageScore, Scorer, expand
+from linearityiqa.scores.output import ParquetOutput, open_output
+from linearityiqa.scores.provenance import Provenance
+from linearityiqa.scores.rows import read_scores
+from linearityiqa.scoring import Details, ImageScore, Scorer, columns, expand
 from linearityiqa.scoring.bursts import Bursts, Place
 from linearityiqa.scoring.gallery import Gallery
 from linearityiqa.scoring.inputs import count, expand_url, is_url
-from linearityiqa.scoring.output import open_output, read_scores
-from linearityiqa.scoring.output.provenance import Provenance
 from linearityiqa.scoring.pictures import Look
 from linearityiqa.scoring.results import Tally, write_map
 from linearityiqa.scoring.xmp import sidecar_of, write_rating
@@ -129,10 +130,10 @@ class _Task:
         else:
             self._append_from_cluster(self.config.ray, output)
         if self.gallery is not None:
-            self.gallery.add_stored(itertools.islice(read_scores(output), stored))
-        rows: Iterable[ImageScore] = read_scores(output)
+            self.gallery.add_stored(itertools.islice(_stored(output), stored))
+        rows: Iterable[ImageScore] = _stored(output)
         if self.bursts is not None:
-            for row, look in in_threads(self._with_look, itertools.islice(read_scores(output), stored)):
+            for row, look in in_threads(self._with_look, itertools.islice(_stored(output), stored)):
                 self.bursts.add(row, look)
             rows = self._grouped(self.bursts, rows)
         self._write_page()  # before the printing, which ends where nobody reads on
@@ -150,14 +151,14 @@ class _Task:
         """Append rows, and return how many of those before are kept."""
         config, record = self.config, self.scorer.record
         details = self.details._replace(bursts=False)  # the next run may change the groups
-        provenance = Provenance.of(self.model_file, record, details, max_pixels=config.max_pixels)
-        with open_output(output, provenance, details, fresh=config.fresh) as rows:
+        provenance = Provenance.of(self.model_file, record, columns(details), max_pixels=config.max_pixels)
+        with open_output(output, provenance, fresh=config.fresh) as rows:
             before = rows.total
-            new = (path for path in self.paths if rows.take(os.fspath(path)))
+            new = (path for path in self.paths if rows.claim(os.fspath(path)))
             try:
                 with contextlib.closing(self._results(new, before - rows.failed)) as results:
                     for result in results:
-                        rows.write(result)
+                        rows.write(result.as_dict(details))
             except KeyboardInterrupt as cause:
                 raise Interrupted(
                     f"interrupted; {output} holds the scores so far, and the same command resumes from there",
@@ -171,32 +172,28 @@ class _Task:
 
     def _append_from_cluster(self, address: str, output: Path) -> None:
         """Append the rows that the machines of a Ray cluster compute to a folder of Parquet files."""
-        from linearityiqa.scoring.output.parquet import ParquetOutput
         from linearityiqa.scoring.ray_job import ScoringJob, resources_of, score_on_ray
 
         config = self.config
         # the workers run in folders of their own: paths are as good there only when they are absolute
         model_file, folder = self.model_file.resolve(), output.resolve()
         details = Details(uncertainty=config.uncertainty)
-        provenance = Provenance.of(model_file, self.scorer.record, details, max_pixels=config.max_pixels)
-        rows = ParquetOutput(folder, details, provenance, fresh=config.fresh)
+        provenance = Provenance.of(model_file, self.scorer.record, columns(details), max_pixels=config.max_pixels)
         try:
-            ray = connect(address)
-            try:
-                resources = resources_of(config.device, ray.nodes())
-                own = {"num_threads": resources.cpus, "num_workers": resources.cpus, "lanes": config.lanes or 1}
-                job = ScoringJob(model_file, scorer_options(config) | own, details, folder)
-                score_on_ray(job, rows, _paths_and_addresses(config), resources)
-                rows.finish()
-            finally:
-                ray.shutdown()
+            with ParquetOutput(folder, provenance, fresh=config.fresh) as rows:
+                ray = connect(address)
+                try:
+                    resources = resources_of(config.device, ray.nodes())
+                    own = {"num_threads": resources.cpus, "num_workers": resources.cpus, "lanes": config.lanes or 1}
+                    job = ScoringJob(model_file, scorer_options(config) | own, details, folder)
+                    score_on_ray(job, rows, _paths_and_addresses(config), resources)
+                finally:
+                    ray.shutdown()
         except KeyboardInterrupt as cause:
             raise Interrupted(
                 f"interrupted; {folder} holds the blocks that are done, and the same command resumes from there",
                 signal.SIGINT,
             ) from cause
-        finally:
-            rows.close()
 
     def _results(self, paths: Iterator[Path], stored: int = 0) -> Generator[ImageScore]:
         """Yield results; each is added to the report, and its quality map is written.
@@ -257,6 +254,10 @@ class _Task:
             self.gallery.write(self.places, stopped=stopped)
             what = "the images scored until the stop" if stopped else "all images"
             say(f"{self.config.report}: {what}, to be opened in a browser", file=sys.stderr)
+
+
+def _stored(output: Path) -> Iterator[ImageScore]:
+    return (ImageScore(**row) for row in read_scores(output))
 
 
 def _paths_and_addresses(config: ScoreConfig) -> Iterator[str]:

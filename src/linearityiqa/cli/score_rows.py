@@ -2,6 +2,7 @@
 
 import heapq
 import io
+import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -9,8 +10,9 @@ from typing import NamedTuple
 from linearityiqa.config import ScoreConfig
 from linearityiqa.console import printable, say
 from linearityiqa.record import ModelRecord
-from linearityiqa.scoring import Details, ImageScore
-from linearityiqa.scoring.results import Tally, csv_header, csv_row, decimals, json_row
+from linearityiqa.scores.rows import csv_line, csv_row
+from linearityiqa.scoring import Details, ImageScore, columns
+from linearityiqa.scoring.results import Tally, decimals
 
 
 class Format(NamedTuple):
@@ -23,9 +25,9 @@ class Format(NamedTuple):
 def format_of(config: ScoreConfig, details: Details, record: ModelRecord) -> Format:
     """Return the format that the options ask for."""
     if config.json:
-        return Format(None, lambda result: json_row(result, details))
+        return Format(None, lambda result: json.dumps(result.as_dict(details)))
     if config.csv:
-        return Format(csv_header(details), lambda result: csv_row(result, details))
+        return Format(csv_line(columns(details)), lambda result: csv_row(result.as_dict(details)))
     stages = ("stage3", "stage4") if config.stages else ()
     scores = ("score", *stages, *(("uncertainty",) if details.uncertainty else ()))
     widths = [max(7, len(name)) for name in scores]

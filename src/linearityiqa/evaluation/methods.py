@@ -14,7 +14,7 @@ from linearityiqa.data.databases.labels import Labels, composed
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation.authors_npy import read_authors_npy
 from linearityiqa.evaluation.predictions import SavedPredictions, read_predictions_csv
-from linearityiqa.evaluation.scores_file import Scores, label_scores, read_labels, read_scores
+from linearityiqa.evaluation.scores_file import Scores, label_scores, load_scores, read_labels
 from linearityiqa.files import named_path
 
 AUTHORS_SUFFIX = ".npy"
@@ -59,7 +59,7 @@ def read_methods(
         words: CSV files (see `read_predictions_csv`) or the authors' .npy files, at least one; also as `name=path`.
         by: a column of the first file, or of the labels, that names each image's group.
         mos_std_scale: factor that brings the standard deviations to the scale of the MOS.
-        labels: a database or label file whose opinions count; the files need hold scores only (`read_scores`).
+        labels: a database or label file whose opinions count; the files need hold scores only (`load_scores`).
     """
     paths = [named_path(word)[1] for word in words]
     notes: list[str] = []
@@ -69,7 +69,7 @@ def read_methods(
         opinions, texts = read_labels(labels), [] if by is None else [by]
         files = []
         for path in paths:
-            scores = read_scores(path)
+            scores = load_scores(path)
             files.append(label_scores(path, scores, opinions, texts))
             notes += _without_label(path, scores, files[-1], opinions)
     _check_same_kind(paths, files)

@@ -1,11 +1,10 @@
 """Scores without opinions, as `linearityiqa score` writes them, and the labels of a database."""
 
-import json
-import math
+import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +12,10 @@ from numpy.typing import NDArray
 from linearityiqa.config import DataConfig
 from linearityiqa.data.databases.labels import MAX_ROWS, Labels, folded
 from linearityiqa.data.databases.opening import open_label_file, open_labels
-from linearityiqa.data.databases.texttable import MAX_BYTES, read_text_table
+from linearityiqa.data.databases.texttable import MAX_BYTES
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation.predictions import RATINGS, SavedPredictions
-from linearityiqa.extras import require
-
-NAMES, SCORES = ("path", "image_name"), ("score", "prediction")
-"""Columns that name the image and hold its score: those of `score`, and those of predictions."""
+from linearityiqa.scores.rows import read_scores
 
 
 class Scores(NamedTuple):
@@ -35,16 +31,16 @@ def read_labels(dataset: str) -> Labels:
     return (open_label_file(Path(dataset), data) or open_labels(data, others=True)).labels
 
 
-def read_scores(path: Path) -> Scores:
-    """Read a file of scores: CSV, JSON lines (.jsonl), or Parquet (.parquet, or a folder of such files)."""
-    if path.is_dir() or path.suffix.lower() == ".parquet":
-        return _of_records(path, _parquet_rows(path))
-    if path.suffix.lower() == ".jsonl":
-        return _of_records(path, _json_rows(path))
-    table = read_text_table(path, (*NAMES, *SCORES))
-    name, score = (_column(path, columns, table.columns, table.header) for columns in (NAMES, SCORES))
-    numbers = table.numbers(score, empty=True).tolist()
-    return Scores(tuple(table.texts(name)), tuple(None if math.isnan(value) else value for value in numbers))
+def load_scores(path: Path) -> Scores:
+    """Load the scores of a file (`linearityiqa.scores.rows.read_scores`) of bounded size."""
+    if path.is_file() and path.stat().st_size > MAX_BYTES:
+        raise DataError(f"{path} has more than {MAX_BYTES} bytes. Divide it into smaller files.")
+    rows = list(itertools.islice(((row["path"].strip(), row["score"]) for row in read_scores(path)), MAX_ROWS + 1))
+    if len(rows) > MAX_ROWS:
+        raise DataError(f"{path} has more than {MAX_ROWS} rows. Divide it into smaller files.")
+    if not rows:
+        raise DataError(f"{path} holds no scores. Score images first: linearityiqa score --output {path} PHOTOS")
+    return Scores(*zip(*rows, strict=True))
 
 
 def label_scores(path: Path, scores: Scores, labels: Labels, texts: Sequence[str] = ()) -> SavedPredictions:
@@ -147,58 +143,3 @@ def _text_column(labels: Labels, name: str) -> Sequence[str]:
             f"{labels.file} has no column {name} to group images by; it has {', '.join(columns) or 'none'}."
         )
     return columns[name.lower()]
-
-
-def _column(path: Path, wanted: Sequence[str], there: Mapping[str, Any], shown: Sequence[str]) -> str:
-    found = next((name for name in wanted if name in there), None)
-    if found is None:
-        raise DataError(f"{path} has no column {' or '.join(wanted)}; its columns are {', '.join(shown)}.")
-    return found
-
-
-def _of_records(path: Path, rows: Iterator[Mapping[str, Any]]) -> Scores:
-    names: list[str] = []
-    scores: list[float | None] = []
-    for number, row in enumerate(rows, start=1):
-        name, score = (row[_column(path, columns, row, list(row))] for columns in (NAMES, SCORES))
-        is_number = isinstance(score, int | float) and not isinstance(score, bool) and math.isfinite(score)
-        if not isinstance(name, str) or not (score is None or is_number):
-            raise DataError(
-                f"{path}, row {number}: {score!r:.40} of {name!r:.80} is no score. Correct or drop the row."
-            )
-        if number > MAX_ROWS:
-            raise DataError(f"{path} has more than {MAX_ROWS} rows. Divide it into smaller files.")
-        names.append(name)
-        scores.append(score)
-    if not names:
-        raise DataError(f"{path} holds no scores. Score images first: linearityiqa score --output {path} PHOTOS")
-    return Scores(tuple(names), tuple(scores))
-
-
-def _json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"{path} has more than {MAX_BYTES} bytes. Divide it into smaller files.")
-        with path.open(encoding="utf-8") as stream:
-            for number, line in enumerate(stream, start=1):
-                row = json.loads(line)
-                if not isinstance(row, dict):
-                    raise ValueError(f"line {number} is no object")
-                yield row
-    except (OSError, ValueError, RecursionError) as cause:
-        raise DataError(f"cannot read {path} as JSON lines: {cause}. Check the path and the file.") from cause
-
-
-def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    pyarrow, parquet = require("pyarrow", "parquet"), require("pyarrow.parquet", "parquet")
-    parts = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-    if not parts:
-        raise DataError(f"{path} is a folder without .parquet files. Name a file of scores.")
-    try:
-        for part in parts:
-            with parquet.ParquetFile(part) as file:
-                columns = [name for name in (*NAMES, *SCORES) if name in file.schema_arrow.names]
-                for batch in file.iter_batches(columns=columns):
-                    yield from batch.to_pylist()
-    except (OSError, pyarrow.ArrowException) as cause:
-        raise DataError(f"cannot read {path} as Parquet: {cause}. Copy the file again.") from cause

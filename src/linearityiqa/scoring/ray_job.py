@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from linearityiqa.config import ScoringDeviceConfig
 from linearityiqa.errors import ConfigError, OutputError
+from linearityiqa.scores.output import ParquetOutput, part_name
+from linearityiqa.scores.rows import write_part
 from linearityiqa.scoring.inputs import is_url, read_url
-from linearityiqa.scoring.output.parquet import ParquetOutput, part_name, row_of, write_part
-from linearityiqa.scoring.results import Details
+from linearityiqa.scoring.results import Details, columns
 from linearityiqa.scoring.scorer import Scorer
 
 MOST_WORKERS = 10_000
@@ -65,7 +66,7 @@ class BlockScorer:
         details = self._job.details
         read = read_url if any(map(is_url, paths)) else None
         results = list(self._scorer.score_many(paths, details, read=read))
-        write_part(self._job.folder / part, [row_of(result, details) for result in results], details)
+        write_part(self._job.folder / part, [result.as_dict(details) for result in results], columns(details))
         return len(results), sum(result.failed for result in results)
 
 
@@ -81,7 +82,7 @@ def score_on_ray(job: ScoringJob, output: ParquetOutput, paths: Iterable[str], r
     Raises:
         OutputError: a block could not be scored or written, on several workers.
     """
-    new = (path for path in paths if output.take(path))
+    new = (path for path in paths if output.claim(path))
     in_blocks = iter(lambda: list(itertools.islice(new, job.block_images)), [])
     blocks = [{"part": part_name(number), "paths": block} for number, block in enumerate(in_blocks, output.next_part)]
     if not blocks:

@@ -1,10 +1,7 @@
 """Results of scoring: rows of every format, tables of notebooks, pictures of maps, summaries."""
 
 import base64
-import csv
 import hashlib
-import io
-import json
 import statistics
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -186,30 +183,6 @@ def columns(details: Details = PLAIN) -> tuple[str, ...]:
 
 COLUMNS = columns()
 """Columns that are always there."""
-
-
-def csv_header(details: Details) -> str:
-    """The first line of a CSV file, without its end."""
-    return _csv_line(columns(details))
-
-
-def csv_row(result: ImageScore, details: Details) -> str:
-    """A result as a line of CSV, without its end; a path may make it several lines, in quotes."""
-    words = {True: "true", False: "false"}
-    row = result.as_dict(details) | {"notes": "; ".join(result.notes)}
-    return _csv_line(words[cell] if isinstance(cell, bool) else cell for cell in row.values())
-
-
-def _csv_line(cells: Iterable[Any]) -> str:
-    line = io.StringIO()
-    end = "\r\n"  # what the end consists of is quoted inside a cell: a path may hold either
-    csv.writer(line, lineterminator=end).writerow(cells)
-    return line.getvalue().removesuffix(end)
-
-
-def json_row(result: ImageScore, details: Details) -> str:
-    """A result as a line of JSON, in ASCII, without its end."""
-    return json.dumps(result.as_dict(details))
 
 
 def write_map(folder: Path, result: ImageScore) -> ImageScore:
