@@ -1,9 +1,14 @@
-"""Every test leaves the package's logging as it found it: the command line sends notices to its standard error."""
+"""Logging that every test leaves as it found it, and `linearityiqa score` with a network that needs no torch."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+
+from linearityiqa.cli import main
+from linearityiqa.scoring import scorer
+from pixel_runtime import PixelRuntime
 
 
 @pytest.fixture(autouse=True)
@@ -13,3 +18,25 @@ def restored_logging() -> Iterator[None]:
     yield
     logger.handlers, logger.propagate = before[:2]
     logger.setLevel(before[2])
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> PixelRuntime:
+    fake = PixelRuntime()
+    monkeypatch.setattr(scorer, "open_runtime", lambda *_, **__: fake)
+    return fake
+
+
+@pytest.fixture
+def score(
+    runtime: PixelRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run the command in a folder that is empty but for the model: (exit status, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+    Path("m.safetensors").write_bytes(b"a model")
+
+    def run(*words: str) -> tuple[int, str, str]:
+        status = main(["score", "--model", "m.safetensors", *words])
+        return status, *capsys.readouterr()
+
+    return run

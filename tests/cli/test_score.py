@@ -20,20 +20,13 @@ from linearityiqa.cli.main import run_command
 from linearityiqa.config import ModelConfig, ScoreConfig, TransformConfig
 from linearityiqa.errors import ConfigError
 from linearityiqa.quality import QualityScale
-from linearityiqa.scoring import COLUMNS, Scorer, scorer
+from linearityiqa.scoring import COLUMNS, Scorer
 from pixel_runtime import PixelRuntime, make_record
 
 Score = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
-def runtime(monkeypatch: pytest.MonkeyPatch) -> PixelRuntime:
-    fake = PixelRuntime()
-    monkeypatch.setattr(scorer, "open_runtime", lambda *_, **__: fake)
-    return fake
-
-
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for i, name in enumerate(["a.png", "b.png", 'sub/odd, "name"\n.png']):
         path = tmp_path / name
@@ -41,17 +34,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         Image.new("RGB", (20, 20), (40 * i, 200, 250)).save(path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def score(runtime: PixelRuntime, folder: Path, capsys: pytest.CaptureFixture[str]) -> Score:
-    """Run the command: (exit status, standard output, standard error)."""
-
-    def run(*words: str) -> tuple[int, str, str]:
-        status = main(["score", "--model", "m.safetensors", *words])
-        return status, *capsys.readouterr()
-
-    return run
 
 
 def test_json_lines_are_the_librarys_results(score: Score, runtime: PixelRuntime) -> None:
@@ -150,7 +132,6 @@ def test_a_progress_bar_leaves_standard_output_alone(score: Score) -> None:
 
 def test_a_terminal_sees_progress_and_a_file_does_not(score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    Path("m.safetensors").write_bytes(b"a model")
     assert "scoring" not in score(".")[2]
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     for words in ([], ["--output", "s.csv"]):

@@ -10,11 +10,8 @@ import pytest
 from PIL import ExifTags, Image
 
 from gallery_file import read_page
-from linearityiqa.cli import main
 from linearityiqa.images.conversion import time_taken
-from linearityiqa.scoring import scorer
 from pictures import make_picture
-from pixel_runtime import PixelRuntime
 
 Run = Callable[..., tuple[int, list[dict[str, str]], str]]
 PHOTOGRAPHS = {  # what it shows, how much darker it is, when it was taken
@@ -39,17 +36,13 @@ def save(name: str, shows: int, darker: int, taken: str | None) -> None:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(score: Callable[..., tuple[int, str, str]]) -> Run:
     """Run the command on these photographs; a brighter one scores higher: (exit status, rows, notices)."""
-    monkeypatch.setattr(scorer, "open_runtime", lambda *_, **__: PixelRuntime())
-    monkeypatch.chdir(tmp_path)
     for name, photograph in PHOTOGRAPHS.items():
         save(name, *photograph)
-    Path("m.safetensors").write_bytes(b"a model")
 
     def run(*words: str) -> tuple[int, list[dict[str, str]], str]:
-        status = main(["score", "--model", "m.safetensors", "--csv", *words])
-        out, err = capsys.readouterr()
+        status, out, err = score("--csv", *words)
         return status, list(csv.DictReader(out.splitlines())), err
 
     return run
@@ -73,13 +66,11 @@ def test_an_image_that_cannot_be_decoded_is_of_no_group(run: Run) -> None:
     assert [(row["group"], row["best"]) for row in rows] == [("", ""), ("1", "false"), ("1", "true")]
 
 
-def test_a_table_and_json_say_the_group_too(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["score", "--model", "m.safetensors", "a1.jpg", "a2.jpg", "--bursts"])
-    lines = capsys.readouterr().out.splitlines()
+def test_a_table_and_json_say_the_group_too(run: Run, score: Callable[..., tuple[int, str, str]]) -> None:
+    lines = score("a1.jpg", "a2.jpg", "--bursts")[1].splitlines()
     assert [line.split()[-3:] for line in lines[:3:2]] == [["group", "best", "image"], ["1", "best", "a2.jpg"]]
     assert lines[1].split()[-2:] == ["1", "a1.jpg"]
-    main(["score", "--model", "m.safetensors", "a1.jpg", "a2.jpg", "--bursts", "--json"])
-    rows = map(json.loads, capsys.readouterr().out.splitlines())
+    rows = map(json.loads, score("a1.jpg", "a2.jpg", "--bursts", "--json")[1].splitlines())
     assert [(row["group"], row["best"]) for row in rows] == [(1, False), (1, True)]
 
 

@@ -15,33 +15,18 @@ import pytest
 from PIL import Image
 
 from gallery_file import read_page
-from linearityiqa.cli import main
-from linearityiqa.scoring import Details, Scorer, scorer
+from linearityiqa.scoring import Details, Scorer
 from pixel_runtime import PixelRuntime
 
 Score = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path) -> Path:
     (tmp_path / "photos").mkdir()
     for i in range(9):
         Image.new("RGB", (20, 20 + 2 * (i % 3)), (20 * i, 200, 250)).save(tmp_path / "photos" / f"{i}.png")
-    (tmp_path / "m.safetensors").write_bytes(b"a model")
-    monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def score(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Score:
-    """Run the command: (exit status, standard output, standard error)."""
-    monkeypatch.setattr(scorer, "open_runtime", lambda *_, **__: PixelRuntime())
-
-    def run(*words: str) -> tuple[int, str, str]:
-        status = main(["score", "--model", "m.safetensors", *words])
-        return status, *capsys.readouterr()
-
-    return run
 
 
 def test_the_file_holds_what_would_be_printed(score: Score) -> None:
@@ -84,7 +69,7 @@ def test_new_images_are_appended_and_failures_counted_again(score: Score) -> Non
     status, _, err = score("photos", "--output", "s.csv")
     assert status == 1
     again = "1 scored again that had failed or whose files have changed"
-    assert f"s.csv: 1 images appended, {again}, beside 8 that it keeps" in err
+    assert f"s.csv: 1 images appended, {again}, 8 kept" in err
     assert "1 of 10 images could not be scored" in err
     Path("photos/3.png").write_bytes(Path("photos/1.png").read_bytes())
     status, _, err = score("photos", "--output", "s.csv")
@@ -98,12 +83,10 @@ def test_new_images_are_appended_and_failures_counted_again(score: Score) -> Non
 
 def test_another_model_is_refused(score: Score) -> None:
     score("photos", "--output", "s.csv")
-    before = Path("s.csv").read_bytes()
     Path("m.safetensors").write_bytes(b"another model")
     status, _, err = score("photos", "--output", "s.csv")
     assert status == 1
     assert "error: s.csv holds scores made with another model_sha256" in err
-    assert Path("s.csv").read_bytes() == before
     assert score("photos", "--output", "s.csv", "--fresh")[0] == 0
     for words in (("--uncertainty",), ("--resize",), ("--max_megapixels", "1")):
         assert score("photos", "--output", "s.csv", *words)[0] == 1

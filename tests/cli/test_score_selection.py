@@ -18,20 +18,12 @@ LEVELS = {"c.png": 90, "a.png": 200, "d.png": 10, "b.png": 150}
 
 
 @pytest.fixture
-def score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Score:
-    """Run the command on four images and one that is damaged: (exit status, standard output, standard error)."""
-    monkeypatch.setattr(scorer, "open_runtime", lambda *_, **__: PixelRuntime())
-    monkeypatch.chdir(tmp_path)
+def score(score: Score) -> Score:
+    """Run the command on four images and one that is damaged."""
     for name, level in LEVELS.items():
         Image.new("RGB", (20, 20), (level,) * 3).save(name)
     Path("broken.png").write_bytes(b"")
-    Path("m.safetensors").write_bytes(b"a model")
-
-    def run(*words: str) -> tuple[int, str, str]:
-        status = main(["score", "--model", "m.safetensors", *LEVELS, "broken.png", *words])
-        return status, *capsys.readouterr()
-
-    return run
+    return lambda *words: score(*LEVELS, "broken.png", *words)
 
 
 ALL = ["c.png", "a.png", "d.png", "b.png", "broken.png"]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from linearityiqa.images.thumbnails import thumbnail
 from linearityiqa.scoring import Details, ImageScore, Scorer
 from linearityiqa.scoring.bursts import Place
 from linearityiqa.scoring.gallery import Gallery
-from linearityiqa.scoring.pictures import thumbnail
 from pictures import make_picture
 from pixel_runtime import PixelRuntime, make_record
 

@@ -133,16 +133,9 @@ def test_a_single_method_has_no_comparison(content):
 
 def test_thumbnails_are_of_the_images(content, photo_database):
     page = evaluation_report(content, photo_database.parent / "images").to_html()
-    pictures = re.findall(r'<img src="data:image/jpeg;base64,([^"]+)" alt="Image', page)
+    pictures = re.findall(r'<img src="data:image/webp;base64,([^"]+)" alt="Image', page)
     assert len(pictures) == 2 * WORST
     assert Image.open(io.BytesIO(base64.b64decode(pictures[0]))).size == (64, 48)
-
-
-def test_large_images_shrink(tmp_path):
-    Image.new("RGB", (2000, 1000), "red").save(tmp_path / "large.png")
-    found = thumbnail(tmp_path, "large.png")
-    assert found is not None
-    assert Image.open(io.BytesIO(found)).size == (320, 160)
 
 
 @pytest.mark.parametrize("name", ["missing.png", "../outside.png", "/etc/hostname", "text.png"])

@@ -14,10 +14,11 @@ from PIL import Image
 
 from gallery_file import read_page
 from linearityiqa.errors import OutputError
+from linearityiqa.images.thumbnails import Thumbnail, thumbnail
 from linearityiqa.quality import GRADES, QualityScale
 from linearityiqa.scoring import Details, ImageScore, Scorer, gallery
 from linearityiqa.scoring.gallery import Gallery
-from linearityiqa.scoring.pictures import Picture, QualityMap, cells_of, cells_of_file, reread, shrunk, thumbnail
+from linearityiqa.scoring.pictures import QualityMap, cells_of, cells_of_file
 from linearityiqa.scoring.results import write_map
 from pictures import make_picture
 from pixel_runtime import PixelRuntime, make_record
@@ -141,16 +142,8 @@ def test_the_page_has_a_largest_size_and_the_worst_keep_their_pictures(tmp_path,
     assert page.facts["without"] == 300 - sum(shown)
 
 
-def test_thumbnails_shrink_to_a_share_of_the_room() -> None:
-    content = thumbnail(make_picture(3, (400, 600))).content
-    small = shrunk(content, 1500)
-    assert len(small) <= 1500 < len(content)
-    copy, original = (Image.open(io.BytesIO(c)) for c in (small, content))
-    assert copy.width / copy.height == pytest.approx(original.width / original.height, rel=0.05)
-
-
 def test_memory_does_not_grow_with_the_pictures(tmp_path) -> None:
-    picture = Picture(bytes(100_000), (400, 300))
+    picture = Thumbnail(bytes(100_000), (400, 300))
     page = Gallery(tmp_path / "page.html", RECORD, 10**8)
     tracemalloc.start()
     for i in range(300):  # 30 MB
@@ -172,9 +165,3 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_scored(tmp_p
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match="cannot write the report"):
         Gallery(tmp_path / "file" / "page.html", RECORD, 10**8)
-
-
-def test_a_picture_of_a_file_that_must_not_be_decoded_is_refused(tmp_path) -> None:
-    make_picture(1).save(tmp_path / "a.png")
-    with pytest.raises(Exception, match="megapixels"):
-        reread(str(tmp_path / "a.png"), 1000, 50, max_pixels=100)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from linearityiqa.cli.models import chosen_model, headline, open_scorer, scorer_options
-from linearityiqa.cli.score_rows import format_of, print_rows, print_summary, selected
+from linearityiqa.cli.score_rows import format_of, print_rows, print_summary, select
 from linearityiqa.config import ScoreConfig
 from linearityiqa.console import say, track
 from linearityiqa.errors import ConfigError, DataError, Interrupted, OutputError
@@ -34,11 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 def score(config: ScoreConfig) -> int:
-    """Score images, and print or append a row for each as soon as it is known.
-
-    Returns:
-        Exit status: 0, or 1 where any image failed; all others are scored all the same.
-    """
+    """Score images, and print or append a row for each as soon as it is known; exit status 1 if any image failed."""
     if config.model_card:
         print(bundled_card().read_text(encoding="utf-8"), end="")
         return 0
@@ -50,10 +46,10 @@ def score(config: ScoreConfig) -> int:
     paths: Iterator[Path] = iter(())
     if config.ray is None:
         paths = _expanded(config, config.words)
-        paths = itertools.chain([next(paths)], paths)  # the first is found before a model is opened
+        paths = itertools.chain([next(paths)], paths)  # find the first before a model is opened
     keep_freed_memory()
     model_file = chosen_model(config.trained_model_file).file
-    scorer = open_scorer(config, model_file)  # also for a cluster: what cannot be used is told before anything else
+    scorer = open_scorer(config, model_file)  # also for a cluster: a model that cannot be used ends it at once
     say(headline(scorer, model_file), file=sys.stderr)
     if config.xmp and config.xmp_thresholds is None and not (scorer.record.scale and scorer.record.opinions):
         raise ConfigError("this model gives no quality words: --xmp needs --xmp_thresholds, of 2, 3, 4 and 5 stars")
@@ -83,7 +79,7 @@ def _expanded(config: ScoreConfig, words: Sequence[str]) -> Iterator[Path]:
 
 @dataclass
 class _Task:
-    """Score images, and deliver the scores: printed, appended to a file, and in a report."""
+    """Score images; print the scores, append them to a file, and report them."""
 
     config: ScoreConfig
     model_file: Path
@@ -94,14 +90,17 @@ class _Task:
     rated: int = 0
     """Ratings written so far."""
     places: Mapping[str, Place] = field(default_factory=dict)
-    """Of photographs in their groups, once all are known."""
+    """Places of photographs in their groups, once all are known."""
 
     @property
     def details(self) -> Details:
-        """Parts of the results beside the score."""
-        maps, thumbnails = self.config.map is not None, self.gallery is not None
-        bursts = self.bursts is not None
-        return Details(uncertainty=self.config.uncertainty, maps=maps, thumbnails=thumbnails, bursts=bursts)
+        """Details of the results that the options ask for."""
+        return Details(
+            uncertainty=self.config.uncertainty,
+            maps=self.config.map is not None,
+            thumbnails=self.gallery is not None,
+            bursts=self.bursts is not None,
+        )
 
     @property
     def _shown(self) -> bool:
@@ -136,7 +135,7 @@ class _Task:
             for row, look in in_threads(self._with_look, itertools.islice(_stored(output), stored)):
                 self.bursts.add(row, look)
             rows = self._grouped(self.bursts, rows)
-        self._write_page()  # before the printing, which ends where nobody reads on
+        self._write_page()  # before the rows, of which a reader such as head may take a part
         tally = Tally()
         rows = tally.watch(rows)
         if self.config.selects:
@@ -166,7 +165,7 @@ class _Task:
                 ) from cause
         kept = before - rows.again
         again = f", {rows.again} scored again that had failed or whose files have changed" if rows.again else ""
-        there = f", beside {kept} that it keeps" if before else ""
+        there = f", {kept} kept" if before else ""
         say(f"{output}: {rows.total - before} images appended{again}{there}", file=sys.stderr)
         return kept
 
@@ -175,7 +174,7 @@ class _Task:
         from linearityiqa.scoring.ray_job import ScoringJob, resources_of, score_on_ray
 
         config = self.config
-        # the workers run in folders of their own: paths are as good there only when they are absolute
+        # each worker runs in its own folder, where relative paths mean other files
         model_file, folder = self.model_file.resolve(), output.resolve()
         details = Details(uncertainty=config.uncertainty)
         provenance = Provenance.of(model_file, self.scorer.record, columns(details), max_pixels=config.max_pixels)
@@ -196,12 +195,7 @@ class _Task:
             ) from cause
 
     def _results(self, paths: Iterator[Path], stored: int = 0) -> Generator[ImageScore]:
-        """Yield results; each is added to the report, and its quality map is written.
-
-        Args:
-            paths: of the images.
-            stored: how many others, which the command names too, have a score already.
-        """
+        """Yield results, each reported, rated and its map written; `stored` other images have a score already."""
         config = self.config
         shown = self._shown
         total = count(config.words, config.exclude) if shown else None
@@ -219,7 +213,7 @@ class _Task:
             say(f"{self.rated} ratings written into sidecars", file=sys.stderr)
 
     def _rate(self, photograph: Path, score: float) -> None:
-        """Write the rating of a photograph into its sidecar; one that cannot be edited is told, and left as it is."""
+        """Write the rating of a photograph into its sidecar, or warn that it cannot be edited."""
         config = self.config
         if config.xmp_thresholds is not None:
             stars = 1 + sum(score >= threshold for threshold in config.xmp_thresholds)
@@ -232,7 +226,7 @@ class _Task:
             logger.warning("%s", cause)
 
     def _with_look(self, row: ImageScore) -> tuple[ImageScore, Look | None]:
-        """Look again at a photograph that was scored in an earlier run."""
+        """Decode a photograph that was scored in an earlier run, for its bursts."""
         try:
             return row, self.scorer.prepare(row.path, with_look=True).look
         except DataError:  # gone, or damaged since
@@ -247,7 +241,7 @@ class _Task:
         return (replace(row, group=place.group, best=place.rank == 1) if place else row for row, place in placed)
 
     def _print(self, results: Iterable[ImageScore]) -> None:
-        print_rows(selected(results, self.config), format_of(self.config, self.details, self.scorer.record))
+        print_rows(select(results, self.config), format_of(self.config, self.details, self.scorer.record))
 
     def _write_page(self, *, stopped: bool = False) -> None:
         if self.gallery is not None:

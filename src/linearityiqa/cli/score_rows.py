@@ -49,11 +49,10 @@ def format_of(config: ScoreConfig, details: Details, record: ModelRecord) -> For
     return Format(row(scores, "quality", "image", "group", "best"), line)
 
 
-def selected(results: Iterable[ImageScore], config: ScoreConfig) -> Iterable[ImageScore]:
+def select(results: Iterable[ImageScore], config: ScoreConfig) -> Iterable[ImageScore]:
     """Select and sort results as the options say; lazily, where the order allows it.
 
-    An image without a score is neither the worst nor below anything, and standard error says why it has none; in an
-    order by score it comes last.
+    A selection leaves out images without a score, whose errors go to standard error; sorted by score they come last.
     """
     if config.best_of_bursts or any(
         bound is not None for bound in (config.worst, config.best, config.below, config.above)
@@ -91,10 +90,9 @@ def print_rows(results: Iterable[ImageScore], form: Format) -> None:
 
 
 def print_summary(tally: Tally, record: ModelRecord, *, below_table: bool) -> int:
-    """Print quantiles of the scores and the number of failures: on a terminal below the table, else on standard error.
+    """Print quantiles of the scores and the number of failures; return 1 if any image has no score, else 0.
 
-    Returns:
-        Exit status: 1 where any image has no score, else 0.
+    On a terminal they end the table, else they go to standard error.
     """
     line = tally.line(decimals(record.scale))
     if line:

@@ -1,4 +1,4 @@
-"""Scores without opinions, as `linearityiqa score` writes them, and the labels of a database."""
+"""Match scores without opinions, as `linearityiqa score` writes them, to the labels of a database."""
 
 import itertools
 from collections import defaultdict
@@ -46,7 +46,7 @@ def load_scores(path: Path) -> Scores:
 def label_scores(path: Path, scores: Scores, labels: Labels, texts: Sequence[str] = ()) -> SavedPredictions:
     """Return the scored images that have labels, under the labels' names and in their order.
 
-    An image is the one whose name its path ends in: `/photos/x/a.png` is `x/a.png`, or else `a.png`.
+    A path matches the longest name that it ends in: `/photos/x/a.png` is `x/a.png`, or else `a.png`.
     """
     found: dict[int, int] = {}
     rows = _Names(labels, path)
@@ -87,13 +87,13 @@ class _Names:
     def find(self, path: str) -> int | None:
         """Find the row of an image; of several names that fit, the longest; DataError where two are equally long."""
         parts = _parts(path)
-        alike = self._by_file.get(folded(parts[-1]), ())
-        if not alike:  # names in labels may lack their ending
+        candidates = self._by_file.get(folded(parts[-1]), ())
+        if not candidates:  # names in labels may lack their ending
             parts = (*parts[:-1], PurePosixPath(parts[-1]).stem)
-            alike = self._by_file.get(folded(parts[-1]), ())
-        fitting = [one for one in alike if _ends_alike(parts, one[0])]
+            candidates = self._by_file.get(folded(parts[-1]), ())
+        fitting = [one for one in candidates if _share_end(parts, one[0])]
         if not fitting:  # case and the composition of accents may have changed on the way
-            fitting = [one for one in alike if _ends_alike(_folded(parts), _folded(one[0]))]
+            fitting = [one for one in candidates if _share_end(_folded(parts), _folded(one[0]))]
         longest = max((min(len(name), len(parts)) for name, _ in fitting), default=0)
         best = [row for name, row in fitting if min(len(name), len(parts)) == longest]
         if len(best) > 1:
@@ -113,7 +113,7 @@ def _folded(parts: Sequence[str]) -> tuple[str, ...]:
     return tuple(map(folded, parts))
 
 
-def _ends_alike(one: Sequence[str], other: Sequence[str]) -> bool:
+def _share_end(one: Sequence[str], other: Sequence[str]) -> bool:
     length = min(len(one), len(other))
     return tuple(one[-length:]) == tuple(other[-length:])
 

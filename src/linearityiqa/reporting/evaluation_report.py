@@ -1,15 +1,13 @@
 """The evaluation report: how well methods agree with opinion scores and where they err, as tables and as one page."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from linearityiqa.errors import UnreadableImageError
-from linearityiqa.images import decode
+from linearityiqa.images.thumbnails import read_thumbnail
 from linearityiqa.metrics import Agreement, GroupAgreement, Interval, MethodComparison, PairAnalysis
 from linearityiqa.reporting.html import HtmlReport, Thumbnail
 from linearityiqa.reporting.scatter import Method, histogram_grid, mapping_grid, residual_grid
@@ -140,8 +138,8 @@ def _bounds(interval: Interval | None) -> tuple[Cell, Cell]:
 
 WORST = 12
 """Worst images that are shown of each method."""
-THUMBNAIL = (320, 240)
-"""Most pixels of a thumbnail, width and height: twice what a page shows."""
+THUMBNAIL_PIXELS = 320 * 240
+"""Pixels of a thumbnail: four times what a page shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,14 +231,10 @@ def _worst_images(report: HtmlReport, content: ReportContent, image_dir: Path | 
 
 
 def thumbnail(folder: Path, name: str) -> bytes | None:
-    """Return a small JPEG of an image in `folder`; None where it cannot be decoded, or its name leads out of it."""
+    """Return a small copy of an image in `folder`; None where it cannot be decoded, or its name leads out of it."""
     if Path(name).is_absolute() or ".." in Path(name).parts:
         return None
     try:
-        image = decode(folder / name).image
+        return read_thumbnail(folder / name, THUMBNAIL_PIXELS, quality=80).content
     except UnreadableImageError:
         return None
-    image.thumbnail(THUMBNAIL, Image.Resampling.LANCZOS)
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=80)
-    return stream.getvalue()

@@ -83,7 +83,7 @@ class HtmlReport:
         self._blocks.extend(map(_table, tables))
 
     def figure(self, image: bytes, *, alt: str, caption: str = "", width: int | None = None) -> None:
-        """Add a picture: the content of a PNG, JPEG or SVG file, and what it shows, in words.
+        """Add a picture: the content of a PNG, JPEG, WebP or SVG file, and what it shows, in words.
 
         `width` is in CSS pixels on a wide screen; by default half of a PNG's own, which is made for print.
 
@@ -185,8 +185,10 @@ def _data_url(image: bytes) -> str:
         media_type = "image/png"
     elif image.startswith(b"\xff\xd8\xff"):
         media_type = "image/jpeg"
+    elif image.startswith(b"RIFF") and image[8:12] == b"WEBP":
+        media_type = "image/webp"
     elif b"<svg" in image[:2000]:
         media_type = "image/svg+xml"
     else:
-        raise ValueError("a figure of a report must be a PNG, a JPEG or an SVG file")
+        raise ValueError("a figure of a report must be a PNG, JPEG, WebP or SVG file")
     return f"data:{media_type};base64,{base64.b64encode(image).decode('ascii')}"

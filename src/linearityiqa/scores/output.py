@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -44,14 +43,15 @@ def open_output(path: Path, provenance: Provenance, *, fresh: bool = False) -> "
         DataError: it was changed in a way that leaves it unreadable.
         MissingExtraError: Parquet without pyarrow.
     """
-    kind = TextOutput if path.suffix.lower() in (".csv", ".jsonl") else ParquetOutput
+    kind = Output if path.suffix.lower() in (".csv", ".jsonl") else ParquetOutput
     return kind(path, provenance, fresh=fresh)
 
 
-class Output(ABC):
-    """Rows of scores, one for each image, in a file or folder that one process writes at a time.
+class Output:
+    """Rows of scores, one for each image, in a CSV file or a file of JSON lines that one process writes at a time.
 
-    The block of a `with` statement ends with all rows on the disk. Args and exceptions are those of `open_output`.
+    Each row is appended in one write. The block of a `with` statement ends with all rows on the disk. Arguments and
+    exceptions are those of `open_output`.
 
     Attributes:
         total: number of rows, those of earlier runs included.
@@ -111,21 +111,13 @@ class Output(ABC):
         return again
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Append the row of an image, of which the columns of this output are written.
-
-        Raises:
-            OutputError: the disk is full or fails; what was appended before stays.
-        """
+        """Append the columns of this output that an image's row has; what was appended before stays if that fails."""
         with self._writing():
             self._append({name: row[name] for name in self._columns})
         self._count(row)
 
     def close(self) -> None:
-        """Bring all rows to the disk.
-
-        Raises:
-            OutputError: the disk is full or fails.
-        """
+        """Bring all rows to the disk."""
         try:
             with self._writing():
                 self._flush()
@@ -133,31 +125,6 @@ class Output(ABC):
                     self._keep_last_rows()
         finally:
             os.close(self._descriptor)
-
-    @property
-    @abstractmethod
-    def _companion(self) -> Path:
-        """The provenance file; its time is the start of the last run that was finished."""
-
-    @abstractmethod
-    def _open(self) -> int:
-        """Make the file or folder; return its descriptor, to be locked."""
-
-    @abstractmethod
-    def _start(self, provenance: Provenance, *, fresh: bool) -> None:
-        """Resume from the rows that are there, or start over."""
-
-    @abstractmethod
-    def _append(self, row: dict[str, Any]) -> None:
-        """Append a row."""
-
-    @abstractmethod
-    def _flush(self) -> None:
-        """Bring all rows to the disk."""
-
-    @abstractmethod
-    def _keep_last_rows(self) -> None:
-        """Remove all rows but the last of each superseded path."""
 
     def _key(self, path: str) -> str:
         """Return a path as rows hold it."""
@@ -192,23 +159,22 @@ class Output(ABC):
         )
         return writing(str(self._path), remedy)
 
-
-class TextOutput(Output):
-    """Rows appended to a file of CSV or JSON lines, each in one write, and synced to disk every few seconds."""
-
     @property
     def _json(self) -> bool:
         return self._path.suffix.lower() == ".jsonl"
 
     @property
     def _companion(self) -> Path:
+        """The provenance file; its time is the start of the last run that was finished."""
         return self._path.with_name(f"{self._path.name}.provenance.json")
 
     def _open(self) -> int:
+        """Make the file; return its descriptor, to be locked."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
 
     def _start(self, provenance: Provenance, *, fresh: bool) -> None:
+        """Resume from the rows that are there, or start over."""
         self._end, self._synced = 0, time.monotonic()
         if fresh:
             os.ftruncate(self._descriptor, 0)
@@ -270,6 +236,7 @@ class TextOutput(Output):
         os.fsync(self._descriptor)
 
     def _keep_last_rows(self) -> None:
+        """Remove all rows but the last of each superseded path."""
         paths = (row["path"] for row in read_scores(self._path))
         last = {path: number for number, path in enumerate(paths) if path in self._superseded}
         with atomic_path(self._path) as temporary, temporary.open("wb") as stream:
@@ -281,7 +248,7 @@ class TextOutput(Output):
 
 
 class ParquetOutput(Output):
-    """Rows gathered into files ``part-000000.parquet``, ... of a folder, each written atomically.
+    """Rows of scores in a folder of files ``part-000000.parquet``, ..., each written atomically.
 
     Attributes:
         next_part: number of the next file.

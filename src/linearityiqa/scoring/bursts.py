@@ -1,4 +1,4 @@
-"""Bursts: photographs of one moment are one group, and the best of it has the highest score."""
+"""Group photographs of one moment; the best of a group has the highest score."""
 
 import logging
 import tempfile
@@ -21,21 +21,18 @@ _UNDATED = -1e12
 
 
 class Place(NamedTuple):
-    """Place of a photograph in its group.
-
-    Attributes:
-        group: number of the group, from 1, in the order of their first photographs.
-        rank: 1 for the best.
-        size: number of photographs of the group.
-        lead: by how much it scores above the next; None for the last.
-        clear: whether `lead` is larger than the spread of both scores over views; None where that is unknown.
-    """
+    """Place of a photograph in its group."""
 
     group: int
+    """Number of the group, from 1, in the order of their first photographs."""
     rank: int
+    """1 for the best."""
     size: int
+    """Number of photographs of the group."""
     lead: float | None
+    """By how much it scores above the next; None for the last."""
     clear: bool | None
+    """Whether `lead` is larger than the spread of both scores over views; None where that is unknown."""
 
 
 class Bursts:
@@ -56,11 +53,7 @@ class Bursts:
         self._pictures.close()
 
     def add(self, result: ImageScore, look: Look | None) -> None:
-        """Gather a photograph, if it has a score; without a look it is a group of its own.
-
-        Raises:
-            OutputError: the disk is full or fails.
-        """
+        """Gather a photograph, if it has a score; without a look it becomes a group of one."""
         if result.score is None or result.path in self._paths:
             return
         picture, taken = look or Look(bytes(neardup.SIDE**2), None)  # black is like nothing
@@ -80,7 +73,9 @@ class Bursts:
         scores, spreads, times = np.array(self._numbers).reshape(-1, 3).T
         found = neardup.find_near_duplicates(pictures, np.arange(count), times=times, quiet=quiet)
         if found.cut:
-            logger.warning("too many photographs are alike to compare all pairs: some bursts may be in several groups")
+            logger.warning(
+                "too many similar photographs to compare all pairs: some bursts may be split into several groups"
+            )
         groups = neardup.Groups(count)
         for link in found.links:
             groups.join(link.first, link.second)

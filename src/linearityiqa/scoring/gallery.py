@@ -1,4 +1,4 @@
-"""Gallery of scored photographs: every one with its score, worst first, in one HTML file that needs nothing else."""
+"""Gallery of scored photographs: each with its score, worst first, in one self-contained HTML file."""
 
 import base64
 import contextlib
@@ -21,48 +21,36 @@ from numpy.typing import NDArray
 
 from linearityiqa.errors import DataError
 from linearityiqa.files import atomic_path, writing
+from linearityiqa.images.thumbnails import PIXELS, QUALITY, Thumbnail, read_thumbnail, shrink
 from linearityiqa.machine import in_threads
 from linearityiqa.quality import GRADES
 from linearityiqa.record import ModelRecord, describe_transform
 from linearityiqa.reporting.html import base_style
 from linearityiqa.scoring.bursts import Place
-from linearityiqa.scoring.pictures import (
-    THUMBNAIL_PIXELS,
-    THUMBNAIL_QUALITY,
-    Cells,
-    Picture,
-    cells_of,
-    cells_of_file,
-    reread,
-    shrunk,
-)
+from linearityiqa.scoring.inputs import is_url, read_url
+from linearityiqa.scoring.pictures import Cells, cells_of, cells_of_file
 from linearityiqa.scoring.results import ImageScore, decimals, quantiles
 
 _ASSETS = importlib.resources.files("linearityiqa.scoring") / "assets"
 _SCRIPTS = ("grid.js", "viewer.js", "histogram.js", "gallery.js")
 MAX_BYTES = 60_000_000
-"""Most bytes of a page; only the rows of very many photographs alone can have more."""
+"""Most bytes of a page; only the rows of very many photographs can exceed them."""
 PREVIEWS = 200
 """Most photographs, the worst, of which a page holds a larger copy too."""
 PREVIEW_PIXELS = 1024 * 768
 PREVIEW_BYTES = 20_000_000
 """Most bytes of all these copies."""
 LEAST_THUMBNAIL = 1_000
-"""Bytes below which a thumbnail shows nothing; of more photographs than have room for that, the best go without."""
+"""Bytes below which a thumbnail shows nothing; of more photographs than have room for that, the best have none."""
 ROW_BYTES, BURST_BYTES, FACTS_BYTES = 80, 80, 10_000
-"""Bytes of a row beside its values, of its place in a burst, and of all else on the page."""
+"""Bytes of a row without its values, of its place in a burst, and of all else on the page."""
 
 
 class Gallery:
-    """Results gathered for a page, in an unnamed file beside it, so that memory stays small.
+    """Results gathered for a page, in an unnamed file in its folder, so that memory stays small.
 
-    Args:
-        path: of the page; its folder is made, and written to at once, so that a long run does not end in vain.
-        record: of the model.
-        max_pixels: photographs with more pixels are not opened again for a picture.
-
-    Raises:
-        OutputError: the folder cannot be written.
+    The folder is written to at once: that it cannot be is an `OutputError` before a long run, not after it. Photographs
+    of more than `max_pixels` are not opened again for a picture.
     """
 
     def __init__(self, path: Path, record: ModelRecord, max_pixels: int) -> None:
@@ -78,11 +66,7 @@ class Gallery:
         self._spill.close()
 
     def add(self, result: ImageScore, cells: Cells | None = None) -> None:
-        """Gather a result with its thumbnail and its quality map.
-
-        Raises:
-            OutputError: the disk is full or fails.
-        """
+        """Gather a result with its thumbnail and its quality map."""
         if cells is None and result.quality_map is not None:
             cells = cells_of(result.quality_map)
         row = _script_json(self._row(result, cells))
@@ -93,11 +77,7 @@ class Gallery:
         self._lengths.extend((len(row), len(content)))
 
     def add_stored(self, results: Iterable[ImageScore]) -> None:
-        """Gather rows of an earlier run or of other machines; pictures are made anew from the files.
-
-        Raises:
-            OutputError: the disk is full or fails.
-        """
+        """Gather rows of an earlier run or of other machines; pictures are made anew from the files."""
 
         def with_pictures(result: ImageScore) -> tuple[ImageScore, Cells | None]:
             cells = None
@@ -110,14 +90,11 @@ class Gallery:
             self.add(result, cells)
 
     def write(self, places: Mapping[str, Place] | None = None, *, stopped: bool = False) -> None:
-        """Write the page, whole or not at all.
+        """Write the page atomically.
 
         Args:
-            places: of photographs in their groups, which the page then shows together.
+            places: places of photographs in their groups, which the page then shows together.
             stopped: there are more photographs, which the page says, and no time for larger copies.
-
-        Raises:
-            OutputError: the disk is full or fails.
         """
         lengths = np.array(self._lengths, dtype=np.int64).reshape(-1, 2)
         starts = np.concatenate([[0], np.cumsum(lengths.sum(axis=1))])
@@ -141,7 +118,7 @@ class Gallery:
                 end = without = 0
                 for rank, i in enumerate(order):
                     row, thumbnail = gathered(i)
-                    contents = {"picture": shrunk(thumbnail, most), "preview": b"".join(previews[rank : rank + 1])}
+                    contents = {"picture": shrink(thumbnail, most), "preview": b"".join(previews[rank : rank + 1])}
                     own: dict[str, Any] = {"picture": None}
                     place = places and places.get(json.loads(row)["path"])
                     if place and place.size > 1:
@@ -161,7 +138,7 @@ class Gallery:
             page.write(last)
 
     def _previews(self, paths: Iterable[str], room: int) -> Iterator[bytes]:
-        """Larger copies of photographs, empty for those that are no longer there, until the room is filled."""
+        """Yield larger copies of photographs, empty for those that are gone, until the room is filled."""
         room = min(room, PREVIEW_BYTES)
         for picture in in_threads(lambda path: self._copy(path, PREVIEW_PIXELS, 75), paths):
             content = b"" if picture is None else picture.content
@@ -170,14 +147,15 @@ class Gallery:
                 return
             yield content
 
-    def _copy(self, path: str, pixels: int = THUMBNAIL_PIXELS, quality: int = THUMBNAIL_QUALITY) -> Picture | None:
+    def _copy(self, path: str, pixels: int = PIXELS, quality: int = QUALITY) -> Thumbnail | None:
         try:
-            return reread(path, pixels, quality, self._max_pixels)
+            source = read_url(path) if is_url(path) else Path(path)
+            return read_thumbnail(source, pixels, quality, name=path, max_pixels=self._max_pixels)
         except DataError:
-            return None  # it was there when it was scored, or its row says why it has no score
+            return None  # gone since it was scored, or its row says why it has no score
 
     def _row(self, result: ImageScore, cells: Cells | None) -> dict[str, Any]:
-        """Row of a photograph for the page's scripts, without its pictures."""
+        """Return the row of a photograph for the page's scripts, without its pictures."""
         word = None if result.score is None else self._record.grade(result.score)
         values = {
             "path": result.path,
@@ -194,11 +172,11 @@ class Gallery:
 
 
 def _head() -> bytes:
-    """Start of the page; the small pictures follow in base64, without anything between them."""
+    """Return the start of the page; the small pictures follow in base64, without anything between them."""
     style = base_style() + _asset("gallery.css")
     policy = (
-        # nothing is loaded but pictures out of the page itself and the photographs beside it, and no script runs but
-        # ours, whatever stands in a file name
+        # nothing is loaded but pictures in the page itself and the photographs, and no script runs but ours, whatever a
+        # file name holds
         f"default-src 'none'; img-src data: file:; style-src {_digest(style)}; script-src {_digest(_script())}; "
         "base-uri 'none'; form-action 'none'"
     )
@@ -207,14 +185,9 @@ def _head() -> bytes:
 
 
 def _facts(record: ModelRecord, scores: NDArray[np.float64], page: Path, *, without: int, stopped: bool) -> bytes:
-    """Facts on the model and on all photographs for the page's scripts.
+    """Return facts on the model and on all photographs, whose missing scores are NaN, for the page's scripts.
 
-    Args:
-        record: of the model.
-        scores: of all photographs, nan for none.
-        page: where the page will stand: photographs are found from there.
-        without: how many have no picture, because the page would be too large.
-        stopped: there are more photographs than these.
+    `without` photographs have no picture, because the page would be too large.
     """
     digits, scale = decimals(record.scale), record.scale
     known = scores[~np.isnan(scores)]
@@ -244,7 +217,7 @@ def _foot() -> bytes:
 
 
 def _script_json(values: Any) -> bytes:
-    """JSON in ASCII for a script element: nothing in it ends the element or begins a comment."""
+    """Return JSON in ASCII for a script element: nothing in it ends the element or begins a comment."""
     return json.dumps(values, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c").encode("ascii")
 
 
@@ -261,7 +234,7 @@ def _digest(text: str) -> str:
 
 
 def _fair_share(sizes: NDArray[np.int64], room: int) -> int:
-    """Largest number of bytes for each of several contents, so that together they have at most `room`.
+    """Return the largest number of bytes for each of several contents that together have at most `room`.
 
     >>> _fair_share(np.array([1, 100, 10]), 31), _fair_share(np.array([1, 2]), 31)
     (20, 2)

@@ -1,4 +1,4 @@
-"""Images that the words of a command name: files, folders, globs, a list on standard input, addresses."""
+"""Find the images that the words of a command name: files, folders, globs, a list on standard input, addresses."""
 
 import fnmatch
 import glob
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 IMAGE_SUFFIXES = ALL_SUFFIXES if heif_is_installed() else ALL_SUFFIXES - set(SUFFIXES["HEIF"])
 """Endings, in any case, of the files that a folder contributes."""
 
-MACHINES = frozenset(("@eadir", "#recycle", "@recycle", "$recycle.bin", "__macosx", "system volume information"))
+SYSTEM_FOLDERS = frozenset(("@eadir", "#recycle", "@recycle", "$recycle.bin", "__macosx", "system volume information"))
 """Folders, in lower case, that systems make for themselves: small copies, and what was deleted."""
 
 MAX_LINE_BYTES = 32_768
@@ -42,11 +42,11 @@ def expand(
     - an existing folder, all images below it, by name, but nothing hidden; links are followed, each folder once;
     - an existing file, itself, whatever its ending;
     - a glob (``**`` is any depth), the files that match it, by name; images only, unless it ends in a suffix;
-    - any other word stands for itself, so that scoring it says what is wrong.
+    - any other word is yielded as it is, so that scoring it says what is wrong.
 
-    Folders and globs leave out what `exclude` names, and folders that systems make for themselves (`MACHINES`). A
-    folder that cannot be listed stands for itself. A warning names the words that name no image, others count what was
-    passed over.
+    Folders and globs leave out what `exclude` names, and folders that systems make for themselves (`SYSTEM_FOLDERS`).
+    A folder that cannot be listed is yielded itself. A warning names the words that name no image, others count what
+    was skipped.
 
     Args:
         words: what the user named.
@@ -60,7 +60,7 @@ def expand(
     """
     found = False
     empty: list[str] = []
-    rules = _Rules(tuple(exclude), null)
+    rules = _Filter(tuple(exclude), null)
     for word in map(str, words):
         missed = True
         for path in _named_by(word, listing, rules):
@@ -81,16 +81,16 @@ def expand(
 
 
 def count(words: Iterable[str | Path], exclude: Iterable[str] = ()) -> int | None:
-    """Number of images that `expand` would find; None where a list on standard input is among the words."""
+    """Count the images that `expand` would find; None where a list on standard input is among the words."""
     names = list(map(str, words))
     if LIST in names:
         return None
-    return sum(1 for word in names for _ in _named_by(word, None, _Rules(tuple(exclude))))
+    return sum(1 for word in names for _ in _named_by(word, None, _Filter(tuple(exclude))))
 
 
 @dataclass
-class _Rules:
-    """What folders and globs leave out, and how often they did."""
+class _Filter:
+    """Patterns of what folders and globs leave out, and what they have left out so far."""
 
     exclude: tuple[str, ...] = ()
     null: bool = False
@@ -100,12 +100,12 @@ class _Rules:
     """Folders that systems make for themselves."""
 
     def leave_out(self, path: Path) -> bool:
-        """Whether a pattern of the user names a file or folder."""
+        """Return whether a pattern of the user names a file or folder."""
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.exclude for name in (path.name, str(path)))
 
 
 def is_url(word: str) -> bool:
-    """Whether a word is an address and not a path of this machine.
+    """Return whether a word is an address and not a path of this machine.
 
     >>> is_url("s3://bucket/a.jpg"), is_url("photos/a.jpg"), is_url("C://a.jpg")
     (True, False, False)
@@ -115,12 +115,7 @@ def is_url(word: str) -> bool:
 
 
 def expand_url(word: str) -> Iterator[str]:
-    """Yield the images that an address names: an object, all images below a folder, or the matches of a glob, by name.
-
-    Raises:
-        DataError: the address cannot be opened, or the package that its protocol needs is not installed.
-        MissingExtraError: fsspec is not installed.
-    """
+    """Yield the images that an address names: an object, all images below a folder, or the matches of a glob."""
     try:
         files, path = require("fsspec.core", "ray").url_to_fs(word)
         if glob.has_magic(path):
@@ -137,11 +132,7 @@ def expand_url(word: str) -> Iterator[str]:
 
 
 def read_url(address: str) -> bytes:
-    """Read the content behind an address, or of a local file.
-
-    Raises:
-        UnreadableImageError: it is missing, cannot be read, is empty, or has more than `MAX_FILE_BYTES` bytes.
-    """
+    """Read the content behind an address, or of a local file, of at most `MAX_FILE_BYTES` bytes."""
     try:
         with require("fsspec", "ray").open(address, "rb") as stream:
             content = bytes(stream.read(MAX_FILE_BYTES + 1))
@@ -157,10 +148,10 @@ def read_url(address: str) -> bytes:
     return content
 
 
-def _named_by(word: str, listing: BinaryIO | None, rules: _Rules) -> Iterator[Path]:
+def _named_by(word: str, listing: BinaryIO | None, rules: _Filter) -> Iterator[Path]:
     if word == LIST:
         if listing is None:
-            raise ConfigError(f"{LIST} stands for a list of paths on standard input, and there is none")
+            raise ConfigError(f"{LIST} means a list of paths on standard input, and there is none")
         for path in _listed(listing, b"\0" if rules.null else b"\n"):
             yield from _images_at(path, rules)
     elif not word:
@@ -173,7 +164,7 @@ def _named_by(word: str, listing: BinaryIO | None, rules: _Rules) -> Iterator[Pa
         yield from _images_at(Path(word), rules)
 
 
-def _images_at(path: Path, rules: _Rules) -> Iterator[Path]:
+def _images_at(path: Path, rules: _Filter) -> Iterator[Path]:
     if os.path.isdir(path):  # noqa: PTH112 - pathlib raises where a name is too long
         yield from _images_below(path, rules)
     else:
@@ -206,7 +197,7 @@ def _lines(listing: BinaryIO, end: bytes) -> Iterator[bytes]:
     yield rest
 
 
-def _matching(pattern: str, rules: _Rules) -> Iterator[Path]:
+def _matching(pattern: str, rules: _Filter) -> Iterator[Path]:
     named = Path(pattern)
     any_ending = named.suffix not in ("", ".*")
     yield from _unlisted(pattern)
@@ -214,11 +205,9 @@ def _matching(pattern: str, rules: _Rules) -> Iterator[Path]:
         path = Path(name)
         if not (any_ending or _is_image(name)) or path.is_dir() or any(map(rules.leave_out, (path, *path.parents))):
             continue
-        machines = [
-            folder for folder in path.parents if folder.name.lower() in MACHINES and folder.name not in named.parts
-        ]
-        if machines:
-            rules.folders.add(machines[-1])
+        of_system = (p for p in path.parents if p.name.lower() in SYSTEM_FOLDERS and p.name not in named.parts)
+        if outermost := list(of_system)[-1:]:
+            rules.folders.update(outermost)
         else:
             yield path
 
@@ -236,7 +225,7 @@ def _unlisted(pattern: str) -> Iterator[Path]:
                 yield Path(top)
 
 
-def _images_below(top: Path, rules: _Rules) -> Iterator[Path]:
+def _images_below(top: Path, rules: _Filter) -> Iterator[Path]:
     """Walk a folder depth first, by name; memory grows with the open folders' entries, not with the whole tree."""
     pending = [(top, True)]
     entered: set[tuple[int, int]] = set()
@@ -248,17 +237,15 @@ def _images_below(top: Path, rules: _Rules) -> Iterator[Path]:
         try:
             identity = path.stat().st_dev, path.stat().st_ino
             found = [] if identity in entered else sorted(_visible(path, rules), reverse=True)
-        except (
-            OSError
-        ):  # the folder itself becomes an input that fails: what was not looked at must not pass for scored
+        except OSError:  # an input that fails: what was not looked at must not pass for scored
             yield path
             continue
         entered.add(identity)
         pending += [(path / name, is_inner) for name, is_inner in found]
 
 
-def _visible(folder: Path, rules: _Rules) -> Iterator[tuple[str, bool]]:
-    """(name, whether it is a folder) of what a folder holds: folders and images that are not hidden or left out."""
+def _visible(folder: Path, rules: _Filter) -> Iterator[tuple[str, bool]]:
+    """Yield the folders and images in a folder that are not hidden or left out, and whether each is a folder."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(".") or rules.leave_out(folder / entry.name):
@@ -268,11 +255,11 @@ def _visible(folder: Path, rules: _Rules) -> Iterator[tuple[str, bool]]:
             except OSError:  # a link to itself, say: an input that fails
                 yield entry.name, False
                 continue
-            if is_folder and entry.name.lower() in MACHINES:
+            if is_folder and entry.name.lower() in SYSTEM_FOLDERS:
                 rules.folders.add(folder / entry.name)
             elif is_folder or _is_image(entry.name):
                 yield entry.name, is_folder
-            elif not entry.name.lower().endswith(".xmp"):  # sidecars are nobody's missing photographs
+            elif not entry.name.lower().endswith(".xmp"):  # no one misses a sidecar's score
                 rules.files[Path(entry.name).suffix.lower()] += 1
 
 

@@ -1,4 +1,4 @@
-"""Preparing one image for the network: decoded, upright, in RGB, of the size that the network sees."""
+"""Prepare one image for the network: decoded, upright, in RGB, of the size that the network sees."""
 
 import contextlib
 import math
@@ -18,8 +18,9 @@ from linearityiqa.data.checks import neardup
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.images import MAX_FILE_BYTES, ImageTransform, Normalisation, normalise, opened, to_rgb
 from linearityiqa.images.conversion import time_taken
+from linearityiqa.images.thumbnails import Thumbnail, thumbnail
 from linearityiqa.images.transform import LEAST_AREA
-from linearityiqa.scoring.pictures import Look, Picture, thumbnail
+from linearityiqa.scoring.pictures import Look
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +36,7 @@ class BinaryFile(Protocol):
     """An open file, or anything else that gives bytes."""
 
     def read(self, size: int, /) -> bytes:
-        """Read at most so many bytes."""
+        """Read at most `size` bytes."""
         ...
 
 
@@ -66,7 +67,7 @@ class PreprocessedImage:
     image: Image.Image
     notes: tuple[str, ...] = ()
     native: tuple[int, int] | None = None
-    thumbnail: Picture | None = None
+    thumbnail: Thumbnail | None = None
     look: Look | None = None
 
     @property
@@ -84,19 +85,7 @@ def prepare(
     with_thumbnail: bool = False,
     with_look: bool = False,
 ) -> PreprocessedImage:
-    """Decode and resize one image.
-
-    Args:
-        source: the image.
-        transform: what is done to the decoded image.
-        name: how messages and results call the image; by default its path.
-        max_pixels: images of which more would be decoded are refused before they are.
-        with_thumbnail: make a small picture of it too.
-        with_look: note what bursts are found by too.
-
-    Raises:
-        UnreadableImageError: the image cannot be decoded, must not be, or needs too much memory.
-    """
+    """Decode and resize one image, for `Scorer.prepare`."""
     name = name or name_of(source) or "the image"
     try:
         content = _content(source, name)
@@ -124,14 +113,10 @@ def prepare(
 
 
 def stack(images: Sequence[PreprocessedImage], normalisation: Normalisation) -> NDArray[np.float32]:
-    """The network's input, shape (N, 3, H, W), of images of one size.
-
-    Args:
-        images: at least one.
-        normalisation: mean and deviation that the network wants.
+    """Return the network's input, shape (N, 3, H, W), of at least one image, all of one size.
 
     Raises:
-        DataError: there is too little memory for so many images of this size.
+        DataError: there is too little memory for this many images of this size.
     """
     height, width = images[0].size
     try:
@@ -146,7 +131,7 @@ def stack(images: Sequence[PreprocessedImage], normalisation: Normalisation) -> 
 
 
 def name_of(source: ImageLike) -> str | None:
-    """Path of an image, as given, or as an open file or a Pillow image knows it; None for any other."""
+    """Return the path of an image, as given, or as an open file or a Pillow image knows it; None for any other."""
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)
     known = getattr(source, "filename" if isinstance(source, Image.Image) else "name", None)
@@ -164,7 +149,7 @@ def each_image(images: Iterable[ImageLike] | ImageLike) -> Iterable[ImageLike]:
 
 
 def is_tensor(value: object) -> "TypeIs[Tensor]":
-    """Whether a value is a tensor of torch, which need not be installed."""
+    """Return whether a value is a tensor of torch, which need not be installed."""
     torch = sys.modules.get("torch")  # where it was never imported there are none
     return torch is not None and isinstance(value, torch.Tensor)
 
@@ -190,7 +175,7 @@ def _content(source: ImageLike, name: str) -> Path | bytes | Image.Image:
 def _read(stream: BinaryFile, name: str) -> bytes:
     try:
         content = stream.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as cause:  # what is closed is a ValueError
+    except (OSError, ValueError) as cause:  # a closed file is a ValueError
         raise UnreadableImageError(f"cannot read {name}: {cause}. Open it again.") from cause
     if not isinstance(content, bytes):
         raise UnreadableImageError(f"{name} was opened as text. Open it with the mode 'rb'.")
@@ -200,11 +185,7 @@ def _read(stream: BinaryFile, name: str) -> bytes:
 
 
 def _image_of(source: "NDArray[Any] | Tensor", name: str) -> Image.Image:
-    """Convert an array (H, W) or (H, W, C), or a tensor (H, W) or (C, H, W), to an image of 8 bits.
-
-    Raises:
-        UnreadableImageError: another shape, type or range.
-    """
+    """Convert an array (H, W) or (H, W, C), or a tensor (H, W) or (C, H, W), to an image of 8 bits."""
     values: NDArray[Any]
     if is_tensor(source):
         kind, layout, channels, wrong = "tensor", "(H, W) or (C, H, W)", 0, 2

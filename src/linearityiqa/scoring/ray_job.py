@@ -1,7 +1,6 @@
-"""Scoring as a Ray Data job: blocks of images on the machines of a cluster, each block a Parquet file.
+"""Score on a Ray cluster: blocks of images, each of which becomes a Parquet file.
 
-A block that is lost with its worker is done again and writes the same file, so every image has exactly one row,
-however often a worker or a machine is lost.
+A block that is lost with its worker is scored again into the same file, so that every image has exactly one row.
 """
 
 import itertools
@@ -24,21 +23,14 @@ MOST_WORKERS = 10_000
 
 @dataclass(frozen=True)
 class ScoringJob:
-    """Settings of a job, which every worker gets.
-
-    Attributes:
-        model_file: the model, under the path that it has on every machine.
-        options: of `Scorer`.
-        details: what is asked for beside the scores.
-        folder: where the blocks are written; all machines see it under this path.
-        block_images: most images of a block: what is lost with a worker.
-    """
+    """Settings of a job, which every worker gets; all machines have the model and the folder under the same paths."""
 
     model_file: Path
     options: dict[str, Any]
     details: Details
     folder: Path
     block_images: int = 500
+    """Most images of a block: what is lost with a worker."""
 
 
 class Resources(NamedTuple):
@@ -50,7 +42,7 @@ class Resources(NamedTuple):
 
 
 class BlockScorer:
-    """Worker of a job: scores block after block with a model that stays open."""
+    """Worker of a job, whose model stays open for all of its blocks."""
 
     def __init__(self, job: ScoringJob) -> None:
         self._job = job
@@ -71,12 +63,12 @@ class BlockScorer:
 
 
 def score_on_ray(job: ScoringJob, output: ParquetOutput, paths: Iterable[str], resources: Resources) -> None:
-    """Score the images that have no row yet on the cluster that Ray is connected to; `output` counts finished blocks.
+    """Score the images that have no row yet on the cluster that Ray is connected to.
 
     Args:
         job: what the workers need.
-        output: where the rows go, open, so that no other process writes there.
-        paths: the images, as local paths or addresses.
+        output: the open output in the job's folder, which counts finished blocks.
+        paths: local paths or addresses.
         resources: of a worker.
 
     Raises:
@@ -91,7 +83,7 @@ def score_on_ray(job: ScoringJob, output: ParquetOutput, paths: Iterable[str], r
 
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    # each row of the data set is a block: what a lost worker had is then done again whole, under the same name
+    # each row of the data set is a block: that of a lost worker is then scored again whole, under the same name
     done = ray.data.from_items(blocks, override_num_blocks=len(blocks)).map_batches(
         BlockScorer,
         fn_constructor_args=(job,),
@@ -106,20 +98,17 @@ def score_on_ray(job: ScoringJob, output: ParquetOutput, paths: Iterable[str], r
     except ray.exceptions.RayError as failure:
         reason = str(failure).strip().rpartition("\n")[2]
         raise OutputError(
-            f"the job on the Ray cluster failed: {reason}. Finished blocks are in {job.folder}; the same command goes "
-            "on from there."
+            f"the job on the Ray cluster failed: {reason}. Finished blocks are in {job.folder}; the same command "
+            "resumes from there."
         ) from failure
 
 
 def resources_of(device: ScoringDeviceConfig, nodes: Iterable[dict[str, Any]]) -> Resources:
-    """Resources of a job: a worker for each GPU with its share of the cores, or without GPUs one for each core.
+    """Return a worker for each GPU with its share of the cores, or without GPUs one for each core.
 
     Args:
-        device: where the arithmetic happens, and how many threads it takes.
+        device: options of the command; ConfigError where they ask for a GPU that the cluster lacks.
         nodes: of the cluster, as Ray describes them.
-
-    Raises:
-        ConfigError: a GPU is asked for and the cluster has none.
     """
     alive = [node["Resources"] for node in nodes if node["Alive"]]
     cpus, gpus = (int(sum(node.get(kind, 0) for node in alive)) for kind in ("CPU", "GPU"))

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from linearityiqa.extras import require
 from linearityiqa.files import write_bytes, writing
+from linearityiqa.images.thumbnails import Thumbnail
 from linearityiqa.quality import QualityScale
-from linearityiqa.scoring.pictures import Look, Picture, QualityMap
+from linearityiqa.scoring.pictures import Look, QualityMap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,7 @@ MOST_SHOWN = 60
 
 
 class Details(NamedTuple):
-    """Details to compute beside the scores, at a price in time.
+    """Details to compute in addition to the scores, which take more time.
 
     Attributes:
         uncertainty: the spread of the score over views of the image.
@@ -83,7 +84,7 @@ class ImageScore:
     error: str | None = None
     map_file: str | None = None
     quality_map: QualityMap | None = field(default=None, compare=False, repr=False)
-    thumbnail: Picture | None = field(default=None, compare=False, repr=False)
+    thumbnail: Thumbnail | None = field(default=None, compare=False, repr=False)
     quality: str | None = None
     look: Look | None = field(default=None, compare=False, repr=False)
     group: int | None = None
@@ -95,7 +96,7 @@ class ImageScore:
         return self.error is not None
 
     def as_dict(self, details: Details = PLAIN) -> dict[str, Any]:
-        """The columns by name, in order, as plain values that JSON can hold."""
+        """Return the columns by name, in order, as plain values that JSON can hold."""
         return {name: getattr(self, name) for name in columns(details)} | {"notes": list(self.notes)}
 
     def _repr_html_(self) -> str:
@@ -110,7 +111,7 @@ class ImageScores(list[ImageScore]):
     """
 
     def to_frame(self) -> "pd.DataFrame":
-        """A row for each image, with the columns of `score --csv`; a score that is not there is not a number.
+        """Return a row for each image, with the columns of `score --csv`; a missing score is NaN.
 
         Raises:
             MissingExtraError: pandas is not installed (extra metrics).
@@ -157,39 +158,31 @@ def _html_row(result: ImageScore) -> str:
 
 
 def columns(details: Details = PLAIN) -> tuple[str, ...]:
-    """Columns of every output format, in order; those of details only where they are asked for.
+    """Return the columns of every output format, in order; those of details only where they are asked for.
 
     >>> columns(Details(uncertainty=True))
     ('path', 'score', 'stage3', 'stage4', 'uncertainty', 'on_scale', 'quality', 'notes', 'error')
     """
-    uncertainty = ("uncertainty",) if details.uncertainty else ()
-    quality = ("quality",) if details.quality else ()
-    map_file = ("map_file",) if details.maps else ()
-    bursts = ("group", "best") if details.bursts else ()
-    return (
-        "path",
-        "score",
-        "stage3",
-        "stage4",
-        *uncertainty,
-        "on_scale",
-        *quality,
-        "notes",
-        "error",
-        *map_file,
-        *bursts,
-    )
+    wanted = {
+        "uncertainty": details.uncertainty,
+        "quality": details.quality,
+        "map_file": details.maps,
+        "group": details.bursts,
+        "best": details.bursts,
+    }
+    return tuple(name for name in _ALL_COLUMNS if wanted.get(name, True))
 
 
+_ALL_COLUMNS = (
+    "path", "score", "stage3", "stage4", "uncertainty", "on_scale", "quality", "notes", "error", "map_file", "group",
+    "best",
+)  # fmt: skip
 COLUMNS = columns()
 """Columns that are always there."""
 
 
 def write_map(folder: Path, result: ImageScore) -> ImageScore:
-    """Write the picture of a result's quality map into a folder.
-
-    Returns:
-        The result with the file in place of the map; as it is, where it has no map.
+    """Write the picture of a result's quality map, if it has one, into a folder; return it with the file in its place.
 
     Raises:
         OutputError: the file cannot be written.
@@ -203,7 +196,7 @@ def write_map(folder: Path, result: ImageScore) -> ImageScore:
 
 
 def map_name(path: str) -> str:
-    """A file name for the picture of the image at `path`: readable, safe, and its own whatever other images are called.
+    """Return a file name for the picture of the image at `path`: readable, safe, and unique.
 
     >>> map_name("holiday/beach.jpg") != map_name("work/beach.jpg")
     True
@@ -216,12 +209,7 @@ def map_name(path: str) -> str:
 
 
 class Tally:
-    """Count of results as they pass by; takes 8 bytes for each.
-
-    Attributes:
-        total: number of results.
-        scores: those of results that have one.
-    """
+    """Counter of results and their scores, in 8 bytes each."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -241,7 +229,7 @@ class Tally:
             yield result
 
     def line(self, digits: int) -> str:
-        """The summary in words: of several images how their scores lie, and how many have none."""
+        """Return the summary in words: quantiles of the scores of several images, and the number of failures."""
         parts = []
         if self.total > 1 and self.scores:
             tenth, median, ninetieth = quantiles(self.scores, digits)
@@ -255,10 +243,10 @@ class Tally:
 
 
 def quantiles(scores: Sequence[float] | NDArray[np.float64], digits: int) -> list[str]:
-    """Tenth percentile, median and ninetieth percentile of at least one score, as people read them."""
+    """Return the tenth percentile, median and ninetieth percentile of at least one score, as text."""
     return [f"{value:.{digits}f}" for value in np.percentile(scores, (10, 50, 90))]
 
 
 def decimals(scale: QualityScale | None) -> int:
-    """Digits after the point of a score that people read: two, or three on a scale as short as 0..1."""
+    """Return the digits after the point to print of a score: two, or three on a scale as short as 0..1."""
     return 3 if scale is not None and scale.high - scale.low < 2 else 2

@@ -33,15 +33,10 @@ def sidecar_of(photograph: Path, *, stem: bool = False) -> Path:
 
 
 def write_rating(sidecar: Path, rating: int, *, overwrite: bool = False) -> bool:
-    """Write a rating into a sidecar, which keeps all else; make the sidecar where there is none.
-
-    Args:
-        sidecar: the file.
-        rating: stars, 1 to 5.
-        overwrite: replace another rating that is there.
+    """Write a rating of 1 to 5 stars into a sidecar, which keeps all else or is made.
 
     Returns:
-        Whether it was written: not where the sidecar has a rating already. 0 stands for none.
+        Whether it was written: without `overwrite` not where the sidecar has a rating already, other than 0.
 
     Raises:
         OutputError: the sidecar is damaged, or cannot be read or written; it is left as it is.
@@ -74,7 +69,7 @@ def _decoded(sidecar: Path) -> str:
 
 
 def _ratings(text: str) -> Iterator[str]:
-    """Yield the ratings in a sidecar, of which there is one at most."""
+    """Yield the ratings in a sidecar, which has one at most."""
     if "<!DOCTYPE" in text or "<!ENTITY" in text:  # entities can grow without bound
         raise ValueError("it declares a document type")
     for element in ElementTree.fromstring(text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}").encode()).iter():

@@ -44,11 +44,11 @@ class Album {
   /** Addresses of an item's pictures, from the smallest. */
   pictures(item) {
     const inside = [item.picture, item.preview].filter(Boolean).map(([start, end]) => `data:image/webp;base64,${this.text.slice(start, end)}`);
-    const beside = item.error ? null : this.#file(item.path);
-    return beside ? [...inside, beside] : inside;
+    const photograph = item.error ? null : this.#file(item.path);
+    return photograph ? [...inside, photograph] : inside;
   }
 
-  /** Where the photograph itself lies, seen from this page; only for a page that is opened from a disk. */
+  /** Address of the photograph itself, relative to this page; only for a page that is opened from a disk. */
   #file(path) {
     if (location.protocol !== "file:" || /^[a-z][a-z0-9+-]+:\/\//i.test(path)) return null;
     try {
