@@ -8,7 +8,8 @@ from typing import NamedTuple
 from PIL import Image
 
 from linearityiqa.errors import UnreadableImageError
-from linearityiqa.images.decoding import DEFAULT_MAX_PIXELS, decode
+from linearityiqa.images.decoding import decode
+from linearityiqa.images.opening import DEFAULT_MAX_PIXELS
 
 PIXELS = 224 * 168
 """Pixels of a thumbnail: about 4 kB."""
