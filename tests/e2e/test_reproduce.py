@@ -14,8 +14,8 @@ import pytest
 from linearityiqa.cli import main
 from linearityiqa.config import ReproduceConfig, command_words
 from linearityiqa.errors import Interrupted
+from linearityiqa.reproduce.execution import Worker
 from linearityiqa.reproduce.job import progress_of
-from linearityiqa.reproduce.processes import Worker
 from linearityiqa.reproduce.reproduction import reproduce
 from linearityiqa.reproduce.setup import ITEMS, Setup
 from linearityiqa.run_curves import read_curves

@@ -9,8 +9,8 @@ from linearityiqa.errors import DataError
 from linearityiqa.evaluation import Predictions
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import QualityScores
+from linearityiqa.reproduce.item import PredictionsSet
 from linearityiqa.reproduce.paper import Scale
-from linearityiqa.reproduce.run_data import PredictionsSet
 from linearityiqa.run_curves import BhatLog, Curve
 
 SMALL = Scale(training_set="train.csv", other_set="other.csv", base="resnet18", sweep="resnet18",

@@ -7,7 +7,7 @@ import pytest
 
 from linearityiqa.config import DeviceConfig
 from linearityiqa.errors import Interrupted, TrainingError
-from linearityiqa.reproduce import processes
+from linearityiqa.reproduce import execution
 from linearityiqa.reproduce.execution import run_jobs
 from linearityiqa.reproduce.job import order_of, progress_of
 from linearityiqa.reproduce.setup import ITEMS, Setup
@@ -134,7 +134,7 @@ def test_a_missing_second_database_costs_its_tests_only(config, caplog):
 )
 def test_processes_take_gpus_in_turn_or_share_the_cores(jobs, monkeypatch, device, gpus, expected):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(processes, "visible_gpus", lambda: gpus)
-    monkeypatch.setattr(processes, "default_workers", lambda _: 6)
+    monkeypatch.setattr("linearityiqa.models.device.visible_gpus", lambda: gpus)
+    monkeypatch.setattr(execution, "default_workers", lambda _: 6)
     job = replace(jobs[0], config=replace(jobs[0].config, device=DeviceConfig(device=device)))
-    assert [processes.worker_environment(job, slot, 3) for slot in range(3)] == expected
+    assert [execution.worker_environment(job, slot, 3) for slot in range(3)] == expected

@@ -10,9 +10,10 @@ import pytest
 import scipy.stats
 
 from linearityiqa.errors import DataError
+from linearityiqa.metrics import Interval
 from linearityiqa.reproduce.authors_layout import AuthorsLayout
-from linearityiqa.reproduce.item import Comparison, comparison_table, draw_item, draw_items, gather
-from linearityiqa.reproduce.paper import Scale
+from linearityiqa.reproduce.item import draw_item, draw_items, gather
+from linearityiqa.reproduce.paper import Comparison, Scale, comparison_table
 from linearityiqa.reproduce.reproduction import numbers_json
 from linearityiqa.reproduce.setup import ITEMS
 
@@ -229,8 +230,9 @@ def test_the_json_equals_the_files_numbers(real_data):
 
 
 def test_comparison_says_whether_the_published_value_is_inside():
-    inside = Comparison("PLCC", 0.93, 0.935, "somewhere", (0.92, 0.94))
-    outside = Comparison("PLCC", 0.93, 0.95, "somewhere", (0.92, 0.94))
+    interval = Interval(low=0.92, high=0.94, confidence=0.95)
+    inside = Comparison("PLCC", 0.93, 0.935, "somewhere", interval)
+    outside = Comparison("PLCC", 0.93, 0.95, "somewhere", interval)
     unknown = Comparison("epoch", 8.0, 10.0, "somewhere")
     assert (inside.inside, outside.inside, unknown.inside) == (True, False, None)
     assert outside.as_dict()["difference"] == pytest.approx(-0.02)

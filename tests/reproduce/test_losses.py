@@ -8,13 +8,12 @@ import pytest
 import scipy.stats
 
 from linearityiqa.config import ReproduceConfig
-from linearityiqa.reproduce.arms import ARMS, arm_run, mean_words
+from linearityiqa.reproduce.arms import ARMS, SETTINGS, arm_run, mean_words
 from linearityiqa.reproduce.authors_layout import AuthorsLayout
 from linearityiqa.reproduce.item import CurveNeed, draw_item, gather
 from linearityiqa.reproduce.losses import LOSSES_OVER_SEEDS
 from linearityiqa.reproduce.paper import Scale
 from linearityiqa.reproduce.reproduction import numbers_json
-from linearityiqa.reproduce.settings import SETTINGS
 from linearityiqa.reproduce.setup import FURTHER, ITEMS, Setup, chosen_items
 
 SCALE = Scale(seeds=(1, 2, 3))

@@ -12,10 +12,18 @@ import pytest
 
 from linearityiqa.config import ReproduceConfig
 from linearityiqa.errors import DataError
-from linearityiqa.reproduce.agreement import predictions_need
 from linearityiqa.reproduce.authors_layout import AuthorsLayout, export
 from linearityiqa.reproduce.execution import run_jobs
-from linearityiqa.reproduce.item import BhatNeed, CurveNeed, Drawn, Item, PredictionsNeed, draw_items, gather
+from linearityiqa.reproduce.item import (
+    BhatNeed,
+    CurveNeed,
+    Drawn,
+    Item,
+    PredictionsNeed,
+    draw_items,
+    gather,
+    predictions_need,
+)
 from linearityiqa.reproduce.job import progress_of
 from linearityiqa.reproduce.own_runs import OwnRuns
 from linearityiqa.reproduce.reproduction import numbers_json

@@ -9,10 +9,9 @@ import pytest
 
 from linearityiqa.config import DeviceConfig
 from linearityiqa.errors import ConfigError
-from linearityiqa.reproduce import processes
-from linearityiqa.reproduce.execution import run_jobs
+from linearityiqa.reproduce import execution
+from linearityiqa.reproduce.execution import ray_resources, run_in_processes, run_jobs
 from linearityiqa.reproduce.job import carry_out
-from linearityiqa.reproduce.processes import ray_resources, run_in_processes
 from linearityiqa.reproduce.setup import ITEMS, Setup
 from linearityiqa.training.stopping import StopRequest
 from small_reproduction import one_thread, small_reproduction
@@ -40,7 +39,7 @@ def run(photo_database, tmp_path, monkeypatch):
 
     def run_script(script, count, stop=None):
         start = START.format(folder=str(tmp_path), labels=labels)
-        monkeypatch.setattr(processes, "COMMAND", [sys.executable, "-c", start + script])
+        monkeypatch.setattr(execution, "COMMAND", [sys.executable, "-c", start + script])
         for job, outcome in run_in_processes(jobs, count, stop or StopRequest()):
             assert outcome.message in (job.folder.name, "") or outcome.status == "failed"
             yield labels.index(job.folder.name), outcome
@@ -98,7 +97,7 @@ def test_a_killed_workers_run_is_resumed(photo_database, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     config = small_reproduction(photo_database, Path("here"), "figA2", ray="local")  # below the current folder
     (job,) = jobs = Setup(config).jobs([ITEMS["figA2"]])
-    original, workers = processes.carry_out_there, tmp_path / "workers"
+    original, workers = execution.carry_out_there, tmp_path / "workers"
 
     def killed_once(folder, order):
         """Nested, so that it travels to the worker whole: die at the first saved state, if nobody has died yet."""
@@ -120,7 +119,7 @@ def test_a_killed_workers_run_is_resumed(photo_database, tmp_path, monkeypatch):
             RunState.save = save_and_die
         return original(folder, order)
 
-    monkeypatch.setattr(processes, "carry_out_there", killed_once)
+    monkeypatch.setattr(execution, "carry_out_there", killed_once)
     (outcome,) = run_jobs(jobs, config).values()
     assert outcome.status == "done", outcome.message
     assert len(set(workers.read_text().split())) == 2

@@ -2,11 +2,10 @@
 
 import json
 
-from linearityiqa.reproduce.arms import ARMS, mean_words
+from linearityiqa.reproduce.arms import ARMS, SETTINGS, mean_words
 from linearityiqa.reproduce.item import draw_item, gather
 from linearityiqa.reproduce.paper import Scale
 from linearityiqa.reproduce.reproduction import numbers_json
-from linearityiqa.reproduce.settings import SETTINGS
 from linearityiqa.reproduce.setup import ITEMS
 
 

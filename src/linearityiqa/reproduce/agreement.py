@@ -1,17 +1,34 @@
-"""Items of agreement with MOS: figures 6 and 7, tables 1, 2, A1 and A2, which share one shape."""
+"""Items of agreement with MOS: figures 6 and 7, tables 1, 2, A1 and A2, and the t-test over repeated splits."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from linearityiqa.config import LossType
+from linearityiqa.metrics import LEVEL, compare_over_splits
 from linearityiqa.quality import PAPER_FIGURES
 from linearityiqa.reporting import BarPanel, BarSeries, Cell, Cloud, Table, bar_chart, scatter_grid
 from linearityiqa.reproduce.curves import SWEEPS, plain
-from linearityiqa.reproduce.item import Comparison, Drawn, Gathered, Item, Picture, PredictionsNeed
-from linearityiqa.reproduce.paper import LOSS_NAMES, LOSS_STYLES, LOSSES, Run, Scale, published_figure
+from linearityiqa.reproduce.item import (
+    Drawn,
+    Gathered,
+    Item,
+    Picture,
+    PredictionsNeed,
+    both_databases,
+    figure_rows,
+    predictions_need,
+)
+from linearityiqa.reproduce.paper import (
+    LOSS_NAMES,
+    LOSS_STYLES,
+    LOSSES,
+    PUBLISHED_FIGURES,
+    TABLE_FIGURES,
+    Comparison,
+    Scale,
+)
 
-TABLE_FIGURES = PAPER_FIGURES[:2]
-"""Figures that the tables give of every run."""
 EXPONENTS = ((1.0, 1.0), (1.0, 2.0), (2.0, 1.0), (2.0, 2.0))
 VARIANTS = {(1.0, 0.0): "l", (1.0, 0.1): "l + 0.1 l'", (1.0, 1.0): "l + l'", (0.0, 1.0): "l'"}
 """Weights of l and l', and how the paper writes their sum."""
@@ -22,43 +39,19 @@ WIDEST_TITLE = 30
 """Characters that fit above a panel."""
 
 
-def predictions_need(scale: Scale, run: Run, database: str) -> PredictionsNeed:
-    """Return the need of predictions, with the authors' file for the runs of which they published them."""
-    published = run == scale.base_run(loss_type=run.loss_type)
-    return PredictionsNeed(run, database, f"npy/{database}-{LOSS_NAMES[run.loss_type]}.npy" if published else None)
-
-
-def both_databases(scale: Scale, runs: Iterable[Run]) -> tuple[PredictionsNeed, ...]:
-    """Return the needs of each run on its own database and on the other one."""
-    databases = (scale.training_set, scale.other_set)
-    return tuple(predictions_need(scale, run, database) for run in runs for database in databases)
-
-
-def figure_rows(results: Gathered, needs: Iterable[PredictionsNeed]) -> list[dict[str, Any]]:
-    """Return the agreement of each run that is there, as plain values for JSON."""
-    rows = []
-    for need in needs:
-        agreement = results.agreement(need)
-        if agreement is not None:
-            what = {"options": need.run.options(), "architecture": need.run.architecture, "loss": need.run.loss_type}
-            rows.append({**what, "database": need.database, "n": agreement.n, **agreement.as_dict()})
-    return rows
-
-
 def comparisons(
     results: Gathered, scale: Scale, needs: Iterable[PredictionsNeed], metrics: Sequence[str]
 ) -> tuple[Comparison, ...]:
     """Compare computed figures with the published ones, where both exist and the scale is the paper's."""
     found = []
     for need in needs if scale.is_paper else ():
-        have = results.predictions.get(need)
         for metric in metrics:
-            published, computed = published_figure(need.run, need.database, metric), results.figure(need, metric)
-            if have is None or published is None or computed is None:
+            published, computed = PUBLISHED_FIGURES.get((need.run, need.database, metric)), results.figure(need, metric)
+            if published is None or computed is None:
                 continue
             alpha = f", alpha {need.run.alpha[0]:g} {need.run.alpha[1]:g}" if need.run.alpha != (1.0, 0.0) else ""
             name = f"{metric} on {need.database}, {need.run.architecture}, {LOSS_NAMES[need.run.loss_type]}{alpha}"
-            found.append(Comparison(name, computed, published.value, published.source, have.interval(metric)))
+            found.append(Comparison(name, computed, *published, results.predictions[need].intervals[metric]))
     return tuple(found)
 
 
@@ -93,8 +86,7 @@ def _bar_panel(results: Gathered, scale: Scale, database: str, metric: str) -> B
             run = scale.base_run(architecture=architecture, loss_type=loss)
             value = results.figure(predictions_need(scale, run, database), metric)
             values.append(math.nan if value is None else value)
-            published = published_figure(run, database, metric)
-            references.append(published.value if published else math.nan)
+            references.append(PUBLISHED_FIGURES.get((run, database, metric), (math.nan, ""))[0])
         shown = references if scale.is_paper else ()
         series.append(BarSeries(LOSS_NAMES[loss], values, shown, LOSS_STYLES[loss]))
     return BarPanel(database, metric, [name.partition("_")[0] for name in scale.backbones], series)
@@ -239,6 +231,65 @@ def _instead(scale: Scale) -> tuple[str, ...]:
     return (f"Run with {', '.join(scale.plain)} in place of {' and '.join(WITHOUT_SKIPS)}, as --backbones says.",)
 
 
+def _split_needs(scale: Scale) -> dict[str, tuple[PredictionsNeed, ...]]:
+    """Return one need a loss for each split."""
+    return {
+        str(split): tuple(
+            predictions_need(scale, run, scale.repeated_set)
+            for run in scale.loss_runs(scale.repeated, dataset=scale.repeated_set, exp_id=split)
+        )
+        for split in range(scale.splits)
+    }
+
+
+def _all_split_needs(scale: Scale) -> tuple[PredictionsNeed, ...]:
+    return tuple(need for row in _split_needs(scale).values() for need in row)
+
+
+def _draw_t_test(results: Gathered, scale: Scale) -> Drawn:
+    """Draw PLCC of each split, and the paired t-test of Norm-in-Norm against the other losses."""
+    rows: list[list[Cell]] = [
+        [split, *(results.figure(need, "PLCC") for need in needs)] for split, needs in _split_needs(scale).items()
+    ]
+    plcc = dict(zip(LOSSES, zip(*(row[1:] for row in rows if None not in row), strict=True), strict=False))
+    tests = [_paired_test(plcc, loss) for loss in LOSSES if loss != "norm-in-norm"]
+    where = f"test sets of {scale.repeated_set}, backbone {scale.repeated}"
+    shown: list[list[Cell]] = [
+        [f"Norm-in-Norm - {LOSS_NAMES[test['against']]}", test["splits"], test["difference"], test["t"],
+         None if test["p"] is None else f"{test['p']:.3g}"]
+        for test in tests
+    ]  # fmt: skip
+    columns = ["PLCC difference", "Splits", "Mean", "t", "p (two-sided)"]
+    return Drawn(
+        numbers={"agreement": figure_rows(results, _all_split_needs(scale)), "tests": tests},
+        tables={
+            "ttest-splits": Table(f"PLCC by split: {where}", ["Split", *(LOSS_NAMES[loss] for loss in LOSSES)], rows),
+            "ttest": Table(f"Paired t-test of PLCC: {where}", columns, shown),
+        },
+        sentences=tuple(_verdict(test) for test in tests),
+    )
+
+
+def _paired_test(plcc: Mapping[LossType, Sequence[Any]], loss: LossType) -> dict[str, Any]:
+    """Test Norm-in-Norm's PLCC against a loss's over complete splits: mean difference, t and p; None: no test."""
+    ours, other = plcc.get("norm-in-norm", ()), plcc.get(loss, ())
+    if len(ours) < 2:
+        return {"against": loss, "splits": len(ours), "difference": None, "t": None, "p": None}
+    found = compare_over_splits(ours, other)
+    return {"against": loss, "splits": found.splits, "difference": found.difference, "t": found.t, "p": found.p}
+
+
+def _verdict(test: dict[str, Any]) -> str:
+    name = LOSS_NAMES[test["against"]]
+    if test["p"] is None:
+        return f"Norm-in-Norm against {name}: no t-test, which needs two complete splits that differ."
+    verdict = "is" if test["p"] < LEVEL else "is not"
+    return (
+        f"Norm-in-Norm against {name}: PLCC {test['difference']:+.4f} on average over {test['splits']} splits, which "
+        f"{verdict} significant at the level {LEVEL:g} (paired t-test, p = {test['p']:.3g})."
+    )
+
+
 FIG6 = Item(
     name="fig6",
     title="Agreement by backbone and loss, on two databases",
@@ -275,3 +326,10 @@ TABA1 = _table_item(
     _optimizer_rows,
 )
 TABA2 = _table_item("tabA2", "Backbones without skip connections", _plain_head, _plain_rows, remarks=_instead)
+TTEST = Item(
+    name="ttest",
+    title="Paired t-test of the losses over repeated splits",
+    needs=_all_split_needs,
+    draw=_draw_t_test,
+    partial=True,
+)

@@ -1,20 +1,19 @@
-"""The arms of `losses` and `settings`, and their curves read seed by seed. No items of the paper.
+"""The arms of the items beyond the paper, `losses` and `settings`; and `settings`: where does normalising help?
 
 MAE and MSE see the scale of the opinion scores, and Norm-in-Norm does not. So the paper's three losses are joined by
 MAE and MSE on standardised scores.
 """
 
-import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from linearityiqa.config import LabelScale, LossType
-from linearityiqa.metrics import is_error, mean_interval
-from linearityiqa.metrics.comparison import best_position
-from linearityiqa.reproduce.item import Gathered, SplitOfCurve
-from linearityiqa.reproduce.paper import Run, Scale
-from linearityiqa.run_curves import Curve
+from linearityiqa.metrics import mean_interval
+from linearityiqa.reporting import Cell, Table
+from linearityiqa.reproduce.curves import SWEEP_NAMES, SWEEPS
+from linearityiqa.reproduce.item import Drawn, Gathered, Item, PredictionsNeed, figure_rows, predictions_need
+from linearityiqa.reproduce.paper import TABLE_FIGURES, Run, Scale
 
 
 class Arm(NamedTuple):
@@ -35,8 +34,6 @@ ARMS: Mapping[str, Arm] = {
     STANDARDISED["MAE"]: Arm("mae", "standard"),
 }
 OTHERS = tuple(name for name in ARMS if name != PROPOSED)
-FIRST, CHOSEN = "epoch 1", "chosen epoch"
-"""When a figure is read: after one epoch, or at the epoch whose model training keeps."""
 Values = Mapping[int, float]
 """A figure by seed."""
 
@@ -44,62 +41,6 @@ Values = Mapping[int, float]
 def arm_run(scale: Scale, arm: str, seed: int, **options: Any) -> Run:
     """Return the run of an arm with a seed."""
     return scale.base_run(**ARMS[arm]._asdict(), seed=seed, **options)
-
-
-class ArmCurves:
-    """The curves of every arm and seed that is there.
-
-    Attributes:
-        scale: its seeds.
-        epochs: epochs of a run that did not diverge.
-    """
-
-    def __init__(self, results: Gathered, scale: Scale):
-        self.scale = scale
-        self.epochs = max((curve.last for curve in results.curves.values()), default=0)
-        self._found = {(need.run, need.split, need.metric): curve for need, curve in results.curves.items()}
-
-    def curve(self, arm: str, seed: int, split: SplitOfCurve, metric: str) -> Curve | None:
-        """Return a curve, or None where its run is missing."""
-        return self._found.get((arm_run(self.scale, arm, seed), split, metric))
-
-    def values(self, arm: str, split: SplitOfCurve, metric: str, when: str) -> Values:
-        """Return a figure of an arm by seed, of the seeds that have it."""
-        found = {}
-        for seed in self.scale.seeds:
-            curve = self.curve(arm, seed, split, metric)
-            epoch = 1 if when == FIRST else self._chosen(arm, seed)
-            if curve is not None and epoch is not None and math.isfinite(value := curve.at(epoch)):
-                found[seed] = value
-        return found
-
-    def leads(self, arm: str, other: str, split: SplitOfCurve, metric: str, when: str) -> Values:
-        """Return how much better an arm is than another with the same seed: positive is better, whatever the figure."""
-        ours, theirs = self.values(arm, split, metric, when), self.values(other, split, metric, when)
-        sign = -1 if is_error(metric) else 1
-        return {seed: sign * (ours[seed] - theirs[seed]) for seed in ours if seed in theirs}
-
-    def means(self, arm: str, split: SplitOfCurve, metric: str) -> list[float]:
-        """Return the mean over the seeds by epoch, up to where one of them ends."""
-        curves = [curve for seed in self.scale.seeds if (curve := self.curve(arm, seed, split, metric)) is not None]
-        shared = min((curve.last for curve in curves), default=0)
-        return [statistics.mean(curve.at(epoch) for curve in curves) for epoch in range(1, shared + 1)]
-
-    def first_epochs(self, arm: str, split: SplitOfCurve, metric: str) -> dict[int, int | None]:
-        """Return by seed the first epoch as good as Norm-in-Norm's first one with that seed; None: never."""
-        found = {}
-        for seed, level in self.values(PROPOSED, split, metric, FIRST).items():
-            curve = self.curve(arm, seed, split, metric)
-            if curve is not None:
-                found[seed] = curve.first_reaching(level, lower_is_better=is_error(metric))
-        return found
-
-    def _chosen(self, arm: str, seed: int) -> int | None:
-        """Return the epoch with the best validation SROCC; None for a run that diverged, of which no model is kept."""
-        curve = self.curve(arm, seed, "val", "SROCC")
-        if curve is None or curve.last < self.epochs:
-            return None
-        return int(curve.steps[best_position("SROCC", curve.values.tolist())])
 
 
 def mean_words(values: Values, seeds: int, decimals: int = 3, sign: str = "") -> str | None:
@@ -128,3 +69,62 @@ def mean_numbers(values: Values) -> dict[str, Any]:
         "mean": statistics.mean(values.values()) if values else None,
         "interval": None if interval is None else [interval.low, interval.high],
     }
+
+
+WIDER: dict[str, dict[str, float]] = {"lr": {"1e-2": 1e-2}, "bs": {"32": 32}}
+"""Values of figure 5's sweeps that the paper lacks."""
+
+
+def _settings() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every setting in words, and the option in which it differs from the paper's."""
+    yield "the paper's", {}
+    defaults = Run()
+    for sweep, (option, values) in SWEEPS.items():
+        for text, value in (values | WIDER.get(sweep, {})).items():
+            if value != getattr(defaults, option):
+                yield f"{SWEEP_NAMES[sweep]} {text}", {option: value}
+
+
+def _setting_needs(scale: Scale) -> dict[tuple[str, str], tuple[PredictionsNeed, ...]]:
+    """Return the needs of each setting and arm: predictions on the test set with every seed."""
+    return {
+        (words, arm): tuple(
+            predictions_need(scale, arm_run(scale, arm, seed, architecture=scale.sweep, **options), scale.training_set)
+            for seed in scale.seeds
+        )
+        for words, options in _settings()
+        for arm in ARMS
+    }
+
+
+def _all_setting_needs(scale: Scale) -> tuple[PredictionsNeed, ...]:
+    by_arm = _setting_needs(scale).values()
+    return tuple(needs[number] for number in range(len(scale.seeds)) for needs in by_arm)
+
+
+def _draw_settings(results: Gathered, scale: Scale) -> Drawn:
+    """Draw a table a figure: settings down, losses across."""
+    needs = _setting_needs(scale)
+    tables = {}
+    for figure in TABLE_FIGURES:
+        rows: list[list[Cell]] = [
+            [words, *(mean_words(_values(results, needs[words, arm], figure), len(scale.seeds)) for arm in ARMS)]
+            for words, _ in _settings()
+        ]
+        title = f"{figure} on the test set of {scale.training_set}, backbone {scale.sweep}: {MEAN_WORDS}"
+        tables[f"settings-{figure.lower()}"] = Table(title, ["Setting", *ARMS], rows)
+    return Drawn(numbers={"agreement": figure_rows(results, _all_setting_needs(scale))}, tables=tables)
+
+
+def _values(results: Gathered, needs: Iterable[PredictionsNeed], figure: str) -> Values:
+    found = {need.run.seed: results.figure(need, figure) for need in needs}
+    return {seed: value for seed, value in found.items() if value is not None}
+
+
+SETTINGS = Item(
+    name="settings",
+    title="Five losses in other settings than the paper's",
+    needs=_all_setting_needs,
+    draw=_draw_settings,
+    partial=True,
+)

@@ -20,8 +20,7 @@ from linearityiqa.errors import DataError
 from linearityiqa.evaluation import read_authors_npy, write_authors_npy
 from linearityiqa.files import atomic_path
 from linearityiqa.quality import QualityScores
-from linearityiqa.reproduce.item import BhatNeed, CurveNeed, Gathered, Need, PredictionsNeed
-from linearityiqa.reproduce.run_data import PredictionsSet
+from linearityiqa.reproduce.item import BhatNeed, CurveNeed, Gathered, Need, PredictionsNeed, PredictionsSet
 from linearityiqa.run_curves import BhatLog, Curve
 
 COLUMNS = ("Wall time", "Step", "Value")

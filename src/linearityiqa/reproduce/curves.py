@@ -1,7 +1,8 @@
-"""Figures 1, 4 and 5: agreement by epoch."""
+"""Curves: figures 1, 4 and 5, agreement by epoch; figures A1 and A2, the norm b of the centred predictions."""
 
 import math
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,10 +11,10 @@ from numpy.typing import NDArray
 from linearityiqa.config import LossType
 from linearityiqa.errors import DataError
 from linearityiqa.metrics import is_error
-from linearityiqa.quality import PAPER_FIGURES
-from linearityiqa.reporting import Line, Panel, Table, line_grid
-from linearityiqa.reproduce.item import CurveNeed, Drawn, Gathered, Item, Picture, SplitOfCurve
-from linearityiqa.reproduce.paper import LOSS_NAMES, LOSS_STYLES, LOSSES, Run, Scale, published_mark
+from linearityiqa.quality import HEADS, PAPER_FIGURES
+from linearityiqa.reporting import COLUMN_WIDTH, Line, Panel, Table, line_grid
+from linearityiqa.reproduce.item import BhatNeed, CurveNeed, Drawn, Gathered, Item, Picture, SplitOfCurve, curve_need
+from linearityiqa.reproduce.paper import LOSS_NAMES, LOSS_STYLES, LOSSES, TABLE_FIGURES, Scale, published_mark
 from linearityiqa.run_curves import Curve
 
 SPLIT_NAMES: dict[SplitOfCurve, str] = {"train": "training", "val": "validation", "test": "test"}
@@ -27,6 +28,8 @@ SWEEPS: dict[str, tuple[str, dict[str, float]]] = {
 SWEEP_NAMES = {"lr": "learning rate", "bs": "batch size", "ft_lr_ratio": "backbone's share of the learning rate"}
 SWEEP_LABELS = SWEEP_NAMES | {"ft_lr_ratio": "ft_lr_ratio"}
 """Their names as short as a legend needs them."""
+HEAD_NAMES = {"fused": "fused", "stage4": "stage 4", "stage3": "stage 3"}
+"""Heads in the order of the legend: from the largest norm b to the smallest in the authors' log."""
 
 
 class Crossing(NamedTuple):
@@ -42,13 +45,6 @@ class Crossing(NamedTuple):
     epoch: int | None
     value: float | None
     marked: int | None
-
-
-def curve_need(scale: Scale, run: Run, split: SplitOfCurve, metric: str) -> CurveNeed:
-    """Return the need of a metric by epoch, with the authors' file for the runs of which they published them."""
-    published = run == scale.base_run(loss_type=run.loss_type)
-    file = f"csv/loss={run.loss_type}-{split}_{scale.training_set}_{metric}.csv"
-    return CurveNeed(run, split, metric, file if published else None)
 
 
 def _convergence_needs(scale: Scale) -> tuple[CurveNeed, ...]:
@@ -88,7 +84,7 @@ def _draw_convergence(results: Gathered, scale: Scale) -> Drawn:
             "crossings": [one._asdict() for one in found.values()],
         },
         pictures={"fig1": Picture(line_grid(grid), caption)},
-        tables={"fig1-epochs": _crossing_table(others, scale)},
+        tables={"fig1-epochs": _crossing_table(others)},
         sentences=(*_speed_up(others, epochs), *_differing_marks(others), *remarks),
     )
 
@@ -99,15 +95,15 @@ def _crossings(results: Gathered, scale: Scale) -> dict[CurveNeed, Crossing]:
         for need, curve in results.curves.items()
         if need.run.loss_type == "norm-in-norm"
     }
+    with_marks = scale.is_paper and scale.base == Scale().base  # the authors made them for one backbone
     found = {}
     for need, curve in results.curves.items():
-        level = levels[need.split, need.metric]
+        loss, level = need.run.loss_type, levels[need.split, need.metric]
         if np.isnan(level):
             raise DataError(f"Norm-in-Norm has no {need.split} {need.metric} at epoch 1, which figure 1 compares with.")
         epoch = curve.first_reaching(level, lower_is_better=is_error(need.metric))
-        mark = published_mark(need.run.loss_type, need.split, need.metric) if _has_marks(scale) else None
         value = None if epoch is None else curve.at(epoch)
-        loss = need.run.loss_type
+        mark = published_mark(loss, need.split, need.metric) if with_marks else None
         found[need] = Crossing(loss, need.split, need.metric, level, epoch, value, mark)
     return found
 
@@ -123,18 +119,12 @@ def _speed_up(found: list[Crossing], epochs: int) -> list[str]:
             sentences.append(f"{name} never reaches Norm-in-Norm's first-epoch level in {epochs} epochs.")
             continue
         low, high = min(reached), max(reached)
-        span = f"{low}" if low == high else f"{low} to {high}"
-        when = f"epoch {span}" if low == high else f"epochs {span}"
+        span, when = (f"{low}", f"epoch {low}") if low == high else (f"{low} to {high}", f"epochs {low} to {high}")
         words = "no speed-up: it is as good after one epoch" if high == 1 else f"a speed-up of {span} times in epochs"
         where = f" in {len(reached)} of {len(reached) + never} panels" if never else ""
         rest = f"; in the other {never} it never does in {epochs} epochs" if never else ""
         sentences.append(f"{name} first reaches Norm-in-Norm's first-epoch level at {when}{where}: {words}{rest}.")
     return sentences
-
-
-def _has_marks(scale: Scale) -> bool:
-    """Return whether the authors' marks are of these runs: they made them for one backbone."""
-    return scale.is_paper and scale.base == Scale().base
 
 
 def _differing_marks(found: list[Crossing]) -> list[str]:
@@ -150,8 +140,8 @@ def _differing_marks(found: list[Crossing]) -> list[str]:
     return [f"The computed epochs differ from the authors' own marks in {count}: {places}."]
 
 
-def _crossing_table(found: list[Crossing], scale: Scale) -> Table:
-    marked = _has_marks(scale)
+def _crossing_table(found: list[Crossing]) -> Table:
+    marked = any(one.marked is not None for one in found)
     rows: list[list[Any]] = [
         [LOSS_NAMES[one.loss], SPLIT_NAMES[one.split], one.metric, one.level,
          "never" if one.epoch is None else one.epoch, *([one.marked] if marked else [])]
@@ -170,7 +160,7 @@ def _normalised_needs(scale: Scale) -> tuple[CurveNeed, ...]:
     }
     return tuple(
         CurveNeed(run, "val", metric, f"csv/{name}_{metric}.csv")
-        for metric in PAPER_FIGURES[:2]
+        for metric in TABLE_FIGURES
         for name, run in runs.items()
     )
 
@@ -243,6 +233,32 @@ def _draw_sweeps(results: Gathered, scale: Scale) -> Drawn:
     return Drawn(numbers=numbers, pictures=pictures, sentences=tuple(remarks))
 
 
+def _bhat_needs(scale: Scale) -> tuple[BhatNeed, ...]:
+    return (BhatNeed(scale.base_run(), "bhat.log"),)
+
+
+def _draw_bhat(results: Gathered, scale: Scale, *, by_epoch: bool) -> Drawn:
+    """Draw the norm b of each head, in every training batch or as the mean of every epoch."""
+    (log,) = results.bhat.values()
+    values = log.epoch_means() if by_epoch else log.values
+    steps = np.arange(1, len(values.fused) + 1)
+    lines = [Line(name, steps, getattr(values, head), style) for style, (head, name) in enumerate(HEAD_NAMES.items())]
+    panel = Panel("", "Norm b (mean of the epoch)" if by_epoch else "Norm b", lines)
+    figure = line_grid([[panel]], x_label="Epoch" if by_epoch else "Iteration", width=COLUMN_WIDTH, panel_height=2.0)
+    caption = "Norm b of each head's centred predictions"
+    caption += ", mean over the training batches of each epoch" if by_epoch else " in every training batch"
+    caption += " of the base run."
+    if scale.is_paper and not by_epoch:  # 7058 = 882 x 8 + 2
+        caption += " The regular dips are the last batch of each epoch, of two images."
+    first = {"epochs": steps.tolist()} if by_epoch else {"iterations_per_epoch": log.iterations_per_epoch}
+    rest = len(log) % log.iterations_per_epoch
+    return Drawn(
+        numbers={**first, **{head: plain(getattr(values, head)) for head in HEADS}},
+        pictures={"figA2" if by_epoch else "figA1": Picture(figure, caption)},
+        sentences=(f"The last epoch has {rest} of {log.iterations_per_epoch} iterations.",) if rest else (),
+    )
+
+
 def curve_numbers(need: CurveNeed, curve: Curve) -> dict[str, Any]:
     """Return a curve as plain values for JSON."""
     return {
@@ -297,4 +313,11 @@ FIG5 = Item(
     title="Convergence by learning rate, batch size and the backbone's learning rate",
     needs=_all_sweep_needs,
     draw=_draw_sweeps,
+)
+FIGA1, FIGA2 = (
+    Item(name=name, title=title, needs=_bhat_needs, draw=partial(_draw_bhat, by_epoch=by_epoch), log_bhat=True)
+    for name, title, by_epoch in (
+        ("figA1", "The norm b by iteration", False),
+        ("figA2", "The norm b by epoch", True),
+    )
 )

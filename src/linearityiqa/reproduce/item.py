@@ -2,81 +2,55 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from linearityiqa.errors import DataError
-from linearityiqa.metrics import Agreement
+from linearityiqa.evaluation import Predictions
+from linearityiqa.mapping import LinearMapping
+from linearityiqa.metrics import Agreement, Interval, agreement
+from linearityiqa.quality import QualityScores
 from linearityiqa.reporting import Table
-from linearityiqa.reproduce.paper import PAPER, Run, Scale
-from linearityiqa.reproduce.run_data import PredictionsSet
+from linearityiqa.reproduce.paper import LOSS_NAMES, Comparison, Run, Scale
 from linearityiqa.run_curves import BhatLog, Curve
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """A number that was computed, of our runs or of the authors' files, and the published one.
+RESAMPLES = 1000
+"""Resamples of an interval."""
 
-    Attributes:
-        quantity: what both are.
-        computed: the value from the runs or files.
-        published: the published value, as printed.
-        source: where in the paper it is published.
-        interval: bootstrap interval of the computed value over the test images, or None where there is none.
-    """
 
-    quantity: str
-    computed: float
-    published: float
-    source: str
-    interval: tuple[float, float] | None = None
+@dataclass(frozen=True, eq=False)
+class PredictionsSet:
+    """A model's predictions on one set of images, and its lines from raw score to MOS."""
+
+    predictions: Predictions
+    mapping: QualityScores[LinearMapping]
 
     @property
-    def difference(self) -> float:
-        """Computed minus published."""
-        return self.computed - self.published
+    def mos(self) -> NDArray[np.float64]:
+        """Mean opinion scores, shape (N,)."""
+        return self.predictions.mos
 
-    @property
-    def inside(self) -> bool | None:
-        """Whether the published value lies in the interval; None where there is no interval."""
-        return None if self.interval is None else self.interval[0] <= self.published <= self.interval[1]
+    @cached_property
+    def predicted(self) -> NDArray[np.float64]:
+        """Scores of the fused head on the scale of the MOS, shape (N,)."""
+        return self.predictions.mapped(self.mapping).fused
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return {
-            "quantity": self.quantity,
-            "computed": self.computed,
-            "published": self.published,
-            "difference": self.difference,
-            "interval": list(self.interval) if self.interval else None,
-            "published_inside_interval": self.inside,
-            "source": f"{PAPER}, {self.source}",
-        }
+    @cached_property
+    def agreement(self) -> Agreement:
+        """SROCC, PLCC, KROCC and RMSE of the fused head."""
+        return agreement(self.predicted, self.mos)
 
-
-def comparison_table(comparisons: Sequence[Comparison]) -> Table:
-    """Return all comparisons as one table."""
-    verdict = {True: "yes", False: "no", None: None}
-    rows = [
-        [
-            one.quantity,
-            one.computed,
-            f"{one.published:g}",
-            f"{one.difference:+.4f}",
-            f"{one.interval[0]:.4f}\N{NO-BREAK SPACE}..\N{NO-BREAK SPACE}{one.interval[1]:.4f}"
-            if one.interval
-            else None,
-            verdict[one.inside],
-            one.source,
-        ]
-        for one in comparisons
-    ]
-    columns = ["Quantity", "Computed", "Published", "Difference", "95 % interval", "Published inside", "Source"]
-    return Table(f"Computed beside the published numbers ({PAPER})", columns, rows)
+    @cached_property
+    def intervals(self) -> Mapping[str, Interval | None]:
+        """95 % bootstrap interval of each of these figures, None where there is none."""
+        return agreement(self.predicted, self.mos, resamples=RESAMPLES).intervals
 
 
 SplitOfCurve = Literal["train", "val", "test"]
@@ -121,6 +95,25 @@ class BhatNeed:
 Need = CurveNeed | PredictionsNeed | BhatNeed
 
 
+def curve_need(scale: Scale, run: Run, split: SplitOfCurve, metric: str) -> CurveNeed:
+    """Return the need of a metric by epoch, with the authors' file for the runs of which they published them."""
+    published = run == scale.base_run(loss_type=run.loss_type)
+    file = f"csv/loss={run.loss_type}-{split}_{scale.training_set}_{metric}.csv"
+    return CurveNeed(run, split, metric, file if published else None)
+
+
+def predictions_need(scale: Scale, run: Run, database: str) -> PredictionsNeed:
+    """Return the need of predictions, with the authors' file for the runs of which they published them."""
+    published = run == scale.base_run(loss_type=run.loss_type)
+    return PredictionsNeed(run, database, f"npy/{database}-{LOSS_NAMES[run.loss_type]}.npy" if published else None)
+
+
+def both_databases(scale: Scale, runs: Iterable[Run]) -> tuple[PredictionsNeed, ...]:
+    """Return the needs of each run on its own database and on the other one."""
+    databases = (scale.training_set, scale.other_set)
+    return tuple(predictions_need(scale, run, database) for run in runs for database in databases)
+
+
 class Source(Protocol):
     """Source of results: the authors' layout, or run folders. What it lacks is a DataError of one sentence."""
 
@@ -145,23 +138,29 @@ class Gathered:
 
     def only(self, needs: Sequence[Need]) -> "Gathered":
         """Return the results of some needs, in their order."""
-
-        def restricted(found: Mapping[Any, Any]) -> dict[Any, Any]:
-            return {need: found[need] for need in needs if need in found}
-
-        return Gathered(
-            restricted(self.curves), restricted(self.predictions), restricted(self.bhat), restricted(self.problems)
-        )
-
-    def agreement(self, need: PredictionsNeed) -> Agreement | None:
-        """Return the agreement of the predictions with MOS, or None where they are missing."""
-        found = self.predictions.get(need)
-        return found.agreement if found else None
+        parts: tuple[Mapping[Any, Any], ...] = (self.curves, self.predictions, self.bhat, self.problems)
+        return Gathered(*({need: part[need] for need in needs if need in part} for part in parts))
 
     def figure(self, need: PredictionsNeed, metric: str) -> float | None:
         """Return SROCC, PLCC, KROCC or RMSE of the predictions, or None where they are missing."""
-        agreement = self.agreement(need)
-        return agreement.as_dict()[metric] if agreement else None
+        found = self.predictions.get(need)
+        return found.agreement.as_dict()[metric] if found else None
+
+
+def figure_rows(results: Gathered, needs: Iterable[PredictionsNeed]) -> list[dict[str, Any]]:
+    """Return the agreement of each run that is there, as plain values for JSON."""
+    return [
+        {
+            "options": need.run.options(),
+            "architecture": need.run.architecture,
+            "loss": need.run.loss_type,
+            "database": need.database,
+            "n": found.agreement.n,
+            **found.agreement.as_dict(),
+        }
+        for need in needs
+        if (found := results.predictions.get(need)) is not None
+    ]
 
 
 class Picture(NamedTuple):
@@ -173,42 +172,28 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """An item that is drawn.
-
-    Attributes:
-        pictures: figures by file name.
-        tables: tables by file name.
-        numbers: every number in them, as plain values for JSON.
-        sentences: what a reader must know besides: speed-ups, runs that diverged, results that are missing.
-        comparisons: computed numbers and the published ones.
-    """
+    """A drawn item: every number as plain values for JSON, and pictures and tables by file name."""
 
     numbers: dict[str, Any]
     pictures: Mapping[str, Picture] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
     sentences: tuple[str, ...] = ()
+    """Remarks: speed-ups, runs that diverged, results that are missing."""
     comparisons: tuple[Comparison, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """A figure or table of the paper, or one beyond it.
-
-    Attributes:
-        name: what the command line calls it.
-        title: what it shows.
-        needs: the results it is drawn from, at a scale; they also say which runs it takes.
-        draw: pure function from those results to pictures, tables and numbers.
-        partial: whether it is drawn when some results are missing (empty cells), or only when all are there.
-        test_during_training: whether its runs are tested after every epoch.
-        log_bhat: whether its runs log b.
-    """
+    """A figure or table of the paper, or one beyond it."""
 
     name: str
     title: str
     needs: Callable[[Scale], tuple[Need, ...]]
+    """The results it is drawn from, which also say which runs it takes."""
     draw: Callable[[Gathered, Scale], Drawn]
+    """Pure function from those results to pictures, tables and numbers."""
     partial: bool = False
+    """Whether it is drawn where some results are missing, with empty cells."""
     test_during_training: bool = False
     log_bhat: bool = False
 

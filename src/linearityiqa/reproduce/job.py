@@ -16,18 +16,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """One training run and the tests of its model, with everything that an item draws from them.
-
-    Attributes:
-        run: what distinguishes it, in the paper's terms.
-        config: its training.
-        tests: tests of its model on other images than its own database's test set; each has its `output`.
-        items: names of the chosen items that it belongs to.
-    """
+    """One training run, the tests of its model on other databases, and the names of the items that need it."""
 
     run: Run
     config: TrainConfig
     tests: tuple[TestConfig, ...]
+    """Each has its `output`."""
     items: tuple[str, ...]
 
     @property

@@ -1,36 +1,88 @@
 """Five losses over several seeds: how much of Norm-in-Norm's lead is the scale of the labels? No item of the paper."""
 
 import itertools
+import math
 import statistics
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from linearityiqa.metrics import is_error, mean_interval
+from linearityiqa.metrics.comparison import best_position
 from linearityiqa.quality import PAPER_FIGURES
 from linearityiqa.reporting import Cell, Line, Panel, Table, line_grid
-from linearityiqa.reproduce.agreement import TABLE_FIGURES
 from linearityiqa.reproduce.arms import (
     ARMS,
-    CHOSEN,
-    FIRST,
     GIVEN,
     MEAN_WORDS,
     OTHERS,
     PROPOSED,
     STANDARDISED,
-    ArmCurves,
     Values,
     arm_run,
     mean_numbers,
     mean_words,
 )
-from linearityiqa.reproduce.curves import SPLIT_NAMES, curve_need, curve_numbers, curve_remarks
-from linearityiqa.reproduce.item import CurveNeed, Drawn, Gathered, Item, Picture, SplitOfCurve
-from linearityiqa.reproduce.paper import LOSS_STYLES, Scale
+from linearityiqa.reproduce.curves import SPLIT_NAMES, curve_numbers, curve_remarks
+from linearityiqa.reproduce.item import CurveNeed, Drawn, Gathered, Item, Picture, SplitOfCurve, curve_need
+from linearityiqa.reproduce.paper import LOSS_STYLES, TABLE_FIGURES, Scale
+from linearityiqa.run_curves import Curve
 
+FIRST, CHOSEN = "epoch 1", "chosen epoch"
+"""When a figure is read: after one epoch, or at the epoch whose model training keeps."""
 WHEN = (FIRST, CHOSEN)
 Reading = Callable[[str, SplitOfCurve, str, str], Values]
 """What a table shows of an arm on a split: a metric at a time, by seed."""
+
+
+class ArmCurves:
+    """The curves of every arm and seed that is there; `epochs` is the number of a run that did not diverge."""
+
+    def __init__(self, results: Gathered, scale: Scale):
+        self.scale = scale
+        self.epochs = max((curve.last for curve in results.curves.values()), default=0)
+        self._found = {(need.run, need.split, need.metric): curve for need, curve in results.curves.items()}
+
+    def curve(self, arm: str, seed: int, split: SplitOfCurve, metric: str) -> Curve | None:
+        """Return a curve, or None where its run is missing."""
+        return self._found.get((arm_run(self.scale, arm, seed), split, metric))
+
+    def values(self, arm: str, split: SplitOfCurve, metric: str, when: str) -> Values:
+        """Return a figure of an arm by seed, of the seeds that have it."""
+        found = {}
+        for seed in self.scale.seeds:
+            curve = self.curve(arm, seed, split, metric)
+            epoch = 1 if when == FIRST else self._chosen(arm, seed)
+            if curve is not None and epoch is not None and math.isfinite(value := curve.at(epoch)):
+                found[seed] = value
+        return found
+
+    def leads(self, arm: str, other: str, split: SplitOfCurve, metric: str, when: str) -> Values:
+        """Return how much better an arm is than another with the same seed: positive is better, whatever the figure."""
+        ours, theirs = self.values(arm, split, metric, when), self.values(other, split, metric, when)
+        sign = -1 if is_error(metric) else 1
+        return {seed: sign * (ours[seed] - theirs[seed]) for seed in ours if seed in theirs}
+
+    def means(self, arm: str, split: SplitOfCurve, metric: str) -> list[float]:
+        """Return the mean over the seeds by epoch, up to where one of them ends."""
+        curves = [curve for seed in self.scale.seeds if (curve := self.curve(arm, seed, split, metric)) is not None]
+        shared = min((curve.last for curve in curves), default=0)
+        return [statistics.mean(curve.at(epoch) for curve in curves) for epoch in range(1, shared + 1)]
+
+    def first_epochs(self, arm: str, split: SplitOfCurve, metric: str) -> dict[int, int | None]:
+        """Return by seed the first epoch as good as Norm-in-Norm's first one with that seed; None: never."""
+        found = {}
+        for seed, level in self.values(PROPOSED, split, metric, FIRST).items():
+            curve = self.curve(arm, seed, split, metric)
+            if curve is not None:
+                found[seed] = curve.first_reaching(level, lower_is_better=is_error(metric))
+        return found
+
+    def _chosen(self, arm: str, seed: int) -> int | None:
+        """Return the epoch with the best validation SROCC; None for a run that diverged, of which no model is kept."""
+        curve = self.curve(arm, seed, "val", "SROCC")
+        if curve is None or curve.last < self.epochs:
+            return None
+        return int(curve.steps[best_position("SROCC", curve.values.tolist())])
 
 
 def _needs(scale: Scale) -> tuple[CurveNeed, ...]:

@@ -14,9 +14,8 @@ from linearityiqa.errors import DataError
 from linearityiqa.evaluation import Predictions, SavedPredictions, read_predictions_csv
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import HEADS, QualityScores
-from linearityiqa.reproduce.item import BhatNeed, CurveNeed, Need, PredictionsNeed
+from linearityiqa.reproduce.item import BhatNeed, CurveNeed, Need, PredictionsNeed, PredictionsSet
 from linearityiqa.reproduce.paper import Run
-from linearityiqa.reproduce.run_data import PredictionsSet
 from linearityiqa.reproduce.setup import Setup
 from linearityiqa.run_curves import BhatLog, Curve, read_bhat, read_curve
 from linearityiqa.run_folders import is_tested, read_json, saved_config, training_progress

@@ -4,13 +4,18 @@ The paper: Li, Jiang, Jiang, "Norm-in-Norm Loss with Faster Convergence and Bett
 Assessment", ACM Multimedia 2020, doi 10.1145/3394171.3413804.
 """
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any
 
 from linearityiqa.config import LabelScale, LossType, OptimiserConfig, OptimizerName
+from linearityiqa.metrics import Interval
 from linearityiqa.quality import PAPER_FIGURES
+from linearityiqa.reporting import Table
 
+TABLE_FIGURES = PAPER_FIGURES[:2]
+"""Figures that the paper's tables give of every run."""
 LOSSES: tuple[LossType, ...] = ("mae", "mse", "norm-in-norm")
 """The losses that the paper compares, in its order."""
 LOSS_NAMES: dict[LossType, str] = {"mae": "MAE", "mse": "MSE", "norm-in-norm": "Norm-in-Norm"}
@@ -112,17 +117,6 @@ PAPER = "Li et al., ACM MM 2020"
 FIGURE_6 = "figure 6"
 TABLE_2 = "table 2, as corrected by the authors"
 
-
-class PublishedFigure(NamedTuple):
-    """A published agreement with MOS: of which run, on which database, by which metric."""
-
-    run: Run
-    database: str
-    metric: str
-    value: float
-    source: str
-
-
 _FIGURE_6 = {
     # database, metric: loss: value of each backbone, in the order of Scale().backbones
     ("KonIQ-10k", "PLCC"): {
@@ -154,32 +148,79 @@ _MARKS = {
 }
 
 
-def _figures() -> Iterator[PublishedFigure]:
+def _published_figures() -> dict[tuple[Run, str, str], tuple[float, str]]:
+    found: dict[tuple[Run, str, str], tuple[float, str]] = {}
     for (database, metric), by_loss in _FIGURE_6.items():
         for loss in LOSSES:
             for architecture, value in zip(Scale().backbones, by_loss[loss], strict=True):
-                run = Run(architecture=architecture, loss_type=loss)
-                yield PublishedFigure(run, database, metric, value, FIGURE_6)
-    columns = [(database, metric) for database in ("KonIQ-10k", "CLIVE") for metric in ("SROCC", "PLCC")]
+                found[Run(architecture=architecture, loss_type=loss), database, metric] = value, FIGURE_6
+    columns = list(itertools.product(("KonIQ-10k", "CLIVE"), TABLE_FIGURES))
     for alpha, values in _TABLE_2.items():
         for (database, metric), value in zip(columns, values, strict=True):
-            yield PublishedFigure(Run(alpha=alpha), database, metric, value, TABLE_2)
+            key = Run(alpha=alpha), database, metric
+            # where figure 6 and table 2 both print a number, they print the same
+            found[key] = value, f"{FIGURE_6}; {TABLE_2}" if key in found else TABLE_2
+    return found
 
 
-PUBLISHED_FIGURES: tuple[PublishedFigure, ...] = tuple(_figures())
+PUBLISHED_FIGURES = _published_figures()
+"""Published agreement by run, database and metric, and its place in the paper."""
 
 
-def published_figure(run: Run, database: str, metric: str) -> PublishedFigure | None:
-    """Return the published agreement of a run on a database, or None where there is none at hand.
+@dataclass(frozen=True)
+class Comparison:
+    """A number computed from our runs or the authors' files, and the published one."""
 
-    >>> published_figure(Run(architecture="resnet18"), "CLIVE", "SROCC").value
-    0.767
-    """
-    found = [one for one in PUBLISHED_FIGURES if one[:3] == (run, database, metric)]
-    if not found:
-        return None
-    # where figure 6 and table 2 both print a number, they print the same
-    return found[0]._replace(source="; ".join(one.source for one in found))
+    quantity: str
+    computed: float
+    published: float
+    source: str
+    """Place in the paper."""
+    interval: Interval | None = None
+    """Bootstrap interval of the computed value over the test images."""
+
+    @property
+    def difference(self) -> float:
+        """Computed minus published."""
+        return self.computed - self.published
+
+    @property
+    def inside(self) -> bool | None:
+        """Whether the published value is in the interval; None where there is no interval."""
+        return None if self.interval is None else self.published in self.interval
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "quantity": self.quantity,
+            "computed": self.computed,
+            "published": self.published,
+            "difference": self.difference,
+            "interval": [self.interval.low, self.interval.high] if self.interval else None,
+            "published_inside_interval": self.inside,
+            "source": f"{PAPER}, {self.source}",
+        }
+
+
+def comparison_table(comparisons: Sequence[Comparison]) -> Table:
+    """Return all comparisons as one table."""
+    verdict = {True: "yes", False: "no", None: None}
+    rows = [
+        [
+            one.quantity,
+            one.computed,
+            f"{one.published:g}",
+            f"{one.difference:+.4f}",
+            f"{one.interval.low:.4f}\N{NO-BREAK SPACE}..\N{NO-BREAK SPACE}{one.interval.high:.4f}"
+            if one.interval
+            else None,
+            verdict[one.inside],
+            one.source,
+        ]
+        for one in comparisons
+    ]
+    columns = ["Quantity", "Computed", "Published", "Difference", "95 % interval", "Published inside", "Source"]
+    return Table(f"Computed and published numbers ({PAPER})", columns, rows)
 
 
 def published_mark(loss: str, split: str, metric: str) -> int | None:

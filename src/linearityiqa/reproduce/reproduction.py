@@ -15,10 +15,10 @@ from linearityiqa.files import write_text
 from linearityiqa.reporting import HtmlReport, figure_bytes, save_figure
 from linearityiqa.reproduce.authors_layout import AuthorsLayout, export
 from linearityiqa.reproduce.execution import run_jobs
-from linearityiqa.reproduce.item import Drawn, Item, Source, comparison_table, draw_items, gather, needs_of
+from linearityiqa.reproduce.item import Drawn, Item, Source, draw_items, gather, needs_of
 from linearityiqa.reproduce.job import Job, RunEnd, progress_of
 from linearityiqa.reproduce.own_runs import OwnRuns
-from linearityiqa.reproduce.paper import Run, Scale
+from linearityiqa.reproduce.paper import Run, Scale, comparison_table
 from linearityiqa.reproduce.setup import ALL, FURTHER, ITEMS, Setup, chosen_items
 from linearityiqa.run_folders import Progress
 
