@@ -18,8 +18,7 @@ from linearityiqa.reproduce.execution import Worker
 from linearityiqa.reproduce.job import progress_of
 from linearityiqa.reproduce.reproduction import reproduce
 from linearityiqa.reproduce.setup import ITEMS, Setup
-from linearityiqa.run_curves import read_curves
-from linearityiqa.run_folders import saved_config
+from linearityiqa.run_folders import read_curves, saved_config
 from linearityiqa.training.step import TrainingStep
 from linearityiqa.training.trainer import Trainer
 from small_reproduction import numbers, one_thread, small_reproduction

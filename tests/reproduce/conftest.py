@@ -11,7 +11,7 @@ from linearityiqa.mapping import LinearMapping
 from linearityiqa.quality import QualityScores
 from linearityiqa.reproduce.item import PredictionsSet
 from linearityiqa.reproduce.paper import Scale
-from linearityiqa.run_curves import BhatLog, Curve
+from linearityiqa.run_folders import BhatLog, Curve
 
 SMALL = Scale(training_set="train.csv", other_set="other.csv", base="resnet18", sweep="resnet18",
               backbones=("resnet18",), plain=("alexnet",), splits=3)  # fmt: skip

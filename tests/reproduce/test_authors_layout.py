@@ -22,7 +22,7 @@ from linearityiqa.reproduce.item import draw_items, gather
 from linearityiqa.reproduce.paper import Scale
 from linearityiqa.reproduce.reproduction import numbers_json
 from linearityiqa.reproduce.setup import ITEMS
-from linearityiqa.run_curves import BhatLog, Curve
+from linearityiqa.run_folders import BhatLog, Curve
 
 
 def write(path, text):
@@ -58,11 +58,11 @@ def test_a_header_alone_is_a_run_that_diverged_at_once(tmp_path):
         ("", "no column Wall time"),
         ("Wall time,step,Value\n1,1,1\n", "no column Step"),
         ("Wall time,Step,Value\n1,1,good\n", "line 2: Value is 'good', not a number"),
-        ("Wall time,Step,Value\n1,1.5,0\n", "line 2: step 1.5"),
-        ("Wall time,Step,Value\n1,nan,0\n", "line 2: step nan"),
+        ("Wall time,Step,Value\n1,1.5,0\n", "line 2: Step is '1.5', no whole number"),
+        ("Wall time,Step,Value\n1,nan,0\n", "line 2: Step is 'nan', no whole number"),
         ("Wall time,Step,Value\n1,2,0\n1,2,0\n", "line 3: step 2 does not follow 2"),
-        ("Wall time,Step,Value\n1,2\n", "line 2: 2 values for 3 columns"),
-        ('Wall time,Step,Value\n1,2,"' + "9" * 200_000 + '"\n', "cannot be read|can be read"),
+        ("Wall time,Step,Value\n1,2\n", "line 2 has too few or too many values"),
+        ('Wall time,Step,Value\n1,2,"' + "9" * 200_000 + '"\n', "field larger than field limit"),
     ],
 )
 def test_a_bad_curve_is_one_sentence_with_file_and_line(tmp_path, text, message):
@@ -76,10 +76,10 @@ def test_a_bad_curve_is_one_sentence_with_file_and_line(tmp_path, text, message)
 def test_a_binary_or_oversized_file_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "c.csv"
     path.write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(DataError, match="CSV text"):
+    with pytest.raises(DataError, match="cannot read"):
         read_curve(path)
     monkeypatch.setattr("linearityiqa.reproduce.authors_layout.MAX_CURVE_BYTES", 2)
-    with pytest.raises(DataError, match="4 bytes, more than 2"):
+    with pytest.raises(DataError, match="more than 2 bytes"):
         read_curve(path)
 
 
@@ -106,18 +106,13 @@ def test_other_lines_of_a_log_are_ignored_and_an_unfinished_iteration_dropped(tm
     [
         ("bhat = 1\nbhat = two\n", "line 2: bhat is 'two'"),
         ("nothing\n", "no iteration"),
-        ("iterations per epoch = 0\nbhat = 1\nbhat = 1\nbhat = 1\n", "line 1: 0 iterations"),
-        ("iterations per epoch = inf\n", "line 1: inf iterations"),
+        ("iterations per epoch = 0\nbhat = 1\nbhat = 1\nbhat = 1\n", "0 iterations per epoch"),
+        ("iterations per epoch = inf\n", "line 1: iterations per epoch is 'inf'"),
     ],
 )
 def test_a_bad_log_is_one_sentence(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
         read_bhat_log(write(tmp_path / "bhat.log", text))
-
-
-def test_a_line_without_end_does_not_fill_the_memory(tmp_path):
-    path = write(tmp_path / "bhat.log", "x" * 1_000_000 + "\nbhat = 1\nbhat = 2\nbhat = 3\n")
-    assert len(read_bhat_log(path)) == 1
 
 
 def test_exported_results_draw_the_same_items(tmp_path, source):
@@ -140,7 +135,7 @@ def test_a_missing_and_a_misnamed_file_are_named_and_the_other_items_go_on(tmp_p
     drawn, failures = draw_items(items, AuthorsLayout(tmp_path), Scale())
     assert {item.name for item in drawn} == {"figA1", "figA2"}
     sentences = {item.name: sentence for item, sentence in failures.items()}
-    assert "csv/MSE_PLCC.csv is missing; mse-plcc.csv beside it may be misnamed" in sentences["fig4"]
+    assert "csv/MSE_PLCC.csv is missing; mse-plcc.csv may be misnamed" in sentences["fig4"]
     assert "has no file" in sentences["tabA2"]
     _, failures = draw_items(items, AuthorsLayout(tmp_path / "nowhere"), Scale())
     assert len(failures) == 4

@@ -14,8 +14,7 @@ from linearityiqa.files import try_lock
 from linearityiqa.metrics.comparison import best_position
 from linearityiqa.quality import PAPER_FIGURES
 from linearityiqa.reporting import Cell, Table
-from linearityiqa.run_curves import last_epoch, read_curves
-from linearityiqa.run_folders import read_json, saved_config
+from linearityiqa.run_folders import last_epoch, read_curves, read_json, saved_config
 
 DEPTH = 4
 """Levels of folders that are searched for runs, the named one included."""

@@ -15,7 +15,7 @@ from linearityiqa.quality import HEADS, PAPER_FIGURES
 from linearityiqa.reporting import COLUMN_WIDTH, Line, Panel, Table, line_grid
 from linearityiqa.reproduce.item import BhatNeed, CurveNeed, Drawn, Gathered, Item, Picture, SplitOfCurve, curve_need
 from linearityiqa.reproduce.paper import LOSS_NAMES, LOSS_STYLES, LOSSES, TABLE_FIGURES, Scale, published_mark
-from linearityiqa.run_curves import Curve
+from linearityiqa.run_folders import Curve
 
 SPLIT_NAMES: dict[SplitOfCurve, str] = {"train": "training", "val": "validation", "test": "test"}
 

@@ -37,7 +37,7 @@ from linearityiqa.reporting import (
     scatter_grid,
 )
 from linearityiqa.reproduce.arms import PROPOSED, STANDARDISED, Arm
-from linearityiqa.run_curves import read_curves
+from linearityiqa.run_folders import read_curves
 from linearityiqa.scoring import ImageScore, Scorer
 from linearityiqa.training import RunResult, train
 

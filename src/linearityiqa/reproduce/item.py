@@ -15,7 +15,7 @@ from linearityiqa.metrics import Agreement, Interval, agreement
 from linearityiqa.quality import QualityScores
 from linearityiqa.reporting import Table
 from linearityiqa.reproduce.paper import LOSS_NAMES, Comparison, Run, Scale
-from linearityiqa.run_curves import BhatLog, Curve
+from linearityiqa.run_folders import BhatLog, Curve
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

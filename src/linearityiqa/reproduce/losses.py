@@ -25,7 +25,7 @@ from linearityiqa.reproduce.arms import (
 from linearityiqa.reproduce.curves import SPLIT_NAMES, curve_numbers, curve_remarks
 from linearityiqa.reproduce.item import CurveNeed, Drawn, Gathered, Item, Picture, SplitOfCurve, curve_need
 from linearityiqa.reproduce.paper import LOSS_STYLES, TABLE_FIGURES, Scale
-from linearityiqa.run_curves import Curve
+from linearityiqa.run_folders import Curve
 
 FIRST, CHOSEN = "epoch 1", "chosen epoch"
 """When a figure is read: after one epoch, or at the epoch whose model training keeps."""

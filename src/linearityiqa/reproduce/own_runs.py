@@ -17,8 +17,16 @@ from linearityiqa.quality import HEADS, QualityScores
 from linearityiqa.reproduce.item import BhatNeed, CurveNeed, Need, PredictionsNeed, PredictionsSet
 from linearityiqa.reproduce.paper import Run
 from linearityiqa.reproduce.setup import Setup
-from linearityiqa.run_curves import BhatLog, Curve, read_bhat, read_curve
-from linearityiqa.run_folders import is_tested, read_json, saved_config, training_progress
+from linearityiqa.run_folders import (
+    BhatLog,
+    Curve,
+    is_tested,
+    read_bhat,
+    read_curve,
+    read_json,
+    saved_config,
+    training_progress,
+)
 
 _OWN_SPLIT: SplitName = "test"
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from linearityiqa.errors import DataError
 from linearityiqa.quality import QualityScores
-from linearityiqa.run_curves import BhatLog, Curve, last_epoch, read_bhat, read_curve, read_curves
+from linearityiqa.run_folders import BhatLog, Curve, last_epoch, read_bhat, read_curve, read_curves
 
 METRICS = """epoch,split,SROCC,PLCC
 1,train,,
@@ -54,8 +54,8 @@ def test_a_log_of_b_is_cut_into_epochs(tmp_path):
         ("epoch,split\n1,val\n", "no column SROCC"),
         ("epoch,split,SROCC\n1,val\n", "too few"),
         ("epoch,split,SROCC\n1,val,1,2\n", "too many"),
-        ("epoch,split,SROCC\none,val,1\n", "'one', no whole number"),
-        ("epoch,split,SROCC\n1,val,good\n", "'good' is not a number"),
+        ("epoch,split,SROCC\none,val,1\n", "line 2: epoch is 'one', not a number"),
+        ("epoch,split,SROCC\n1,val,good\n", "line 2: SROCC is 'good', not a number"),
         ("epoch,split,SROCC\n2,val,1\n1,val,1\n", "do not rise"),
     ],
 )
