@@ -82,7 +82,7 @@ class Mean:
 
 def mean(values: FloatArray, seed: int) -> Replicates:
     """The mean over images, on all and on resamples."""
-    return replicate([Mean(values)], [{"mean": float(values.mean())}], len(values), RESAMPLES, seed)[0]["mean"]
+    return replicate([([Mean(values)], {"mean": float(values.mean())})], len(values), RESAMPLES, seed)[0]["mean"]
 
 
 def srocc(predicted: FloatArray, mos: FloatArray, seed: int) -> Replicates:

@@ -8,9 +8,7 @@ import scipy.stats
 
 from linearityiqa.errors import ConfigError
 from linearityiqa.metrics import MAPPINGS, agreement, fit_mapping, mae, outlier_ratio, plcc, rmse, srocc
-from linearityiqa.metrics.mappings import fit_mapping as fit
-from linearityiqa.metrics.resampled_figures import MomentStatistics, RankStatistics
-from linearityiqa.metrics.resampling import Replicates, draw
+from linearityiqa.metrics.resampling import MomentStatistics, RankStatistics, Replicates, draw
 
 
 def sample(n, seed=0, decimals=6):
@@ -40,7 +38,7 @@ def test_rank_correlations_of_resamples_and_without_an_image_are_scipys(n, decim
 def test_other_figures_of_resamples_and_without_an_image_are_the_single_metrics():
     x, y = sample(60)
     std = np.full(60, 3.0)
-    statistic = MomentStatistics(x, y, std, [fit("linear", x, y)])
+    statistic = MomentStatistics(x, y, std, [fit_mapping("linear", x, y)])
     assert statistic.names == ("PLCC", "RMSE", "MAE", "outlier_ratio", "PLCC_linear", "RMSE_linear")
     (resamples,) = draw(60, 5, 1)
     for images, values in [

@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike
 from linearityiqa.config import MappingName
 from linearityiqa.metrics.correlation import checked, krocc, mae, outlier_ratio, plcc, rmse, srocc
 from linearityiqa.metrics.mappings import FittedMapping, fit_mapping
-from linearityiqa.metrics.resampled_figures import MomentStatistics, RankStatistics
 from linearityiqa.metrics.resampling import (
     MIN_IMAGES,
     FloatArray,
     Interval,
+    MomentStatistics,
+    RankStatistics,
     Replicates,
-    Statistic,
     check_resampling,
     replicate,
 )
@@ -134,15 +134,7 @@ def agreement(
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Predictions of one method, checked, with the mappings fitted to them.
-
-    Attributes:
-        predictions: shape (N,), finite.
-        mos: shape (N,), finite.
-        std: shape (N,), or None.
-        mappings: those that were asked for and could be fitted.
-        notes: remarks, a sentence each.
-    """
+    """Predictions of one method, checked, with those mappings that could be fitted to them."""
 
     predictions: FloatArray
     mos: FloatArray
@@ -168,13 +160,6 @@ class Sample:
             return found
         replicates = replicate_samples([self], [found], resamples, seed)[0]
         return with_intervals(found, replicates, confidence)
-
-    def statistics(self) -> tuple[Statistic, ...]:
-        """Return the statistics that are evaluated on resamples."""
-        return (
-            RankStatistics(self.predictions, self.mos),
-            MomentStatistics(self.predictions, self.mos, self.std, self.mappings),
-        )
 
     def _figures(self) -> Agreement:
         x, y = self.predictions, self.mos
@@ -208,15 +193,13 @@ def replicate_samples(
     n = agreements[0].n
     if n < MIN_IMAGES:
         return [{} for _ in samples]
-    parts = [(sample.statistics(), found.figures()) for sample, found in zip(samples, agreements, strict=True)]
-    statistics = [statistic for own, _ in parts for statistic in own]
-    estimates = [
-        {name: math.nan if value is None else value for name, value in figures.items()}
-        for own, figures in parts
-        for _ in own
-    ]
-    found = iter(replicate(statistics, estimates, n, resamples, seed))
-    return [{name: one for _ in own for name, one in next(found).items()} for own, _ in parts]
+    methods = []
+    for sample, found in zip(samples, agreements, strict=True):
+        x, y = sample.predictions, sample.mos
+        estimates = {name: math.nan if value is None else value for name, value in found.figures().items()}
+        statistics = RankStatistics(x, y), MomentStatistics(x, y, sample.std, sample.mappings)
+        methods.append((statistics, estimates))
+    return replicate(methods, n, resamples, seed)
 
 
 def with_intervals(found: Agreement, replicates: Mapping[str, Replicates], confidence: float) -> Agreement:

@@ -16,16 +16,11 @@ from linearityiqa.metrics.resampling import Interval
 
 @dataclass(frozen=True, kw_only=True)
 class DependentTest:
-    """A two-sided test of equal correlations.
-
-    Attributes:
-        name: who it is called after.
-        statistic: t or z; positive where the first correlation is the higher one.
-        p: its p-value.
-    """
+    """A two-sided test of equal correlations, by the name of its authors."""
 
     name: str
     statistic: float
+    """t or z; positive where the first correlation is the higher one."""
     p: float
 
 
@@ -95,7 +90,7 @@ def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
 
 
 def _determinant(first: float, second: float, between: float, n: int) -> float:
-    """Determinant of the three correlations' matrix."""
+    """Return the determinant of the three correlations' matrix."""
     if n < 4:
         raise DataError(f"two correlations cannot be compared on {n} images: at least 4 are needed")
     determinant = 1 - first**2 - second**2 - between**2 + 2 * first * second * between
@@ -164,25 +159,20 @@ def compare_over_splits(ours: ArrayLike, other: ArrayLike, test_over_train: floa
     3
     """
     a, b = checked(ours=ours, other=other)
+    stats = require("scipy.stats", "metrics")
     differences = a - b
     count, unit = len(differences), magnitude(differences)
     mean, deviation = unit * float((differences / unit).mean()), unit * float((differences / unit).std(ddof=1))
-    wilcoxon = None
-    if np.any(differences):
-        wilcoxon = float(require("scipy.stats", "metrics").wilcoxon(differences).pvalue)
+    wilcoxon = float(stats.wilcoxon(differences).pvalue) if np.any(differences) else None
     if np.ptp(differences) == 0:  # no variance to test against
         return SplitComparison(splits=count, difference=mean, deviation=0.0, p_wilcoxon=wilcoxon)
-    t, p = _t_test(mean, deviation, 1 / count, count - 1)
-    corrected = None if test_over_train is None else _t_test(mean, deviation, 1 / count + test_over_train, count - 1)[1]
+    t, p = map(float, stats.ttest_1samp(differences / unit, 0.0))
+    corrected = None
+    if test_over_train is not None:
+        corrected = float(2 * stats.t.sf(abs(t) / math.sqrt(1 + count * test_over_train), count - 1))
     return SplitComparison(
         splits=count, difference=mean, deviation=deviation, t=t, p=p, p_corrected=corrected, p_wilcoxon=wilcoxon
     )
-
-
-def _t_test(mean: float, deviation: float, factor: float, freedom: int) -> tuple[float, float]:
-    """t and two-sided p of a mean whose variance is `factor` times that of one difference."""
-    t = mean / (deviation * math.sqrt(factor))
-    return t, float(2 * require("scipy.stats", "metrics").t.sf(abs(t), freedom))
 
 
 @dataclass(frozen=True, kw_only=True)
