@@ -62,7 +62,7 @@ def test_authors_files_are_read_as_mapped_scores(tmp_path):
 def test_small_deviations_are_doubted(write):
     rows = [f"{i},{i},{10 * i},0.5" for i in range(8)]
     path = write("one.csv", rows, "image_name,prediction,mos,mos_std")
-    assert "small beside the range of the MOS" in read_methods([path]).notes[0]
+    assert "small for the range of the MOS" in read_methods([path]).notes[0]
     assert read_methods([path], mos_std_scale=27.82).notes == ()
 
 

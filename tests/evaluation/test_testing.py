@@ -104,7 +104,7 @@ def test_other_files_of_the_same_names_are_only_remarked_on(trained, slices, tmp
     assert (found["images_trained_on"], found["images_validated_on"]) == (0, 0)
     said = capsys.readouterr().err
     assert "warning" not in said
-    assert "12 of the 12 tested images bear names of images" in said
+    assert "12 of the 12 tested images have names of images" in said
 
 
 def open_split(trained, slices) -> dict[str, list[str]]:

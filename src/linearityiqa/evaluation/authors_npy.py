@@ -51,7 +51,7 @@ def load_pickled_dict(path: Path) -> dict[str, Any]:
 
 
 def _pickle_in(content: bytes) -> bytes:
-    """Content of a .npy file that holds one object, behind its header."""
+    """Return the content of a .npy file that holds one object, without its header."""
     stream = io.BytesIO(content)
     version = np.lib.format.read_magic(stream)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}

@@ -30,20 +30,15 @@ GroupsByMethod = Mapping[str, tuple[GroupAgreement, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Agreement of one or several methods with the MOS, and what differs between them.
-
-    Attributes:
-        agreements: of each method, with intervals.
-        comparison: of every pair of methods, or None for a single method or without resamples.
-        groups: by what the images are grouped, e.g. "distortion" or "MOS": the groups, by method.
-        pairs: analysis of pairs of images by method; empty where ratings or their standard deviations are not known.
-        notes: remarks, a sentence each.
-    """
+    """Agreement of one or several methods with the MOS, and what differs between them."""
 
     agreements: Mapping[str, Agreement]
     comparison: MethodComparison | None
+    """Of every pair of methods; None for a single method or without resamples."""
     groups: Mapping[str, GroupsByMethod]
+    """By what the images are grouped, e.g. "distortion" or "MOS"."""
     pairs: Mapping[str, PairAnalysis]
+    """Empty where ratings or their standard deviations are not known."""
     notes: tuple[str, ...]
 
     def renamed(self, names: Mapping[str, str]) -> "Comparison":
@@ -106,10 +101,7 @@ def compare_methods(methods: Methods, config: MetricsConfig) -> Comparison:
         agreements=agreements,
         comparison=comparison,
         groups={
-            by: {
-                name: _by_group(own, labels, methods, config, in_order_of_mos=by == MOS_RANGES)
-                for name, own in values.items()
-            }
+            by: {name: _by_group(own, by, labels, methods, config) for name, own in values.items()}
             for by, labels in _groupings(methods, config).items()
         },
         pairs=_pairs(methods, agreements, config),
@@ -127,7 +119,7 @@ def _groupings(methods: Methods, config: MetricsConfig) -> dict[str, list[str]]:
 
 
 def _by_group(
-    values: NDArray[np.float64], labels: list[str], methods: Methods, config: MetricsConfig, *, in_order_of_mos: bool
+    values: NDArray[np.float64], by: str, labels: list[str], methods: Methods, config: MetricsConfig
 ) -> tuple[GroupAgreement, ...]:
     found = agreement_by_group(
         values,
@@ -139,7 +131,7 @@ def _by_group(
         confidence=config.confidence,
         seed=config.seed,
     )
-    return tuple(sorted(found, key=lambda one: one.mos if in_order_of_mos else one.group))
+    return tuple(sorted(found, key=lambda one: one.mos if by == MOS_RANGES else one.group))
 
 
 def _pairs(methods: Methods, agreements: Mapping[str, Agreement], config: MetricsConfig) -> dict[str, PairAnalysis]:

@@ -25,24 +25,19 @@ _SMALL_STD = 0.02
 
 @dataclass(frozen=True, eq=False)
 class Methods:
-    """Methods on the same images.
-
-    Attributes:
-        images: names of the images that all methods have, in the first file's order.
-        predictions: of each method by its name, shape (N,), finite.
-        mos: mean opinion scores, from the first file, shape (N,).
-        mos_std: standard deviations on the scale of `mos`, from the first file that has them, shape (N,), or None.
-        ratings: number of ratings behind each MOS, likewise.
-        groups: each image's value of the column that was asked for, likewise.
-        notes: remarks, a sentence each.
-    """
+    """Methods on the same images; what the files share comes from the first file that has it."""
 
     images: tuple[str, ...]
+    """Names of the images that all methods have, in the first file's order."""
     predictions: dict[str, NDArray[np.float64]]
+    """Finite predictions by method, shape (N,)."""
     mos: NDArray[np.float64]
     mos_std: NDArray[np.float64] | None
+    """Standard deviations on the scale of `mos`."""
     ratings: NDArray[np.float64] | None
+    """Number of ratings behind each MOS."""
     groups: tuple[str, ...] | None
+    """Each image's value of the column that was asked for."""
     notes: tuple[str, ...]
 
     def renamed(self, names: Mapping[str, str]) -> "Methods":
@@ -123,7 +118,7 @@ _DIGEST = re.compile(r"-[0-9a-f]{8}$")
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
-    """Shorten names of methods to fit into a table, all different: what is common to all goes first, then the middle.
+    """Shorten names of methods to fit into a table, all different: first drop common parts, then the middle.
 
     >>> names = ["K-resnet18-mae-p1-q2-00000000-3c8775f0", "K-resnet18-mse-p1-q2-00000000-db13f69e"]
     >>> list(short_names(names).values())
@@ -161,20 +156,13 @@ def _read(path: Path, by: str | None) -> SavedPredictions:
 
 
 def _take(file: SavedPredictions, rows: list[int]) -> SavedPredictions:
-    """Take some images of a file, in the order given."""
-
-    def column(values: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
-        return None if values is None else values[rows]
-
-    return replace(
-        file,
+    """Return some images of a file, in the order given."""
+    return SavedPredictions(
         names=tuple(file.names[row] for row in rows),
         mos=file.mos[rows],
         prediction=file.prediction[rows],
-        mos_std=column(file.mos_std),
-        ratings=column(file.ratings),
-        prediction_stage3=None,
-        prediction_stage4=None,
+        mos_std=None if file.mos_std is None else file.mos_std[rows],
+        ratings=None if file.ratings is None else file.ratings[rows],
         texts={name: tuple(values[row] for row in rows) for name, values in file.texts.items()},
     )
 
@@ -226,7 +214,7 @@ def _small_std(std: NDArray[np.float64] | None, mos: NDArray[np.float64]) -> lis
     if std is None or not float(std.max()) < _SMALL_STD * float(np.ptp(mos)):
         return []
     return [
-        f"the standard deviations (at most {std.max():.3g}) are small beside the range of the MOS ({np.ptp(mos):.3g}): "
+        f"the standard deviations (at most {std.max():.3g}) are small for the range of the MOS ({np.ptp(mos):.3g}): "
         "if they are on the scale of single ratings, the outlier ratio and the pairs mean nothing; --mos_std_scale "
         "converts them (27.82 for KonIQ-10k)."
     ]

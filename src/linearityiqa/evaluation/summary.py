@@ -31,7 +31,7 @@ class Evaluation:
         return {"n": self.n, **{head: getattr(self.agreement, head).as_dict() for head in AUTHORS_SUFFIXES}}
 
     def authors_figures(self) -> dict[str, float]:
-        """SROCC, PLCC and RMSE of each head by the authors' names, in their files' order: SROCC, SROCC1, SROCC2 ..."""
+        """Return SROCC, PLCC and RMSE of each head by the authors' names, in their order: SROCC, SROCC1, SROCC2 ..."""
         return {
             figure + suffix: float(getattr(getattr(self.agreement, head), figure.lower()))
             for figure in PAPER_FIGURES

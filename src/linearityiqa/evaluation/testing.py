@@ -66,10 +66,7 @@ def evaluate_model_file(
 ) -> TestOutcome:
     """Test one model file as the options say; write results.json, predictions.csv and, on request, the authors' .npy.
 
-    Args:
-        config: the options.
-        model_file: the model file.
-        open_ready: opens it.
+    `open_ready` opens the file on a device.
     """
     device = prepare_device(config.device)
     return _evaluate(config, model_file, open_ready(config, model_file, device), device)
@@ -134,16 +131,12 @@ def _evaluate(config: TestConfig, model_file: Path, model: ReadyModel, device: t
 
 
 class Seen(NamedTuple):
-    """Numbers of tested images that a model was trained on, and that its best epoch was chosen on.
-
-    Attributes:
-        train, val: the numbers.
-        alike: images that only bear the name of one of those.
-    """
+    """Numbers of tested images that a model was trained on, and that its best epoch was chosen on."""
 
     train: int
     val: int
-    alike: int = 0
+    same_name: int = 0
+    """Images that only have the name of a training image."""
 
 
 def _open(config: TestConfig, record: ModelRecord) -> tuple[Database, bool]:
@@ -185,8 +178,8 @@ def _seen_images(database: Database, own: bool, table: ImageTable, record: Model
         )
         return Seen(train, val)
     tested_files = ImageDigests.of(table.paths())
-    (train, alike), (val, _) = (part.among(tested_files) for part in (record.seen.train, record.seen.val))
-    return Seen(train, val, alike)
+    (train, same_name), (val, _) = (part.among(tested_files) for part in (record.seen.train, record.seen.val))
+    return Seen(train, val, same_name)
 
 
 def _tell(
@@ -215,10 +208,10 @@ def _tell(
             images,
             seen.val,
         )
-    elif seen.alike > images / 2:
+    elif seen.same_name > images / 2:
         logger.info(
-            "%d of the %d tested images bear names of images that the model was trained on, but are other files; mind "
+            "%d of the %d tested images have names of images that the model was trained on, but are other files; check "
             "that they are no copies",
-            seen.alike,
+            seen.same_name,
             images,
         )

@@ -195,7 +195,7 @@ def is_better(figure: str, value: float | None, best: float | None) -> bool:
 
 
 def best_position(figure: str, values: Sequence[float]) -> int:
-    """Position of the value that beats all before it and that none after it beats; 0 if no value is defined (nan).
+    """Return the position of the best value, of equal ones the first; 0 if no value is defined (nan).
 
     >>> best_position("SROCC", [float("nan"), 0.7, -0.8, 0.8])
     2

@@ -205,7 +205,7 @@ class _LogisticFit:
         return np.asarray(self._expit((z - shape[0]) * np.exp(-shape[1])))
 
     def _linear_parameters(self, shape: FloatArray) -> FloatArray:
-        """a, d and e (0 where there is no slope)."""
+        """Return a, d and e (0 where there is no slope)."""
         found = np.linalg.lstsq(self._columns(shape), self._v, rcond=None)[0]
         return np.append(found, np.zeros(3 - len(found)))
 

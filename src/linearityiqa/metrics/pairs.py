@@ -101,7 +101,7 @@ def analyse_pairs(
 
 
 def _pairs(n: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Both images of every pair, or of `MAX_PAIRS` different pairs drawn."""
+    """Return both images of every pair, or of `MAX_PAIRS` different pairs drawn."""
     if n * (n - 1) // 2 <= MAX_PAIRS:
         first, second = np.triu_indices(n, 1)
         return first, second
@@ -114,7 +114,7 @@ def _pairs(n: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 def _auc(scores: FloatArray, positive: NDArray[np.bool_]) -> float | None:
-    """Area under the ROC curve: the share of (positive, negative) whose positive scores higher, ties half."""
+    """Return the area under the ROC curve: the share of (positive, negative) whose positive scores higher, ties half."""
     positives = int(positive.sum())
     negatives = len(positive) - positives
     if not positives or not negatives:
@@ -142,7 +142,7 @@ def _resolving_power(predicted: FloatArray, z: FloatArray, confidences: tuple[fl
 
 
 def _last_crossing(centres: NDArray[np.floating], means: NDArray[np.floating], wanted: float) -> float | None:
-    """Difference at which the mean confidence rises to the wanted one and stays above."""
+    """Return the difference at which the mean confidence rises to the wanted one and stays above."""
     below = np.flatnonzero(means < wanted)
     if not len(below):
         return float(centres[0])

@@ -84,7 +84,7 @@ class Replicates:
         return Interval(low=float(low), high=float(high), confidence=confidence)
 
     def p_value(self) -> float | None:
-        """Two-sided p-value of the hypothesis that the figure is 0: the level at which the BCa interval touches 0.
+        """Return the two-sided p-value of the figure being 0: the level at which the BCa interval touches 0.
 
         It is not below about 1 / resamples, and None where there is no interval.
         """
@@ -160,7 +160,7 @@ def check_resampling(resamples: int, confidence: float) -> None:
 
 
 def _share_below(values: FloatArray, limit: float) -> float:
-    """Share of the values below a limit; of those on it, half."""
+    """Return the share of the values below a limit; of those on it, half."""
     return float((np.mean(values < limit) + np.mean(values <= limit)) / 2)
 
 

@@ -58,19 +58,14 @@ PSEUDO = (
 
 @dataclass(frozen=True)
 class DemoResult:
-    """Results of the demo.
+    """Results of the demo."""
 
-    Attributes:
-        database: the CSV file of the database.
-        runs: the finished run of each arm.
-        tuned: the run that starts from the model in the package.
-        photographs: scores of a clean photograph and of its degraded copies, by the model of that run.
-    """
-
-    database: Path
     runs: Mapping[str, RunResult]
+    """The finished run of each arm."""
     tuned: RunResult
+    """The run that starts from the model in the package."""
     photographs: Mapping[str, ImageScore]
+    """Scores of a clean photograph and of its degraded copies, by the model of that run."""
 
     @property
     def in_order(self) -> int:
@@ -97,7 +92,7 @@ def run_demo(config: DemoConfig) -> DemoResult:
     tuned = train(tuning_config(config, database))
     shown = write_showcase(config.output / "photographs", config.database)
     scores = Scorer(tuned.model_file, num_threads=1).score_many(shown.values())
-    return DemoResult(database, runs, tuned, dict(zip(shown, scores, strict=True)))
+    return DemoResult(runs, tuned, dict(zip(shown, scores, strict=True)))
 
 
 def run_config(config: DemoConfig, database: Path, arm: Arm) -> TrainConfig:
@@ -141,14 +136,7 @@ def tuning_config(config: DemoConfig, database: Path) -> TrainConfig:
 
 @dataclass(frozen=True)
 class DemoReport:
-    """Report of the demo.
-
-    Attributes:
-        table: test figures of every arm.
-        verdict: in words, which arm is best and by how much, whoever it is.
-        pictures: files of the convergence curves (validation, test) and of the scatter plots.
-        page: the HTML report.
-    """
+    """Report of the demo: test figures of every arm, the best arm in words, and the files."""
 
     table: Table
     verdict: str
@@ -202,7 +190,7 @@ def write_demo_report(config: DemoConfig, result: DemoResult) -> DemoReport:
 
 
 def summary_table(result: DemoResult) -> Table:
-    """Test figures of every arm, its best epoch, and its SROCC on the test set after one epoch."""
+    """Return test figures of every arm, its best epoch, and its SROCC on the test set after one epoch."""
     rows = [
         [
             name,

@@ -138,8 +138,9 @@ class Gathered:
 
     def only(self, needs: Sequence[Need]) -> "Gathered":
         """Return the results of some needs, in their order."""
-        parts: tuple[Mapping[Any, Any], ...] = (self.curves, self.predictions, self.bhat, self.problems)
-        return Gathered(*({need: part[need] for need in needs if need in part} for part in parts))
+        every: tuple[Mapping[Any, Any], ...] = (self.curves, self.predictions, self.bhat, self.problems)
+        parts: list[dict[Any, Any]] = [{need: part[need] for need in needs if need in part} for part in every]
+        return Gathered(*parts)
 
     def figure(self, need: PredictionsNeed, metric: str) -> float | None:
         """Return SROCC, PLCC, KROCC or RMSE of the predictions, or None where they are missing."""

@@ -33,15 +33,11 @@ _OWN_SPLIT: SplitName = "test"
 
 @dataclass
 class OwnRuns:
-    """The results of our own runs; a run that is not over or of other options, or a damaged folder, is a DataError.
-
-    Attributes:
-        setup: which folder holds which run.
-        failures: the sentence of each run that failed just now.
-    """
+    """The results of our own runs; a run that is not over or of other options, or a damaged folder, is a DataError."""
 
     setup: Setup
     failures: Mapping[Run, str] = field(default_factory=dict)
+    """The sentence of each run that failed just now."""
     _tables: dict[tuple[DataConfig, SplitName, int], ImageTable | None] = field(default_factory=dict, repr=False)
 
     def curve(self, need: CurveNeed) -> Curve:

@@ -1,5 +1,6 @@
 """Reproduce figures and tables: make the missing runs, draw the items, write and compare them."""
 
+import contextlib
 import json
 import os
 import platform
@@ -25,25 +26,18 @@ from linearityiqa.run_folders import Progress
 
 @dataclass(frozen=True, eq=False)
 class Reproduction:
-    """Results of a reproduction.
-
-    Attributes:
-        drawn: the items that are drawn.
-        files: the files of each.
-        failures: the sentence of each item that could not be drawn, though it should have been.
-        unpublished: the sentence of each item for which the authors' layout has no files, where `all` was asked for.
-        outcomes: how each run ended, where runs were made.
-        report: the HTML report of the items.
-        exported: files written in the authors' layout.
-    """
+    """Results of a reproduction."""
 
     drawn: Mapping[Item, Drawn]
     files: Mapping[Item, Sequence[Path]]
     failures: Mapping[Item, str]
+    """A sentence for each item that could not be drawn, though it should have been."""
     unpublished: Mapping[Item, str]
+    """A sentence for each item for which the authors' layout has no files, where `all` was asked for."""
     outcomes: Mapping[Run, RunEnd]
     report: Path
     exported: Sequence[Path] = ()
+    """Files written in the authors' layout."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -173,9 +167,12 @@ PACKAGES = ("linearityiqa", "numpy", "scipy", "torch", "torchvision", "matplotli
 
 def environment_of(setup: Setup) -> dict[str, object]:
     """Return versions, device, seed, scale and databases, by name."""
-    config = setup.config
+    config, versions = setup.config, []
+    for package in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            versions.append(f"{package} {version(package)}")
     facts: dict[str, object] = {
-        "Software": ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name))),
+        "Software": ", ".join(versions),
         "Python": platform.python_version(),
         "Machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores",
     }
@@ -191,13 +188,6 @@ def environment_of(setup: Setup) -> dict[str, object]:
         "Databases": f"trained on {config.dataset}; tested on {training} and on {other}",
         "Runs": config.log_dir,
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _device_name(asked: str) -> str:
@@ -228,7 +218,7 @@ def _notices(setup: Setup) -> list[str]:
         )
     if scale.other_part != Scale().other_part:
         notices.append(
-            f"No second database was named (--test_dataset): {scale.other_part} of {scale.training_set} stands in its "
-            "place, so both tests show the same."
+            f"No second database was named (--test_dataset): {scale.other_part} of {scale.training_set} is used "
+            "instead, so both tests show the same."
         )
     return notices
