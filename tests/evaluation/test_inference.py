@@ -82,15 +82,6 @@ def test_names_and_opinions_are_the_tables(dataset):
     assert {scores.dtype for scores in predictions.scores} == {np.dtype(np.float64)}
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 64])
-def test_scores_do_not_depend_on_the_batch_size(dataset, batch_size):
-    network = SmallNetwork()
-    expected = as_array(run(network, dataset, limit=BatchLimit(3)))
-    np.testing.assert_allclose(
-        as_array(run(network, dataset, limit=BatchLimit(batch_size))), expected, rtol=0, atol=1e-4
-    )
-
-
 def test_a_batch_holds_one_size_and_no_more_than_asked(dataset):
     network = SmallNetwork()
     run(network, dataset, limit=BatchLimit(3))
@@ -113,13 +104,6 @@ def test_continued_scores_are_bit_identical(dataset, stop):
     np.testing.assert_array_equal(as_array(run(network, dataset, done=states[stop])), whole)
     assert len(network.batches) == 4 - stop, "finished batches are not computed again"
     np.testing.assert_array_equal(states[stop], before, err_msg="the caller's array is left alone")
-
-
-def test_a_batch_that_lacks_one_score_is_computed_again(dataset):
-    whole = as_array(run(SmallNetwork(), dataset))
-    done = whole.copy()
-    done[dataset.table.names.index("0.png"), 1] = np.nan
-    np.testing.assert_array_equal(as_array(run(SmallNetwork(), dataset, done=done)), whole)
 
 
 def test_scores_of_another_dataset_are_refused(dataset):

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import curve_fit
 
 from linearityiqa.errors import DataError
-from linearityiqa.metrics import MAPPINGS, agreement, fit_mapping, plcc, rmse
+from linearityiqa.metrics import MAPPINGS, agreement, fit_mapping, rmse
 from linearityiqa.metrics.mappings import tangent
 
 
@@ -62,24 +62,11 @@ def test_logistic5_is_monotonic_and_never_worse_than_the_line_or_logistic4(seed,
         assert (steps >= -1e-9).all() or (steps <= 1e-9).all(), name
 
 
-def test_line_is_least_squares():
-    x, y = bent()
-    np.testing.assert_allclose(fit_mapping("linear", x, y).parameters, np.polyfit(x, y, 1), rtol=1e-9)
-
-
 @pytest.mark.parametrize("name", MAPPINGS)
 def test_fit_does_not_depend_on_units(name):
     x, y = bent()
     plain, scaled = fit_mapping(name, x, y), fit_mapping(name, 1e4 * x - 7e5, y / 100)
     np.testing.assert_allclose(scaled(1e4 * x - 7e5), plain(x) / 100, rtol=1e-4)
-
-
-@pytest.mark.parametrize("name", MAPPINGS)
-def test_squared_plcc_after_a_fit_is_the_explained_share_of_the_variance(name):
-    # residuals of a least-squares fit with a constant are orthogonal to the fitted values
-    x, y = bent()
-    after = agreement(x, y, mappings=[name]).mapped[name]
-    assert after.plcc**2 == pytest.approx(1 - after.rmse**2 / np.var(y), abs=1e-5)
 
 
 @pytest.mark.parametrize("name", MAPPINGS)
@@ -99,12 +86,6 @@ def test_tangent_spans_the_numerical_derivatives(name):
         slope = (moved[0] - moved[1]) / (2 * step)
         outside = slope - basis @ (basis.T @ slope)
         assert np.linalg.norm(outside) < 1e-4 * np.linalg.norm(slope)
-
-
-def test_falling_predictions_are_turned_by_every_mapping():
-    x, y = bent()
-    for name in MAPPINGS:
-        assert plcc(fit_mapping(name, -x, y)(-x), y) > 0.9
 
 
 def test_too_few_distinct_predictions_have_no_mapping_and_it_is_said():

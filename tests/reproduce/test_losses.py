@@ -8,7 +8,7 @@ import pytest
 import scipy.stats
 
 from linearityiqa.config import ReproduceConfig
-from linearityiqa.reproduce.arms import ARMS, SETTINGS, arm_run, mean_words
+from linearityiqa.reproduce.arms import ARMS, SETTINGS, arm_run
 from linearityiqa.reproduce.authors_layout import AuthorsLayout
 from linearityiqa.reproduce.item import CurveNeed, draw_item, gather
 from linearityiqa.reproduce.losses import LOSSES_OVER_SEEDS
@@ -215,8 +215,3 @@ def test_published_curves_are_those_of_one_seed(real_data):
     tables = draw(AuthorsLayout(real_data / "paper"), Scale()).tables
     assert rows_of(tables["losses-epochs"])["MAE, MOS as given", "test"] == ["11, –, –"] * 3
     assert rows_of(tables["losses-agreement"])["MSE, standardised MOS", "test", "epoch 1"] == [None] * 3
-
-
-def test_words_of_a_mean_say_of_how_few():
-    assert mean_words({}, 3) is None
-    assert mean_words({1: 0.25}, 1, decimals=2, sign="+") == "+0.25"

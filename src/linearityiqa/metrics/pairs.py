@@ -114,7 +114,7 @@ def _pairs(n: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 def _auc(scores: FloatArray, positive: NDArray[np.bool_]) -> float | None:
-    """Return the area under the ROC curve: the share of (positive, negative) whose positive scores higher, ties half."""
+    """Return the area under the ROC curve: the share of pairs whose positive scores higher, ties half."""
     positives = int(positive.sum())
     negatives = len(positive) - positives
     if not positives or not negatives:
