@@ -114,7 +114,7 @@ def terminated_after_a_save(tmp_path) -> Iterator[None]:
                 return
 
     thread = threading.Thread(target=watch)
-    previous = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # where nobody heeds it, it must not end the tests
+    previous = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # outside a run it must not end the tests
     thread.start()
     yield
     over.set()

@@ -100,7 +100,7 @@ def test_a_killed_workers_run_is_resumed(photo_database, tmp_path, monkeypatch):
     original, workers = execution.carry_out_there, tmp_path / "workers"
 
     def killed_once(folder, order):
-        """Nested, so that it travels to the worker whole: die at the first saved state, if nobody has died yet."""
+        """Nested, so that it travels to the worker whole: die at the first saved state, once."""
         import os
         import signal
 
@@ -137,7 +137,7 @@ def test_a_killed_workers_run_is_resumed(photo_database, tmp_path, monkeypatch):
         ("auto", 3, {"CPU": 16.0}, (4, 0)),
         ("auto", None, {"CPU": 16.0, "GPU": 8.0}, (5, 1)),
         ("cpu", 0, {"CPU": 16.0, "GPU": 8.0}, (1, 0)),
-        ("auto", 8, {"CPU": 2.0}, (2, 0)),  # more than any node has would wait for ever
+        ("auto", 8, {"CPU": 2.0}, (2, 0)),  # more than any node has would never start
     ],
 )
 def test_what_a_run_reserves(device, workers, node, expected):

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from linearityiqa.evaluation.authors_npy import AuthorsResults, read_authors_npy, write_authors_npy
 from linearityiqa.evaluation.predictions import (
+    AUTHORS_SUFFIXES,
+    Evaluation,
     Predictions,
     SavedPredictions,
+    evaluate,
+    paper_lines,
     read_predictions_csv,
+    results_of,
     write_predictions_csv,
 )
-from linearityiqa.evaluation.summary import AUTHORS_SUFFIXES, Evaluation, evaluate, paper_lines, results_of
 from linearityiqa.extras import require
 
 if TYPE_CHECKING:

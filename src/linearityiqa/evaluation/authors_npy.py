@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linearityiqa.errors import DataError
-from linearityiqa.evaluation.predictions import Predictions
-from linearityiqa.evaluation.summary import AUTHORS_SUFFIXES, evaluate
+from linearityiqa.evaluation.predictions import AUTHORS_SUFFIXES, Predictions, evaluate
 from linearityiqa.files import atomic_path
 from linearityiqa.mapping import LinearMapping
 from linearityiqa.numpy_pickles import PlainArray, RefusedPickleError, load_numpy_pickle

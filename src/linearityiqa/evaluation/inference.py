@@ -147,7 +147,7 @@ def _finished_batches(batches: list[list[SampleKey]], scores: NDArray[np.float64
 def _scored(
     network: nn.Module, batches: Iterable[NetworkBatch | None], autocast: Autocast, peers: Peers | None, parallel: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Rows and scores of each batch, joined by those of the peers' batches of the same round."""
+    """Yield rows and scores of each batch, joined by those of the peers' batches of the same round."""
 
     def of_batch(batch: NetworkBatch | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         if batch is None:

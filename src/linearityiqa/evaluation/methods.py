@@ -75,7 +75,7 @@ def read_methods(
     if len(images) < 2:
         raise DataError(
             f"{', '.join(map(str, paths))} have {len(images)} images in common. Compare predictions of the same "
-            "images, named alike (in the authors' .npy files images have no names)."
+            "images under the same names (in the authors' .npy files images have no names)."
         )
     common = [_take(file, [own[composed(image)] for image in images]) for file, own in zip(files, rows, strict=True)]
     for path, file in zip(paths[1:], common[1:], strict=True):
@@ -131,8 +131,8 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
         for backwards in (1, -1):
             parts = [name.split("-")[::backwards] for name in short]
             columns = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*parts, strict=False))
-            alike = min(len(list(columns)), min(map(len, parts)) - 1) if len(parts) > 1 else 0
-            short = ["-".join(own[alike:][::backwards]) for own in parts]
+            shared = min(len(list(columns)), min(map(len, parts)) - 1) if len(parts) > 1 else 0
+            short = ["-".join(own[shared:][::backwards]) for own in parts]
         cut = [
             name if len(name) <= LONGEST_NAME else f"{name[:11]}\N{HORIZONTAL ELLIPSIS}{name[-12:]}" for name in short
         ]
@@ -191,7 +191,7 @@ def _check_same_mos(path: Path, file: SavedPredictions, other_path: Path, other:
 
 
 def _without_label(path: Path, scores: Scores, file: SavedPredictions, labels: Labels) -> Iterator[str]:
-    """Say what is left out of a file of scores, and of the labels."""
+    """Yield remarks on images of a file of scores, or of the labels, that are left out."""
     failed = sum(score is None for score in scores.scores)
     if failed:
         yield f"{failed} of the {len(scores.names)} images of {path} have no score and are left out."

@@ -1,9 +1,10 @@
-"""Predictions with their MOS: in memory, and as predictions.csv."""
+"""Predictions with their MOS; predictions.csv; their agreement as results.json and as the paper's tool prints it."""
 
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,15 @@ from linearityiqa.data.databases.texttable import read_text_table
 from linearityiqa.errors import DataError
 from linearityiqa.files import atomic_path
 from linearityiqa.mapping import LinearMapping
-from linearityiqa.quality import QualityScores, known_deviations
+from linearityiqa.metrics import Agreement, agreement
+from linearityiqa.quality import HEADS, PAPER_FIGURES, QualityScores, known_deviations
+from linearityiqa.record import ModelRecord
+
+NAME, MOS, MOS_STD, RATINGS = "image_name", "mos", "mos_std", "ratings"
+HEAD_COLUMNS = {"fused": "prediction", "stage3": "prediction_stage3", "stage4": "prediction_stage4"}
+"""Column of each head's mapped scores, in the order of the file."""
+AUTHORS_SUFFIXES = {"fused": "", "stage3": "1", "stage4": "2"}
+"""Ending of the authors' names for the figures of each head, in their order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +61,6 @@ class Predictions:
     def mapped(self, mapping: QualityScores[LinearMapping]) -> QualityScores[NDArray[np.float64]]:
         """Return each head's scores on the scale of the MOS, never clipped."""
         return QualityScores(*(line(scores) for line, scores in zip(mapping, self.scores, strict=True)))
-
-
-NAME, MOS, MOS_STD, RATINGS = "image_name", "mos", "mos_std", "ratings"
-HEAD_COLUMNS = {"fused": "prediction", "stage3": "prediction_stage3", "stage4": "prediction_stage4"}
-"""Column of each head's mapped scores, in the order of the file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,3 +140,72 @@ def read_predictions_csv(path: Path, texts: Sequence[str] = ()) -> SavedPredicti
         texts={column: tuple(table.texts(column)) for column in texts},
         **{column: table.known_numbers(column) for column in optional},
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Agreement of every head's mapped scores with MOS on one set of images.
+
+    Attributes:
+        n: number of images.
+        agreement: the figures of each head.
+    """
+
+    n: int
+    agreement: QualityScores[Agreement]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the values of results.json: `n`, and under each head's name its figures (None: no value)."""
+        return {"n": self.n, **{head: getattr(self.agreement, head).as_dict() for head in AUTHORS_SUFFIXES}}
+
+    def authors_figures(self) -> dict[str, float]:
+        """Return SROCC, PLCC and RMSE of each head by the authors' names, in their order: SROCC, SROCC1, SROCC2 ..."""
+        return {
+            figure + suffix: float(getattr(getattr(self.agreement, head), figure.lower()))
+            for figure in PAPER_FIGURES
+            for head, suffix in AUTHORS_SUFFIXES.items()
+        }
+
+
+def paper_lines(figures: Mapping[str, Any], database: str) -> list[str]:
+    """Return nine lines as the paper's tool prints them, e.g. ``KonIQ-10k, SROCC: 0.937``: fused, stage 3, stage 4."""
+    lines = []
+    for head, suffix in AUTHORS_SUFFIXES.items():
+        for name in PAPER_FIGURES:
+            value = figures[head][name]
+            lines.append(f"{database}, {name}{suffix}: {float('nan') if value is None else value:.3f}")
+    return lines
+
+
+def evaluate(predictions: Predictions, mapping: QualityScores[LinearMapping]) -> Evaluation:
+    """Compute the agreement of a model's mapped scores with MOS.
+
+    Args:
+        predictions: raw scores of at least 2 images, with their MOS.
+        mapping: each head's line from raw score to MOS; PLCC, RMSE and the outlier ratio are of k * x + b.
+    """
+    mapped = predictions.mapped(mapping)
+    return Evaluation(
+        n=len(predictions),
+        agreement=mapped.map(lambda scores: agreement(scores, predictions.mos, predictions.mos_std)),
+    )
+
+
+def results_of(
+    record: ModelRecord, database: str, evaluations: Mapping[str, Evaluation], reported_split: str, **facts: Any
+) -> dict[str, Any]:
+    """Return the content of results.json: `facts` first, then the figures by split."""
+    return {
+        **facts,
+        "database": database,
+        "reported_split": reported_split,
+        "splits": {split: evaluation.as_dict() for split, evaluation in evaluations.items()},
+        "trained_on": record.database,
+        "epoch": record.epoch,
+        "scale": None if record.scale is None else str(record.scale),
+        "mapping": {
+            head: {"slope": line.slope, "intercept": line.intercept}
+            for head, line in zip(HEADS, record.mapping, strict=True)
+        },
+        "software": record.software,
+    }

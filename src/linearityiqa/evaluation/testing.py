@@ -17,8 +17,7 @@ from linearityiqa.data.loading.dataset import open_images
 from linearityiqa.data.loading.pixelcache import Decoding
 from linearityiqa.evaluation.authors_npy import write_authors_npy
 from linearityiqa.evaluation.inference import predict
-from linearityiqa.evaluation.predictions import write_predictions_csv
-from linearityiqa.evaluation.summary import evaluate, results_of
+from linearityiqa.evaluation.predictions import evaluate, results_of, write_predictions_csv
 from linearityiqa.files import sha256_of, write_text
 from linearityiqa.machine import batch_limit, default_workers
 from linearityiqa.models import open_model

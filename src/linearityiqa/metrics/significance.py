@@ -59,7 +59,7 @@ def steiger(first: float, second: float, between: float, n: int) -> DependentTes
 
 
 def meng_rosenthal_rubin(first: float, second: float, between: float, n: int) -> DependentTest:
-    """The Z of Meng, Rosenthal and Rubin (Psych. Bull. 111, 1992, eq. 1).
+    """Z of Meng, Rosenthal and Rubin (Psych. Bull. 111, 1992, eq. 1).
 
     Args, Raises: as `williams`.
     """
@@ -76,7 +76,7 @@ TESTS: tuple[Callable[[float, float, float, int], DependentTest], ...] = (willia
 
 
 def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
-    """Holm's adjusted p-values (Scandinavian J. Statistics 6, 1979), in the order given.
+    """Return Holm's adjusted p-values (Scandinavian J. Statistics 6, 1979), in the order given.
 
     >>> holm([0.01, 0.04, 0.03]).tolist()
     [0.03, 0.06, 0.06]
@@ -105,7 +105,7 @@ def _z_test(name: str, first: float, second: float, variance: float) -> Dependen
 
 
 def _fisher(correlation: float) -> float:
-    """Fisher's transformation; a perfect correlation stays finite."""
+    """Return Fisher's transformation; a perfect correlation stays finite."""
     return math.atanh(max(-1 + 1e-15, min(1 - 1e-15, correlation)))
 
 
@@ -188,7 +188,7 @@ class Spread:
 
 
 def spread(values: ArrayLike) -> Spread | None:
-    """Mean, median and spread of a figure over splits; None without values, and no deviation (nan) of a single one.
+    """Return mean, median and spread of a figure over splits; None without values, nan for the deviation of one value.
 
     >>> spread([0.5, 0.7, 0.9]).median
     0.7
@@ -209,7 +209,7 @@ def spread(values: ArrayLike) -> Spread | None:
 
 
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval | None:
-    """Student's interval of the mean of a figure over runs that differ in their seed or split; None of fewer than two.
+    """Return Student's interval of the mean over runs that differ in seed or split; None for fewer than two runs.
 
     Args:
         values: the figure of each run, shape (K,).

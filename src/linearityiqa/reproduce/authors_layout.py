@@ -152,5 +152,5 @@ def _misnamed(path: Path) -> str:
     if not path.parent.is_dir():
         return f": there is no folder {path.parent}"
     names = (entry.name for entry in itertools.islice(path.parent.iterdir(), 10_000))
-    alike = [name for name in names if plain(name) == plain(path.name)]
-    return f"; {min(alike)} may be misnamed" if alike else ""
+    similar = [name for name in names if plain(name) == plain(path.name)]
+    return f"; {min(similar)} may be misnamed" if similar else ""

@@ -88,7 +88,7 @@ def run_demo(config: DemoConfig) -> DemoResult:
     for name, arm in ARMS.items():
         logger.info("training with %s", name)
         runs[name] = train(run_config(config, database, arm))
-    logger.info("going on from the model in the package")
+    logger.info("fine-tuning the model in the package")
     tuned = train(tuning_config(config, database))
     shown = write_showcase(config.output / "photographs", config.database)
     scores = Scorer(tuned.model_file, num_threads=1).score_many(shown.values())

@@ -66,9 +66,9 @@ def run_jobs(jobs: Sequence[Job], config: ReproduceConfig) -> dict[Run, RunEnd]:
         require("torch", "train")
         logger.info("%d of %d runs are left to do", len(waiting), len(jobs))
         problems = _database_problems(waiting)
-        hopeless = {job.run: RunEnd("failed", problems[data]) for job in waiting if (data := _data_of(job)) in problems}
-        outcomes |= hopeless
-        waiting = [job for job in waiting if job.run not in hopeless]
+        unopened = [job for job in waiting if _data_of(job) in problems]
+        outcomes |= {job.run: RunEnd("failed", problems[_data_of(job)]) for job in unopened}
+        waiting = [job for job in waiting if job.run not in outcomes]
         for number, (job, outcome) in enumerate(_carry_out_all(waiting, config), start=1):
             outcomes[job.run] = outcome
             which = f"run {number} of {len(waiting)}"
@@ -85,7 +85,7 @@ def _data_of(job: Job) -> DataConfig:
 
 
 def _database_problems(jobs: Sequence[Job]) -> dict[DataConfig, str]:
-    """Return why databases cannot be opened: said now, not by each run, or after hours when models are tested."""
+    """Return why databases cannot be opened, and warn now instead of after hours, when models are tested."""
     from linearityiqa.data.databases.opening import open_database
 
     problems: dict[DataConfig, str] = {}
