@@ -1,5 +1,7 @@
 """A network that needs no torch: its outputs are known functions of the pixels."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +26,15 @@ def make_record(scale: QualityScale | None = SCALE, **config: object) -> ModelRe
         opinions=True,
         software="test 1",
     )
+
+
+class FunctionRuntime:
+    """A network of one function from a batch to the outputs of the heads."""
+
+    on_gpu = False
+
+    def __init__(self, predict: Callable[[NDArray[np.float32]], NDArray[np.float64]], **record: object) -> None:
+        self.predict, self.record = predict, make_record(**record)
 
 
 class PixelRuntime:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from linearityiqa.files import atomic_path, tensor_kind, write_text
+from linearityiqa.errors import ModelFileError
+from linearityiqa.files import atomic_path, file_kind, tensor_kind, write_text
 
 
 def test_a_file_is_as_readable_as_any_other_and_the_umask_is_never_changed(
@@ -52,3 +53,19 @@ def test_the_kind_of_a_file_of_tensors_is_in_its_first_bytes() -> None:
     assert tensor_kind((0x80).to_bytes(8, "little") + header) == "safetensors"  # begins as a pickle does
     assert tensor_kind(pickle.dumps({}, protocol=2)) == tensor_kind(b"PK\x03\x04 and a directory") == "torch"
     assert tensor_kind(b"") is tensor_kind(b"<!DOCTYPE html>") is None
+
+
+def test_files_that_are_no_model_files(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "empty").touch()
+    (tmp_path / "text").write_text("hello, this is text")
+    os.mkfifo(tmp_path / "pipe")
+    for name, what in {
+        "folder": "is a folder",
+        "empty": "is empty",
+        "text": "neither safetensors nor",
+        "pipe": "not a regular file",
+        "absent": "there is no model file",
+    }.items():
+        with pytest.raises(ModelFileError, match=what):
+            file_kind(tmp_path / name)

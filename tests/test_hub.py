@@ -83,6 +83,7 @@ def offer(server: HubServer, repo: str = "some/one", **files: bytes) -> None:
 )
 def test_addresses(address: str | Path, parts: tuple[str | None, ...]) -> None:
     assert HubModel.of(address) == HubModel(*parts)
+    assert local_model("runs/model.onnx") == Path("runs/model.onnx")  # a path stays a path
     assert HubModel.of(str(HubModel(*parts)).replace("refs/pr/1", "refs%2Fpr%2F1")) == HubModel(*parts)
 
 
@@ -99,11 +100,6 @@ def test_what_is_no_address_is_refused_before_anything_is_asked(address: str) ->
 def test_nothing_but_models_is_fetched(file: str) -> None:
     with pytest.raises(ConfigError, match="nothing else is fetched"):
         HubModel("a/b", file=file)
-
-
-def test_a_path_stays_a_path() -> None:
-    assert HubModel.of("runs/model.onnx") is None
-    assert local_model("runs/model.onnx") == Path("runs/model.onnx")
 
 
 def test_a_model_scores_as_its_file(server: HubServer, safetensors: bytes, tmp_path: Path, photos: list[Path]) -> None:

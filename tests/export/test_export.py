@@ -96,16 +96,6 @@ def test_tensorflows_padding_follows_the_size_of_the_image(tmp_path: Path) -> No
         np.testing.assert_allclose(runtime.predict(batch), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_scores_of_files_are_torchs(exported: ExportReport, model_file: Path, photographs: Path) -> None:
-    paths = sorted(photographs.glob("*.png"))
-    of_onnx, of_torch = (
-        [result.score for result in Scorer(path, device="cpu").score_many(paths)]
-        for path in (exported.output, model_file)
-    )
-    assert np.std(of_torch) > 0.1
-    np.testing.assert_allclose(of_onnx, of_torch, rtol=1e-3)
-
-
 def test_sizes_that_torch_refuses_are_refused(exported: ExportReport, model_file: Path) -> None:
     """Two levels do not fit on the single row that 31 pixels leave on stage 4."""
     messages = []

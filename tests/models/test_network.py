@@ -123,13 +123,3 @@ def test_other_shapes_are_refused(formula_network):
 def test_other_failures_of_the_backbone_stay_what_they_are(formula_network, images):
     with pytest.raises(RuntimeError, match=r"[Ee]xpected|type"):
         formula_network()(images.long())
-
-
-def test_exports_with_images_of_any_size(formula_network, images):
-    """Oracle: the network itself, on another size than it was traced with."""
-    network = formula_network()
-    axes = {2: torch.export.Dim("height", min=96, max=2048), 3: torch.export.Dim("width", min=96, max=2048)}
-    shapes = ({0: torch.export.Dim("n"), **axes},)
-    exported = torch.export.export(network, (torch.zeros(2, 3, 128, 160),), dynamic_shapes=shapes)
-    with torch.no_grad():
-        torch.testing.assert_close(torch.stack(exported.module()(images)), torch.stack(network(images)))

@@ -51,15 +51,6 @@ def test_scores_are_those_of_the_scorer(scorer: Scorer) -> None:
     np.testing.assert_allclose(module(as_tensor(same_size)).detach(), expected, rtol=1e-4)
 
 
-def test_resizing_differs_from_pillows_by_less_than_a_level() -> None:
-    image = pictures(1, 152, 200)[0]
-    resized = np.asarray(Image.fromarray(image).resize((96, 64), Image.Resampling.BILINEAR)).astype(float)
-    ours = torch.nn.functional.interpolate(
-        as_tensor(image[None]), (64, 96), mode="bilinear", antialias=True, align_corners=False
-    )
-    assert np.abs(255 * ours[0].permute(1, 2, 0).numpy() - resized).max() <= 1.01
-
-
 def test_scores_of_resized_images_are_those_of_pillows_resizing_without_its_rounding(
     scorer: Scorer, network: LinearityIQA
 ) -> None:

@@ -20,8 +20,8 @@ from linearityiqa.errors import (
     UnreadableImageError,
 )
 from linearityiqa.images import IMAGENET, ImageTransform
-from linearityiqa.scoring import ImageScore, Runtime, Scorer
-from pixel_runtime import PixelRuntime, make_record
+from linearityiqa.scoring import ImageScore, Scorer
+from pixel_runtime import SCALE, FunctionRuntime, PixelRuntime, make_record
 
 
 def expected(path: Path) -> tuple[float, float, float]:
@@ -29,6 +29,10 @@ def expected(path: Path) -> tuple[float, float, float]:
     means = (np.asarray(Image.open(path)) / 255).mean(axis=(0, 1))
     red, green, blue = (means - IMAGENET.mean) / IMAGENET.std
     return 10 * (red + green + blue) / 3 + 50, 2 * red + 1, 0.5 - green
+
+
+def constant(value: float, **record: object) -> FunctionRuntime:
+    return FunctionRuntime(lambda batch: np.full((len(batch), 3), value), **record)
 
 
 def numbers(result: ImageScore) -> tuple[float | None, ...]:
@@ -55,14 +59,8 @@ def test_a_score_depends_on_neither_batch_nor_neighbours(
 
 
 def test_exif_orientation_is_applied(tmp_path: Path) -> None:
-    class TopRow:
-        """Red of the uppermost row, which turning upside down changes."""
-
-        on_gpu = False
-        record = make_record()
-
-        def predict(self, batch: np.ndarray) -> np.ndarray:
-            return np.repeat(batch[:, :1, 0].mean(axis=2, dtype=np.float64), 3, axis=1)
+    def red_of_top_row(batch: np.ndarray) -> np.ndarray:
+        return np.repeat(batch[:, :1, 0].mean(axis=2, dtype=np.float64), 3, axis=1)
 
     pixels = np.zeros((20, 20, 3), np.uint8)
     pixels[10:] = 255
@@ -71,7 +69,7 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 3
     Image.fromarray(pixels[::-1, ::-1]).save(turned, exif=exif)
-    scorer = Scorer(TopRow())
+    scorer = Scorer(FunctionRuntime(red_of_top_row))
     assert scorer.score(turned) == scorer.score(upright) == scorer.score(Image.open(turned))
     one, other = scorer.score_many([turned, upright])
     assert one.score == other.score
@@ -103,36 +101,22 @@ def test_a_batch_that_fails_for_memory_is_scored_one_by_one(runtime: PixelRuntim
 
 
 def test_a_score_that_is_not_finite_is_a_failure(photos: list[Path]) -> None:
-    class Broken:
-        on_gpu = False
-        record = make_record()
-
-        def predict(self, batch: np.ndarray) -> np.ndarray:
-            return np.full((len(batch), 3), np.nan)
-
-    (result,) = Scorer(Broken()).score_many(photos[:1])
+    scorer = Scorer(constant(np.nan))
+    (result,) = scorer.score_many(photos[:1])
     assert result.score is None
     assert "not finite" in str(result.error)
     with pytest.raises(DataError, match="not finite"):
-        Scorer(Broken()).score(photos[0])
+        scorer.score(photos[0])
 
 
 def test_scores_off_the_scale_are_marked_not_clipped(photos: list[Path]) -> None:
-    class Constant:
-        on_gpu = False
-
-        def __init__(self, value: float, **record: object) -> None:
-            self.value, self.record = value, make_record(**record)
-
-        def predict(self, batch: np.ndarray) -> np.ndarray:
-            return np.full((len(batch), 3), self.value)
-
-    def only(runtime: Runtime) -> ImageScore:
-        return next(Scorer(runtime).score_many(photos[:1]))
-
-    assert (only(Constant(5.0)).score, only(Constant(5.0)).on_scale) == (100.0, True)
-    assert (only(Constant(6.0)).score, only(Constant(6.0)).on_scale) == (110.0, False)
-    assert only(Constant(6.0, scale=None)).on_scale is None
+    for value, scale, expected in (
+        (5.0, SCALE, (100.0, True)),
+        (6.0, SCALE, (110.0, False)),
+        (6.0, None, (110.0, None)),
+    ):
+        result = next(Scorer(constant(value, scale=scale)).score_many(photos[:1]))
+        assert (result.score, result.on_scale) == expected
 
 
 def test_paths_are_read_lazily_and_without_end(runtime: PixelRuntime, photos: list[Path]) -> None:
