@@ -37,7 +37,7 @@ from linearityiqa.quality import QualityScale, QualityScores
 from linearityiqa.record import ModelRecord
 from linearityiqa.reporting import Table
 from linearityiqa.scores.output import open_output
-from linearityiqa.scores.provenance import Provenance
+from linearityiqa.scores.provenance import provenance_of
 from linearityiqa.scoring import Scorer, columns, expand
 
 SECTIONS = ("speed", "memory", "start")
@@ -123,7 +123,7 @@ def write_csv(path: Path, rows: list[tuple[Path, float]]) -> None:
 def pipeline_over(files: list[Path], model: Path, output: Path, threads: int, lanes: int) -> Callable[[], None]:
     """What `linearityiqa score --output` does once the model is open."""
     scorer = Scorer(model, device="cpu", num_threads=threads, lanes=lanes)
-    provenance = Provenance.of(model, scorer.record, columns(), max_pixels=10**8)
+    provenance = provenance_of(model, scorer.record, columns(), max_pixels=10**8)
 
     def run() -> None:
         torch.set_num_threads(threads)

@@ -31,9 +31,8 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> PixelRuntime:
 def score(
     runtime: PixelRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
-    """Run the command in a folder that is empty but for the model: (exit status, standard output, standard error)."""
+    """Run the command in an empty folder: (exit status, standard output, standard error)."""
     monkeypatch.chdir(tmp_path)
-    Path("m.safetensors").write_bytes(b"a model")
 
     def run(*words: str) -> tuple[int, str, str]:
         status = main(["score", "--model", "m.safetensors", *words])

@@ -132,6 +132,7 @@ def test_a_progress_bar_leaves_standard_output_alone(score: Score) -> None:
 
 def test_a_terminal_sees_progress_and_a_file_does_not(score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
+    Path("m.safetensors").write_bytes(b"a model")
     assert "scoring" not in score(".")[2]
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     for words in ([], ["--output", "s.csv"]):

@@ -26,6 +26,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "photos").mkdir()
     for i in range(9):
         Image.new("RGB", (20, 20 + 2 * (i % 3)), (20 * i, 200, 250)).save(tmp_path / "photos" / f"{i}.png")
+    (tmp_path / "m.safetensors").write_bytes(b"a model")
     return tmp_path
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from linearityiqa.errors import DataError
 from linearityiqa.scores.output import open_output
-from linearityiqa.scores.provenance import Provenance
+from linearityiqa.scores.provenance import provenance_of
 from linearityiqa.scores.rows import read_scores
 from linearityiqa.scoring import Details, ImageScore, columns
 from pixel_runtime import make_record
@@ -25,7 +25,7 @@ def test_every_format_gives_back_what_was_written(tmp_path: Path, name: str) -> 
         pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     (tmp_path / "model").write_bytes(b"model")
     details = Details(uncertainty=True, maps=True)
-    provenance = Provenance.of(tmp_path / "model", make_record(), columns(details), max_pixels=1)
+    provenance = provenance_of(tmp_path / "model", make_record(), columns(details), max_pixels=1)
     with open_output(tmp_path / name, provenance) as rows:
         for result in WRITTEN:
             rows.write(result.as_dict(details))

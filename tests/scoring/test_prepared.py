@@ -1,7 +1,6 @@
 """Oracle: the score of the same picture as a file."""
 
 import io
-import itertools
 import subprocess
 import sys
 from collections.abc import Callable
@@ -158,12 +157,6 @@ def test_a_pillow_image_that_is_named_often_is_decoded_once(runtime: PixelRuntim
     expected = Scorer(runtime).score(tmp_path / "large.jpg")
     image = Image.open(tmp_path / "large.jpg")
     assert [result.score for result in Scorer(runtime, num_workers=4)([image] * 8)] == pytest.approx([expected] * 8)
-
-
-def test_images_that_are_made_on_the_way_are_taken_lazily(runtime: PixelRuntime) -> None:
-    results = Scorer(runtime, batch_size=2, num_workers=1).score_many(RGB for _ in itertools.count())
-    assert len(list(itertools.islice(results, 30))) == 30
-    results.close()
 
 
 def test_content_from_elsewhere_is_asked_for_paths_alone(runtime: PixelRuntime) -> None:

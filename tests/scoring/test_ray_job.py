@@ -16,7 +16,7 @@ from ray.cluster_utils import Cluster
 from linearityiqa.config import ScoringDeviceConfig
 from linearityiqa.errors import ConfigError
 from linearityiqa.scores.output import ParquetOutput
-from linearityiqa.scores.provenance import Provenance
+from linearityiqa.scores.provenance import provenance_of
 from linearityiqa.scoring import COLUMNS, Scorer
 from linearityiqa.scoring.ray_job import Resources, ScoringJob, resources_of, score_on_ray
 from linearityiqa.scoring.results import PLAIN
@@ -51,7 +51,7 @@ def rows_in(folder: Path) -> list[dict]:
 
 def output_at(folder: Path, model_file: Path) -> ParquetOutput:
     record = Scorer(model_file).record
-    return ParquetOutput(folder, Provenance.of(model_file, record, COLUMNS, max_pixels=1_000_000), fresh=False)
+    return ParquetOutput(folder, provenance_of(model_file, record, COLUMNS, max_pixels=1_000_000), fresh=False)
 
 
 def test_every_image_once_though_a_machine_dies(model_file, photos, tmp_path, monkeypatch):

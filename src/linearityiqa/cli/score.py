@@ -20,7 +20,7 @@ from linearityiqa.hub import bundled_card
 from linearityiqa.machine import in_threads, keep_freed_memory
 from linearityiqa.quality import GRADES
 from linearityiqa.scores.output import ParquetOutput, open_output
-from linearityiqa.scores.provenance import Provenance
+from linearityiqa.scores.provenance import provenance_of
 from linearityiqa.scores.rows import read_scores
 from linearityiqa.scoring import Details, ImageScore, Scorer, columns, expand
 from linearityiqa.scoring.bursts import Bursts, Place
@@ -150,7 +150,7 @@ class _Task:
         """Append rows, and return how many of those before are kept."""
         config, record = self.config, self.scorer.record
         details = self.details._replace(bursts=False)  # the next run may change the groups
-        provenance = Provenance.of(self.model_file, record, columns(details), max_pixels=config.max_pixels)
+        provenance = provenance_of(self.model_file, record, columns(details), max_pixels=config.max_pixels)
         with open_output(output, provenance, fresh=config.fresh) as rows:
             before = rows.total
             new = (path for path in self.paths if rows.claim(os.fspath(path)))
@@ -177,7 +177,7 @@ class _Task:
         # each worker runs in its own folder, where relative paths mean other files
         model_file, folder = self.model_file.resolve(), output.resolve()
         details = Details(uncertainty=config.uncertainty)
-        provenance = Provenance.of(model_file, self.scorer.record, columns(details), max_pixels=config.max_pixels)
+        provenance = provenance_of(model_file, self.scorer.record, columns(details), max_pixels=config.max_pixels)
         try:
             with ParquetOutput(folder, provenance, fresh=config.fresh) as rows:
                 ray = connect(address)

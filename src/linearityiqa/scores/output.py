@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from linearityiqa.errors import DataError, OutputError
 from linearityiqa.extras import require
-from linearityiqa.files import atomic_path, try_lock, writing
-from linearityiqa.scores.provenance import REMEDY, Provenance
+from linearityiqa.files import atomic_path, try_lock, write_text, writing
+from linearityiqa.scores.provenance import REMEDY, Provenance, common_columns
 from linearityiqa.scores.rows import MAX_ROW_BYTES, csv_line, csv_row, escaped, parts_of, read_scores, write_part
 
 SYNC_SECONDS = 5.0
@@ -61,7 +61,7 @@ class Output:
 
     def __init__(self, path: Path, provenance: Provenance, *, fresh: bool) -> None:
         self.total = self.failed = self.again = 0
-        self._path, self._columns = path, provenance.columns
+        self._path, self._columns = path, list(provenance["columns"])
         self._stored, self._claimed = PathSet(), PathSet()
         self._errors: set[str] = set()
         """Stored paths without a score."""
@@ -179,9 +179,9 @@ class Output:
         if fresh:
             os.ftruncate(self._descriptor, 0)
         if os.fstat(self._descriptor).st_size == 0:
-            provenance.write(self._companion)
+            write_text(self._companion, json.dumps(provenance, indent=2) + "\n")
         else:
-            self._columns = provenance.require_same(self._companion, self._path).columns
+            self._columns = common_columns(provenance, self._companion, self._path)
             self._drop_torn_row()
         if self._end == 0:
             self._append_text(self._header)
@@ -277,11 +277,11 @@ class ParquetOutput(Output):
             for part in parts_of(self._path):
                 part.unlink()
         if parts := parts_of(self._path):
-            self._columns = provenance.require_same(self._companion, self._path).columns
+            self._columns = common_columns(provenance, self._companion, self._path)
             self._count_stored()
             self.next_part = 1 + int(parts[-1].stem.removeprefix("part-"))
         else:
-            provenance.write(self._companion)
+            write_text(self._companion, json.dumps(provenance, indent=2) + "\n")
 
     def _key(self, path: str) -> str:
         return escaped(path)
