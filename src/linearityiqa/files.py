@@ -24,11 +24,12 @@ _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, sync: bool = True) -> Iterator[Path]:
     """A temporary path beside `path` that is renamed to it when the block ends without an error.
 
     The content is synced to disk before the rename, and the folder after it, so that a reader or a crash sees the
-    old file or the new one, never a part. Missing parent folders are made.
+    old file or the new one, never a part (without `sync`, a crash of the machine may leave a part). Missing parent
+    folders are made.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full; the old file is untouched.
@@ -41,9 +42,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(mode)  # a library may have replaced the file by a private one, as safetensors does
-        _sync(temporary)
+        if sync:
+            _sync(temporary)
         temporary.replace(path)
-        _sync(path.parent)
+        if sync:
+            _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -14,11 +14,19 @@ from torch.utils.data import Dataset
 from linearityiqa.config import TransformConfig
 from linearityiqa.data.databases.table import ImageTable
 from linearityiqa.data.loading.augmentation import Augmentation
-from linearityiqa.data.loading.pixelcache import Decoding, PixelCache, PixelSource, cache_folder, decoded, open_cache
+from linearityiqa.data.loading.pixelcache import (
+    Decoding,
+    PixelCache,
+    PixelSource,
+    cache_folder,
+    decoded,
+    open_cache,
+    sizes_by_header,
+)
 from linearityiqa.data.loading.samplers import SampleKey
 from linearityiqa.data.synthetic.versions import degraded
 from linearityiqa.errors import DataError
-from linearityiqa.images import ImageTransform, image_size
+from linearityiqa.images import ImageTransform
 
 Sample = tuple[Tensor, float, int]
 
@@ -103,8 +111,7 @@ class ImageDataset(Dataset[Sample]):
     def _sizes_before_crop(self) -> Iterator[tuple[int, int]]:
         if self.cached is not None:
             return map(self.cached.size, self.names)
-        native = partial(image_size, exif_rotation=self.decoding.exif_rotation, enough=self.transform.enough)
-        return (self.transform.output_size(native(path)) for path in self.table.paths())
+        return sizes_by_header(self.table.paths(), self.transform, self.decoding)
 
     @contextmanager
     def _named(self, index: int) -> Iterator[None]:
