@@ -66,6 +66,45 @@ def batch_limit(asked: int | None, *, gpu: bool) -> BatchLimit:
     return BatchLimit(GPU_BATCH) if gpu else BatchLimit(CPU_BATCH, CPU_PIXELS)
 
 
+def batches_by_size(
+    items: Iterable[T],
+    size_of: Callable[[T], tuple[int, int] | None],
+    limit: BatchLimit,
+    waiting: BatchLimit | None = None,
+) -> Iterator[list[tuple[int, T]]]:
+    """Yield batches of items of one size, each item with its number.
+
+    Which items share a batch depends on their order and sizes alone, never on how fast they come.
+
+    Args:
+        items: read only as far as `waiting` allows.
+        size_of: (height, width) of an item; one without is a batch by itself.
+        limit: most items and most pixels of a batch.
+        waiting: most items since the oldest one that waits for others of its size, and most pixels of all that wait.
+
+    >>> list(batches_by_size(["ab", "c", "de", "f"], lambda word: (1, len(word)), BatchLimit(2)))
+    [[(0, 'ab'), (2, 'de')], [(1, 'c'), (3, 'f')]]
+    """
+    groups: dict[tuple[int, int], list[tuple[int, T]]] = {}  # the first holds the oldest item
+
+    def are_full(most: BatchLimit) -> bool:
+        span = number + 1 - next(iter(groups.values()))[0][0]
+        pixels = sum(height * width * len(group) for (height, width), group in groups.items())
+        return span >= most.images or pixels >= most.pixels
+
+    for number, item in enumerate(items):
+        size = size_of(item)
+        if size is None:
+            yield [(number, item)]
+        else:
+            groups.setdefault(size, []).append((number, item))
+            if len(groups[size]) >= limit.of(size[0] * size[1]):
+                yield groups.pop(size)
+        while groups and waiting is not None and are_full(waiting):
+            yield groups.pop(next(iter(groups)))
+    yield from groups.values()
+
+
 def usable_cores() -> int:
     """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

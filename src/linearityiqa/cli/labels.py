@@ -17,7 +17,7 @@ from linearityiqa.cli.datasets import contents
 from linearityiqa.config import ConvertConfig, SplitConfig, SyntheticConfig
 from linearityiqa.console import say, track
 from linearityiqa.data.checks.duplicates import Scenes, find_scenes
-from linearityiqa.data.checks.images import glances
+from linearityiqa.data.checks.images import inspect_images
 from linearityiqa.data.databases.csvfile import refuse_to_overwrite, write_csv
 from linearityiqa.data.databases.imagefiles import find_images
 from linearityiqa.data.databases.infomat import write_info_mat
@@ -92,9 +92,9 @@ def split(config: SplitConfig) -> int:
     scenes = None
     if config.by_scene:
         root, image_names = find_images(labels, source.folders, source.remedy)
-        looks = glances(image_names, root, default_workers(config.num_workers))
-        looks = track(looks, "reading images", total=len(image_names), enabled=not config.quiet)
-        scenes = find_scenes(looks, labels.references, test, quiet=config.quiet)
+        checks = inspect_images(image_names, root, default_workers(config.num_workers))
+        checks = track(checks, "reading images", total=len(image_names), enabled=not config.quiet)
+        scenes = find_scenes(checks, labels.references, test, quiet=config.quiet)
         labels = replace(labels, references=scenes.references, splits=None)
     rng = np.random.default_rng([config.seed, config.data.exp_id])
     references = labels.references or labels.names

@@ -76,12 +76,9 @@ class Bursts:
             logger.warning(
                 "too many similar photographs to compare all pairs: some bursts may be split into several groups"
             )
-        groups = neardup.Groups(count)
-        for link in found.links:
-            groups.join(link.first, link.second)
         members: dict[int, list[int]] = {}
-        for number in range(count):
-            members.setdefault(groups.root(number), []).append(number)
+        for number, group in enumerate(neardup.components(count, [link[:2] for link in found.links]).tolist()):
+            members.setdefault(group, []).append(number)
         paths, places = list(self._paths), {}
         for group, numbers in enumerate(members.values(), start=1):
             numbers.sort(key=lambda number: -scores[number])

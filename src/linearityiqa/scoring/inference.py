@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linearityiqa.errors import ConfigError, DataError, ImageTooSmallError
-from linearityiqa.machine import MAX_PIXELS_PER_BATCH, BatchLimit
+from linearityiqa.machine import MAX_PIXELS_PER_BATCH, BatchLimit, batches_by_size
 from linearityiqa.quality import HEADS, QualityScores
 from linearityiqa.record import ModelRecord
 from linearityiqa.scoring.pictures import QualityMap
@@ -32,28 +32,13 @@ _NOT_FINITE = "the model's score of this image is not finite. Check the model's 
 def in_batches(images: Iterable[PreprocessedImage | ImageScore], limit: BatchLimit) -> Iterator[Batch]:
     """Group images of one size into batches; the result of an image that could not be decoded is a batch by itself.
 
-    Which images share a batch depends on their order and sizes alone, never on how fast they are decoded or scored.
     `images` is read only as far ahead as `WINDOW_BATCHES` and `WAITING_PIXELS` allow.
     """
-    # by size; the first holds the oldest image
-    waiting: dict[tuple[int, int], list[tuple[int, PreprocessedImage]]] = {}
 
-    def is_full() -> bool:
-        span = number + 1 - next(iter(waiting.values()))[0][0]
-        pixels = sum(height * width * len(group) for (height, width), group in waiting.items())
-        return span >= WINDOW_BATCHES * limit.images or pixels >= WAITING_PIXELS
+    def size_of(image: PreprocessedImage | ImageScore) -> tuple[int, int] | None:
+        return None if isinstance(image, ImageScore) else image.size
 
-    for number, image in enumerate(images):
-        if isinstance(image, ImageScore):
-            yield [(number, image)]
-        else:
-            height, width = image.size
-            waiting.setdefault(image.size, []).append((number, image))
-            if len(waiting[image.size]) >= limit.of(height * width):
-                yield waiting.pop(image.size)
-        while waiting and is_full():
-            yield waiting.pop(next(iter(waiting)))
-    yield from waiting.values()
+    return batches_by_size(images, size_of, limit, BatchLimit(WINDOW_BATCHES * limit.images, WAITING_PIXELS))
 
 
 def in_order(batches: Iterable[Results]) -> Iterator[ImageScore]:

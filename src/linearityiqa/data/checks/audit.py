@@ -13,7 +13,7 @@ from linearityiqa.config import CheckConfig
 from linearityiqa.console import track
 from linearityiqa.data.checks.duplicates import Rows, check_near_duplicates, check_same_files, same_files, stand_ins
 from linearityiqa.data.checks.findings import Finding, Report, check_labels, in_order
-from linearityiqa.data.checks.images import ImageCheck, check_images, check_unlisted, glances, keep_pictures
+from linearityiqa.data.checks.images import ImageCheck, check_images, check_unlisted, inspect_images, keep_pictures
 from linearityiqa.data.checks.neardup import find_near_duplicates
 from linearityiqa.data.databases.imagefiles import Places, find_places
 from linearityiqa.data.databases.labels import Fault, Labels
@@ -83,8 +83,9 @@ def _check_files(config: CheckConfig, labels: Labels, folder: Path, places: Mapp
     names = list(places)
     workers = default_workers(config.num_workers)
     with tempfile.TemporaryFile() as file:
-        looks = track(glances(names, folder, workers), "reading images", total=len(names), enabled=not config.quiet)
-        seen, pictures = keep_pictures(looks, file)
+        checks = inspect_images(names, folder, workers)
+        checks = track(checks, "reading images", total=len(names), enabled=not config.quiet)
+        seen, pictures = keep_pictures(checks, file)
         yield from check_images(seen, config.data.exif_rotation)
         rows = _rows(labels, places)
         groups = same_files(seen)

@@ -14,7 +14,7 @@ from PIL import ImageChops
 
 from linearityiqa.data.checks.findings import Finding
 from linearityiqa.data.checks.images import ImageCheck, keep_pictures
-from linearityiqa.data.checks.neardup import Groups, Link, find_near_duplicates
+from linearityiqa.data.checks.neardup import Link, components, find_near_duplicates
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.images import decode
 
@@ -46,12 +46,12 @@ class Rows:
         return len({self.split[name] for name in names if name in self.split}) > 1
 
 
-def same_files(glances: Sequence[ImageCheck]) -> list[list[int]]:
-    """Numbers of images whose files are equal, a list for each group of two or more; unreadable ones are left out."""
+def same_files(checks: Sequence[ImageCheck]) -> list[list[int]]:
+    """Return the numbers of readable images with equal files, a list for each group of two or more."""
     groups: dict[str, list[int]] = {}
-    for number, glance in enumerate(glances):
-        if glance.digest:
-            groups.setdefault(glance.digest, []).append(number)
+    for number, check in enumerate(checks):
+        if check.digest:
+            groups.setdefault(check.digest, []).append(number)
     return [group for group in groups.values() if len(group) > 1]
 
 
@@ -62,31 +62,29 @@ def check_same_files(names: Sequence[str], rows: Rows) -> Iterator[Finding]:
 
 
 def check_near_duplicates(
-    glances: Sequence[ImageCheck],
+    checks: Sequence[ImageCheck],
     copies: Mapping[int, Sequence[int]],
     links: Sequence[Link],
     folder: Path,
     rows: Rows,
 ) -> Iterator[Finding]:
-    """Findings about the groups that links between pictures make.
+    """Yield findings about the groups that links between pictures make.
 
     Args:
-        glances: what was seen of each image.
+        checks: the properties of each image.
         copies: for an image that stands for several identical files, the numbers of all of them.
-        links: pairs of pictures that show the same.
+        links: pairs of pictures that show the same, which join each group (a tree).
         folder: where the images are.
-        rows: what the labels say.
+        rows: MOS and splits of the labels.
     """
-    groups = Groups(len(glances))
-    for link in links:
-        groups.join(link.first, link.second)
+    codes = components(len(checks), [(link.first, link.second) for link in links])
     by_group: dict[int, list[Link]] = {}
     for link in links:
-        by_group.setdefault(groups.root(link.first), []).append(link)
-    for group in groups.members():
-        names = [glances[copy].name for number in group for copy in copies.get(number, (number,))]
-        inside = by_group[groups.root(group[0])]
-        equal = [_same_pixels(glances[link.first], glances[link.second], link, folder) for link in inside]
+        by_group.setdefault(int(codes[link.first]), []).append(link)
+    for _, inside in sorted(by_group.items()):
+        members = sorted({number for link in inside for number in (link.first, link.second)})
+        names = [checks[copy].name for number in members for copy in copies.get(number, (number,))]
+        equal = [_same_pixels(checks[link.first], checks[link.second], link, folder) for link in inside]
         leak = rows.leak(names)
         if all(equal):
             yield Finding("identical-pixels", f"the same pixels: {rows.named(names)}.", tuple(names), leak=leak)
@@ -110,7 +108,7 @@ def _same_pixels(first: ImageCheck, second: ImageCheck, link: Link, folder: Path
     if link.mirrored or link.similarity < EQUAL or first.size != second.size:
         return False
     try:
-        pixels = [decode(folder / glance.name).image for glance in (first, second)]
+        pixels = [decode(folder / check.name).image for check in (first, second)]
     except UnreadableImageError:  # the file has changed meanwhile
         return False
     return ImageChops.difference(*pixels).getbbox() is None
@@ -170,7 +168,7 @@ class Scenes:
 
 
 def find_scenes(
-    looks: Iterable[ImageCheck],
+    checks: Iterable[ImageCheck],
     references: Sequence[str] | None = None,
     test: NDArray[np.int64] | None = None,
     *,
@@ -179,42 +177,33 @@ def find_scenes(
     """Group images by what they show: near-duplicates, identical files and images of one reference belong together.
 
     Args:
-        looks: a look at each image, in order.
+        checks: the properties of each image, in order.
         references: the reference of each image, where that is known.
         test: rows of a test set that stays as it is, so that a scene may have images on both sides of its border.
         quiet: show no progress bar.
-    """
 
+    Raises:
+        DataError: an image cannot be decoded.
+    """
     with tempfile.TemporaryFile() as file:
-        seen, pictures = keep_pictures(map(_decoded, looks), file)
-        count = len(seen)
-        groups = Groups(count)
-        firsts: dict[str, int] = {}
-        for row, reference in enumerate(references or ()):
-            groups.join(firsts.setdefault(reference, row), row)
+        seen, pictures = keep_pictures(map(_decoded, checks), file)
         copies = same_files(seen)
-        for group in copies:
-            for row in group[1:]:
-                groups.join(group[0], row)
-        numbers, _ = stand_ins(count, copies)
-        found = find_near_duplicates(pictures, _roots(groups, count), numbers, quiet=quiet)
-    for link in found.links:
-        groups.join(link.first, link.second)
-    codes = _roots(groups, count)
-    held = np.zeros(count, dtype=bool)
+        firsts: dict[str, int] = {}
+        pairs = [(firsts.setdefault(reference, row), row) for row, reference in enumerate(references or ())]
+        pairs += [(group[0], row) for group in copies for row in group[1:]]
+        numbers, _ = stand_ins(len(seen), copies)
+        found = find_near_duplicates(pictures, components(len(seen), pairs), numbers, quiet=quiet)
+    codes = components(len(seen), pairs + [(link.first, link.second) for link in found.links])
+    held = np.zeros(len(seen), dtype=bool)
     if test is not None:
         held[test] = True
     first: dict[tuple[int, bool], int] = {}
     rows = [first.setdefault(side, row) for row, side in enumerate(zip(codes.tolist(), held.tolist(), strict=True))]
-    words = [look.name for look in seen] if references is None else references
+    words = [check.name for check in seen] if references is None else references
     return Scenes(codes, tuple(words[row] for row in rows), held, found.cut)
 
 
-def _decoded(look: ImageCheck) -> ImageCheck:
-    if look.error:
-        raise DataError(f"its scene cannot be found: {look.error}")
-    return look
-
-
-def _roots(groups: Groups, count: int) -> NDArray[np.int64]:
-    return np.array([groups.root(number) for number in range(count)])
+def _decoded(check: ImageCheck) -> ImageCheck:
+    if check.error:
+        raise DataError(f"its scene cannot be found: {check.error}")
+    return check

@@ -74,15 +74,10 @@ def inspect_image(name: str, folder: Path) -> ImageCheck:
     )
 
 
-def glances(names: Sequence[str], folder: Path, workers: int) -> Iterator[ImageCheck]:
-    """Return a look at each image, in order.
+def inspect_images(names: Sequence[str], folder: Path, workers: int) -> Iterator[ImageCheck]:
+    """Yield the properties of each image of a folder, in order; 0 workers decode in this process.
 
     A script that uses workers needs the usual ``if __name__ == "__main__":`` around its calls.
-
-    Args:
-        names: the files, relative to the folder.
-        folder: where they are.
-        workers: processes that decode; 0 decodes in this one.
     """
     return each_in_processes(partial(_inspect, folder=folder), names, workers, preloaded=__name__)
 
@@ -91,16 +86,16 @@ def _inspect(names: Sequence[str], folder: Path) -> list[ImageCheck]:
     return [inspect_image(name, folder) for name in names]
 
 
-def keep_pictures(looks: Iterable[ImageCheck], file: IO[bytes]) -> tuple[list[ImageCheck], NDArray[np.uint8]]:
+def keep_pictures(checks: Iterable[ImageCheck], file: IO[bytes]) -> tuple[list[ImageCheck], NDArray[np.uint8]]:
     """Move the thumbnails of at least one image into a file, so that those of millions need no memory.
 
     Returns:
-        The looks without their thumbnails; the thumbnails mapped from the file, uint8 (N, 64, 64), black where unknown.
+        The checks without their thumbnails; the thumbnails mapped from the file, uint8 (N, 64, 64), else black.
     """
     seen = []
-    for look in looks:
-        file.write(look.picture.ljust(SIDE * SIDE, b"\0"))
-        seen.append(replace(look, picture=b""))
+    for check in checks:
+        file.write(check.picture.ljust(SIDE * SIDE, b"\0"))
+        seen.append(replace(check, picture=b""))
     file.flush()
     return seen, np.memmap(file, dtype=np.uint8, mode="r", shape=(len(seen), SIDE, SIDE))
 
@@ -116,21 +111,14 @@ _KINDS = {"L": "grey", "1": "black and white", "LA": "grey", "P": "palette", "CM
 _TURNED = "EXIF orientation applied"
 
 
-def check_images(glances: Sequence[ImageCheck], exif_rotation: bool) -> Iterator[Finding]:
-    """Findings about single files, from a look at each.
-
-    Args:
-        glances: what was seen of each image.
-        exif_rotation: whether the option to apply EXIF orientations is set.
-    """
-    whole = []
-    for glance in glances:
-        if glance.error:
-            yield Finding("truncated" if glance.truncated else "unreadable", glance.error, (glance.name,))
-            continue
-        whole.append(glance)
-        if glance.constant:
-            yield Finding("constant", f"every pixel of {glance.name} has the same colour.", (glance.name,))
+def check_images(checks: Sequence[ImageCheck], exif_rotation: bool) -> Iterator[Finding]:
+    """Yield findings about single files; `exif_rotation` tells whether that option is set."""
+    for check in checks:
+        if check.error:
+            yield Finding("truncated" if check.truncated else "unreadable", check.error, (check.name,))
+        elif check.constant:
+            yield Finding("constant", f"every pixel of {check.name} has the same colour.", (check.name,))
+    whole = [check for check in checks if not check.error]
     yield from _orientations(whole, exif_rotation)
     yield from _sizes(whole)
     yield from _modes(whole)
@@ -138,7 +126,7 @@ def check_images(glances: Sequence[ImageCheck], exif_rotation: bool) -> Iterator
 
 
 def check_unlisted(folder: Path, listed: Collection[str]) -> Iterator[Finding]:
-    """A remark on image files in the folders of the listed images that the labels do not name."""
+    """Yield a remark on image files in the folders of the listed images that the labels do not name."""
     known = set(listed)
     unlisted = []
     for inner in sorted({os.path.dirname(name) for name in listed}):  # noqa: PTH120 - names, not files
@@ -152,57 +140,57 @@ def check_unlisted(folder: Path, listed: Collection[str]) -> Iterator[Finding]:
         yield Finding("unlisted", message, tuple(sorted(unlisted)), "remark")
 
 
-def _orientations(glances: list[ImageCheck], exif_rotation: bool) -> Iterator[Finding]:
-    turned = tuple(glance.name for glance in glances if _TURNED in glance.notes and glance.format != "TIFF")
+def _orientations(checks: list[ImageCheck], exif_rotation: bool) -> Iterator[Finding]:
+    turned = tuple(check.name for check in checks if _TURNED in check.notes and check.format != "TIFF")
     if turned:
         what = "are turned upright by it" if exif_rotation else "are used as they lie, unless --exif_rotation is given"
         message = f"{_images(len(turned))} {_have(len(turned))} an EXIF orientation: they {what}."
         yield Finding("orientation", message, turned, "remark")
 
 
-def _sizes(glances: list[ImageCheck]) -> Iterator[Finding]:
-    sizes = Counter(glance.size for glance in glances)
+def _sizes(checks: list[ImageCheck]) -> Iterator[Finding]:
+    sizes = Counter(check.size for check in checks)
     if not sizes:
         return
     (usual, count), *_ = sizes.most_common(1)
-    if count > USUAL * len(glances):
-        others = [glance for glance in glances if glance.size != usual]
+    if count > USUAL * len(checks):
+        others = [check for check in checks if check.size != usual]
         what = f"{_are(len(others))} not {usual[0]} x {usual[1]} pixels (width x height) as the others are"
     else:
-        others = [glance for glance in glances if min(glance.size) < SMALL]
+        others = [check for check in checks if min(check.size) < SMALL]
         what = f"{_have(len(others))} a side of less than {SMALL} pixels"
     if others:
-        found = Counter(glance.size for glance in others).most_common(3)
+        found = Counter(check.size for check in others).most_common(3)
         such = ", ".join(f"{width} x {height}" for (width, height), _ in found)
         yield Finding("size", f"{_images(len(others))} {what}: {such}{', ...' if len(sizes) > 4 else ''}.",
-                      tuple(glance.name for glance in others), "remark")  # fmt: skip
+                      tuple(check.name for check in others), "remark")  # fmt: skip
 
 
-def _modes(glances: list[ImageCheck]) -> Iterator[Finding]:
+def _modes(checks: list[ImageCheck]) -> Iterator[Finding]:
     groups: dict[str, list[str]] = {}
-    for glance in glances:
-        for kind in _kinds(glance):
-            groups.setdefault(kind, []).append(glance.name)
+    for check in checks:
+        for kind in _kinds(check):
+            groups.setdefault(kind, []).append(check.name)
     for kind, names in sorted(groups.items()):
-        share = "all images" if len(names) == len(glances) else _images(len(names))
+        share = "all images" if len(names) == len(checks) else _images(len(names))
         yield Finding("mode", f"{share} {_are(len(names))} {kind}.", tuple(names), "remark")
 
 
-def _kinds(glance: ImageCheck) -> list[str]:
+def _kinds(check: ImageCheck) -> list[str]:
     """Oddity of an image's pixels, in words that follow "is"."""
-    kind = _KINDS.get(glance.mode)
-    alpha = ["transparent"] if "alpha composited on white" in glance.notes else []
-    deep = ["16-bit"] if "16-bit reduced to 8-bit" in glance.notes and kind != "16-bit grey" else []
-    several = ["multi-picture, of which the primary one counts"] if glance.format == "MPO" else []
+    kind = _KINDS.get(check.mode)
+    alpha = ["transparent"] if "alpha composited on white" in check.notes else []
+    deep = ["16-bit"] if "16-bit reduced to 8-bit" in check.notes and kind != "16-bit grey" else []
+    several = ["multi-picture, of which the primary one counts"] if check.format == "MPO" else []
     return [*([kind] if kind else []), *alpha, *deep, *several]
 
 
-def _formats(glances: list[ImageCheck]) -> Iterator[Finding]:
-    for glance in glances:
-        usual = SUFFIXES.get(glance.format, ())
-        if usual and Path(glance.name).suffix.lower() not in usual:
-            message = f"{glance.name} is a {glance.format} file, in spite of its name."
-            yield Finding("format", message, (glance.name,), "remark")
+def _formats(checks: list[ImageCheck]) -> Iterator[Finding]:
+    for check in checks:
+        usual = SUFFIXES.get(check.format, ())
+        if usual and Path(check.name).suffix.lower() not in usual:
+            message = f"{check.name} is a {check.format} file, in spite of its name."
+            yield Finding("format", message, (check.name,), "remark")
 
 
 def _images(count: int) -> str:

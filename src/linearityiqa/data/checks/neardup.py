@@ -4,7 +4,7 @@ Each picture is a small grey square with a short vector; scalar products of the 
 closer look.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,43 +63,16 @@ def mirrored(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return vectors * np.tile(signs, FREQUENCIES)[1:].astype(np.float32)
 
 
-class Groups:
-    """Disjoint sets of the numbers 0 to count - 1, each alone at first (union-find with path halving).
+def components(count: int, pairs: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
+    """Return the group of each of `count` numbers, those of a pair being in one; groups follow their first members.
 
-    >>> groups = Groups(4)
-    >>> groups.join(0, 2), groups.join(2, 3), groups.join(3, 0)
-    (True, True, False)
-    >>> groups.members()
-    [[0, 2, 3]]
+    >>> components(5, [(0, 2), (2, 3)]).tolist()
+    [0, 1, 0, 0, 2]
     """
-
-    def __init__(self, count: int) -> None:
-        self._parent = np.arange(count)
-
-    def root(self, item: int) -> int:
-        """Return the number that represents the group of `item`."""
-        parent = self._parent
-        while parent[item] != item:
-            parent[item] = parent[parent[item]]
-            item = int(parent[item])
-        return item
-
-    def joined(self, first: int, second: int) -> bool:
-        """Return whether two numbers are in one group."""
-        return self.root(first) == self.root(second)
-
-    def join(self, first: int, second: int) -> bool:
-        """Put two numbers into one group; False where they were already."""
-        a, b = sorted((self.root(first), self.root(second)))
-        self._parent[b] = a
-        return a != b
-
-    def members(self) -> list[list[int]]:
-        """Return the groups of more than one, each ascending, in the order of their first members."""
-        found: dict[int, list[int]] = {}
-        for item in range(len(self._parent)):
-            found.setdefault(self.root(item), []).append(item)
-        return [group for group in found.values() if len(group) > 1]
+    sparse, graphs = (require(f"scipy.sparse{name}", "metrics") for name in ("", ".csgraph"))
+    first, second = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    graph = sparse.coo_array((np.ones(len(first)), (first, second)), shape=(count, count))
+    return np.asarray(graphs.connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
 LIKELY = 0.65
@@ -159,19 +132,20 @@ def find_near_duplicates(
     for start in range(0, len(numbers), _BLOCK):
         vectors[start : start + _BLOCK] = signatures(thumbnails[numbers[start : start + _BLOCK]])
     pairs, cut = _likely_pairs(vectors, related[numbers], times[numbers], quiet)
-    groups = Groups(len(thumbnails))
+    firsts, seconds = numbers[pairs["first"]], numbers[pairs["second"]]
+    groups = require("scipy.cluster.hierarchy", "metrics").DisjointSet(np.union1d(firsts, seconds).tolist())
     links: list[Link] = []
     for start in track(range(0, len(pairs), _BATCH), "comparing pictures", enabled=not quiet):
-        batch = pairs[start : start + _BATCH]
-        first, second = numbers[batch["first"]], numbers[batch["second"]]
-        apart = [not groups.joined(i, j) for i, j in zip(first, second, strict=True)]
-        first, second, flip = first[apart], second[apart], batch["mirrored"][apart]
+        batch = slice(start, start + _BATCH)
+        first, second, flip = firsts[batch], seconds[batch], pairs["mirrored"][batch]
+        apart = [not groups.connected(i, j) for i, j in zip(first, second, strict=True)]
+        first, second, flip = first[apart], second[apart], flip[apart]
         if not len(first):
             continue
         others = thumbnails[second]
         others = np.where(flip[:, None, None], others[:, :, ::-1], others)
         for i, j, flipped, value in zip(first, second, flip, similarity(thumbnails[first], others), strict=True):
-            if value >= SAME and groups.join(int(i), int(j)):
+            if value >= SAME and groups.merge(i, j):
                 links.append(Link(int(i), int(j), float(value), bool(flipped)))
     return NearDuplicates(links, cut)
 

@@ -1,12 +1,11 @@
 """The images of each batch: pure functions of the seed and the epoch, or of the images' sizes; without torch."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from linearityiqa.machine import BatchLimit
+from linearityiqa.machine import BatchLimit, batches_by_size
 
 LEVELS = (1, 2)
 """Degraded versions of an image: mild and severe."""
@@ -113,18 +112,21 @@ class Shares:
 
 
 def evaluation_batches(sizes: Sequence[tuple[int, int]], limit: BatchLimit) -> list[list[SampleKey]]:
-    """Every image once, in batches of one size: the largest sizes first, the images of a size in the table's order.
+    """Return every image once, in batches of one size: the largest sizes first, those of a size in the table's order.
 
-    Largest first, so that too large a batch fails at once and not after an hour. `sizes` are the (height, width) of
-    every image as the network sees it.
+    Largest first, so that too large a batch fails at once and not after an hour.
+
+    Args:
+        sizes: (height, width) of every image as the network sees it.
+        limit: most images and most pixels of a batch.
     """
-    indices_of = defaultdict(list)
-    for index, size in enumerate(sizes):
-        indices_of[size].append(SampleKey(0, index))
-    batches: list[list[SampleKey]] = []
-    for height, width in sorted(indices_of, key=lambda size: (size[0] * size[1], size), reverse=True):
-        batches += _in_batches(indices_of[height, width], limit.of(height * width))
-    return batches
+
+    def largest(batch: list[tuple[int, tuple[int, int]]]) -> tuple[int, tuple[int, int]]:
+        height, width = batch[0][1]
+        return height * width, (height, width)
+
+    batches = sorted(batches_by_size(sizes, lambda size: size, limit), key=largest, reverse=True)
+    return [[SampleKey(0, index) for index, _ in batch] for batch in batches]
 
 
 def _in_batches(keys: list[SampleKey], size: int) -> list[list[SampleKey]]:
