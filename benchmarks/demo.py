@@ -11,8 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from linearityiqa.config import DemoConfig
-from linearityiqa.data.synthetic import make_database
-from linearityiqa.data.synthetic.make import CLEAN, write_showcase
+from linearityiqa.data.synthetic.make import CLEAN, make_database, write_showcase
 from linearityiqa.reporting import Table
 from linearityiqa.reproduce.demo import tuning_config
 from linearityiqa.scoring import Scorer

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 def make(config: SyntheticConfig) -> int:
     """Make the synthetic database and print a summary of it."""
-    from linearityiqa.data.synthetic import make_database
+    from linearityiqa.data.synthetic.make import make_database
 
     if config.graded.references is not None:
         raise ConfigError(

@@ -20,8 +20,7 @@ from linearityiqa.config import (
     runfiles,
     with_recipe,
 )
-from linearityiqa.data.synthetic import make_database
-from linearityiqa.data.synthetic.make import CLEAN, write_showcase
+from linearityiqa.data.synthetic.make import CLEAN, make_database, write_showcase
 from linearityiqa.evaluation import read_predictions_csv
 from linearityiqa.hub import BUNDLED
 from linearityiqa.metrics import agreement

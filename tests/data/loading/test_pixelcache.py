@@ -141,9 +141,9 @@ def test_the_cache_of_another_transform_is_another_one(cache, photos, tmp_path):
 
 
 def test_decode_reduced_enters_the_key(photos):
-    configs = [TransformConfig(resize=True, resize_size_h=4, resize_size_w=4, decode_reduced=r) for r in (False, True)]
-    whole, reduced = (PixelSource(photos, ImageTransform.of(config)).folder_name for config in configs)
-    assert whole != reduced
+    config = TransformConfig(resize=True, resize_mode="fit")
+    whole, reduced = (ImageTransform.of(each) for each in (config, replace(config, decode_reduced=True)))
+    assert PixelSource(photos, whole).folder_name != PixelSource(photos, reduced).folder_name
 
 
 def test_an_unreadable_image_is_named_as_without_a_cache_and_the_rest_is_kept(source, tmp_path, decodings):

@@ -17,8 +17,8 @@ from PIL import Image
 
 from linearityiqa.config import DataConfig, SyntheticConfig
 from linearityiqa.data.databases.opening import open_database
-from linearityiqa.data.synthetic import make, make_database
-from linearityiqa.data.synthetic.make import CLEAN, STEP_SHARES, draw_steps, make_sample, write_showcase
+from linearityiqa.data.synthetic import make
+from linearityiqa.data.synthetic.make import CLEAN, STEP_SHARES, draw_steps, make_database, make_sample, write_showcase
 from linearityiqa.data.synthetic.references import list_references, load_reference, turns
 from linearityiqa.errors import DataError
 
@@ -155,7 +155,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from linearityiqa.config import SyntheticConfig
-from linearityiqa.data.synthetic import make_database
+from linearityiqa.data.synthetic.make import make_database
 
 if __name__ == "__main__":
     if "torch" not in sys.modules:  # the database is made without it

@@ -1,5 +1,8 @@
 """Degraded versions. Oracle: the error against the clean image, which grows with the severity."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -29,3 +32,19 @@ def test_the_severe_version_is_worse_than_the_mild_one(texture):
     for number in range(60):
         mild, severe = (degraded(texture, level, np.random.default_rng([7, number])) for level in (1, 2))
         assert error(texture, mild) < error(texture, severe)
+
+
+WITHOUT_SKIMAGE = """
+import sys
+sys.modules["skimage"] = None
+import linearityiqa.data.synthetic.versions
+try:
+    import linearityiqa.data.synthetic.make
+except Exception as error:
+    print(error)
+"""
+
+
+def test_training_needs_no_scikit_image_and_the_database_says_which_extra_has_it():
+    done = subprocess.run([sys.executable, "-c", WITHOUT_SKIMAGE], capture_output=True, text=True, check=True)
+    assert "pip install 'linearityiqa[demo]'" in done.stdout

@@ -217,14 +217,15 @@ def _fill(cache: PixelCache, names: list[str], workers: int, progress: bool) -> 
         pass
 
 
-def _decode_into(files: Sequence[tuple[Path, Path]], transform: ImageTransform, decoding: Decoding) -> list[None]:
+def _decode_into(files: Sequence[tuple[Path, Path]], transform: ImageTransform, decoding: Decoding) -> list[Path]:
     return [_write(file, decoded(path, transform, decoding)) for path, file in files]
 
 
-def _write(file: Path, pixels: NDArray[np.uint8]) -> None:
+def _write(file: Path, pixels: NDArray[np.uint8]) -> Path:
     # not synced, which takes longer than decoding: a file that a crash of the machine leaves short is made again
     with atomic_path(file, sync=False) as temporary, temporary.open("wb") as stream:
         npy.write_array(stream, pixels, allow_pickle=False)
+    return file
 
 
 def _mb(count: int) -> str:

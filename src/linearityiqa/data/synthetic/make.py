@@ -1,8 +1,13 @@
 """The built-in database, whose images are pure functions of the seed and their number; and a photograph to show."""
 
+import contextlib
+import csv
 import functools
+import io
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from linearityiqa.config import SyntheticConfig
+from linearityiqa.console import track
 from linearityiqa.data.synthetic.distortions import (
     DISTORTIONS,
     ByteImage,
@@ -19,9 +25,16 @@ from linearityiqa.data.synthetic.distortions import (
     jpeg,
     resample,
 )
-from linearityiqa.data.synthetic.folder import Contents, Row, make_folder, stopped, write_image
-from linearityiqa.data.synthetic.labels import Label, Severity, label
-from linearityiqa.data.synthetic.references import (
+from linearityiqa.data.synthetic.folder import IMAGES, LABELS, holds, staging_dir, write_image, write_manifest
+from linearityiqa.errors import DataError
+from linearityiqa.extras import require
+from linearityiqa.files import write_text
+from linearityiqa.machine import default_workers, process_context, start_processes
+
+require("skimage", "demo")
+
+from linearityiqa.data.synthetic.labels import Label, Severity, label  # noqa: E402 - the line above says what is missing
+from linearityiqa.data.synthetic.references import (  # noqa: E402
     Reference,
     cut,
     list_references,
@@ -53,6 +66,9 @@ chelsea (Stefan van der Walt, CC0), motorcycle (left of a pair; D. Scharstein et
 """
 
 IMAGES_A_TASK = 16
+
+Row = tuple[int, tuple[str, ...]]
+"""Number of an image in the database, and its cells of the CSV file."""
 
 STEP_SHARES = (0.08, 0.62, 0.30)
 """Shares of images with no distortion, one, and two."""
@@ -96,10 +112,23 @@ def make_database(config: SyntheticConfig, *, progress: bool = False) -> Path:
     Every byte is a function of the options and the seed, for any number of processes. A script that calls this with
     workers needs the usual ``if __name__ == "__main__":`` around its calls.
 
+    Args:
+        config: the options; its folder is new, empty, or that of the same recipe.
+        progress: show a progress bar.
+
     Returns:
-        The CSV file, with image_name, mos, mos_std, split, reference and more; images are in `images` beside it.
+        The CSV file, with image_name, mos, mos_std, split, reference and more; the images are in `images` next to it.
+
+    Raises:
+        DataError: the folder holds something else, or a process was killed.
     """
-    return make_folder(config, recipe(config), lambda: _contents(config), progress=progress)
+    folder = config.output.resolve()
+    if not holds(folder, recipe(config)):
+        with staging_dir(folder) as place:
+            if not holds(folder, recipe(config)):  # another process may have made it while this one waited
+                _fill(place, config, progress)
+                place.replace(folder)
+    return folder / LABELS
 
 
 def recipe(config: SyntheticConfig) -> dict[str, Any]:
@@ -155,18 +184,62 @@ def write_showcase(folder: Path, config: SyntheticConfig) -> dict[str, Path]:
     return {name: write_image(folder / f"{name.replace(' ', '_')}.png", pixels) for name, pixels in versions.items()}
 
 
-def _contents(config: SyntheticConfig) -> Contents[Task]:
-    """The images of each reference, in tasks of a few, so that bars move and no worker ends long after the rest."""
+def _fill(place: Path, config: SyntheticConfig, progress: bool) -> None:
+    """Write images, labels and notes."""
+    images = place / IMAGES
+    images.mkdir()
+    with contextlib.closing(_make_rows(config, images)) as made:
+        rows = sorted(track(made, "making images", total=config.images, enabled=progress))
+    lines = io.StringIO()
+    csv.writer(lines, lineterminator="\n").writerows([COLUMNS, *(cells for _, cells in rows)])
+    write_text(place / LABELS, lines.getvalue())
+    write_text(place / "README.txt", README)
+    write_manifest(place, recipe(config))
+
+
+def _make_rows(config: SyntheticConfig, images: Path) -> Generator[Row]:
+    """Yield the rows of all tasks in their order; processes work ahead."""
+    tasks = _tasks(config)
+    work = functools.partial(_make_images, config=config, images=images)
+    workers = min(default_workers(config.num_workers), len(tasks))
+    if workers == 0:
+        for task in tasks:
+            yield from work(task)
+        return
+    stop = process_context(__name__).Event()
+    pool = start_processes(workers, _remember, stop, preloaded=__name__)
+    try:
+        for rows in pool.map(work, tasks):
+            yield from rows
+    except BrokenProcessPool as cause:
+        raise DataError(
+            "a process that made images was killed, probably for lack of memory. Try again with fewer --num_workers."
+        ) from cause
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+def _tasks(config: SyntheticConfig) -> Sequence[Task]:
+    """Return the images of each reference, a few a task, so that bars move and no worker ends long after the rest."""
     order = turns(config.dead_leaves, config.seed)
     numbers = defaultdict(list)
     for number in range(config.images):
         numbers[order[number % len(order)]].append(number)
-    tasks = [
+    return [
         Task(each, numbers[each.number][start : start + IMAGES_A_TASK])
         for each in list_references(config.dead_leaves)
         for start in range(0, len(numbers[each.number]), IMAGES_A_TASK)
     ]
-    return Contents(COLUMNS, README, config.images, tasks, functools.partial(_make_images, config=config))
+
+
+_stop: Event | None = None
+"""In a worker: set when the parent wants no more images."""
+
+
+def _remember(stop: Event) -> None:
+    global _stop
+    _stop = stop
 
 
 def _make_images(task: Task, *, config: SyntheticConfig, images: Path) -> list[Row]:
@@ -174,7 +247,7 @@ def _make_images(task: Task, *, config: SyntheticConfig, images: Path) -> list[R
     pristine = load_reference(task.reference, config)
     rows: list[Row] = []
     for number in task.numbers:
-        if stopped():
+        if _stop is not None and _stop.is_set():
             break
         sample = make_sample(pristine, number, config)
         name = write_image(images / f"{number:05d}.png", sample.pixels).name

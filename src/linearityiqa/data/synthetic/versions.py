@@ -1,7 +1,5 @@
 """Two degraded versions of a training image, mild and severe: pairs whose order is known without asking people."""
 
-import io
-
 import numpy as np
 from PIL import Image, ImageFilter
 from scipy import ndimage
@@ -16,6 +14,7 @@ from linearityiqa.data.synthetic.distortions import (
     jpeg,
     jpeg2000,
     motion_blur,
+    recode,
     resample,
     shot_noise,
     to_bytes,
@@ -29,10 +28,7 @@ LEAST_STEP = 0.2
 
 def webp(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
     """WebP, quality 80 down to 0."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="WEBP", quality=round(80 * (1 - severity)), method=0)
-    with Image.open(buffer) as decoded:
-        return np.asarray(decoded.convert("RGB"))
+    return recode(image, format="WEBP", quality=round(80 * (1 - severity)), method=0)
 
 
 def oversharpened(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
