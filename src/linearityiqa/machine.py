@@ -106,12 +106,12 @@ def batches_by_size(
 
 
 def usable_cores() -> int:
-    """Number of cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def default_workers(num_workers: int | None, sharing: int = 1) -> int:
-    """Number of workers that decode images: `num_workers`, or by default one for each usable core, at most 8.
+    """Return the number of workers that decode images: `num_workers`, by default one for each usable core, at most 8.
 
     `sharing` processes share the cores, and each starts that many workers.
     """
@@ -169,11 +169,11 @@ def start_processes(
 def each_in_processes(
     function: Callable[[Sequence[T]], Iterable[S]], items: Sequence[T], workers: int, *, preloaded: str = __name__
 ) -> Iterator[S]:
-    """Results of `function` in the order of the items; computed in processes where there is enough to do.
+    """Yield the results of `function`, one for each item, in order; computed in processes where there is enough to do.
 
     Args:
-        function: gives a result for each of the items that it is called with.
-        items: what is worked on, e.g. image files.
+        function: called with a few items at a time.
+        items: for example image files.
         workers: most processes; 0 computes in this one.
         preloaded: module that the processes need.
 
@@ -191,7 +191,7 @@ def each_in_processes(
 
 
 def prefetch(executor: Executor, function: Callable[[T], S], items: Iterable[T], depth: int) -> Iterator[S]:
-    """`function` of each item, in order, computed up to `depth` items ahead; `items` is read no further than that.
+    """Yield `function` of each item, in order, computed up to `depth` items ahead; `items` is read no further.
 
     Raises:
         DataError: a process of the executor died.

@@ -72,7 +72,7 @@ def normalised(pixels: Tensor, normalisation: Normalisation) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _constants(width: int, device: torch.device, normalisation: Normalisation) -> tuple[Tensor, Tensor, Tensor]:
-    """255, and mean and deviation of every value in a row of `width` pixels."""
+    """Return 255, and mean and deviation of every value in a row of `width` pixels."""
     with torch.inference_mode(False):  # tensors made for an evaluation also serve training
         # 255 as a tensor of the device: a GPU would multiply by the reciprocal of a number, which rounds differently
         levels, mean, std = (torch.tensor(values) for values in ([255.0], normalisation.mean, normalisation.std))

@@ -22,7 +22,7 @@ from linearityiqa.data.loading.dataset import (
 from linearityiqa.data.loading.loader import BatchLoader
 from linearityiqa.data.loading.pixelcache import Decoding, PixelSource, open_cache
 from linearityiqa.data.loading.samplers import TrainingBatches
-from linearityiqa.data.synthetic.versions import degraded
+from linearityiqa.data.synthetic.distortions import degraded
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.images import ImageTransform, decode
 

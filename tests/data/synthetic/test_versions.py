@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from linearityiqa.data.synthetic.versions import KINDS, degraded
+from linearityiqa.data.synthetic.distortions import KINDS, degraded
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_the_severe_version_is_worse_than_the_mild_one(texture):
 WITHOUT_SKIMAGE = """
 import sys
 sys.modules["skimage"] = None
-import linearityiqa.data.synthetic.versions
+import linearityiqa.data.synthetic.distortions
 try:
     import linearityiqa.data.synthetic.make
 except Exception as error:

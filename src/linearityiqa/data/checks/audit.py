@@ -25,10 +25,7 @@ from linearityiqa.quality import QualityScale
 def audit(config: CheckConfig) -> Report:
     """Check labels and images of a database, and find images that are the same.
 
-    Memory is bounded but for some 500 bytes an image; thumbnails lie in a temporary file (4 kB an image).
-
-    Args:
-        config: the database, and how it is checked.
+    Memory is bounded but for some 500 bytes an image; thumbnails are kept in a temporary file (4 kB an image).
     """
     start = time.perf_counter()
     faults: list[Fault] = []
@@ -72,14 +69,14 @@ def _best_folder(source: LabelSource) -> tuple[Path, Places]:
 
 
 def _scale(config: CheckConfig, source: LabelSource) -> QualityScale | None:
-    """Return the scale that scores are held against, where one is known."""
+    """Return the scale that scores are compared with, where one is known."""
     if config.data.scale is not None:
         return QualityScale(low=config.data.scale[0], high=config.data.scale[1])
     return source.labels.scale if source.known is not None else None
 
 
 def _check_files(config: CheckConfig, labels: Labels, folder: Path, places: Mapping[str, int]) -> Iterator[Finding]:
-    """Findings about the images that are there, by their names and rows."""
+    """Yield findings about the images that are there, by their names and rows."""
     names = list(places)
     workers = default_workers(config.num_workers)
     with tempfile.TemporaryFile() as file:
@@ -110,7 +107,7 @@ def _near_duplicates(
     yield from check_near_duplicates(seen, copies, found.links, folder, rows)
     if found.cut:
         message = (
-            "there are too many alike images to compare all pairs; the likeliest were compared. Images made from one "
+            "there are too many similar images to compare all pairs; the likeliest were compared. Images made from one "
             "original need a column reference: they are not compared with each other."
         )
         yield Finding("search", message, severity="remark")

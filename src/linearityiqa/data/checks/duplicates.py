@@ -26,12 +26,7 @@ EQUAL = 0.999
 
 @dataclass(frozen=True)
 class Rows:
-    """MOS and split of each image, by its name.
-
-    Attributes:
-        mos: its score.
-        split: its split; empty where the labels have no split.
-    """
+    """MOS and split of each image, by its name; no splits where the labels have none."""
 
     mos: Mapping[str, float]
     split: Mapping[str, str]
@@ -56,7 +51,7 @@ def same_files(checks: Sequence[ImageCheck]) -> list[list[int]]:
 
 
 def check_same_files(names: Sequence[str], rows: Rows) -> Iterator[Finding]:
-    """Findings about one group of identical files."""
+    """Yield findings about one group of identical files."""
     yield Finding("identical-files", f"the same file: {rows.named(names)}.", tuple(names), leak=rows.leak(names))
     yield from _conflict(names, rows)
 
@@ -68,14 +63,9 @@ def check_near_duplicates(
     folder: Path,
     rows: Rows,
 ) -> Iterator[Finding]:
-    """Yield findings about the groups that links between pictures make.
+    """Yield findings about the groups of pictures that links join.
 
-    Args:
-        checks: the properties of each image.
-        copies: for an image that stands for several identical files, the numbers of all of them.
-        links: pairs of pictures that show the same, which join each group (a tree).
-        folder: where the images are.
-        rows: MOS and splits of the labels.
+    `copies` has the numbers of all identical files that an image stands for.
     """
     codes = components(len(checks), [(link.first, link.second) for link in links])
     by_group: dict[int, list[Link]] = {}
@@ -93,12 +83,12 @@ def check_near_duplicates(
         # without a split of its own a database is split at random, by references where they are known
         wrong = leak or not rows.split
         advice = "" if rows.split else " Give them one reference, so that no random split parts them."
-        message = f"the same picture: {rows.named(names)}; {_alike(inside, equal)}.{advice}"
+        message = f"the same picture: {rows.named(names)}; {_format_similarity(inside, equal)}.{advice}"
         yield Finding("near-duplicates", message, tuple(names), "error" if wrong else "remark", leak)
 
 
 def stand_ins(count: int, groups: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], dict[int, Sequence[int]]]:
-    """One number for each group of identical files and each other image, and the group that each stands for."""
+    """Return one number for each group of identical files and each other image, and the group that each stands for."""
     copies = {group[0]: group for group in groups}
     left_out = [number for group in groups for number in group[1:]]
     return np.setdiff1d(np.arange(count), left_out), copies
@@ -114,8 +104,8 @@ def _same_pixels(first: ImageCheck, second: ImageCheck, link: Link, folder: Path
     return ImageChops.difference(*pixels).getbbox() is None
 
 
-def _alike(links: Sequence[Link], equal: Sequence[bool]) -> str:
-    """Likeness of the pictures of a group, in words."""
+def _format_similarity(links: Sequence[Link], equal: Sequence[bool]) -> str:
+    """Return the similarity of the pictures of a group as text."""
     values = [link.similarity for link in links]
     low, high = min(values), max(values)
     span = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
@@ -157,7 +147,7 @@ class Scenes:
         return np.isin(self.codes, np.intersect1d(self.codes[self.test], self.codes[~self.test]))
 
     def summary(self) -> dict[str, int]:
-        """Scenes of several images, images in them, test images of a scene that others show, and these others."""
+        """Count scenes of several images, images in them, test images of a scene that others show, and these others."""
         sizes = np.unique(self.codes, return_counts=True)[1]
         return {
             "groups": int((sizes > 1).sum()),
@@ -194,13 +184,13 @@ def find_scenes(
         numbers, _ = stand_ins(len(seen), copies)
         found = find_near_duplicates(pictures, components(len(seen), pairs), numbers, quiet=quiet)
     codes = components(len(seen), pairs + [(link.first, link.second) for link in found.links])
-    held = np.zeros(len(seen), dtype=bool)
+    in_test = np.zeros(len(seen), dtype=bool)
     if test is not None:
-        held[test] = True
+        in_test[test] = True
     first: dict[tuple[int, bool], int] = {}
-    rows = [first.setdefault(side, row) for row, side in enumerate(zip(codes.tolist(), held.tolist(), strict=True))]
-    words = [check.name for check in seen] if references is None else references
-    return Scenes(codes, tuple(words[row] for row in rows), held, found.cut)
+    rows = [first.setdefault(side, row) for row, side in enumerate(zip(codes.tolist(), in_test.tolist(), strict=True))]
+    names = [check.name for check in seen] if references is None else references
+    return Scenes(codes, tuple(names[row] for row in rows), in_test, found.cut)
 
 
 def _decoded(check: ImageCheck) -> ImageCheck:

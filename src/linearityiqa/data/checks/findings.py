@@ -111,7 +111,7 @@ class Report:
 
 
 def in_order(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Leaks first, then other errors, then remarks; each kind together, as found."""
+    """Sort findings: leaks first, then other errors, then remarks; each kind together, as found."""
     kinds = list(TITLES)
     return tuple(sorted(findings, key=lambda f: (not f.leak, f.severity == "remark", kinds.index(f.kind))))
 
@@ -125,12 +125,7 @@ TINY_DEVIATION = 0.01
 
 
 def check_labels(labels: Labels, scale: QualityScale | None) -> Iterator[Finding]:
-    """Findings about scores, their deviations and the sizes of splits.
-
-    Args:
-        labels: what could be read.
-        scale: the scale of the scores, where it is known and not just taken from them.
-    """
+    """Yield findings about scores, their deviations and the sizes of splits; `scale` is not just the observed one."""
     yield from _off_scale(labels, scale)
     if labels.mos_std is not None:
         yield from _deviations(labels, labels.mos_std, scale)

@@ -51,7 +51,7 @@ class ImageCheck:
 
 
 def inspect_image(name: str, folder: Path) -> ImageCheck:
-    """Decode an image whole, a JPEG at reduced size: all of its data is read all the same, so a cut file is noticed."""
+    """Decode an image, a JPEG at reduced size, which still reads all of its data and so notices a cut file."""
     path = folder / name
     try:
         with opened(path, enough=lambda _: (2 * SIDE, 2 * SIDE)) as (image, choice):
@@ -136,14 +136,14 @@ def check_unlisted(folder: Path, listed: Collection[str]) -> Iterator[Finding]:
                 if Path(entry.name).suffix.lower() in ALL_SUFFIXES and name not in known and entry.is_file():
                     unlisted.append(name)
     if unlisted:
-        message = f"{_images(len(unlisted))} beside the listed ones {_have(len(unlisted))} no row in the labels."
+        message = f"{_images(len(unlisted))} in the same folders {_have(len(unlisted))} no row in the labels."
         yield Finding("unlisted", message, tuple(sorted(unlisted)), "remark")
 
 
 def _orientations(checks: list[ImageCheck], exif_rotation: bool) -> Iterator[Finding]:
     turned = tuple(check.name for check in checks if _TURNED in check.notes and check.format != "TIFF")
     if turned:
-        what = "are turned upright by it" if exif_rotation else "are used as they lie, unless --exif_rotation is given"
+        what = "are turned upright by it" if exif_rotation else "are used unturned unless --exif_rotation is given"
         message = f"{_images(len(turned))} {_have(len(turned))} an EXIF orientation: they {what}."
         yield Finding("orientation", message, turned, "remark")
 
@@ -177,7 +177,7 @@ def _modes(checks: list[ImageCheck]) -> Iterator[Finding]:
 
 
 def _kinds(check: ImageCheck) -> list[str]:
-    """Oddity of an image's pixels, in words that follow "is"."""
+    """Return what is unusual about an image's pixels, as text that follows "is"."""
     kind = _KINDS.get(check.mode)
     alpha = ["transparent"] if "alpha composited on white" in check.notes else []
     deep = ["16-bit"] if "16-bit reduced to 8-bit" in check.notes and kind != "16-bit grey" else []

@@ -172,7 +172,7 @@ def _likely_pairs(
 def _row_of_blocks(
     vectors: NDArray[np.float32], related: NDArray[np.int64], times: NDArray[np.float64], row: int
 ) -> Iterator[NDArray[np.void]]:
-    """Likely pairs whose first picture is in block `row`, one array for each block of second pictures."""
+    """Yield likely pairs whose first picture is in block `row`, one array for each block of second pictures."""
     top = row * _BLOCK
     rows = slice(top, top + _BLOCK)
     for left in range(top, len(vectors), _BLOCK):

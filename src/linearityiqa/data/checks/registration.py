@@ -24,7 +24,7 @@ COARSE_SIMILARITY = 0.4
 
 
 def similarity(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Correlation of the detail of pairs of pictures, in -1..1, after the second is laid upon the first.
+    """Return the correlation of the detail of pairs of pictures, in -1..1, after the second is registered to the first.
 
     The second picture is shifted and stretched in both directions (four numbers) by Gauss-Newton steps on the squared
     difference, from coarse to fine, with a gain that makes brightness irrelevant, as in the registration of Lucas and
@@ -61,7 +61,7 @@ def _blurred(images: Images, sigma: float) -> Images:
 
 
 def _band(images: Images, fine: float, coarse: float) -> Images:
-    """Band of frequencies between two blurs."""
+    """Return the band of frequencies between two blurs."""
     smooth = _blurred(images, fine)
     return smooth - _blurred(smooth, coarse)
 
@@ -73,7 +73,7 @@ def _detail(images: Images, fine: float, coarse: float, around: float) -> Images
 
 
 def _register(a: Images, b: Images, place: Images, steps: int) -> Images:
-    """Improve the places, float32 (N, 4), at which the second pictures lie upon the first.
+    """Return better places, float32 (N, 4), of the second pictures on the first.
 
     A place is (shift, stretch) horizontally, then vertically, as parts of half the width.
     """
@@ -82,11 +82,11 @@ def _register(a: Images, b: Images, place: Images, steps: int) -> Images:
     along = np.linspace(-1, 1, side, dtype=np.float32)
     half = np.float32((side - 1) / 2)
     for _ in range(steps):
-        lay, mask = _laying(place, side)
-        laid, dx, dy = lay(b), lay(columns) * half, lay(rows) * half
-        energy = (laid * laid * mask).sum(axis=(1, 2)) + 1e-6
-        gain = np.maximum((a * laid * mask).sum(axis=(1, 2)) / energy, 0.05)[:, None, None]
-        error = ((a / gain - laid) * mask).reshape(count, -1, 1)
+        warp, mask = _warp(place, side)
+        warped, dx, dy = warp(b), warp(columns) * half, warp(rows) * half
+        energy = (warped * warped * mask).sum(axis=(1, 2)) + 1e-6
+        gain = np.maximum((a * warped * mask).sum(axis=(1, 2)) / energy, 0.05)[:, None, None]
+        error = ((a / gain - warped) * mask).reshape(count, -1, 1)
         slopes = np.stack([dx, dx * along, dy, dy * along[:, None]], axis=1) * mask[:, None]
         slopes = slopes.reshape(count, 4, -1)
         normal = slopes @ slopes.transpose(0, 2, 1)
@@ -97,8 +97,8 @@ def _register(a: Images, b: Images, place: Images, steps: int) -> Images:
     return place
 
 
-def _laying(place: Images, side: int) -> tuple[Any, Images]:
-    """The function that lays pictures at these places (bilinear), and where their result is inside the second picture.
+def _warp(place: Images, side: int) -> tuple[Any, Images]:
+    """Return the function that warps pictures to these places (bilinear), and a mask of the pixels inside them.
 
     Shift and stretch act on rows and columns separately, so two small matrices do it.
     """
@@ -115,9 +115,9 @@ def _laying(place: Images, side: int) -> tuple[Any, Images]:
 
 
 def _correlation(a: Images, b: Images, place: Images, least: float) -> NDArray[np.float32]:
-    """Correlation of two sets of pictures where they overlap, (N,); 0 where one has less detail than `least`."""
-    lay, mask = _laying(place, a.shape[1])
-    first, second = _centred(a, mask), _centred(lay(b), mask)
+    """Correlate two sets of pictures where they overlap, (N,); 0 where one has less detail than `least`."""
+    warp, mask = _warp(place, a.shape[1])
+    first, second = _centred(a, mask), _centred(warp(b), mask)
     pixels = np.maximum(mask.sum(axis=(1, 2)), 1)
     energies = [(each * each).sum(axis=(1, 2)) for each in (first, second)]
     detailed = np.minimum(*energies) >= least**2 * pixels

@@ -24,7 +24,7 @@ from linearityiqa.data.loading.pixelcache import (
     sizes_by_header,
 )
 from linearityiqa.data.loading.samplers import SampleKey
-from linearityiqa.data.synthetic.versions import degraded
+from linearityiqa.data.synthetic.distortions import degraded
 from linearityiqa.errors import DataError
 from linearityiqa.images import ImageTransform
 
@@ -47,14 +47,9 @@ class Batch(NamedTuple):
 
 
 class ImageDataset(Dataset[Sample]):
-    """The images of a table, decoded when they are asked for, or read from a cache.
+    """The images of a table, decoded when they are asked for, or read from a cache of them under the same transform.
 
-    Args:
-        table: names and opinion scores.
-        transform: what every image undergoes.
-        augmentation: random changes after resizing, which depend on `seed`, the epoch and the row alone.
-        decoding: whether EXIF orientations and ICC profiles are applied.
-        cached: the pixels of these images, and perhaps of others, under the same transform.
+    The augmentation after it depends on `seed`, the epoch and the row alone.
     """
 
     def __init__(
@@ -97,7 +92,7 @@ class ImageDataset(Dataset[Sample]):
         return torch.from_numpy(pixels), float(self.table.mos[index]), index
 
     def sizes(self) -> list[tuple[int, int]]:
-        """(height, width) of every image as the network sees it; where it depends on the file, from cache or header."""
+        """Return the (height, width) of every image as the network sees it, from cache or header where files differ."""
         fixed = self.augmentation.size if self.augmentation is not None else self.transform.fixed_size
         return list(self._sizes_before_crop()) if fixed is None else [fixed] * len(self)
 
@@ -139,7 +134,7 @@ class MixedDataset(Dataset[Sample]):
         return sum(self.lengths)
 
     def __getitem__(self, key: SampleKey) -> Sample:
-        """As of `ImageDataset`; the MOS is on the scale of the image's own database, the row counts all of them."""
+        """Return a sample of `ImageDataset`; the MOS is on the scale of its own database, the row counts all images."""
         home = int(np.searchsorted(self._ends, key.index, side="right"))
         first = int(self._ends[home]) - self.lengths[home]
         pixels, mos, _ = self.parts[home][key._replace(index=key.index - first)]
@@ -155,15 +150,9 @@ def open_images(
     workers: int,
     progress: bool = False,
 ) -> partial[ImageDataset]:
-    """`ImageDataset` with transform, decoding and cache filled in; it still takes a table, `augmentation` and `seed`.
+    """Return `ImageDataset` with transform, decoding and cache filled in; it takes a table, `augmentation` and `seed`.
 
-    Args:
-        table: the whole database, so that one cache serves all of its splits.
-        config: what every image undergoes.
-        decoding: whether EXIF orientations and ICC profiles are applied.
-        cache: the option `--cache`: none, auto or a folder. What is missing in it is decoded first.
-        workers: processes that decode.
-        progress: show a progress bar meanwhile.
+    `table` is the whole database, so that one cache, which is made first, serves all of its splits.
     """
     transform = ImageTransform.of(config, table.common_size)
     folder, cached = cache_folder(cache), None

@@ -167,12 +167,6 @@ def open_cache(source: PixelSource, folder: Path, *, workers: int, progress: boo
     Of several processes that want the same cache one makes it, and the others wait. If it is stopped or dies, another
     one resumes with the images that are there.
 
-    Args:
-        source: the images.
-        folder: where caches are kept.
-        workers: processes that decode; 0 decodes in this one.
-        progress: show a progress bar.
-
     Raises:
         DataError: an image cannot be decoded, there is too little space, the folder cannot be written, or a process
             that decodes died.

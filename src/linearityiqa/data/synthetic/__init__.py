@@ -1,1 +1,1 @@
-"""The built-in synthetic database (`make`), and the degraded versions of images that training makes (`versions`)."""
+"""The built-in synthetic database (`make`), and the degraded versions of images that training makes."""

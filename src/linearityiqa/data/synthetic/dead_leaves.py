@@ -35,7 +35,7 @@ class Leaves(NamedTuple):
     """Discs and who is seen where.
 
     Attributes:
-        owner: number of the leaf seen at every pixel, shape (height, width); smaller numbers lie in front.
+        owner: number of the leaf seen at every pixel, shape (height, width); smaller numbers are in front.
         x, y, radius: centres and radii in pixels, one a leaf.
     """
 
@@ -46,7 +46,7 @@ class Leaves(NamedTuple):
 
 
 def render(height: int, width: int, rng: np.random.Generator) -> ByteImage:
-    """One scene, shape (height, width, 3)."""
+    """Render a scene, shape (height, width, 3)."""
     tall, wide = height * SUPERSAMPLING, width * SUPERSAMPLING
     smaller = min(tall, wide)
     smallest = np.exp(rng.uniform(*np.log(SMALLEST_RADIUS)))
@@ -59,7 +59,7 @@ def render(height: int, width: int, rng: np.random.Generator) -> ByteImage:
 
 
 def power_law_radii(count: int, smallest: float, largest: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Radii of density proportional to r^-3 on [smallest, largest], by inversion of the distribution function."""
+    """Draw radii of density proportional to r^-3 on [smallest, largest], by inverting the distribution function."""
     low, high = smallest**-2.0, largest**-2.0
     return np.asarray((low - rng.random(count) * (low - high)) ** -0.5)
 
@@ -87,7 +87,7 @@ def cover(height: int, width: int, smallest: float, largest: float, rng: np.rand
 
 
 def _throw(owner: NDArray[np.int32], y: float, x: float, radius: float, number: int) -> int:
-    """Give a disc the bare pixels under it; how many there were."""
+    """Give a disc the bare pixels under it, and return how many there were."""
     top, left = max(0, int(y - radius)), max(0, int(x - radius))
     box = owner[top : int(y + radius) + 1, left : int(x + radius) + 1]
     bare = box < 0
@@ -101,7 +101,7 @@ def _throw(owner: NDArray[np.int32], y: float, x: float, radius: float, number: 
 
 
 def _colours(count: int, rng: np.random.Generator) -> FloatImage:
-    """Reflectance of each leaf, shape (count, 3): few hues a scene, mostly muted, a wide range of lightness."""
+    """Draw the reflectance of each leaf, shape (count, 3): few hues a scene, mostly muted, any lightness."""
     kind = rng.choice(len(HUES) + 1, count, p=rng.dirichlet([0.8] * len(HUES) + [0.3]))
     mean, deviation = np.array([*HUES, (0.0, 1.0)])[kind].T  # the last kind: any hue, as of paint and blossom
     hue = (mean + deviation * rng.standard_normal(count)) % 1.0
@@ -111,7 +111,7 @@ def _colours(count: int, rng: np.random.Generator) -> FloatImage:
 
 
 def _shading(leaves: Leaves, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Lambert's law on discs that bulge more or less, under one lamp."""
+    """Shade discs by Lambert's law: discs that bulge more or less, under one lamp."""
     rows, columns = np.indices(leaves.owner.shape, dtype=np.float32)
     bulge = rng.beta(1.6, 1.4, len(leaves.x)).astype(np.float32)
     slope = (bulge / leaves.radius)[leaves.owner]
@@ -126,7 +126,7 @@ def _shading(leaves: Leaves, rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def _textures(leaves: Leaves, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Gain of every pixel: each leaf is cut from a random place of one of the scene's fields of noise."""
+    """Return the gain of every pixel: each leaf is cut from a random place of one of the scene's fields of noise."""
     # noise of the finished size, looked up without interpolation: finer grain would be averaged away
     height, width = (side // SUPERSAMPLING for side in leaves.owner.shape)
     fields = np.stack([_noise_field(height, width, rng) for _ in range(TEXTURES)])
@@ -141,7 +141,7 @@ def _textures(leaves: Leaves, rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def _noise_field(height: int, width: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Periodic Gaussian noise with a power-law amplitude spectrum, stretched along one direction; unit deviation."""
+    """Draw periodic Gaussian noise of unit deviation: a power-law amplitude spectrum, stretched along one direction."""
     angle, stretch = rng.uniform(0, np.pi), np.exp(rng.uniform(0, np.log(8)))
     down = fft.fftfreq(height).astype(np.float32)[:, None]
     across = fft.rfftfreq(width).astype(np.float32)[None, :]
@@ -155,7 +155,7 @@ def _noise_field(height: int, width: int, rng: np.random.Generator) -> NDArray[n
 
 
 def _shadows(leaves: Leaves, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Soft shadows that leaves cast on those behind them: darker where more of the way to the lamp is hidden."""
+    """Return soft shadows that leaves cast on those behind them: darker where more of the way to the lamp is hidden."""
     reach = max(2, round(min(leaves.owner.shape) / 25))
     angle, depth = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 0.7)
     padded = np.pad(leaves.owner, reach, mode="edge")

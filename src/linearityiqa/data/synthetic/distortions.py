@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 from scipy import fft, ndimage
 
 FloatImage = NDArray[np.float32]
@@ -27,7 +27,7 @@ _LIGHT_OF_BYTE = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055
 
 
 def to_light(image: ByteImage) -> FloatImage:
-    """Relative light of an sRGB image (IEC 61966-2-1), in [0, 1]."""
+    """Return the relative light of an sRGB image (IEC 61966-2-1), in [0, 1]."""
     return _LIGHT_OF_BYTE[image]
 
 
@@ -39,7 +39,7 @@ def to_display(light: FloatImage) -> ByteImage:
 
 
 def to_bytes(values: FloatImage) -> ByteImage:
-    """Values in [0, 1], rounded to 8 bits; others are clipped."""
+    """Round values in [0, 1] to 8 bits; others are clipped."""
     return np.asarray(np.rint(np.clip(values, 0.0, 1.0) * 255.0), dtype=np.uint8)
 
 
@@ -57,7 +57,7 @@ def between(mild: float, severe: float, severity: float) -> float:
 
 
 def gaussian_blur(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
-    """Gaussian blur in light, standard deviation 0.4 to 6 pixels."""
+    """Blur in light by a Gaussian of standard deviation 0.4 to 6 pixels."""
     sigma = between(0.4, 6.0, severity)
     return to_display(ndimage.gaussian_filter(to_light(image), (sigma, sigma, 0), mode="reflect"))
 
@@ -75,7 +75,7 @@ def motion_blur(image: ByteImage, severity: float, rng: np.random.Generator) -> 
 
 
 def motion_kernel(length: float, angle: float) -> NDArray[np.float32]:
-    """Weights of a straight, even motion: a line of `length` pixels, its points shared among their neighbours.
+    """Return the weights of a straight, even motion: a line of `length` pixels, its points shared among neighbours.
 
     Returns:
         An odd square of non-negative weights, sum 1, symmetric about its centre.
@@ -156,7 +156,7 @@ def jpeg2000(image: ByteImage, severity: float, _: np.random.Generator) -> ByteI
 
 
 def recode(image: ByteImage, **options: Any) -> ByteImage:
-    """What a lossy file format leaves of an image; the options are those of Pillow's `Image.save`."""
+    """Save an image in a lossy file format and read it again; the options are those of Pillow's `Image.save`."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, **options)
     with Image.open(buffer) as decoded:
@@ -178,3 +178,48 @@ DISTORTIONS: tuple[Distortion, ...] = (
     jpeg2000,
 )  # fmt: skip
 """Lens and movement, exposure and sensor, scaling, compression. Two at once are applied in this order."""
+
+MILDEST = 0.15
+"""Least severity: people hardly see less."""
+LEAST_STEP = 0.2
+"""Least difference in severity of the two versions."""
+
+
+def webp(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
+    """WebP, quality 80 down to 0."""
+    return recode(image, format="WEBP", quality=round(80 * (1 - severity)), method=0)
+
+
+def oversharpened(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
+    """Unsharp mask of radius 2 pixels, 2 to 10 times the difference added."""
+    mask = ImageFilter.UnsharpMask(radius=2, percent=round(100 * between(2.0, 10.0, severity)), threshold=0)
+    return np.asarray(Image.fromarray(image).filter(mask))
+
+
+def smoothed(image: ByteImage, severity: float, _: np.random.Generator) -> ByteImage:
+    """Noise removed too much: a self-guided filter (He et al., 2013), which keeps edges and loses texture."""
+    values = image.astype(np.float32) / 255
+    size = (2 * round(between(2.0, 8.0, severity)) + 1,) * 2 + (1,)
+    mean = ndimage.uniform_filter(values, size)
+    variance = ndimage.uniform_filter(values * values, size) - mean * mean
+    gain = variance / (variance + np.float32(between(3e-4, 3e-2, severity)))
+    result = ndimage.uniform_filter(gain, size) * values + ndimage.uniform_filter((1 - gain) * mean, size)
+    return to_bytes(np.asarray(result, np.float32))
+
+
+KINDS: tuple[Distortion, ...] = (
+    gaussian_blur, motion_blur, shot_noise, gaussian_noise, impulse_noise, resample, jpeg, jpeg2000, webp,
+    oversharpened, smoothed,
+)  # fmt: skip
+"""Degradations that make any photograph worse; exposure and contrast are not among them."""
+
+
+def degraded(image: ByteImage, level: int, rng: np.random.Generator) -> ByteImage:
+    """Return the version of `level` (1 is mild, 2 severe) of an image, uint8 (H, W, 3).
+
+    Kind and severities are drawn from `rng`, the same for both levels; so is the grain of noise.
+    """
+    kind = KINDS[rng.integers(len(KINDS))]
+    mild = rng.uniform(MILDEST, 1 - LEAST_STEP)
+    severe = rng.uniform(mild + LEAST_STEP, 1)
+    return kind(image, mild if level == 1 else severe, rng)

@@ -35,7 +35,7 @@ class Label(NamedTuple):
 
     @property
     def cells(self) -> tuple[str, str]:
-        """Both as they stand in the CSV file."""
+        """Both as written in the CSV file."""
         return f"{self.mos:.4f}", f"{self.mos_std:.4f}"
 
 
@@ -104,7 +104,7 @@ HALF = Distances(structure=0.2, scales=0.085, edges=0.085, colour=5.0, rms=0.05)
 
 
 def distances(pristine: Views, image: Views) -> Distances:
-    """All metrics of an image against its original."""
+    """Compute all metrics of an image against its original."""
     similarities = [max(0.0, _ssim(a, b)) for a, b in zip(pristine.luma, image.luma, strict=True)]
     weights = np.array(SCALE_WEIGHTS) / sum(SCALE_WEIGHTS)
     a, b, constant = pristine.edges, image.edges, 0.0026
@@ -125,7 +125,7 @@ def scores(pristine: Views, image: ByteImage) -> NDArray[np.float64]:
 
 
 def ladder_scores(original: ByteImage, pristine: Views, step: Severity) -> NDArray[np.float64]:
-    """Scores of one distortion that never rise with its severity, shape (5,).
+    """Return scores of one distortion that never rise with its severity, shape (5,).
 
     Metrics now and then rise a little while a distortion grows. So each is measured at fixed rungs of severity, with
     the same random numbers; each rung has the least score so far; between rungs it is interpolated linearly.
@@ -163,6 +163,6 @@ def _ssim(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
 
 
 def _halve(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean of every 2 x 2 pixels; an odd last row or column is dropped."""
+    """Return the mean of every 2 x 2 pixels; an odd last row or column is dropped."""
     even = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]
     return (even[0::2, 0::2] + even[1::2, 0::2] + even[0::2, 1::2] + even[1::2, 1::2]) / np.float32(4)

@@ -144,7 +144,7 @@ def recipe(config: SyntheticConfig) -> dict[str, Any]:
 
 
 def make_sample(reference: ByteImage, number: int, config: SyntheticConfig) -> Sample:
-    """Image `number` of the database, cut from the pristine `reference`.
+    """Make image `number` of the database, cut from the pristine `reference`.
 
     The number and the seed determine crop, distortions and noise.
     """
@@ -158,7 +158,7 @@ def make_sample(reference: ByteImage, number: int, config: SyntheticConfig) -> S
 
 
 def draw_steps(rng: np.random.Generator) -> tuple[Severity, ...]:
-    """No, one or two different distortions in the order of `DISTORTIONS`, with severities to four digits."""
+    """Draw no, one or two different distortions in the order of `DISTORTIONS`, with severities to four digits."""
     count = int(rng.choice(len(STEP_SHARES), p=STEP_SHARES))
     chosen = sorted(rng.choice(len(DISTORTIONS), size=count, replace=False).tolist())
     highest = PAIR_SEVERITY if count > 1 else 1.0
