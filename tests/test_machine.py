@@ -12,7 +12,14 @@ import pytest
 from linearityiqa import machine
 from linearityiqa.cli import main
 from linearityiqa.errors import DataError
-from linearityiqa.machine import each_in_processes, prefetch, start_processes
+from linearityiqa.machine import default_workers, each_in_processes, prefetch, start_processes
+
+
+def test_default_workers_are_the_cores_at_most_eight_which_processes_share() -> None:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    assert default_workers(None) == min(8, cores)
+    assert default_workers(None, sharing=2 * cores) == 1
+    assert (default_workers(0), default_workers(5, sharing=4), default_workers(13)) == (0, 5, 13)
 
 
 def test_ahead_keeps_order_and_reads_no_further_than_its_depth() -> None:

@@ -87,7 +87,7 @@ def test_on_a_gpu_the_next_batch_is_asked_for_before_the_last_is_handed_over(mon
         events.append(("copies", number))
         return NetworkBatch(part(number), part(number), number)
 
-    monkeypatch.setattr(prefetch, "_transferred", transferred)
+    monkeypatch.setattr(prefetch, "transfer", transferred)
     for batch in network_batches([None] * 3, SimpleNamespace(type="cuda"), IMAGENET):
         events.append(("computes", batch.indices))
     assert [event for event in events if event[0] != "kept"] == [

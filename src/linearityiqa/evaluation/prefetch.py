@@ -34,19 +34,19 @@ def network_batches(
     """
     if device.type != "cuda":
         for batch in loader:
-            yield _transferred(batch, device, normalisation)
+            yield transfer(batch, device, normalisation)
         return
     copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     previous: tuple[NetworkBatch, torch.cuda.Event] | None = None
     for batch in loader:
         with torch.cuda.stream(copying):
-            following = _transferred(batch, device, normalisation)
+            following = transfer(batch, device, normalisation)
             arrived = copying.record_event()
         if previous is not None:
-            yield _handed_over(*previous)
+            yield _hand_over(*previous)
         previous = following, arrived
     if previous is not None:
-        yield _handed_over(*previous)
+        yield _hand_over(*previous)
 
 
 def normalised(pixels: Tensor, normalisation: Normalisation) -> Tensor:
@@ -80,12 +80,13 @@ def _constants(width: int, device: torch.device, normalisation: Normalisation) -
         return levels.to(device), mean.repeat(width).to(device), std.repeat(width).to(device)
 
 
-def _transferred(batch: Batch, device: torch.device, normalisation: Normalisation) -> NetworkBatch:
+def transfer(batch: Batch, device: torch.device, normalisation: Normalisation) -> NetworkBatch:
+    """Copy a batch to `device` and normalise it there."""
     images = normalised(batch.images.to(device, non_blocking=True), normalisation)
     return NetworkBatch(images, batch.mos.to(device, non_blocking=True), batch.indices)
 
 
-def _handed_over(batch: NetworkBatch, arrived: torch.cuda.Event) -> NetworkBatch:
+def _hand_over(batch: NetworkBatch, arrived: torch.cuda.Event) -> NetworkBatch:
     """Return the batch for the current stream, which waits for it; its memory is not reused before that is done."""
     stream = torch.cuda.current_stream(batch.images.device)
     stream.wait_event(arrived)

@@ -97,7 +97,7 @@ def test_only_the_numbers_asked_for_are_looked_at(originals):
 def test_blocks_do_not_matter(originals, monkeypatch):
     pictures = np.concatenate([originals, originals[::-1][:20]])
     whole = find_near_duplicates(pictures, np.arange(len(pictures)))
-    monkeypatch.setattr(neardup, "_BLOCK", 7)
+    monkeypatch.setattr(neardup, "BLOCK", 7)
     parts = find_near_duplicates(pictures, np.arange(len(pictures)))
     assert sorted(link[:2] for link in parts.links) == sorted(link[:2] for link in whole.links)
 

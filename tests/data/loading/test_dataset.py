@@ -15,7 +15,6 @@ from linearityiqa.data.loading.dataset import (
     ImageDataset,
     MixedDataset,
     SampleKey,
-    collate,
     generator_for,
     require_equal_sizes,
 )
@@ -119,19 +118,6 @@ def test_equal_sizes_are_required_by_name(table):
     with pytest.raises(DataError, match=r"photo00\.png has 32 x 40 and photo04\.png 60 x 50 .*--resize"):
         require_equal_sizes(ImageDataset(table, ImageTransform()))
     require_equal_sizes(ImageDataset(table, ImageTransform((9, 9))))
-
-
-def test_collate_stacks():
-    batch = collate([(torch.zeros(2, 2, 3), 1.5, 7), (torch.ones(2, 2, 3), 2.5, 3)], names=())
-    assert batch.images.shape == (2, 2, 2, 3)
-    assert (batch.mos.tolist(), batch.mos.dtype) == ([1.5, 2.5], torch.float32)
-    assert (batch.indices.tolist(), batch.indices.dtype) == ([7, 3], torch.int64)
-
-
-def test_collate_refuses_unequal_sizes_by_name():
-    samples = [(torch.zeros(2, 2, 3), 1.0, 1), (torch.zeros(4, 5, 3), 1.0, 0)]
-    with pytest.raises(DataError, match=r"b\.png has 2 x 2 and a\.png 4 x 5"):
-        collate(samples, names=("a.png", "b.png"))
 
 
 def test_colour_profiles_are_applied_only_on_request(tmp_path):

@@ -6,9 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,17 +19,13 @@ from PIL import Image
 
 import linearityiqa.data.loading.loader as data
 from linearityiqa.data.databases.table import ImageTable
-from linearityiqa.data.loading.dataset import (
-    Batch,
-    ImageDataset,
-    SampleKey,
-)
+from linearityiqa.data.loading.dataset import Batch, ImageDataset, SampleKey
 from linearityiqa.data.loading.loader import BatchLoader
 from linearityiqa.data.loading.pixelcache import PixelSource, open_cache
 from linearityiqa.data.loading.samplers import TrainingBatches, evaluation_batches
 from linearityiqa.errors import DataError, UnreadableImageError
 from linearityiqa.images import ImageTransform
-from linearityiqa.machine import BatchLimit, default_workers
+from linearityiqa.machine import BatchLimit
 
 pytestmark = pytest.mark.slow
 
@@ -78,13 +74,6 @@ def test_batches_are_the_same_to_the_bit_for_any_number_of_workers(augmented, pe
     alone, shared = epochs(augmented, 0, starts), epochs(augmented, 2, starts, persistent=persistent)
     assert [len(epoch) for epoch in alone] == [3, 2, 3]
     assert all(same(a, b) for a, b in zip(alone, shared, strict=True))
-
-
-def test_two_iterations_can_go_on_side_by_side(augmented):
-    loader = BatchLoader(augmented, TrainingBatches(len(augmented), 4, seed=8), 2, persistent=False)
-    pairs = list(zip(loader, loader, strict=True))
-    assert len(pairs) == 3
-    assert all(same([first], [second]) for first, second in pairs)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -143,7 +132,7 @@ def test_much_waiting_is_answered_with_advice_once(table, caplog, monkeypatch, s
     caplog.set_level(logging.INFO)
     now = 0.0
     monkeypatch.setattr(data.time, "monotonic", lambda: now)
-    data._advise.cache_clear()
+    data.advise.cache_clear()
     original = ImageDataset.__getitem__
 
     def decoded(self, key):
@@ -174,12 +163,6 @@ def test_no_more_workers_are_started_than_there_are_batches(table):
     assert list(BatchLoader(dataset, empty, 64)) == []
 
 
-def test_processes_share_the_cores():
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    assert default_workers(None, sharing=2 * cores) == 1
-    assert default_workers(5, sharing=4) == 5
-
-
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_empty_share_is_an_empty_batch_of_the_images_shape(augmented, workers):
     loader = BatchLoader(augmented, [[SampleKey(1, 3)], []], workers, persistent=False)
@@ -187,12 +170,6 @@ def test_an_empty_share_is_an_empty_batch_of_the_images_shape(augmented, workers
     assert [(len(part), part.shape[1:], part.dtype) for part in empty] == [
         (0, part.shape[1:], part.dtype) for part in whole
     ]
-
-
-def test_default_workers_are_the_cores_at_most_eight():
-    assert default_workers(0) == 0
-    assert default_workers(13) == 13
-    assert 1 <= default_workers(None) <= min(8, os.cpu_count() or 1)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -257,29 +234,6 @@ def test_workers_are_kept_between_iterations_until_the_loader_is_closed(table):
     loader.close()
 
 
-def test_at_most_two_batches_a_worker_are_decoded_ahead(table, monkeypatch):
-    class CountingPool:
-        """Runs what is submitted at once."""
-
-        def __init__(self, _workers, _prepare, dataset, preloaded):
-            self.submitted = 0
-            pools.append(self)
-            monkeypatch.setattr(data, "_worker_dataset", dataset, raising=False)
-
-        def submit(self, function, keys):
-            self.submitted += 1
-            future = Future()
-            future.set_result(function(keys))
-            return future
-
-    pools: list[CountingPool] = []
-    monkeypatch.setattr(data, "start_processes", CountingPool)
-    dataset = ImageDataset(many(table, 40), ImageTransform())
-    loader = BatchLoader(dataset, TrainingBatches(len(dataset), 2, seed=0), 3)
-    for taken, _ in enumerate(loader, start=1):
-        assert pools[0].submitted == min(taken + 2 * 3, 20)
-
-
 @pytest.mark.parametrize("persistent", [True, False])
 def test_workers_end_when_an_iteration_is_left(table, persistent):
     dataset = ImageDataset(many(table, 400), ImageTransform())
@@ -294,75 +248,51 @@ def test_workers_end_when_an_iteration_is_left(table, persistent):
     assert wait_until(lambda: set(workers_alive()) <= before)
 
 
-def ignores_sigint(pid: int) -> bool:
-    """What the kernel says of the process: bit k - 1 of SigIgn stands for signal k."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    (mask,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigIgn"))
-    return bool(int(mask, 16) >> (signal.SIGINT - 1) & 1)
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux's /proc what a process ignores")
-def test_workers_leave_ctrl_c_to_their_parent(table):
-    dataset = ImageDataset(many(table, 400), ImageTransform())
-    before = set(workers_alive())
-    loader = BatchLoader(dataset, TrainingBatches(len(dataset), 2, seed=0), 2)
-    batches = iter(loader)
-    received = [next(batches)]
-    workers = set(workers_alive()) - before
-    assert wait_until(lambda: all(ignores_sigint(worker) for worker in workers))  # each has started
-    for worker in workers:
-        os.kill(worker, signal.SIGINT)
-    received += batches
-    assert len(received) == 200
-
-
-SIGNALLED = """
-import os, signal, sys, time
+# Scripts: signals reach whole groups, limits hold for whole processes, and a spawned process cannot import this module.
+SCRIPT = """
+import multiprocessing, os, resource, signal, sys, time
 from pathlib import Path
 import numpy as np
+from linearityiqa.data.databases.table import ImageTable
 from linearityiqa.data.loading.dataset import ImageDataset
 from linearityiqa.data.loading.loader import BatchLoader
 from linearityiqa.data.loading.samplers import TrainingBatches
-from linearityiqa.data.databases.table import ImageTable
 from linearityiqa.images import ImageTransform
 
+def batches(count, workers, size=None):
+    table = ImageTable(("photo00.png",) * count, np.arange(float(count)), Path(sys.argv[1]))
+    return BatchLoader(ImageDataset(table, ImageTransform(size)), TrainingBatches(count, 2, seed=0), workers)
+
 if __name__ == "__main__":
-    heard = []
-    signal.signal(signal.SIGTERM, lambda *_: heard.append(True))
-    name = sys.argv[1]
-    dataset = ImageDataset(ImageTable((name,) * 60, np.arange(60.0), Path(sys.argv[2])), ImageTransform())
-    batches = iter(BatchLoader(dataset, TrainingBatches(len(dataset), 2, seed=0), 1))
-    received = [next(batches)]
-    os.killpg(0, signal.SIGTERM)
-    time.sleep(0.5)
-    received += batches
-    print(len(received), heard)
 """
+
+
+def script(tmp_path: Path, lines: str) -> list[str]:
+    path = tmp_path / "script.py"
+    path.write_text(SCRIPT + textwrap.indent(textwrap.dedent(lines), "    "))
+    return [sys.executable, str(path), str(tmp_path)]
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="no process groups here")
-def test_a_signal_to_the_whole_group_leaves_the_workers_at_work(table, tmp_path):
-    script = tmp_path / "signalled.py"
-    script.write_text(SIGNALLED)
-    words = [sys.executable, str(script), table.names[0], str(table.root)]
+def test_signals_to_the_whole_group_leave_the_workers_at_work(table, tmp_path):
+    """Ctrl-C and a scheduler's SIGTERM are for the process that iterates."""
+    words = script(
+        tmp_path,
+        """
+        heard = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda number, _: heard.append(number))
+        iteration = iter(batches(60, 1))
+        received = [next(iteration)]
+        os.killpg(0, signal.SIGINT)
+        os.killpg(0, signal.SIGTERM)
+        time.sleep(0.5)
+        received += iteration
+        print(len(received), heard)
+        """,
+    )
     ended = subprocess.run(words, capture_output=True, text=True, start_new_session=True, timeout=300, check=False)
-    assert (ended.returncode, ended.stdout) == (0, "30 [True]\n"), ended.stderr
-
-
-# Run by the process that is killed, which is started by exec because pytest's test modules cannot be imported by name.
-LOAD_AND_WAIT = """
-import multiprocessing, time
-from linearityiqa.data.loading.dataset import ImageDataset
-from linearityiqa.data.loading.loader import BatchLoader
-from linearityiqa.data.loading.samplers import TrainingBatches
-from linearityiqa.images import ImageTransform
-
-dataset = ImageDataset(table, ImageTransform())
-batches = iter(BatchLoader(dataset, TrainingBatches(len(dataset), 2, seed=0), 1))
-next(batches)
-connection.send([process.pid for process in multiprocessing.active_children()])
-time.sleep(600)
-"""
+    assert (ended.returncode, ended.stdout) == (0, "30 [2, 15]\n"), ended.stderr
 
 
 def running(pid: int) -> bool:
@@ -374,45 +304,35 @@ def running(pid: int) -> bool:
 
 
 @pytest.mark.skipif("forkserver" not in multiprocessing.get_all_start_methods(), reason="needs a fork server")
-def test_workers_do_not_outlive_a_killed_process(table):
-    context = multiprocessing.get_context("forkserver")
-    receiver, connection = context.Pipe(duplex=False)
-    doomed = context.Process(target=exec, args=(LOAD_AND_WAIT, {"table": many(table, 400), "connection": connection}))
-    doomed.start()
-    assert receiver.poll(60)
-    (worker,) = receiver.recv()
-    assert running(worker)
-    doomed.kill()
-    doomed.join()
+def test_workers_do_not_outlive_a_killed_process(table, tmp_path):
+    words = script(
+        tmp_path,
+        """
+        iteration = iter(batches(400, 1))
+        next(iteration)
+        print(*(process.pid for process in multiprocessing.active_children()), flush=True)
+        time.sleep(600)
+        """,
+    )
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as doomed:
+        worker = int(doomed.stdout.readline())
+        doomed.kill()
     assert wait_until(lambda: not running(worker))
 
 
-LITTLE_SHARED_MEMORY = """
-import resource
-import numpy as np, torch
-from pathlib import Path
-from linearityiqa.data.databases.table import ImageTable
-from linearityiqa.data.loading.dataset import ImageDataset
-from linearityiqa.data.loading.loader import BatchLoader
-from linearityiqa.data.loading.samplers import TrainingBatches
-from linearityiqa.images import ImageTransform
-
-if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-    table = ImageTable(tuple({names!r}), np.arange(8.0), Path({root!r}))
-    dataset = ImageDataset(table, ImageTransform((200, 200)))
-    for workers in (0, 1):
-        for batch in BatchLoader(dataset, TrainingBatches(8, 4, seed=0), workers):
-            print(batch.images.shape, batch.images.is_shared(), int(batch.images.long().sum()), batch.mos.tolist())
-"""
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="a limit on files that Linux also sets on shared memory")
-def test_batches_that_find_no_shared_memory_are_the_same(table):
+def test_batches_that_find_no_shared_memory_are_the_same(table, tmp_path):
     """As where /dev/shm has the 64 MB that Docker gives it; oracle: decoding without processes."""
-    script = LITTLE_SHARED_MEMORY.format(names=table.names[:8], root=str(table.root))
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    lines = done.stdout.splitlines()
+    words = script(
+        tmp_path,
+        """
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        for workers in (0, 1):
+            for batch in batches(4, workers, (200, 200)):
+                print(batch.images.shape, batch.images.is_shared(), int(batch.images.long().sum()), batch.mos.tolist())
+        """,
+    )
+    lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
     assert len(lines) == 4
     assert lines[:2] == lines[2:]
-    assert lines[0].startswith("torch.Size([4, 200, 200, 3]) False")
+    assert lines[0].startswith("torch.Size([2, 200, 200, 3]) False")

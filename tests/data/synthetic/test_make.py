@@ -99,7 +99,7 @@ def test_shares_of_distortions():
 
 
 def test_a_finished_database_is_found_and_kept(database, monkeypatch):
-    monkeypatch.setattr(make, "_contents", lambda _: pytest.fail("made again"))
+    monkeypatch.setattr(make, "staging_dir", lambda _: pytest.fail("made again"))
     before = content(database.parent)
     assert make_database(small(database.parent, num_workers=3, quiet=True)) == database
     assert content(database.parent) == before

@@ -23,7 +23,7 @@ def test_photographs_are_in_the_wheel_in_colour_and_large_enough():
 
 
 def test_a_missing_photograph_is_named_with_the_remedy(monkeypatch, tmp_path):
-    monkeypatch.setattr(references, "_photographs_folder", lambda: tmp_path)
+    monkeypatch.setattr(references, "photographs_folder", lambda: tmp_path)
     with pytest.raises(DataError, match=r"photograph astronaut\.png.*pip install"):
         load_reference(list_references(60)[0], SyntheticConfig())
 

@@ -87,7 +87,7 @@ MOMENT = 10.0
 MOST_CANDIDATES = 200_000
 """Most pairs that are compared; beyond, only the likeliest are, and the result says so."""
 
-_BLOCK = 2048
+BLOCK = 2048
 _BATCH = 128
 
 
@@ -129,8 +129,8 @@ def find_near_duplicates(
     times = np.zeros(len(thumbnails)) if times is None else times
     numbers = np.arange(len(thumbnails)) if numbers is None else numbers
     vectors = np.empty((len(numbers), LENGTH), dtype=np.float32)
-    for start in range(0, len(numbers), _BLOCK):
-        vectors[start : start + _BLOCK] = signatures(thumbnails[numbers[start : start + _BLOCK]])
+    for start in range(0, len(numbers), BLOCK):
+        vectors[start : start + BLOCK] = signatures(thumbnails[numbers[start : start + BLOCK]])
     pairs, cut = _likely_pairs(vectors, related[numbers], times[numbers], quiet)
     firsts, seconds = numbers[pairs["first"]], numbers[pairs["second"]]
     groups = require("scipy.cluster.hierarchy", "metrics").DisjointSet(np.union1d(firsts, seconds).tolist())
@@ -159,7 +159,7 @@ def _likely_pairs(
     """Return the pairs of signatures with a large product, the largest first, and whether there were too many."""
     pairs = np.empty(0, dtype=_PAIR)
     cut = False
-    blocks = -(-len(vectors) // _BLOCK)
+    blocks = -(-len(vectors) // BLOCK)
     for row in track(range(blocks), "looking for near-duplicates", enabled=not quiet):
         for found in _row_of_blocks(vectors, related, times, row):
             pairs = np.concatenate([pairs, found])
@@ -173,10 +173,10 @@ def _row_of_blocks(
     vectors: NDArray[np.float32], related: NDArray[np.int64], times: NDArray[np.float64], row: int
 ) -> Iterator[NDArray[np.void]]:
     """Yield likely pairs whose first picture is in block `row`, one array for each block of second pictures."""
-    top = row * _BLOCK
-    rows = slice(top, top + _BLOCK)
-    for left in range(top, len(vectors), _BLOCK):
-        columns = slice(left, left + _BLOCK)
+    top = row * BLOCK
+    rows = slice(top, top + BLOCK)
+    for left in range(top, len(vectors), BLOCK):
+        columns = slice(left, left + BLOCK)
         for flip in (False, True):
             others = mirrored(vectors[columns]) if flip else vectors[columns]
             likely = vectors[rows] @ others.T

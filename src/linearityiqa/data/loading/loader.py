@@ -128,11 +128,12 @@ def _with_advice(batches: Iterator[Batch]) -> Iterator[Batch]:
             break
         yield batch
     if now - began >= SLOW_SECONDS and waited >= SLOW_SHARE * (now - began):
-        _advise()
+        advise()
 
 
 @functools.cache  # once
-def _advise() -> None:
+def advise() -> None:
+    """Log what helps where the network waits for images."""
     logger.info(
         "the network spends much of its time waiting for images: --cache auto decodes them only once, --num_workers N "
         "more of them at a time"

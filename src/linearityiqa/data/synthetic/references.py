@@ -65,7 +65,7 @@ def load_photograph(name: str) -> ByteImage:
     """Return a photograph of `PHOTOGRAPHS` in its native size."""
     file_name, _ = PHOTOGRAPHS[name]
     try:
-        return np.asarray(decode(_photographs_folder() / file_name).image)
+        return np.asarray(decode(photographs_folder() / file_name).image)
     except UnreadableImageError as cause:
         raise DataError(
             f"the installed scikit-image does not carry the photograph {file_name}: {cause} "
@@ -89,6 +89,6 @@ def cut(reference: ByteImage, height: int, width: int, rng: np.random.Generator)
     return np.ascontiguousarray(pixels[:, ::-1]) if rng.random() < 0.5 else pixels
 
 
-def _photographs_folder() -> Path:
+def photographs_folder() -> Path:
     """Return the folder inside the wheel; skimage.data's own functions would download what is missing there."""
     return Path(str(importlib.resources.files("skimage"))) / "data"
