@@ -12,17 +12,14 @@ from linearityiqa.images import Normalisation
 
 
 class NetworkBatch(NamedTuple):
-    """A batch as the network takes it.
-
-    Attributes:
-        images: normalised, float32 (N, 3, H, W) in channels-last memory, on the network's device.
-        mos: float32 (N,), on the network's device.
-        indices: rows in the table, int64 (N,), on the CPU.
-    """
+    """A batch as the network takes it, on its device."""
 
     images: Tensor
+    """Normalised, float32 (N, 3, H, W) in channels-last memory."""
     mos: Tensor
+    """float32 (N,)."""
     indices: Tensor
+    """Rows in the table, int64 (N,), on the CPU."""
 
 
 def network_batches(
@@ -50,14 +47,10 @@ def network_batches(
 
 
 def normalised(pixels: Tensor, normalisation: Normalisation) -> Tensor:
-    """Normalise 8-bit RGB images as the network's input.
-
-    Args:
-        pixels: uint8, shape (N, H, W, 3), on any device.
-        normalisation: mean and deviation of the channels.
+    """Normalise RGB images, uint8 (N, H, W, 3), on their device; the values are those of `images.normalise` to the bit.
 
     Returns:
-        float32 (N, 3, H, W) in channels-last memory, on the same device: the values of `images.normalise` to the bit.
+        float32 (N, 3, H, W) in channels-last memory.
     """
     count, height, width, channels = pixels.shape
     levels, mean, std = _constants(width, pixels.device, normalisation)

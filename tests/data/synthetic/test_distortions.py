@@ -38,23 +38,14 @@ def swing(image: np.ndarray) -> float:
     return float(np.ptp(middle) / 2)
 
 
-def test_there_are_at_least_eight_of_different_names():
-    assert len({each.__name__ for each in DISTORTIONS}) == len(DISTORTIONS) >= 8
-
-
 @EVERY
-def test_an_image_comes_back_as_an_image(distortion, scene):
+def test_severity_and_generator_determine_the_image_that_comes_back(distortion, scene):
     before = scene.copy()
     for severity in (0.01, 0.5, 1.0):
         out = distortion(scene, severity, rng(1))
-        assert out.shape == scene.shape
-        assert out.dtype == np.uint8
+        assert (out.shape, out.dtype) == (scene.shape, np.uint8)
+        np.testing.assert_array_equal(out, distortion(scene, severity, rng(1)))
     np.testing.assert_array_equal(scene, before)
-
-
-@EVERY
-def test_severity_and_generator_determine_the_result(distortion, scene):
-    np.testing.assert_array_equal(distortion(scene, 0.6, rng(5)), distortion(scene, 0.6, rng(5)))
 
 
 @EVERY
@@ -96,15 +87,11 @@ def test_motion_blur_is_the_direct_convolution(scene):
     assert np.abs(blurred.astype(int) - to_display(direct)).max() <= 1
 
 
-def test_exposure_is_a_factor_in_light():
-    for seed in range(6):
-        stops = np.log2(to_light(distortions.exposure(flat(110), 0.5, rng(seed))) / to_light(flat(110))).mean()
-        assert abs(stops) == pytest.approx(0.5 * 2.3, abs=0.05)
-
-
-def test_exposure_goes_both_ways():
-    brighter = {distortions.exposure(flat(110), 0.5, rng(seed)).mean() > 110 for seed in range(8)}
-    assert brighter == {True, False}
+def test_exposure_is_a_factor_in_light_either_way():
+    exposed = [distortions.exposure(flat(110), 0.5, rng(seed)) for seed in range(8)]
+    stops = [np.log2(to_light(image) / to_light(flat(110))).mean() for image in exposed]
+    np.testing.assert_allclose(np.abs(stops), 0.5 * 2.3, atol=0.05)
+    assert min(stops) < 0 < max(stops)
 
 
 def test_low_contrast_keeps_the_mean_and_scales_the_deviation(scene):
@@ -147,13 +134,6 @@ def test_jpeg_at_factor_one_is_quality_50(scene):
     Image.fromarray(scene).save(stream, format="JPEG", quality=50)
     severity = np.log(1 / 0.2) / np.log(30 / 0.2)
     np.testing.assert_array_equal(distortions.jpeg(scene, severity, rng()), np.asarray(Image.open(stream)))
-
-
-def test_jpeg_has_a_block_grid(scene):
-    out = distortions.jpeg(scene, 0.8, rng()).astype(float).mean(axis=2)
-    steps = np.abs(np.diff(out, axis=1)).mean(axis=0)
-    borders = np.arange(steps.size) % 8 == 7
-    assert steps[borders].mean() > 1.5 * steps[~borders].mean()
 
 
 def test_light_and_display_are_inverse():

@@ -13,7 +13,7 @@ from linearityiqa.config import CheckConfig
 from linearityiqa.console import track
 from linearityiqa.data.checks.duplicates import Rows, check_near_duplicates, check_same_files, same_files, stand_ins
 from linearityiqa.data.checks.findings import Finding, Report, check_labels, in_order
-from linearityiqa.data.checks.images import ImageCheck, check_images, check_unlisted, inspect_images, keep_pictures
+from linearityiqa.data.checks.images import check_images, check_unlisted, inspect_images, keep_pictures
 from linearityiqa.data.checks.neardup import find_near_duplicates
 from linearityiqa.data.databases.imagefiles import Places, find_places
 from linearityiqa.data.databases.labels import Fault, Labels
@@ -88,22 +88,11 @@ def _check_files(config: CheckConfig, labels: Labels, folder: Path, places: Mapp
         groups = same_files(seen)
         for group in groups:
             yield from check_same_files([names[number] for number in group], rows)
-        if config.near_duplicates:
-            related = _related(labels, list(places.values()))
-            yield from _near_duplicates(config, seen, pictures, related, groups, folder, rows)
-
-
-def _near_duplicates(
-    config: CheckConfig,
-    seen: Sequence[ImageCheck],
-    pictures: NDArray[np.uint8],
-    related: NDArray[np.int64],
-    groups: Sequence[Sequence[int]],
-    folder: Path,
-    rows: Rows,
-) -> Iterator[Finding]:
-    numbers, copies = stand_ins(len(seen), groups)
-    found = find_near_duplicates(pictures, related, numbers, quiet=config.quiet)
+        if not config.near_duplicates:
+            return
+        numbers, copies = stand_ins(len(seen), groups)
+        related = _related(labels, list(places.values()))
+        found = find_near_duplicates(pictures, related, numbers, quiet=config.quiet)
     yield from check_near_duplicates(seen, copies, found.links, folder, rows)
     if found.cut:
         message = (

@@ -46,43 +46,30 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding of the audit.
-
-    Attributes:
-        kind: a key of `TITLES`.
-        message: what and where, a sentence.
-        images: names of the images concerned.
-        severity: an error spoils results or stops a run; a remark does neither.
-        leak: whether images of different splits are the same, so that a test would be answered from memory.
-    """
+    """A finding of the audit; an error spoils results or stops a run, a remark does neither."""
 
     kind: str
+    """A key of `TITLES`."""
     message: str
     images: tuple[str, ...] = ()
     severity: Severity = "error"
     leak: bool = False
+    """Images of different splits are the same, so that a test would be answered from memory."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """All findings about a database.
-
-    Attributes:
-        name: the database.
-        labels: its label file.
-        folder: where its images were found, as far as they were.
-        images: number of rows.
-        splits: images of each split; empty where there is no split.
-        findings: leaks first, then errors, then remarks; each in the order of `TITLES`.
-        seconds: how long the audit took.
-    """
+    """All findings about a database."""
 
     name: str
     labels: Path
     folder: Path
     images: int
+    """Number of rows."""
     splits: Mapping[str, int]
+    """Images of each split; empty where there is no split."""
     findings: tuple[Finding, ...]
+    """Leaks first, then errors, then remarks; each in the order of `TITLES`."""
     seconds: float
 
     @property

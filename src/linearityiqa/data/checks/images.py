@@ -23,31 +23,23 @@ from linearityiqa.machine import each_in_processes
 
 @dataclass(frozen=True, kw_only=True)
 class ImageCheck:
-    """Properties of an image file.
-
-    Attributes:
-        name: its name relative to the folder.
-        error: why it cannot be decoded, a sentence; else empty, and the rest is known.
-        truncated: whether that is because its end is missing.
-        digest: SHA-256 of the file.
-        size: width and height as they are in the file.
-        format: Pillow's name of the format.
-        mode: Pillow's name of the kind of pixels.
-        notes: what was done to its pixels that may bear on quality, and whether it is turned by its EXIF orientation.
-        constant: whether all pixels are one colour.
-        picture: the thumbnail's 64 x 64 bytes.
-    """
+    """Properties of an image file; format and mode are Pillow's names."""
 
     name: str
     error: str = ""
+    """Why it cannot be decoded; where this is empty, the rest is known."""
     truncated: bool = False
     digest: str = ""
+    """SHA-256 of the file."""
     size: tuple[int, int] = (0, 0)
+    """(width, height) as they are in the file."""
     format: str = ""
     mode: str = ""
     notes: tuple[str, ...] = ()
+    """What was done to its pixels that may bear on quality, and whether it is turned by its EXIF orientation."""
     constant: bool = False
     picture: bytes = b""
+    """The thumbnail's 64 x 64 bytes."""
 
 
 def inspect_image(name: str, folder: Path) -> ImageCheck:

@@ -40,10 +40,8 @@ def signatures(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     The discrete cosine transform of the thumbnail, 8 x 8 frequencies without the constant, each times its frequency:
     the amplitudes of photographs fall with frequency, so that without this two or three would decide. Signatures do not
-    change with brightness and contrast, and little with compression, noise or the size of the image.
-
-    Args:
-        thumbnails: uint8, shape (N, 64, 64).
+    change with brightness and contrast, and little with compression, noise or the size of the image. Thumbnails are
+    uint8, shape (N, 64, 64).
     """
     dctn = require("scipy.fft", "metrics").dctn
     count = len(thumbnails)

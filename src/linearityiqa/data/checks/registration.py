@@ -30,11 +30,7 @@ def similarity(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[n
     difference, from coarse to fine, with a gain that makes brightness irrelevant, as in the registration of Lucas and
     Kanade. Then both are band-passed and divided by their local contrast, so that no part of the picture decides
     alone, freed from what all rows or all columns have in common, so that no horizon does, and correlated where they
-    overlap. Pictures with next to no detail are like nothing.
-
-    Args:
-        first: uint8, shape (N, 64, 64).
-        second: as many, of the same size.
+    overlap. Pictures with next to no detail are like nothing. Both are uint8, shape (N, 64, 64).
     """
     a, b = first.astype(np.float32), second.astype(np.float32)
     half_a, half_b = _halved(a), _halved(b)

@@ -32,18 +32,14 @@ Sample = tuple[Tensor, float, int]
 
 
 class Batch(NamedTuple):
-    """Images of one size with their MOS, as they leave the loader.
-
-    Attributes:
-        images: uint8 (N, H, W, 3), RGB: a quarter of the bytes of the network's input on the way between processes and
-            to a GPU, where `evaluation.prefetch` normalises them.
-        mos: float32 (N,).
-        indices: rows in the table, int64 (N,).
-    """
+    """Images of one size with their MOS, as they leave the loader."""
 
     images: Tensor
+    """RGB, uint8 (N, H, W, 3): a quarter of the bytes of the network's input, made of it by `evaluation.prefetch`."""
     mos: Tensor
+    """float32 (N,)."""
     indices: Tensor
+    """Rows in the table, int64 (N,)."""
 
 
 class ImageDataset(Dataset[Sample]):

@@ -48,8 +48,8 @@ class BatchLoader:
 
     Args:
         dataset: the images.
-        batches: which images; asked anew at the start of each iteration.
-        num_workers: processes; 0 decodes, or reads, in the thread that iterates.
+        batches: asked anew at the start of each iteration.
+        num_workers: 0 decodes, or reads, in the thread that iterates.
         pin_memory: put batches into page-locked memory, for faster copies to a GPU.
         persistent: keep the processes from one iteration to the next.
     """

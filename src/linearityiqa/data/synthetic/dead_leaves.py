@@ -32,14 +32,10 @@ TEXTURES = 5
 
 
 class Leaves(NamedTuple):
-    """Discs and who is seen where.
-
-    Attributes:
-        owner: number of the leaf seen at every pixel, shape (height, width); smaller numbers are in front.
-        x, y, radius: centres and radii in pixels, one a leaf.
-    """
+    """Discs, their centres and radii in pixels, and which of them is seen where."""
 
     owner: NDArray[np.int32]
+    """Number of the leaf seen at every pixel, shape (height, width); smaller numbers are in front."""
     x: NDArray[np.float32]
     y: NDArray[np.float32]
     radius: NDArray[np.float32]

@@ -112,15 +112,11 @@ def make_database(config: SyntheticConfig, *, progress: bool = False) -> Path:
     Every byte is a function of the options and the seed, for any number of processes. A script that calls this with
     workers needs the usual ``if __name__ == "__main__":`` around its calls.
 
-    Args:
-        config: the options; its folder is new, empty, or that of the same recipe.
-        progress: show a progress bar.
-
     Returns:
-        The CSV file, with image_name, mos, mos_std, split, reference and more; the images are in `images` next to it.
+        The CSV file; the images are in `images` next to it.
 
     Raises:
-        DataError: the folder holds something else, or a process was killed.
+        DataError: the folder holds something else than this database, or a process was killed.
     """
     folder = config.output.resolve()
     if not holds(folder, recipe(config)):
