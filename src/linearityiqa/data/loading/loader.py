@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sized
 from concurrent.futures import Executor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -28,8 +28,6 @@ SLOW_SECONDS, SLOW_SHARE = 60.0, 0.3
 logger = logging.getLogger(__name__)
 
 Images = ImageDataset | MixedDataset
-Parts = tuple[Tensor, list[float], list[int]]
-"""A batch of which only the images are a tensor: each tensor costs a connection between two processes."""
 
 
 class KeyBatches(Iterable[list[SampleKey]], Sized, Protocol):
@@ -95,11 +93,10 @@ class BatchLoader:
         pool = self._pool or self._start_pool()
         if self.persistent:
             self._pool = pool
-        work = functools.partial(_load_parts, self.dataset) if self.dataset.only_reads else _load_parts_in_worker
+        work = functools.partial(_load, self.dataset) if self.dataset.only_reads else _load_in_worker
         try:
-            for images, mos, indices in prefetch(pool, work, keys, BATCHES_AHEAD * self.num_workers):
-                rows = torch.tensor(indices, dtype=torch.int64)
-                yield Batch(torch.as_tensor(images), torch.tensor(mos, dtype=torch.float32), rows)
+            for parts in prefetch(pool, work, keys, BATCHES_AHEAD * self.num_workers):
+                yield Batch(*map(torch.as_tensor, parts))
         except DataError as failure:
             if isinstance(failure.__cause__, BrokenProcessPool):
                 self._pool = None
@@ -149,17 +146,13 @@ def _prepare_worker(dataset: Images) -> None:
     torch.set_num_threads(1)  # the parallelism is in the number of workers
 
 
-def _load_parts_in_worker(keys: list[SampleKey]) -> tuple[Tensor | NDArray[np.uint8], list[float], list[int]]:
-    images, mos, indices = _load_parts(_worker_dataset, keys)
+def _load_in_worker(keys: list[SampleKey]) -> tuple[Tensor | NDArray[np.uint8], NDArray[Any], NDArray[Any]]:
+    images, mos, indices = _load(_worker_dataset, keys)
+    # only the images are sent as a tensor: each costs a connection between two processes
     try:
-        return images.share_memory_(), mos, indices  # type: ignore[no-untyped-call]
+        return images.share_memory_(), mos.numpy(), indices.numpy()  # type: ignore[no-untyped-call]
     except RuntimeError:  # /dev/shm is full, of which Docker gives 64 MB: the pipe between the processes is slower
-        return images.numpy(), mos, indices
-
-
-def _load_parts(dataset: Images, keys: list[SampleKey]) -> Parts:
-    images, mos, indices = _load(dataset, keys)
-    return images, mos.tolist(), indices.tolist()
+        return images.numpy(), mos.numpy(), indices.numpy()
 
 
 def _load(dataset: Images, keys: list[SampleKey]) -> Batch:
