@@ -105,7 +105,7 @@ LABEL_FAULTS = {
     "number, empty": ({"mos": ""}, r"line 4: mos is empty"),
     "number, nan": ({"mos_std": "nan"}, r"line 4: mos_std is 'nan'"),
     "number, negative": ({"mos_std": "-1"}, r"line 4: the standard deviation of MOS of 02\.png is -1"),
-    "scale": ({"mos": "45"}, r"line 4: the score of 02\.png is 45, but 90 % of the scores lie in 1"),
+    "scale": ({"mos": "45"}, r"line 4: the score of 02\.png is 45, but 90 % of the scores are in 1"),
     "deviation": ({"mos_std": "70"}, r"line 4: the standard deviation of 02\.png is 70, but ratings on a scale"),
     "split": ({"split": "dev"}, r"line 4: split is 'dev'"),
     "reference": ({"reference": ""}, r"line 4: reference is empty"),

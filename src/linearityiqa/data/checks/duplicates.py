@@ -65,7 +65,7 @@ def check_near_duplicates(
 ) -> Iterator[Finding]:
     """Yield findings about the groups of pictures that links join.
 
-    `copies` has the numbers of all identical files that an image stands for.
+    `copies` has the numbers of all identical files that an image represents.
     """
     codes = components(len(checks), [(link.first, link.second) for link in links])
     by_group: dict[int, list[Link]] = {}
@@ -80,7 +80,7 @@ def check_near_duplicates(
             yield Finding("identical-pixels", f"the same pixels: {rows.named(names)}.", tuple(names), leak=leak)
             yield from _conflict(names, rows)
             continue
-        # without a split of its own a database is split at random, by references where they are known
+        # without a given split a database is split at random, by references where they are known
         wrong = leak or not rows.split
         advice = "" if rows.split else " Give them one reference, so that no random split parts them."
         message = f"the same picture: {rows.named(names)}; {_format_similarity(inside, equal)}.{advice}"
@@ -88,7 +88,7 @@ def check_near_duplicates(
 
 
 def stand_ins(count: int, groups: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], dict[int, Sequence[int]]]:
-    """Return one number for each group of identical files and each other image, and the group that each stands for."""
+    """Return one number for each group of identical files and each other image, and the group that each represents."""
     copies = {group[0]: group for group in groups}
     left_out = [number for group in groups for number in group[1:]]
     return np.setdiff1d(np.arange(count), left_out), copies

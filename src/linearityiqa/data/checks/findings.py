@@ -128,7 +128,7 @@ def _off_scale(labels: Labels, scale: QualityScale | None) -> Iterator[Finding]:
         inner = np.quantile(finite, (0.05, 0.95))
         margin = FAR * (inner[1] - inner[0])
         low, high = inner[0] - margin, inner[1] + margin
-        why = f"90 % of the scores lie in {inner[0]:g}..{inner[1]:g}"
+        why = f"90 % of the scores are in {inner[0]:g}..{inner[1]:g}"
     else:
         return
     yield from _each(labels, (labels.mos < low) | (labels.mos > high), "scale", f"{{where}}: the score of {{name}} is "

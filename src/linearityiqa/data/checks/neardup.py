@@ -115,12 +115,12 @@ def find_near_duplicates(
 ) -> NearDuplicates:
     """Find the pictures that show the same: recompressed, resized, cropped, brightened, mirrored, or shot again.
 
-    Pairs that are in one group already are not compared, so that a group of many costs as many comparisons.
+    Pairs that are in one group already are not compared, so that a group of N costs some N comparisons.
 
     Args:
         thumbnails: uint8, shape (N, 64, 64); read in parts, so it may be a file mapped into memory.
         related: a number for each; pictures of the same number are known to be related, and not compared.
-        numbers: which of the pictures are looked at, ascending; by default all.
+        numbers: which of the pictures are compared, ascending; by default all.
         times: in seconds, shape (N,); pictures that are further apart than `MOMENT` are not compared.
         quiet: show no progress bar.
     """

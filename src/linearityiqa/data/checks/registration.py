@@ -20,7 +20,7 @@ LEAST_DETAIL = 0.35
 0.5 % of 1,500 photographs of BIQ2021 have less: empty skies, walls, darkness.
 """
 COARSE_SIMILARITY = 0.4
-"""Pairs less similar at half the resolution are not looked at any closer."""
+"""Pairs less similar at half the resolution are not compared any closer."""
 
 
 def similarity(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:

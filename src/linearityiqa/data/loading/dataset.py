@@ -179,7 +179,7 @@ def collate(samples: Sequence[Sample], names: Sequence[str]) -> Batch:
         if image.shape != first.shape:
             raise _unequal(names[first_index], first.shape[:2], names[index], image.shape[:2])
     images, mos, indices = zip(*samples, strict=True)
-    # stacked by numpy: torch would start threads of its own in each thread that stacks
+    # stacked by numpy: torch would start more threads in each thread that stacks
     stacked = torch.from_numpy(np.stack([image.numpy() for image in images]))
     return Batch(stacked, torch.tensor(mos, dtype=torch.float32), torch.tensor(indices))
 

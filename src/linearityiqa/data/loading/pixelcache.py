@@ -40,7 +40,7 @@ LOCK = ".lock"
 LOADER = "linearityiqa.data.loading.loader"
 """Module that worker processes import once for all: it reads the cache afterwards."""
 SPARE_BYTES = 1_000_000_000
-"""Bytes that a cache leaves free on its disk (a smaller one, as many as it takes)."""
+"""Bytes that a cache leaves free on its disk (a smaller one leaves as many as it takes)."""
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class PixelSource(NamedTuple):
             status = os.stat(os.path.join(self.table.root, name))  # noqa: PTH116, PTH118 - ten times faster
             state = f"{status.st_size} {status.st_mtime_ns}"
         except OSError:
-            state = "missing"  # decoding it will say what is wrong
+            state = "missing"  # decoding it will raise the error
         return hashlib.sha256(f"{name}\0{state}".encode("utf-8", "surrogatepass")).hexdigest()[:32] + ".npy"
 
 

@@ -76,7 +76,7 @@ def load_photograph(name: str) -> ByteImage:
 def cut(reference: ByteImage, height: int, width: int, rng: np.random.Generator) -> ByteImage:
     """Return a random part of a reference, mirrored or not, shape (height, width, 3).
 
-    The part is never smaller than the result: enlarging blurs, and a pristine image must be sharp. Its side lies
+    The part is never smaller than the result: enlarging blurs, and a pristine image must be sharp. Its side is
     between half of the largest that fits and that.
     """
     largest = min(reference.shape[0] / height, reference.shape[1] / width)
