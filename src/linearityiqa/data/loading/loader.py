@@ -52,8 +52,7 @@ class BatchLoader:
         persistent: keep the processes from one iteration to the next.
     """
 
-    # not torch's DataLoader: the cache and the checks need the pool in any case, and its failures would have to be
-    # translated (docs/decisions.md)
+    # not torch's DataLoader, which hangs where /dev/shm is full and leaves orphans (docs/decisions.md)
 
     def __init__(
         self,
