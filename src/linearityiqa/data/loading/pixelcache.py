@@ -135,12 +135,13 @@ class PixelCache:
         try:
             # mapped copy-on-write, because torch warns of arrays that it may not write to
             return np.asarray(npy.open_memmap(path, mode="c"))
-        except (OSError, ValueError):  # gone, or cut short
-            pass
+        except OSError:  # it was removed, perhaps to make room
+            is_short = False
+        except ValueError:
+            is_short = True
         source = self.source
         pixels = decoded(source.table.root / name, source.transform, source.decoding)
-        # not where the folder was removed, or the image is another one by now
-        if path.exists() and source.file_of(name) == path.name:
+        if is_short and source.file_of(name) == path.name:  # else the image has changed meanwhile
             _log.warning("the pixels of %s in %s were damaged; it has been decoded again", name, self.folder)
             with contextlib.suppress(OSError):  # it belongs to others: decoded each time
                 _write(path, pixels)
