@@ -148,13 +148,6 @@ def test_much_waiting_is_answered_with_advice_once(table, caplog, monkeypatch, s
     assert caplog.text.count("--cache auto") == advised
 
 
-def test_the_global_stream_is_left_alone(augmented):
-    torch.manual_seed(3)
-    before = torch.get_rng_state()
-    epochs(augmented, 0, [(0, 0)])
-    assert torch.equal(torch.get_rng_state(), before)
-
-
 def test_no_more_workers_are_started_than_there_are_batches(table):
     dataset = ImageDataset(table, ImageTransform())
     batches = evaluation_batches(dataset.sizes(), BatchLimit(6))

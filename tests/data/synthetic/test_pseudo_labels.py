@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-from skimage.metrics import structural_similarity
 
 from linearityiqa.config import SyntheticConfig
 from linearityiqa.data.synthetic import labels
@@ -58,16 +57,6 @@ def test_distances_of_flat_images_in_closed_form():
     assert found.edges == pytest.approx(0, abs=1e-6)
     assert found.rms == pytest.approx(0.2, abs=1e-6)
     assert distances(Views.of(flat(0)), Views.of(flat(255))).colour == pytest.approx(100, abs=0.01)
-
-
-def test_structure_is_the_librarys_ssim_of_luma(originals):
-    image = originals[0]
-    noisy = np.clip(image + np.random.default_rng(1).normal(0, 20, image.shape), 0, 255).astype(np.uint8)
-    weights = np.array([0.2125, 0.7154, 0.0721]) / 255
-    expected = structural_similarity(
-        image @ weights, noisy @ weights, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
-    )
-    assert distances(Views.of(image), Views.of(noisy)).structure == pytest.approx(1 - expected, abs=1e-4)
 
 
 def test_half_distances_score_the_middle_and_large_ones_the_foot(monkeypatch):
