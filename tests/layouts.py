@@ -18,14 +18,7 @@ SIZE = (48, 64)
 
 
 def make_photo(path: Path, noise: float, seed: int, size: tuple[int, int] = SIZE) -> None:
-    """Write a noisy gradient.
-
-    Args:
-        path: the file; its suffix is its format.
-        noise: share of noise, in 0..1.
-        seed: seed of its colours and noise.
-        size: height and width.
-    """
+    """Write a gradient with a share of noise in 0..1; the suffix of the file is its format."""
     rng = np.random.default_rng(seed)
     base = np.linspace(0, 200, size[1])[None, :, None] + rng.uniform(0, 40, (1, 1, 3))
     pixels = np.clip(base + 80 * noise * rng.standard_normal((*size, 3)), 0, 255).astype(np.uint8)
@@ -36,7 +29,7 @@ def make_photo(path: Path, noise: float, seed: int, size: tuple[int, int] = SIZE
 def make_photos(
     folder: Path, names: Sequence[str], size: tuple[int, int] = SIZE
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Write an image for each name; its MOS (in 10..90) and standard deviation."""
+    """Write an image for each name; return their MOS (in 10..90) and standard deviations."""
     noise = np.random.default_rng(len(names)).permutation(len(names)) / len(names)
     for seed, name in enumerate(names):
         make_photo(folder / name, noise[seed], seed, size)
@@ -44,12 +37,9 @@ def make_photos(
 
 
 def make_koniq(folder: Path, count: int = 20, *, inner: str = "KonIQ-10k", size: tuple[int, int] = SIZE) -> Path:
-    """KonIQ-10k in `folder` as in a working folder: `inner`/*.jpg and data/koniq10k_distributions_sets.csv.
+    """Write KonIQ-10k as in a working folder: `inner`/*.jpg and data/koniq10k_distributions_sets.csv, returned.
 
     Of every 10 images 6 are for training, 2 for validation, 2 for testing, shuffled.
-
-    Returns:
-        The label file.
     """
     names = [f"{10000000 + 37 * i}.jpg" for i in range(count)]
     mos, _ = make_photos(folder / inner, names, size)
@@ -66,15 +56,9 @@ def make_koniq(folder: Path, count: int = 20, *, inner: str = "KonIQ-10k", size:
 
 
 def make_clive(folder: Path, count: int = 20, *, size: tuple[int, int] = SIZE) -> Path:
-    """The official release of CLIVE: Images/, Images/trainingImages/ and Data/AllMOS_release.mat etc.
+    """Write the official release of CLIVE: Images/ and Data/; return ``Data/AllMOS_release.mat``.
 
-    Args:
-        folder: becomes what is called ChallengeDB_release.
-        count: images beside the 7 training examples, which come first in the labels.
-        size: height and width of the images.
-
-    Returns:
-        ``Data/AllMOS_release.mat``.
+    The 7 training examples of Images/trainingImages/ are not counted; they come first in the labels.
     """
     examples = [f"t{i}.bmp" for i in range(1, 8)]
     names = [f"{i}.bmp" for i in range(1, count + 1)]
@@ -92,16 +76,9 @@ def make_clive(folder: Path, count: int = 20, *, size: tuple[int, int] = SIZE) -
 
 
 def make_authors_layout(folder: Path, database: str, count: int = 20, *, size: tuple[int, int] = SIZE) -> Path:
-    """A database in `folder` as the LinearityIQA authors use it: `database`/*, and data/`database`info.mat.
+    """Write KonIQ-10k or CLIVE as the LinearityIQA authors use it: `database`/*, and data/`database`info.mat, returned.
 
-    Args:
-        folder: becomes a working folder.
-        database: ``"KonIQ-10k"`` (whose split wants 30 images for 2 in each part) or ``"CLIVE"``.
-        count: images.
-        size: height and width of the images.
-
-    Returns:
-        The label file.
+    The split of KonIQ-10k needs 30 images for 2 in each part.
     """
     names = [f"{i}.{'bmp' if database == 'CLIVE' else 'jpg'}" for i in range(1, count + 1)]
     mos, _ = make_photos(folder / database, names, size)
@@ -118,17 +95,7 @@ def make_infomat(
     splits: int = 5,
     seed: int = 0,
 ) -> Path:
-    """The label file of the LinearityIQA authors, as MATLAB 7.3 lays it out.
-
-    Args:
-        path: ``<database>info.mat``.
-        names: image names.
-        mos: their scores.
-        mos_std: the standard deviations.
-        ref_ids: reference of each image; without it each image is its own.
-        splits: columns of index.
-        seed: seed of their permutations.
-    """
+    """Write the label file of the LinearityIQA authors, as MATLAB 7.3 does; by default each image is a reference."""
     count = len(names)
     ref_ids = np.arange(1.0, count + 1) if ref_ids is None else ref_ids
     rng = np.random.default_rng(seed)

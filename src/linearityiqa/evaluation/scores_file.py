@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from linearityiqa.config import DataConfig
 from linearityiqa.data.databases.labels import MAX_ROWS, Labels, folded
 from linearityiqa.data.databases.opening import open_label_file, open_labels
+from linearityiqa.data.databases.splits import split_names
 from linearityiqa.data.databases.texttable import MAX_BYTES
 from linearityiqa.errors import DataError
 from linearityiqa.evaluation.predictions import RATINGS, SavedPredictions
@@ -133,11 +134,7 @@ def _text_column(labels: Labels, name: str) -> Sequence[str]:
     if labels.references is not None:
         columns["reference"] = labels.references
     if labels.splits is not None:
-        split = [""] * len(labels.names)
-        for part, rows in labels.splits.items():
-            for row in rows:
-                split[row] = part
-        columns["split"] = split
+        columns["split"] = split_names(labels.splits, len(labels.names))
     if name.lower() not in columns:
         raise DataError(
             f"{labels.file} has no column {name} to group images by; it has {', '.join(columns) or 'none'}."

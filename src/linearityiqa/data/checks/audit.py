@@ -18,6 +18,7 @@ from linearityiqa.data.checks.neardup import find_near_duplicates
 from linearityiqa.data.databases.imagefiles import Places, find_places
 from linearityiqa.data.databases.labels import Fault, Labels
 from linearityiqa.data.databases.opening import LabelSource, open_labels
+from linearityiqa.data.databases.splits import split_names
 from linearityiqa.machine import default_workers
 from linearityiqa.quality import QualityScale
 
@@ -103,12 +104,10 @@ def _check_files(config: CheckConfig, labels: Labels, folder: Path, places: Mapp
 
 
 def _rows(labels: Labels, places: Mapping[str, int]) -> Rows:
-    split_of = {}
-    if labels.splits is not None:
-        split_of = {int(row): split for split, rows in labels.splits.items() for row in rows}
+    parts = split_names(labels.splits or {}, len(labels.names))
     return Rows(
         mos={name: float(labels.mos[row]) for name, row in places.items()},
-        split={name: split_of[row] for name, row in places.items() if row in split_of},
+        split={name: parts[row] for name, row in places.items() if parts[row]},
     )
 
 

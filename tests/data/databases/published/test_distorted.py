@@ -147,3 +147,6 @@ def test_csiq_names_a_line_of_another_form(tmp_path, line):
     path.write_text(f"1600.AWGN.1.png 0.06\n{line}\n")
     with pytest.raises(DataError, match=r"csiq_label\.txt, line 2: .* is no image name of this database"):
         read_csiq(path)
+    faults = []
+    assert read_csiq(path, faults.append).names == ("awgn/1600.AWGN.1.png", line.split()[0])
+    assert [fault.images for fault in faults] == [(line.split()[0],)]

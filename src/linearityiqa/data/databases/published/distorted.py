@@ -249,8 +249,8 @@ def read_csiq(path: Path, on_fault: OnFault = refuse) -> Labels:
     images, others = _read_names(table, names, pattern, CSIQ_DISTORTIONS)
     return table.labels(
         [
-            f"{kind}/{image}.{CSIQ_SPELLINGS.get(kind, kind)}.{level}.png" if kind else ""
-            for image, kind, level in images
+            f"{kind}/{image}.{CSIQ_SPELLINGS.get(kind, kind)}.{level}.png" if kind else name
+            for name, (image, kind, level) in zip(names, images, strict=True)
         ],
         CSIQ.scale.high - table.numbers("dmos"),
         CSIQ.scale,
