@@ -1,4 +1,4 @@
-"""A label file with given content, for the tests of readers."""
+"""A label file with given content, and an empty current folder, for the tests of readers."""
 
 from pathlib import Path
 
@@ -15,3 +15,12 @@ def label_file(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty current folder."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder

@@ -69,12 +69,10 @@ def test_the_written_file_finds_its_images(make, place, tmp_path, monkeypatch):
     )
 
 
-def test_images_behind_a_soft_link_stay_behind_it(tmp_path, monkeypatch):
+def test_images_behind_a_soft_link_stay_behind_it(tmp_path, here):
     make_clive(tmp_path / "disk" / "ChallengeDB_release", 9)
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    (tmp_path / "here" / "CLIVE").symlink_to(tmp_path / "disk" / "ChallengeDB_release" / "Images")
-    names = names_for(tmp_path / "here" / "clive.csv", open_labels(DataConfig(dataset="CLIVE")))
+    (here / "CLIVE").symlink_to(tmp_path / "disk" / "ChallengeDB_release" / "Images")
+    names = names_for(here / "clive.csv", open_labels(DataConfig(dataset="CLIVE")))
     assert names.image_dir is None
     assert names.names[0] == "CLIVE/1.bmp"
 

@@ -15,15 +15,6 @@ from linearityiqa.data.databases.published import KNOWN
 from linearityiqa.errors import DataError
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    """An empty current folder."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
 def sizes(database):
     return [len(rows) for rows in database.splits.values()]
 
@@ -160,17 +151,16 @@ def test_databases_open_without_torch_or_pandas(photo_database):
 
 
 @pytest.fixture
-def three_databases(tmp_path, monkeypatch):
+def three_databases(here):
     """A current folder with KonIQ-10k, CLIVE and mine.csv."""
-    monkeypatch.chdir(tmp_path)
-    make_koniq(tmp_path, 20)
-    make_clive(tmp_path, 12)
-    (tmp_path / "CLIVE").symlink_to(tmp_path / "Images")
+    make_koniq(here, 20)
+    make_clive(here, 12)
+    (here / "CLIVE").symlink_to(here / "Images")
     names = [f"{i}.png" for i in range(4)]
-    make_photos(tmp_path / "images", names)
+    make_photos(here / "images", names)
     rows = [f"{name},{i / 4},{'train' if i < 2 else 'val'}" for i, name in enumerate(names)]
-    (tmp_path / "mine.csv").write_text("\n".join(["image_name,mos,split", *rows]) + "\n")
-    return tmp_path
+    (here / "mine.csv").write_text("\n".join(["image_name,mos,split", *rows]) + "\n")
+    return here
 
 
 def test_each_is_opened_by_its_own_rules(three_databases):

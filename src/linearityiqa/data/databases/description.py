@@ -21,13 +21,9 @@ SIZES = 10
 
 @dataclass(frozen=True)
 class Distribution:
-    """Distribution of a quantity over all images, and over those of each split.
+    """Distribution of a quantity over all images, and over those of each split: histogram and figures.
 
-    Attributes:
-        quantity: its name.
-        edges: borders of the bins, shape (bins + 1,).
-        counts: images in each bin, by split; ``"all"`` first.
-        figures: number, mean, standard deviation, lowest, quartiles and highest, by split.
+    `edges` has one value more than there are bins; `counts` and `figures` are by split, ``"all"`` first.
     """
 
     quantity: str

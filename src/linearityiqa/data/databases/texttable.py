@@ -25,15 +25,9 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 @dataclass(frozen=True, eq=False)
 class TextTable:
-    """The columns of a file as text, by lower-case name.
+    """The columns of a file as text, by lower-case name, with the line of each row.
 
-    Attributes:
-        file: the file.
-        columns: values by column, surrounding blanks removed.
-        lines: line of each row in the file, counted from 1.
-        header: the column names as spelled in the file.
-        on_fault: called with each value that is not valid.
-        decimal_comma: whether ``3,5`` is a number: it is where the separator is a semicolon.
+    `header` has the names as spelled in the file; `decimal_comma` is set if ``3,5`` is a number.
     """
 
     file: Path
@@ -62,15 +56,10 @@ class TextTable:
             )
         return self.columns[column.lower()]
 
-    def numbers(self, column: str, *, empty: bool = False) -> NDArray[np.float64]:
-        """Return the values of a column as numbers, shape (N,).
-
-        Values are NaN if they are invalid and faults are collected, or if `empty` cells are allowed.
-        """
+    def numbers(self, column: str) -> NDArray[np.float64]:
+        """Return the values of a column as numbers, shape (N,); invalid ones, if faults are collected, as NaN."""
         values = np.full(len(self), np.nan)
         for row, text in enumerate(self.texts(column)):
-            if empty and not text:
-                continue
             try:
                 values[row] = self._number(text)
             except ValueError:

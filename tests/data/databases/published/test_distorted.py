@@ -30,16 +30,14 @@ MAKERS = {
 
 @pytest.mark.parametrize("how", ["link", "image_dir"])
 @pytest.mark.parametrize("name", MAKERS)
-def test_every_release_opens_by_its_name(name, how, tmp_path, monkeypatch):
+def test_every_release_opens_by_its_name(name, how, tmp_path, here):
     make, count = MAKERS[name]
     release = tmp_path / "downloads" / "release"
     release.mkdir(parents=True)
     make(release)
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
     image_dir = None if how == "link" else release
     if how == "link":
-        (tmp_path / "here" / name).symlink_to(release)
+        (here / name).symlink_to(release)
     database = open_database(DataConfig(dataset=name, image_dir=image_dir), seed=0)
     assert len(database.table) == count
     assert all(database.table.path(row).is_file() for row in range(count))
