@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that a GPU is wanted for, in ten minutes: tests, training speed, resume in the same bits, scoring speed.
 #
-#   bash benchmarks/gpu.sh [OUTPUT]                # on a machine with a GPU and this package with the extra `all`
+#   bash benchmarks/gpu.sh [OUTPUT]                # on a machine with a GPU and this package with the extra `dev`
 #   DEVICE=cpu QUICK=1 bash benchmarks/gpu.sh      # the same steps, as small as they get, to try the script
 #
 # Each part has a time of its own and ends with it. What is printed is kept in OUTPUT (by default gpu-results), one file a part.
@@ -38,4 +38,4 @@ done
 part epoch 90 "$python" benchmarks/training.py --device "$device" --architecture "$heavy" --size "${size[@]}" \
     --sections epoch --rounds 1 --counts "${counts[@]}" --alone # an eighth of KonIQ-10k's
 part resume 240 "$python" benchmarks/resume.py resnet18 --modes native:O1 --words --device "$device"
-part scoring 60 "$python" benchmarks/scoring.py --sections speed --count "$images" --rounds 1
+part scoring 60 "$python" benchmarks/scoring.py --device "$device" --sections speed --count "$images" --rounds 1

@@ -62,6 +62,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=SECTIONS)
     parser.add_argument("--models", nargs="+", type=Path, help="model files; the first .safetensors is also the loop's")
+    parser.add_argument("--device", default="cpu", help="of all arms of the section speed but the loop")
     parser.add_argument("--images", type=Path, help="folder of photographs, instead of generated ones")
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=3)
@@ -120,9 +121,11 @@ def write_csv(path: Path, rows: list[tuple[Path, float]]) -> None:
         writer.writerows(rows)
 
 
-def pipeline_over(files: list[Path], model: Path, output: Path, threads: int, lanes: int) -> Callable[[], None]:
+def pipeline_over(
+    files: list[Path], model: Path, output: Path, threads: int, lanes: int, device: str
+) -> Callable[[], None]:
     """What `linearityiqa score --output` does once the model is open."""
-    scorer = Scorer(model, device="cpu", num_threads=threads, lanes=lanes)
+    scorer = Scorer(model, device=device, num_threads=threads, lanes=lanes)
     provenance = provenance_of(model, scorer.record, columns(), max_pixels=10**8)
 
     def run() -> None:
@@ -141,10 +144,10 @@ def speed_table(options: argparse.Namespace) -> Table:
     keep_freed_memory()  # as the command does
     arms = {LOOP: memory_given_back()(loop_over(files, torch_model, outputs[LOOP]))}
     for model in options.models:
-        for threads, lanes in {(CORES, 1), (1, CORES)}:
+        for threads, lanes in {(CORES, 1), (1, CORES)} if options.device == "cpu" else {(CORES, 1)}:
             name = f"{model.name}, {threads} thread(s), {lanes} lane(s)"
             outputs[name] = options.folder / f"{len(outputs)}.csv"
-            arms[name] = pipeline_over(files, model, outputs[name], threads, lanes)
+            arms[name] = pipeline_over(files, model, outputs[name], threads, lanes, options.device)
     timing = take_turns(arms, images=len(files), rounds=options.rounds)
     expected = scores_in(outputs[LOOP])
     scale = open_model(torch_model).record.scale
