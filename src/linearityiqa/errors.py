@@ -8,7 +8,7 @@ MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeE
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question that names the known word most like a mistyped one; empty where none is.
+    """Return a question that names the known word most like a mistyped one; empty where none is.
 
     >>> did_you_mean("tarin", ["test", "train"])
     ' (did you mean train?)'

@@ -25,14 +25,11 @@ _log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def atomic_path(path: Path, *, sync: bool = True) -> Iterator[Path]:
-    """A temporary path beside `path` that is renamed to it when the block ends without an error.
+    """Yield a temporary path in the same folder, which is renamed to `path` when the block ends without an error.
 
     The content is synced to disk before the rename, and the folder after it, so that a reader or a crash sees the
     old file or the new one, never a part (without `sync`, a crash of the machine may leave a part). Missing parent
     folders are made.
-
-    Raises:
-        OSError: the folder cannot be written, or the disk is full; the old file is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}{path.suffix}")
@@ -53,11 +50,7 @@ def atomic_path(path: Path, *, sync: bool = True) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def writing(what: str, remedy: str = "Make room, or choose another folder.") -> Iterator[None]:
-    """Turn what the system says of writing `what` into a sentence with a remedy.
-
-    Raises:
-        OutputError: the folder cannot be written, or the disk is full or fails.
-    """
+    """Turn an `OSError` of writing `what` into an `OutputError` with a remedy."""
     try:
         yield
     except OSError as cause:
@@ -66,11 +59,7 @@ def writing(what: str, remedy: str = "Make room, or choose another folder.") -> 
 
 @contextlib.contextmanager
 def new_folder(folder: Path) -> Iterator[None]:
-    """Make a folder and its missing parents; where the block fails, those of them left empty are removed.
-
-    Raises:
-        OSError: it cannot be made.
-    """
+    """Make a folder and its missing parents; where the block fails, those of them left empty are removed."""
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,10 +72,9 @@ def new_folder(folder: Path) -> Iterator[None]:
 
 
 def try_lock(descriptor: int) -> bool | None:
-    """Take the lock of an open file; it ends when the descriptor is closed or the process dies, however that happens.
+    """Take the lock of an open file, until the descriptor is closed or the process ends; return whether it was free.
 
-    Returns:
-        Whether this process has the lock now; None where there are no locks (Windows, some network file systems).
+    None: there are no locks (Windows, some network file systems).
     """
     try:
         import fcntl
@@ -102,12 +90,7 @@ def try_lock(descriptor: int) -> bool | None:
 
 
 def wait_for_lock(descriptor: int, what: str) -> None:
-    """Wait until no other process has the lock of an open file, and take it, where the file system has locks.
-
-    Args:
-        descriptor: of the file; closing it ends the lock.
-        what: what the process that has the lock is making, for the log.
-    """
+    """Take the lock of an open file, if need be after the process that has it; `what` it makes is for the log."""
     if try_lock(descriptor) is False:
         _log.info("another process is making %s; waiting for it", what)
         while try_lock(descriptor) is False:
@@ -165,7 +148,7 @@ def tensor_kind(start: bytes) -> Literal["safetensors", "torch"] | None:
 
 
 def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 digest of a file's content."""
+    """Return the hexadecimal SHA-256 digest of a file's content."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -128,3 +128,16 @@ def test_text_overlaps_nowhere():
         scatter_grid([clouds]),
     ):
         assert overlapping_texts(figure) == []
+
+
+@pytest.mark.parametrize("name", ["x_$y_$.csv", "Ba$$in.csv", "a$^$b"])
+def test_no_name_is_a_formula(name):
+    figures = [
+        convergence({name: {"SROCC": [0.1, 0.5, 0.6]}}, metrics=("SROCC",), title=name),
+        scatter_grid([[Cloud(name, [1, 2], [1, 2], {name: 0.5})]]),
+        bar_chart([BarPanel(name, name, [name], [BarSeries(name, [0.5])])]),
+        line_grid([[Panel(name, name, [Line(name, [1, 2], [1, 2])], note=name)]], x_label=name),
+    ]
+    for figure in figures:
+        assert figure_bytes(figure, dpi=50)
+        assert name.encode() in figure_bytes(figure, "svg")  # as a comment at the drawn text

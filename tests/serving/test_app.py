@@ -163,6 +163,7 @@ def test_the_model_is_described(serve) -> None:
     assert model["transform"] == "resized to 498 x 664"
     assert model["maps"] is True
     assert model["limits"] == {"max_body_bytes": 64_000_000, "max_files": 32, "max_pixels": 50_000_000}
+    assert (model["version"], model["software"]) == (version("linearityiqa"), "test 1")
 
 
 def test_v1_wants_the_token_and_nothing_else_does(serve, token_file) -> None:
@@ -227,6 +228,7 @@ def test_wrong_parameters_paths_and_methods_are_problems(serve) -> None:
     client = serve()
     for answer, status in [
         (client.post("/v1/score?map=perhaps", content=grey(), headers=PNG), 422),
+        (client.post("/v1/score?maps=true", content=grey(), headers=PNG), 422),
         (client.get("/nowhere"), 404),
         (client.get("/v1/score"), 405),
     ]:
@@ -256,18 +258,6 @@ def test_the_card_of_the_model_in_the_package_is_a_page(serve) -> None:
     assert not re.search(r"\*\*|^#|^\|", answer.text, re.MULTILINE)
     assert client.get("/v1/model").json()["card"] == "/card"
     assert serve(trained_model_file=Path("own.onnx")).get("/v1/model").json()["card"] is None
-
-
-def test_the_version_of_the_service_is_not_that_of_the_training(serve) -> None:
-    model = serve().get("/v1/model").json()
-    assert model["version"] == version("linearityiqa")
-    assert model["software"] == "test 1"
-
-
-def test_an_unknown_parameter_is_refused(serve) -> None:
-    answer = serve().post("/v1/score?maps=true", content=grey(), headers=PNG)
-    assert answer.status_code == 422
-    assert "maps" in answer.json()["detail"]
 
 
 def test_no_redirect_follows_the_header_host(serve) -> None:

@@ -36,11 +36,3 @@ def test_scripts_are_only_those_of_the_service(serve) -> None:
     for path in ("/", "/docs"):
         assert "script-src 'self';" in client.get(path).headers["content-security-policy"]
     assert "style-src 'self';" in client.get("/").headers["content-security-policy"]
-
-
-def test_a_browser_that_has_the_file_gets_no_second_copy(serve) -> None:
-    client = serve()
-    first = client.get("/assets/page.css")
-    second = client.get("/assets/page.css", headers={"if-none-match": first.headers["etag"]})
-    assert (second.status_code, second.content) == (304, b"")
-    assert client.get("/assets/page.css", headers={"if-none-match": '"other"'}).content == first.content

@@ -67,25 +67,12 @@ def test_a_body_that_does_not_arrive_gives_its_place_back(impatient, sent) -> No
     assert "buffered_bytes 0.0" in CLIENT.get(f"{impatient.url}/metrics").text
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [b"nonsense\r\n\r\n", HEAD + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n"],
-    ids=["no HTTP", "no chunk"],
-)
-def test_what_is_no_http_is_answered_and_closed(impatient, sent) -> None:
-    with impatient.connect() as connection:
-        connection.sendall(sent)
-        assert answer_on(connection)[0] == 400
-    assert score(impatient.url, grey()).status_code == 200
-
-
-@pytest.mark.parametrize("method", ["HEAD", "GET"])
-@pytest.mark.parametrize("path", ["/", "/healthz", "/healthz/live", "/metrics", "/v1/model", "/openapi.json", "/card"])
-def test_head_is_answered_as_get_without_a_body(impatient, path, method) -> None:
-    answer = CLIENT.request(method, impatient.url + path)
+@pytest.mark.parametrize("path", ["/", "/healthz", "/metrics", "/v1/model", "/openapi.json", "/assets/page.js"])
+def test_head_is_answered_as_get_without_a_body(impatient, path) -> None:
+    answer = CLIENT.head(impatient.url + path)
     assert answer.status_code == 200
     assert int(answer.headers["content-length"]) > 0
-    assert bool(answer.content) == (method == "GET")
+    assert answer.content == b""
 
 
 def test_aborted_uploads_leave_no_traceback(caplog) -> None:
@@ -113,21 +100,6 @@ def test_a_body_that_grows_too_large_is_refused_and_the_connection_stays_usable(
         assert client.post("/v1/score", content=grey(), headers=PNG).status_code == 200
 
 
-def test_a_client_that_sends_less_than_it_declared_and_leaves_harms_nobody(impatient) -> None:
-    with impatient.connect() as connection:
-        connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\nabc")
-    assert score(impatient.url, grey()).status_code == 200
-    assert "buffered_bytes 0.0" in CLIENT.get(f"{impatient.url}/metrics").text
-
-
-def test_what_follows_a_body_is_another_request(impatient) -> None:
-    with impatient.connect() as connection:
-        connection.sendall(HEAD + b"Content-Length: 3\r\n\r\nabcdef\r\n\r\n")
-        answer = answer_on(connection)[1]
-    assert answer.count(b"HTTP/1.1 422") == 1
-    assert answer.count(b"HTTP/1.1 400") == 1
-
-
 def test_more_connections_than_may_be_are_answered_later(impatient) -> None:
     connections = [impatient.connect() for _ in range(10)]
     try:
@@ -138,15 +110,6 @@ def test_more_connections_than_may_be_are_answered_later(impatient) -> None:
         for connection in connections:
             connection.close()
     assert b"HTTP/1.1 503" in answers
-
-
-def test_many_clients_get_the_scores_of_their_own_photographs() -> None:
-    contents = [grey(level, (20 + level % 3, 30)) for level in range(0, 240, 5)]
-    scorer = Scorer(PixelRuntime())
-    with live() as service, ThreadPoolExecutor(8) as clients:
-        answers = list(clients.map(lambda content: score(service.url, content).json(), contents))
-    found = [answer["results"][0]["score"] for answer in answers]
-    assert found == pytest.approx([scorer.score(content) for content in contents])
 
 
 def test_a_client_that_leaves_frees_its_place() -> None:

@@ -73,16 +73,12 @@ RC = {
 
 
 def series_style(index: int) -> SeriesStyle:
-    """The style of the series number `index`; it repeats after the last."""
+    """Return the style of the series number `index`; it repeats after the last."""
     return SERIES_STYLES[index % len(SERIES_STYLES)]
 
 
 def styled(function: Callable[Args, Result]) -> Callable[Args, Result]:
-    """Run a drawing function under this module's settings, whatever the user's matplotlibrc says.
-
-    Raises:
-        MissingExtraError: when called where matplotlib is not installed.
-    """
+    """Run a drawing function under this module's settings, whatever the user's matplotlibrc says."""
 
     @wraps(function)
     def wrapper(*args: Args.args, **kwargs: Args.kwargs) -> Result:

@@ -67,10 +67,8 @@ class FileScore(Schema):
     score: float | None = Field(description="Predicted quality on the model's scale, never clipped.")
     stage3: float | None = Field(description="The score of the network's shallower stage alone.")
     stage4: float | None = Field(description="The score of the network's deeper stage alone.")
-    on_scale: bool | None = Field(
-        description="Whether the score lies on the model's scale; null where that is unknown."
-    )
-    position: float | None = Field(description="Where the score lies between the ends of the scale, 0 to 1.")
+    on_scale: bool | None = Field(description="Whether the score is on the model's scale; null where that is unknown.")
+    position: float | None = Field(description="Place of the score between the ends of the scale, 0 to 1.")
     quality: str | None = Field(
         description="The position in words, bad, poor, fair, good or excellent; null where no opinions were learned, "
         "or that is not recorded."

@@ -93,7 +93,7 @@ class Service:
         )
 
     async def score(self, request: Request, *, maps: bool) -> Scores:
-        """Score the photographs in the body of a request; ends where nobody waits for it any more."""
+        """Score the photographs in the body of a request; ends when the client leaves."""
         if maps and not self._maps:
             raise Problem(422, "this model cannot show where quality is lost. Leave map out.")
         self.workers.refuse_if_full()
@@ -166,7 +166,7 @@ def create_app(service: Service, token: Token | None = None) -> FastAPI:
 
 
 def _scoring(service: Service, token: Token | None) -> APIRouter:
-    """/v1: what the service is for."""
+    """Return the routes of /v1."""
     guards = [Depends(refuse_other_sites)]
     if token is not None:
         guards.append(Depends(token.check))
@@ -194,12 +194,12 @@ def _scoring(service: Service, token: Token | None) -> APIRouter:
 
 
 def _operation(service: Service) -> APIRouter:
-    """Answers to those who run the service."""
+    """Return the routes for those who run the service."""
     router = APIRouter(tags=["operation"])
 
-    @router.get("/healthz", summary="Whether the service answers")
-    @router.get("/healthz/live", summary="The same")
     @router.get("/healthz/ready", summary="The same")
+    @router.get("/healthz/live", summary="The same")
+    @router.get("/healthz", summary="Whether the service answers")
     async def health() -> Health:
         return Health(status="ok")
 

@@ -27,7 +27,7 @@ _bounds = Bounds(0, 0, 0.0)
 
 
 def start(transform: TransformConfig, bounds: Bounds) -> None:
-    """Prepare a process that decodes: bounded, and with libraries that complain to nobody."""
+    """Prepare a process that decodes: bound its memory, and drop what libraries write to standard error."""
     global _transform, _bounds
     _transform, _bounds = ImageTransform.of(transform), bounds
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

@@ -61,7 +61,7 @@ class Token:
     ) -> None:
         """Refuse a request without the token (401)."""
         if sent is None or not hmac.compare_digest(sent.credentials.encode(), self._token):
-            detail = "this service wants a token. Send the header Authorization: Bearer TOKEN."
+            detail = "this service needs a token. Send the header Authorization: Bearer TOKEN."
             raise Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
 

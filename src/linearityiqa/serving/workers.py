@@ -56,7 +56,7 @@ class Workers:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Photographs are scored inside the block; its end kills what decodes."""
+        """Score photographs inside the block; its end kills the processes that decode."""
         self._waiting: asyncio.Queue[Job] = asyncio.Queue()
         self._places = asyncio.Semaphore(max(self._num_workers, self._lanes * self._most))
         self._pool = self._start_processes()
@@ -153,7 +153,7 @@ class Workers:
                 jobs.append(self._waiting.get_nowait())
             for details in {job.details for job in jobs}:
                 batch = [job for job in jobs if job.details == details and not job.result.done()]
-                if not batch:  # nobody waits for them any more
+                if not batch:  # their clients have left
                     continue
                 prepared = [job.prepared for job in batch]
                 try:

@@ -1,4 +1,4 @@
-// Scores as a CSV file that a spreadsheet opens without running anything that stands in a file name.
+// Scores as a CSV file that a spreadsheet opens without running anything in a file name.
 
 const COLUMNS = ["name", "score", "stage3", "stage4", "on_scale", "quality", "notes", "error"];
 
