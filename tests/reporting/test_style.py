@@ -73,18 +73,6 @@ def test_every_series_differs_in_colour_dashes_and_marker():
         assert len({getattr(style, attribute) for style in SERIES_STYLES}) == len(SERIES_STYLES)
 
 
-def test_series_colours_differ_in_lightness_or_hue_for_the_colour_blind():
-    """Oracle: the deuteranopia matrix of Machado et al. (2009), severity 1, applied to linear RGB."""
-    matrix = np.array(
-        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
-    )
-    colours = np.array([mpl.colors.to_rgb(style.colour) for style in SERIES_STYLES])
-    seen = np.clip(np.where(colours > 0.04045, ((colours + 0.055) / 1.055) ** 2.4, colours / 12.92) @ matrix.T, 0, 1)
-    seen = seen ** (1 / 2.2)
-    distances = np.linalg.norm(seen[:, None] - seen[None], axis=2)[np.triu_indices(len(seen), 1)]
-    assert distances.min() > 0.15
-
-
 def test_importing_the_package_needs_neither_torch_nor_matplotlib():
     code = (
         "import sys, linearityiqa.reporting;assert not {'torch', 'matplotlib'} & set(sys.modules), sorted(sys.modules)"

@@ -121,17 +121,3 @@ def test_64_bad_clients_do_not_keep_another_waiting(proxied, attack: Callable[[s
             connection.close()
         for thread in threads:
             thread.join(30)
-
-
-def test_too_many_connections_of_one_address_are_refused(proxied) -> None:
-    _, port = proxied
-    connections = [socket.create_connection(("127.0.0.1", port), source_address=("127.0.0.3", 0)) for _ in range(40)]
-    try:
-        for connection in connections[:32]:
-            connection.sendall(HEAD + b"Content-Length: 10\r\n\r\n")
-        for connection in connections[32:]:
-            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert any(connection.recv(100).startswith(b"HTTP/1.1 503") for connection in connections[32:])
-    finally:
-        for connection in connections:
-            connection.close()

@@ -41,7 +41,7 @@ def test_any_bytes_are_a_form_or_a_problem(body, step) -> None:
     try:
         outcome = parsed("multipart/form-data; boundary=xyz", body, step)
     except Problem as problem:
-        outcome = problem.status
+        outcome = problem.status_code
     assert outcome in (400, 413, 422) or isinstance(outcome, list)
 
 
@@ -68,7 +68,7 @@ END = b"--xyz--\r\n"
 def test_what_is_no_form_of_files_is_refused(body, status, words) -> None:
     with pytest.raises(Problem, match=words) as refused:
         parsed("multipart/form-data; boundary=xyz", body, 7, max_files=2)
-    assert refused.value.status == status
+    assert refused.value.status_code == status
 
 
 @pytest.mark.parametrize("rest", ["charset=utf-8", "boundary=", f"boundary={'x' * 71}", 'boundary="a\\"; charset=b"'])

@@ -95,7 +95,7 @@ def test_no_more_photographs_are_admitted_than_may_wait() -> None:
             await until_reached(runtime)
             with pytest.raises(Problem) as refused:
                 await workers.score(uploads(3, 4), PLAIN)
-            assert refused.value.status == 503
+            assert refused.value.status_code == 503
             assert 1 <= int(refused.value.headers["Retry-After"]) <= 60
             third = asyncio.create_task(workers.score(uploads(5), PLAIN))
             runtime.gate.set()
@@ -253,6 +253,6 @@ def test_the_buffer_is_shared_by_all_requests() -> None:
         one(60)
         with pytest.raises(Problem) as refused:
             other(41)
-        assert refused.value.status == 503
+        assert refused.value.status_code == 503
         other(40)
     assert buffer.held == 0

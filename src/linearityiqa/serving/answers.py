@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from linearityiqa.quality import QualityScale
@@ -153,7 +154,7 @@ _WHY = {
 }
 
 
-class Problem(Exception):  # noqa: N818 - the name that the standard gives it
+class Problem(HTTPException):
     """An answer that is not a success: a status, a sentence with the remedy, and further members of the JSON object."""
 
     def __init__(
@@ -164,17 +165,15 @@ class Problem(Exception):  # noqa: N818 - the name that the standard gives it
         headers: Mapping[str, str] | None = None,
         members: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
-        self.headers = dict(headers or {})
-        self.members = dict(members or {})
+        super().__init__(status, detail, headers)
+        self.members = members or {}
 
-    def response(self) -> JSONResponse:
-        """Return the answer."""
-        title = HTTPStatus(self.status).phrase
-        content = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail, **self.members}
-        return JSONResponse(content, self.status, self.headers, MEDIA_TYPE)
+
+def problem_response(problem: HTTPException) -> JSONResponse:
+    """Return the answer to a request that cannot be served."""
+    status, members = problem.status_code, problem.members if isinstance(problem, Problem) else {}
+    content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": problem.detail}
+    return JSONResponse(content | members, status, problem.headers, MEDIA_TYPE)
 
 
 def busy(detail: str, retry_seconds: float = 1) -> Problem:

@@ -29,6 +29,7 @@ from linearityiqa.serving.answers import (
     ScoringProblem,
     describe_scale,
     file_score,
+    problem_response,
     problem_responses,
 )
 from linearityiqa.serving.gate import Gate, Metrics, Token, refuse_other_sites
@@ -156,7 +157,7 @@ def create_app(service: Service, token: Token | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # to whatever the header Host says
         lifespan=lifespan,
-        exception_handlers=dict.fromkeys((Problem, HTTPException, RequestValidationError), _answer_failure),
+        exception_handlers=dict.fromkeys((HTTPException, RequestValidationError), _answer_failure),
     )
     app.include_router(_scoring(service, token))
     app.include_router(_operation(service))
@@ -216,12 +217,9 @@ def _operation(service: Service) -> APIRouter:
 
 
 async def _answer_failure(request: Request, failure: Exception) -> Response:
-    match failure:
-        case Problem():
-            return failure.response()
-        case HTTPException():
-            return Problem(failure.status_code, str(failure.detail), headers=failure.headers).response()
-        case RequestValidationError():
-            wrong = [f"{error['loc'][-1]}: {error['msg']}" for error in failure.errors()]
-            return Problem(422, f"a parameter is wrong. {'; '.join(wrong)}.").response()
+    if isinstance(failure, RequestValidationError):
+        wrong = [f"{error['loc'][-1]}: {error['msg']}" for error in failure.errors()]
+        failure = Problem(422, f"a parameter is wrong. {'; '.join(wrong)}.")
+    if isinstance(failure, HTTPException):
+        return problem_response(failure)
     raise failure

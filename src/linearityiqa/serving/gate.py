@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from linearityiqa.errors import ConfigError
-from linearityiqa.serving.answers import Problem, busy
+from linearityiqa.serving.answers import Problem, busy, problem_response
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ class Gate:
                 _log(failure)
                 problem = Problem(500, "the service failed on this request; its log says where.")
             if problem is not None and status == 0:
-                await problem.response()(scope, receive, respond)
+                await problem_response(problem)(scope, receive, respond)
         path = getattr(scope.get("route"), "path", "other")
         self._metrics.requests.labels(path, method if method in _METHODS else "other", str(status)).inc()
         self._metrics.request_seconds.labels(path).observe(time.monotonic() - started)
