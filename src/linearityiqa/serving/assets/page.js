@@ -30,7 +30,7 @@ async function start() {
     Predicts: model.labels ?? "not recorded",
     Scale: scale ? `${scale.low} to ${scale.high}, higher is better${scale.note ? `; ${scale.note}` : ""}` : "not recorded",
     Images: model.transform,
-    ...Object.fromEntries(Object.entries(figures).map(([name, value]) => [inWords(name), value.toFixed(3)])),
+    ...Object.fromEntries(Object.entries(figures).map(([name, value]) => [figureLabel(name), value.toFixed(3)])),
     "Trained with": model.software,
     Service: `linearityiqa ${model.version}`,
   });
@@ -39,8 +39,8 @@ async function start() {
   score();
 }
 
-/** "val SROCC" for people who know neither word. */
-function inWords(figure) {
+/** Label of a figure such as "val SROCC" for readers who know neither word. */
+function figureLabel(figure) {
   const [part, measure] = figure.split(" ");
   const name = { SROCC: "Agreement in rank (SROCC)", PLCC: "Linear agreement (PLCC)", RMSE: "Typical error (RMSE)" }[measure];
   return name ? `${name}, ${{ val: "validation", test: "test" }[part] ?? part} photographs` : figure;
@@ -107,7 +107,7 @@ async function send(group, signal) {
   const map = $("maps").checked;
   try {
     const results = await client.score(group.map((photo) => photo.file), { map, signal });
-    group.forEach((photo, index) => take(photo, results[index]));
+    group.forEach((photo, index) => accept(photo, results[index]));
     // asked for meanwhile
     if (!map && $("maps").checked) for (const photo of group) photo.pending = photo.result !== null;
   } catch (failure) {
@@ -120,7 +120,7 @@ async function send(group, signal) {
   }
 }
 
-function take(photo, result) {
+function accept(photo, result) {
   if (result.error) return fail(photo, result.error.detail);
   Object.assign(photo, { result, pending: false, error: "", again: false });
   photo.card.state("");
