@@ -171,9 +171,11 @@ class Problem(HTTPException):
 
 def problem_response(problem: HTTPException) -> JSONResponse:
     """Return the answer to a request that cannot be served."""
-    status, members = problem.status_code, problem.members if isinstance(problem, Problem) else {}
+    status = problem.status_code
     content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": problem.detail}
-    return JSONResponse(content | members, status, problem.headers, MEDIA_TYPE)
+    if isinstance(problem, Problem):
+        content.update(problem.members)
+    return JSONResponse(content, status, problem.headers, MEDIA_TYPE)
 
 
 def busy(detail: str, retry_seconds: float = 1) -> Problem:
