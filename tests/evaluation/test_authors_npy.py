@@ -77,49 +77,23 @@ def test_unknown_deviations_are_written_as_nan_and_read_as_unknown(tmp_path, som
     assert read_authors_npy(tmp_path / "r.npy").predictions.mos_std is None
 
 
-def drop_k(content):
-    del content["k"]
-
-
-def shorten(content):
-    content["pq1"] = content["pq1"][:-1]
-
-
-def shorten_std(content):
-    content["sq_std"] = content["sq_std"][:-1]
-
-
-def alter(content):
-    content["pq2"] = content["pq2"] + 1
-
-
-def put_text(content):
-    content["SROCC"] = "high"
-
-
-def put_two_slopes(content):
-    content["k"] = content["k"][:2]
-
-
-def put_infinite_slope(content):
-    content["k"] = [np.inf, *content["k"][1:]]
-
-
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("key", "change", "message"),
     [
-        (drop_k, "has no 'k'"),
-        (shorten, "pq1, pq1_before and sq differ in length"),
-        (shorten_std, "sq has 40 values and sq_std 39"),
-        (alter, r"pq2 is not k \* pq2_before \+ b"),
-        (put_text, "'SROCC' does not hold numbers"),
-        (put_infinite_slope, "'k' must hold finite numbers"),
-        (put_two_slopes, "'k' must hold 3 numbers, not 2"),
+        ("k", None, "has no 'k'"),
+        ("pq1", lambda values: values[:-1], "pq1, pq1_before and sq differ in length"),
+        ("sq_std", lambda values: values[:-1], "sq has 40 values and sq_std 39"),
+        ("pq2", lambda values: values + 1, r"pq2 is not k \* pq2_before \+ b"),
+        ("SROCC", lambda value: "high", "'SROCC' does not hold numbers"),
+        ("k", lambda values: [np.inf, *values[1:]], "'k' must hold finite numbers"),
+        ("k", lambda values: values[:2], "'k' must hold 3 numbers, not 2"),
     ],
 )
-def test_incomplete_or_contradictory_files_are_refused(written, change, message):
+def test_incomplete_or_contradictory_files_are_refused(written, key, change, message):
     content = np.load(written, allow_pickle=True).item()
-    change(content)
+    value = content.pop(key)
+    if change is not None:
+        content[key] = change(value)
     np.save(written, np.array(content, dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match=message):
         read_authors_npy(written)

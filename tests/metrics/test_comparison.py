@@ -1,4 +1,4 @@
-"""Oracles: SciPy's paired bootstrap, identities (a method against itself, order, sign), and simulated rejections."""
+"""Oracles: SciPy's paired bootstrap, identities (a method against itself, order, sign)."""
 
 import numpy as np
 import pytest
@@ -74,17 +74,6 @@ def test_interval_and_verdict_agree_for_two_methods():
             assert abs(found.p - LEVEL) < 0.01 or (found.better != 0) == outside
             seen.add(outside)
     assert seen == {True, False}
-
-
-def test_equal_methods_are_told_apart_as_often_as_the_level_says():
-    # 30 samples at 20 %: 6 +- 2.2 rejections
-    rejected = 0
-    for seed in range(30):
-        rng = np.random.default_rng(seed)
-        mos = rng.normal(0, 1, 60)
-        pair = {name: mos + rng.normal(0, 0.7, 60) for name in "ab"}
-        rejected += compare(pair, mos, resamples=100, seed=seed, mappings=()).pairs[0].differences["SROCC"].p < 0.2
-    assert 1 <= rejected <= 12
 
 
 def test_holms_correction_is_over_the_pairs_of_methods():

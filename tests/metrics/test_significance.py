@@ -1,4 +1,4 @@
-"""Oracles: values that R's psych and cocor document, statsmodels, simulation; SciPy's paired tests; a worked case."""
+"""Oracles: values that R's psych and cocor document, statsmodels; SciPy's paired tests; a worked case."""
 
 import math
 
@@ -41,19 +41,6 @@ def test_williams_is_psychs(case, t, p):
     found = williams(*case)
     assert found.statistic == pytest.approx(t, abs=0.005)
     assert found.p == pytest.approx(p, rel=0.02)
-
-
-@pytest.mark.parametrize("test", ALL)
-def test_equal_correlations_are_rejected_as_often_as_the_level_says(test):
-    # 1000 samples at 5 %: 50 +- 6.9 rejections
-    rng = np.random.default_rng(4)
-    cov = np.array([[1, 0.9, 0.8], [0.9, 1, 0.8], [0.8, 0.8, 1]])
-    data = rng.multivariate_normal(np.zeros(3), cov, (1000, 60))
-    rejected = 0
-    for sample in data:
-        r = np.corrcoef(sample.T)
-        rejected += test(r[0, 2], r[1, 2], r[0, 1], 60).p < 0.05
-    assert 28 <= rejected <= 72
 
 
 @pytest.mark.parametrize("test", ALL)

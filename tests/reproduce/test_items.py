@@ -191,14 +191,6 @@ def test_published_diverged_runs_are_found(real_data):
     ]
 
 
-def test_published_predictions_have_the_published_agreement(real_data):
-    rows = draw("fig7", AuthorsLayout(real_data / "paper")).tables["fig7-agreement"].rows
-    shown = {(row[0], row[1]): [f"{value:.4f}" for value in row[3:]] for row in rows}
-    assert shown["KonIQ-10k", "Norm-in-Norm"] == ["0.9371", "0.9465", "5.0416"]
-    assert shown["CLIVE", "Norm-in-Norm"] == ["0.8342", "0.8492", "14.9416"]
-    assert {row[2] for row in rows if row[0] == "KonIQ-10k"} == {2015}
-
-
 def test_comparison_says_whether_the_published_value_is_inside():
     interval = Interval(low=0.92, high=0.94, confidence=0.95)
     inside = Comparison("PLCC", 0.93, 0.935, "somewhere", interval)
