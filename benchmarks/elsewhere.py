@@ -87,8 +87,7 @@ def mean(values: FloatArray, seed: int) -> Replicates:
 
 def srocc(predicted: FloatArray, mos: FloatArray, seed: int) -> Replicates:
     """SROCC on all images and on resamples."""
-    sample = Sample.of(predicted, mos, None)
-    return replicate_samples([sample], [sample.agreement()], RESAMPLES, seed)[0]["SROCC"]
+    return replicate_samples([Sample.of(predicted, mos, None)], RESAMPLES, seed)[0]["SROCC"]
 
 
 def main() -> None:

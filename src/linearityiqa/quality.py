@@ -38,6 +38,8 @@ FIGURES = ("SROCC", "PLCC", "KROCC", "RMSE")
 """Figures of agreement that runs and tests record."""
 PAPER_FIGURES = ("SROCC", "PLCC", "RMSE")
 """Those that the paper shows."""
+MAIN_FIGURES = ("SROCC", "PLCC")
+"""Those that most tables show."""
 GRADES = ("bad", "poor", "fair", "good", "excellent")
 """The five grades of ITU-R BT.500, each a fifth of the scale."""
 

@@ -13,6 +13,7 @@ from linearityiqa.evaluation.comparison import MOS_RANGES, Comparison, compare_m
 from linearityiqa.evaluation.methods import Methods, read_methods, short_names
 from linearityiqa.files import write_text
 from linearityiqa.mapping import LinearMapping
+from linearityiqa.quality import FIGURES, MAIN_FIGURES
 from linearityiqa.reporting import Table
 from linearityiqa.reporting.evaluation_report import (
     ReportContent,
@@ -64,7 +65,7 @@ def readable(found: Comparison, config: MetricsConfig, short: Mapping[str, str])
         if len(found.agreements) > 2:
             yield from ("", *better_table(found.comparison, config.figure).to_text().splitlines())
         mapped = (f"PLCC_{config.mapping}", f"RMSE_{config.mapping}")
-        figures = sorted({"SROCC", "PLCC", "KROCC", "RMSE", config.figure, *mapped})  # metrics.json holds all
+        figures = sorted({*FIGURES, config.figure, *mapped})  # metrics.json holds all
         yield from ("", *differences_table(found.comparison, figures).to_text().splitlines())
     for table in (*group_tables(found, config.mapping), *([pairs_table(found.pairs)] if found.pairs else [])):
         yield from ("", *table.to_text().splitlines())
@@ -111,7 +112,7 @@ def report_content(config: MetricsConfig, methods: Methods, found: Comparison) -
                 methods.predictions[name],
                 methods.mos,
                 one.mapped[config.mapping].mapping if config.mapping in one.mapped else LinearMapping(),
-                {figure: value for figure in ("SROCC", "PLCC") if (value := one.figures()[figure]) is not None},
+                {figure: value for figure in MAIN_FIGURES if (value := one.figures()[figure]) is not None},
             )
             for name, one in found.agreements.items()
         ],

@@ -15,7 +15,7 @@ from linearityiqa.evaluation import paper_lines
 from linearityiqa.evaluation.methods import short_names
 from linearityiqa.extras import require
 from linearityiqa.machine import keep_freed_memory
-from linearityiqa.quality import HEADS
+from linearityiqa.quality import HEADS, MAIN_FIGURES
 from linearityiqa.reporting import Cell, Table
 
 if TYPE_CHECKING:
@@ -84,12 +84,12 @@ def show(outcome: "TestOutcome", model_file: Path, *, as_json: bool) -> None:
 
 def cross_table(outcomes: Mapping[str, Sequence["TestOutcome"]], names: Sequence[str]) -> Table:
     """Return a table of SROCC and PLCC of the fused head: a row for each model, two columns for each database."""
-    columns = ["model", "trained on", *(f"{name} {figure}" for name in names for figure in ("SROCC", "PLCC"))]
+    columns = ["model", "trained on", *(f"{name} {figure}" for name in names for figure in MAIN_FIGURES)]
     rows: list[list[Cell]] = []
     short = short_names(list(outcomes))
     for name, tested in outcomes.items():
         fused = [outcome.results["splits"][outcome.results["reported_split"]]["fused"] for outcome in tested]
-        figures = [found[figure] for found in fused for figure in ("SROCC", "PLCC")]
+        figures = [found[figure] for found in fused for figure in MAIN_FIGURES]
         rows.append([short[name], tested[0].results["trained_on"], *figures])
     return Table("Models across databases", columns, rows)
 

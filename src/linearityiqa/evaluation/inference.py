@@ -14,7 +14,7 @@ from linearityiqa.console import track
 from linearityiqa.data.databases.table import ImageTable
 from linearityiqa.data.loading.dataset import ImageDataset
 from linearityiqa.data.loading.loader import BatchLoader
-from linearityiqa.data.loading.samplers import SampleKey, evaluation_batches
+from linearityiqa.data.loading.samplers import evaluation_batches
 from linearityiqa.errors import DataError, NotFiniteError
 from linearityiqa.evaluation.predictions import Predictions
 from linearityiqa.evaluation.prefetch import NetworkBatch, network_batches
@@ -88,8 +88,13 @@ def predict(
     """
     table = dataset.table
     scores = _start(done, len(table))
-    batches = evaluation_batches(dataset.sizes(), limit)
-    batches = batches[_finished_batches(batches, scores) :]
+    unfinished = set(np.flatnonzero(np.isnan(scores).any(axis=1)).tolist())
+    # the batches at the start that have all their scores are left out; all others are computed
+    batches = list(
+        itertools.dropwhile(
+            lambda batch: unfinished.isdisjoint(key.index for key in batch), evaluation_batches(dataset.sizes(), limit)
+        )
+    )
     rank, size = (0, 1) if peers is None else (peers.rank, peers.size)
     turns = batches[rank::size]
     loader = BatchLoader(dataset, turns, num_workers, pin_memory=device.type == "cuda", persistent=False)
@@ -133,17 +138,6 @@ def _start(done: NDArray[np.float64] | None, length: int) -> NDArray[np.float64]
     return np.array(done, dtype=np.float64)
 
 
-def _finished_batches(batches: list[list[SampleKey]], scores: NDArray[np.float64]) -> int:
-    """Return the number of batches at the start that have all their scores; all others are computed."""
-    unfinished = set(np.flatnonzero(np.isnan(scores).any(axis=1)).tolist())
-    count = 0
-    for batch in batches:
-        if not unfinished.isdisjoint(key.index for key in batch):
-            break
-        count += 1
-    return count
-
-
 def _scored(
     network: nn.Module, batches: Iterable[NetworkBatch | None], autocast: Autocast, peers: Peers | None, parallel: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
@@ -152,20 +146,15 @@ def _scored(
     def of_batch(batch: NetworkBatch | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         if batch is None:
             return np.empty(0, dtype=np.int64), np.empty((0, len(HEADS)))
-        return batch.indices.numpy(), _scores_of(network, batch, autocast)
+        with autocast():
+            quality: QualityScores[torch.Tensor] = network(batch.images)
+        # one copy, which waits for the device; and to the CPU first: not every accelerator has float64
+        return batch.indices.numpy(), torch.stack(list(quality), dim=1).cpu().double().numpy()
 
     for rows, scores in in_parallel(of_batch, batches, parallel):
         if peers is not None:
             rows, scores = (part.numpy() for part in peers.gather(torch.from_numpy(rows), torch.from_numpy(scores)))
         yield rows, scores
-
-
-def _scores_of(network: nn.Module, batch: NetworkBatch, autocast: Autocast) -> NDArray[np.float64]:
-    with autocast():
-        quality: QualityScores[torch.Tensor] = network(batch.images)
-    # one copy, which waits for the device; and to the CPU first: not every accelerator has float64
-    columns: NDArray[np.float64] = torch.stack(list(quality), dim=1).cpu().double().numpy()
-    return columns
 
 
 def _require_finite(scores: NDArray[np.float64], rows: NDArray[np.int64], table: ImageTable) -> None:

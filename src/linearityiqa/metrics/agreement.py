@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,7 +22,7 @@ from linearityiqa.metrics.resampling import (
     check_resampling,
     replicate,
 )
-from linearityiqa.quality import known_deviations
+from linearityiqa.quality import FIGURES, known_deviations
 
 RESAMPLES = 2000
 """Default number of resamples of an interval."""
@@ -81,7 +82,7 @@ class Agreement:
     def as_dict(self) -> dict[str, float | None]:
         """Return the figures of results.json and the paper's tables; None where there is no finite value."""
         figures = self.figures()
-        return {name: figures[name] for name in ("SROCC", "PLCC", "KROCC", "RMSE", "outlier_ratio")}
+        return {name: figures[name] for name in (*FIGURES, "outlier_ratio")}
 
     def figures(self) -> dict[str, float | None]:
         """Return every figure by name, e.g. SROCC, PLCC_logistic4; None where there is no finite value."""
@@ -129,76 +130,59 @@ def agreement(
     >>> result.srocc == 1 and result.outlier_ratio is None
     True
     """
-    return Sample.of(predictions, mos, std, mappings).agreement(resamples, confidence, seed)
+    check_resampling(resamples, confidence)
+    sample = Sample.of(predictions, mos, std, mappings)
+    if not resamples:
+        return sample.agreement
+    return with_intervals(sample.agreement, replicate_samples([sample], resamples, seed)[0], confidence)
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Predictions of one method, checked, with those mappings that could be fitted to them."""
+    """Predictions of one method, checked, and their agreement with the MOS, without intervals."""
 
     predictions: FloatArray
     mos: FloatArray
     std: FloatArray | None
-    mappings: tuple[FittedMapping, ...]
-    notes: tuple[str, ...]
+    agreement: Agreement
 
     @classmethod
     def of(
         cls, predictions: ArrayLike, mos: ArrayLike, std: ArrayLike | None, mappings: Sequence[MappingName] = ()
     ) -> "Sample":
-        """Check the values, and fit the mappings."""
+        """Check the values, fit the mappings, and compute every figure."""
         x, y, *rest = checked(predictions=predictions, mos=mos, **({} if std is None else {"std": std}))
-        fits = {name: fit_mapping(name, x, y) for name in mappings}
         known = known_deviations(rest[0] if rest else None)
-        return cls(x, y, known, tuple(fit for fit in fits.values() if fit), _notes(x, y, fits))
-
-    def agreement(self, resamples: int = 0, confidence: float = CONFIDENCE, seed: int = 0) -> Agreement:
-        """Compute every figure, with intervals unless `resamples` is 0."""
-        check_resampling(resamples, confidence)
-        found = self._figures()
-        if not resamples:
-            return found
-        replicates = replicate_samples([self], [found], resamples, seed)[0]
-        return with_intervals(found, replicates, confidence)
-
-    def _figures(self) -> Agreement:
-        x, y = self.predictions, self.mos
-        return Agreement(
+        fits = {name: fit_mapping(name, x, y) for name in mappings}
+        mapped = {name: MappedAgreement(mapping=fit, **_figures(fit(x), y, known)) for name, fit in fits.items() if fit}
+        found = Agreement(
             n=len(x),
             srocc=srocc(x, y),
-            plcc=plcc(x, y),
             krocc=krocc(x, y),
-            rmse=rmse(x, y),
-            mae=mae(x, y),
-            outlier_ratio=None if self.std is None else outlier_ratio(x, y, self.std),
-            mapped={mapping.name: self._after(mapping) for mapping in self.mappings},
-            notes=self.notes,
+            **_figures(x, y, known),
+            mapped=mapped,
+            notes=_notes(x, y, fits),
         )
-
-    def _after(self, mapping: FittedMapping) -> MappedAgreement:
-        mapped = mapping(self.predictions)
-        return MappedAgreement(
-            mapping=mapping,
-            plcc=plcc(mapped, self.mos),
-            rmse=rmse(mapped, self.mos),
-            mae=mae(mapped, self.mos),
-            outlier_ratio=None if self.std is None else outlier_ratio(mapped, self.mos, self.std),
-        )
+        return cls(x, y, known, found)
 
 
-def replicate_samples(
-    samples: Sequence[Sample], agreements: Sequence[Agreement], resamples: int, seed: int
-) -> list[dict[str, Replicates]]:
+def _figures(x: FloatArray, y: FloatArray, std: FloatArray | None) -> dict[str, Any]:
+    """Return the figures that a mapping changes."""
+    ratio = None if std is None else outlier_ratio(x, y, std)
+    return {"plcc": plcc(x, y), "rmse": rmse(x, y), "mae": mae(x, y), "outlier_ratio": ratio}
+
+
+def replicate_samples(samples: Sequence[Sample], resamples: int, seed: int) -> list[dict[str, Replicates]]:
     """Evaluate each sample on the same resamples of the images, by figure; empty for fewer than 4 images."""
-    n = agreements[0].n
+    n = samples[0].agreement.n
     if n < MIN_IMAGES:
         return [{} for _ in samples]
     methods = []
-    for sample, found in zip(samples, agreements, strict=True):
-        x, y = sample.predictions, sample.mos
-        estimates = {name: math.nan if value is None else value for name, value in found.figures().items()}
-        statistics = RankStatistics(x, y), MomentStatistics(x, y, sample.std, sample.mappings)
-        methods.append((statistics, estimates))
+    for sample in samples:
+        x, y, figures = sample.predictions, sample.mos, sample.agreement.figures()
+        fitted = [after.mapping for after in sample.agreement.mapped.values()]
+        statistics = RankStatistics(x, y), MomentStatistics(x, y, sample.std, fitted)
+        methods.append((statistics, {name: math.nan if value is None else value for name, value in figures.items()}))
     return replicate(methods, n, resamples, seed)
 
 

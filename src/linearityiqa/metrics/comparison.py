@@ -155,21 +155,17 @@ def compare(
             samples.append(Sample.of(values, mos, std, mappings))
         except DataError as cause:
             raise DataError(f"{name}: {cause}") from cause
-    found = [sample.agreement() for sample in samples]
-    replicates = replicate_samples(samples, found, resamples, seed)
-    methods = map(_Method, names, samples, replicates, found)
+    methods = tuple(map(_Method, names, samples, replicate_samples(samples, resamples, seed)))
     return MethodComparison(
         names=names,
-        n=found[0].n,
-        agreements={
-            name: with_intervals(one, own, confidence) for name, one, own in zip(names, found, replicates, strict=True)
-        },
+        n=samples[0].agreement.n,
+        agreements={one.name: with_intervals(one.sample.agreement, one.replicates, confidence) for one in methods},
         pairs=_compared(tuple(itertools.combinations(methods, 2)), confidence),
         resamples=resamples,
         notes=tuple(
-            f"{name} falls as the MOS rises: its correlations are compared without their sign."
-            for name, one in zip(names, found, strict=True)
-            if one.srocc < 0
+            f"{one.name} falls as the MOS rises: its correlations are compared without their sign."
+            for one in methods
+            if one.sample.agreement.srocc < 0
         ),
     )
 
@@ -212,7 +208,6 @@ class _Method(NamedTuple):
     name: str
     sample: Sample
     replicates: Mapping[str, Replicates]
-    found: Agreement
 
 
 def _difference(first: _Method, second: _Method, figure: str) -> Replicates | None:
@@ -244,7 +239,7 @@ def _tests(x: FloatArray, y: FloatArray, mos: FloatArray) -> tuple[DependentTest
 
 def _compared(pairs: Sequence[tuple[_Method, _Method]], confidence: float) -> tuple[PairComparison, ...]:
     differences: list[dict[str, Difference]] = [{} for _ in pairs]
-    for figure in pairs[0][0].found.figures():
+    for figure in pairs[0][0].sample.agreement.figures():
         replicates = [_difference(*pair, figure) for pair in pairs]
         p_values = [None if one is None else one.p_value() for one in replicates]
         adjusted = iter(holm([p for p in p_values if p is not None]).tolist())
@@ -264,7 +259,7 @@ def _compared(pairs: Sequence[tuple[_Method, _Method]], confidence: float) -> tu
         PairComparison(
             first=first.name,
             second=second.name,
-            n=first.found.n,
+            n=first.sample.agreement.n,
             differences=own,
             tests=_dependent_tests(first.sample, second.sample),
         )

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from linearityiqa.config import LossType
 from linearityiqa.metrics import LEVEL, compare_over_splits
-from linearityiqa.quality import PAPER_FIGURES
+from linearityiqa.quality import MAIN_FIGURES, PAPER_FIGURES
 from linearityiqa.reporting import BarPanel, BarSeries, Cell, Cloud, Table, bar_chart, scatter_grid
 from linearityiqa.reproduce.curves import SWEEPS, plain
 from linearityiqa.reproduce.item import (
@@ -24,7 +24,6 @@ from linearityiqa.reproduce.paper import (
     LOSS_STYLES,
     LOSSES,
     PUBLISHED_FIGURES,
-    TABLE_FIGURES,
     Comparison,
     Scale,
 )
@@ -163,16 +162,16 @@ def _table_item(
 
     def draw(results: Gathered, scale: Scale) -> Drawn:
         words, labels, tested = head(scale)
-        columns = [*labels, *(f"{what} {figure}".lstrip() for what in tested for figure in TABLE_FIGURES)]
+        columns = [*labels, *(f"{what} {figure}".lstrip() for what in tested for figure in MAIN_FIGURES)]
         cells: list[list[Cell]] = [
-            [*row.labels, *(results.figure(need, figure) for need in row.needs for figure in TABLE_FIGURES)]
+            [*row.labels, *(results.figure(need, figure) for need in row.needs for figure in MAIN_FIGURES)]
             for row in rows(scale)
         ]
         return Drawn(
             numbers={"agreement": figure_rows(results, needs(scale))},
             tables={name: Table(words, columns, cells, decimals=3)},
             sentences=remarks(scale),
-            comparisons=comparisons(results, scale, needs(scale), TABLE_FIGURES) if published else (),
+            comparisons=comparisons(results, scale, needs(scale), MAIN_FIGURES) if published else (),
         )
 
     return Item(name=name, title=title, needs=needs, draw=draw, partial=True)

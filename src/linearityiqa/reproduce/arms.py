@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 from linearityiqa.config import LabelScale, LossType
 from linearityiqa.metrics import mean_interval
+from linearityiqa.quality import MAIN_FIGURES
 from linearityiqa.reporting import Cell, Table
 from linearityiqa.reproduce.curves import SWEEP_NAMES, SWEEPS
 from linearityiqa.reproduce.item import Drawn, Gathered, Item, PredictionsNeed, figure_rows, predictions_need
-from linearityiqa.reproduce.paper import TABLE_FIGURES, Run, Scale
+from linearityiqa.reproduce.paper import Run, Scale
 
 
 class Arm(NamedTuple):
@@ -106,7 +107,7 @@ def _draw_settings(results: Gathered, scale: Scale) -> Drawn:
     """Draw a table a figure: settings down, losses across."""
     needs = _setting_needs(scale)
     tables = {}
-    for figure in TABLE_FIGURES:
+    for figure in MAIN_FIGURES:
         rows: list[list[Cell]] = [
             [words, *(mean_words(_values(results, needs[words, arm], figure), len(scale.seeds)) for arm in ARMS)]
             for words, _ in _settings()

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from linearityiqa.config import LossType
 from linearityiqa.errors import DataError
 from linearityiqa.metrics import is_error
-from linearityiqa.quality import HEADS, PAPER_FIGURES
+from linearityiqa.quality import HEADS, MAIN_FIGURES, PAPER_FIGURES
 from linearityiqa.reporting import COLUMN_WIDTH, Line, Panel, Table, line_grid
 from linearityiqa.reproduce.item import BhatNeed, CurveNeed, Drawn, Gathered, Item, Picture, SplitOfCurve, curve_need
-from linearityiqa.reproduce.paper import LOSS_NAMES, LOSS_STYLES, LOSSES, TABLE_FIGURES, Scale, published_mark
+from linearityiqa.reproduce.paper import LOSS_NAMES, LOSS_STYLES, LOSSES, Scale, published_mark
 from linearityiqa.run_folders import Curve
 
 SPLIT_NAMES: dict[SplitOfCurve, str] = {"train": "training", "val": "validation", "test": "test"}
@@ -160,7 +160,7 @@ def _normalised_needs(scale: Scale) -> tuple[CurveNeed, ...]:
     }
     return tuple(
         CurveNeed(run, "val", metric, f"csv/{name}_{metric}.csv")
-        for metric in TABLE_FIGURES
+        for metric in MAIN_FIGURES
         for name, run in runs.items()
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from linearityiqa.metrics import is_error, mean_interval
 from linearityiqa.metrics.comparison import best_position
-from linearityiqa.quality import PAPER_FIGURES
+from linearityiqa.quality import MAIN_FIGURES, PAPER_FIGURES
 from linearityiqa.reporting import Cell, Line, Panel, Table, line_grid
 from linearityiqa.reproduce.arms import (
     ARMS,
@@ -24,7 +24,7 @@ from linearityiqa.reproduce.arms import (
 )
 from linearityiqa.reproduce.curves import SPLIT_NAMES, curve_numbers, curve_remarks
 from linearityiqa.reproduce.item import CurveNeed, Drawn, Gathered, Item, Picture, SplitOfCurve, curve_need
-from linearityiqa.reproduce.paper import LOSS_STYLES, TABLE_FIGURES, Scale
+from linearityiqa.reproduce.paper import LOSS_STYLES, Scale
 from linearityiqa.run_folders import Curve
 
 FIRST, CHOSEN = "epoch 1", "chosen epoch"
@@ -226,7 +226,7 @@ def _shares(curves: ArmCurves) -> Iterator[tuple[list[Cell], dict[str, Any]]]:
 def _sentences(curves: ArmCurves) -> Iterator[str]:
     several = False
     for arm in OTHERS:
-        for metric in TABLE_FIGURES:
+        for metric in MAIN_FIGURES:
             lead = curves.leads(PROPOSED, arm, "test", metric, CHOSEN)
             if (interval := mean_interval(list(lead.values()))) is not None:
                 several = True

@@ -11,11 +11,9 @@ from typing import Any
 
 from linearityiqa.config import LabelScale, LossType, OptimiserConfig, OptimizerName
 from linearityiqa.metrics import Interval
-from linearityiqa.quality import PAPER_FIGURES
+from linearityiqa.quality import MAIN_FIGURES, PAPER_FIGURES
 from linearityiqa.reporting import Table
 
-TABLE_FIGURES = PAPER_FIGURES[:2]
-"""Figures that the paper's tables give of every run."""
 LOSSES: tuple[LossType, ...] = ("mae", "mse", "norm-in-norm")
 """The losses that the paper compares, in its order."""
 LOSS_NAMES: dict[LossType, str] = {"mae": "MAE", "mse": "MSE", "norm-in-norm": "Norm-in-Norm"}
@@ -154,7 +152,7 @@ def _published_figures() -> dict[tuple[Run, str, str], tuple[float, str]]:
         for loss in LOSSES:
             for architecture, value in zip(Scale().backbones, by_loss[loss], strict=True):
                 found[Run(architecture=architecture, loss_type=loss), database, metric] = value, FIGURE_6
-    columns = list(itertools.product(("KonIQ-10k", "CLIVE"), TABLE_FIGURES))
+    columns = list(itertools.product(("KonIQ-10k", "CLIVE"), MAIN_FIGURES))
     for alpha, values in _TABLE_2.items():
         for (database, metric), value in zip(columns, values, strict=True):
             key = Run(alpha=alpha), database, metric
