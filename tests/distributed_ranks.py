@@ -20,15 +20,13 @@ from linearityiqa.cli.main import main as command_line
 from linearityiqa.config import LossConfig, ModelConfig, OptimiserConfig, TrainConfig
 from linearityiqa.errors import Interrupted
 from linearityiqa.evaluation.prefetch import NetworkBatch
-from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
 from linearityiqa.training import train
 from linearityiqa.training.distributed import ALONE, World, open_world
 from linearityiqa.training.images import LabelScaling
-from linearityiqa.training.optimisation import build_optimizer
-from linearityiqa.training.precision import choose_precision, make_deterministic
+from linearityiqa.training.precision import make_deterministic
 from linearityiqa.training.step import TrainingStep
-from small_runs import SMALL_BACKBONE, changed, small_run
+from small_runs import SMALL_BACKBONE, changed, small_run, training_step
 
 SHARES = ((4, 4), (4, 3), (9, 0), (1, 7))
 """Images of the first and of the second process, batch by batch."""
@@ -63,16 +61,7 @@ def losses(world: World, count: int, dtype: torch.dtype, loss: LossConfig | None
     network = small_network(dtype)
     if not world.is_main:  # the others get the weights of process 0
         torch.nn.init.zeros_(next(network.backbone_parameters()))
-    step = TrainingStep(
-        network=network,
-        loss_function=QualityLoss(loss),
-        optimizer=build_optimizer(network, config),
-        precision=choose_precision(config, torch.device("cpu")),
-        labels=LabelScaling(50.0, 20.0),
-        accumulation_steps=config.accumulation_steps,
-        exact_accumulation=config.exact_accumulation,
-        world=world,
-    )
+    step = training_step(network, config, loss, labels=LabelScaling(50.0, 20.0), world=world)
     random = torch.Generator().manual_seed(2)
     batches = []
     for shares in itertools.islice(itertools.cycle(SHARES), count):

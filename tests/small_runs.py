@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 import safetensors.torch
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from linearityiqa.config import (
@@ -20,6 +21,12 @@ from linearityiqa.config import (
     TrainConfig,
     TransformConfig,
 )
+from linearityiqa.losses import QualityLoss
+from linearityiqa.models import LinearityIQA
+from linearityiqa.training.images import LabelScaling
+from linearityiqa.training.optimisation import build_optimizer
+from linearityiqa.training.precision import choose_precision
+from linearityiqa.training.step import TrainingStep
 
 SMALL_BACKBONE = "shufflenet_v2_x0_5"
 
@@ -43,6 +50,20 @@ def small_run(
         optimiser=OptimiserConfig(weights="none", batch_size=4, epochs=2, learning_rate=1e-3),
         device=DeviceConfig(device="cpu", num_workers=workers),
         run=RunConfig(output=folder, **run),
+    )
+
+
+def training_step(
+    network: LinearityIQA, options: OptimiserConfig, loss: LossConfig | None = None, **more
+) -> TrainingStep:
+    """A step on the CPU, by default with the MOS as they are given."""
+    return TrainingStep(
+        network=network,
+        loss_function=QualityLoss(loss),
+        optimizer=build_optimizer(network, options),
+        precision=choose_precision(options, torch.device("cpu")),
+        options=options,
+        **{"labels": LabelScaling(), **more},
     )
 
 

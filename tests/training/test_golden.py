@@ -11,12 +11,8 @@ from formula import formula_network
 from linearityiqa.config import LossConfig, OptimiserConfig
 from linearityiqa.evaluation.prefetch import NetworkBatch
 from linearityiqa.images import IMAGENET
-from linearityiqa.losses import QualityLoss
 from linearityiqa.models.geometry import evaluation_mode
-from linearityiqa.training.images import LabelScaling
-from linearityiqa.training.optimisation import build_optimizer
-from linearityiqa.training.precision import choose_precision
-from linearityiqa.training.step import TrainingStep
+from small_runs import training_step
 
 pytestmark = pytest.mark.slow
 
@@ -39,14 +35,7 @@ def test_losses_and_scores_equal_the_reference(case: dict, four_views: NetworkBa
     network = formula_network(architecture="resnet18")
     options = {**case["config"], "alpha": tuple(case["config"].get("alpha", (1, 0)))}
     config = OptimiserConfig(ft_lr_ratio=case["ft_lr_ratio"], opt_level="O0")
-    device = torch.device("cpu")
-    step = TrainingStep(
-        network=network,
-        loss_function=QualityLoss(LossConfig(**options)),
-        optimizer=build_optimizer(network, config),
-        precision=choose_precision(config, device),
-        labels=LabelScaling(),
-    )
+    step = training_step(network, config, LossConfig(**options))
     network.train()
     losses = []
     for _ in range(6):

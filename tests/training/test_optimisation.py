@@ -10,12 +10,11 @@ import pytest
 import torch
 
 from linearityiqa.config import LossConfig, ModelConfig, OptimiserConfig
-from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
 from linearityiqa.training.images import LabelScaling
 from linearityiqa.training.optimisation import Schedule, build_optimizer, restore_optimizer
-from linearityiqa.training.precision import choose_precision
-from linearityiqa.training.step import TrainingStep, norms_of_centred
+from linearityiqa.training.step import norms_of_centred
+from small_runs import training_step
 
 
 class SmallHeads(torch.nn.Module):
@@ -90,14 +89,7 @@ def test_gradients_are_scaled_down_to_the_norm_over_all_parameters(limit, factor
     """A gradient of norm 5; the first step of SGD is the gradient times the rate of its group."""
     network = SmallHeads()
     config = OptimiserConfig(optimizer="sgd", learning_rate=0.1, clip_grad_norm=limit)
-    step = TrainingStep(
-        network=network,
-        loss_function=QualityLoss(),
-        optimizer=build_optimizer(network, config),
-        precision=choose_precision(config, torch.device("cpu")),
-        labels=LabelScaling(),
-        clip_grad_norm=config.clip_grad_norm,
-    )
+    step = training_step(network, config)
     before = [parameter.detach().clone() for parameter in network.parameters()]
     for parameter in network.parameters():
         parameter.grad = torch.zeros_like(parameter)

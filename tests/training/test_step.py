@@ -6,19 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from linearityiqa.config import LossConfig, ModelConfig, OptimiserConfig
+from linearityiqa.config import ModelConfig, OptimiserConfig
 from linearityiqa.evaluation.prefetch import NetworkBatch
-from linearityiqa.losses import QualityLoss
 from linearityiqa.models import LinearityIQA
 from linearityiqa.models.network import PooledFeatures
 from linearityiqa.quality import QualityScores
-from linearityiqa.training.images import LabelScaling
-from linearityiqa.training.optimisation import WeightAverage, build_optimizer
-from linearityiqa.training.precision import choose_precision
+from linearityiqa.training.optimisation import WeightAverage
 from linearityiqa.training.step import TrainingStep, pool_in_parts
-from small_runs import SMALL_BACKBONE
-
-CPU = torch.device("cpu")
+from small_runs import SMALL_BACKBONE, training_step
 
 
 def new_network(*, freeze_bn: bool) -> LinearityIQA:
@@ -40,16 +35,9 @@ def batches(*sizes: int) -> list[NetworkBatch]:
 
 
 def step_of(network: LinearityIQA, *, exact: bool, accumulation_steps: int = 1, **options) -> TrainingStep:
-    config = OptimiserConfig(**{"opt_level": "O0", **options})
-    return TrainingStep(
-        network=network,
-        loss_function=QualityLoss(LossConfig()),
-        optimizer=build_optimizer(network, config),
-        precision=choose_precision(config, CPU),
-        labels=LabelScaling(),
-        accumulation_steps=accumulation_steps,
-        exact_accumulation=exact,
-    )
+    options = {"opt_level": "O0", **options}
+    config = OptimiserConfig(exact_accumulation=exact, accumulation_steps=accumulation_steps, **options)
+    return training_step(network, config)
 
 
 def gradients(network: LinearityIQA) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
+from linearityiqa.config import OptimiserConfig
 from linearityiqa.data.loading.samplers import LEVELS, versions_in
 from linearityiqa.evaluation.prefetch import NetworkBatch
 from linearityiqa.losses import QualityLoss
@@ -74,9 +75,7 @@ class TrainingStep:
     optimizer: torch.optim.Optimizer
     precision: Precision
     labels: LabelScaling
-    accumulation_steps: int = 1
-    exact_accumulation: bool = False
-    clip_grad_norm: float | None = None
+    options: OptimiserConfig = field(default_factory=OptimiserConfig)
     versions: int = 0
     average: WeightAverage | None = None
     layout: Layout = Layout.CHANNELS_LAST
@@ -96,7 +95,7 @@ class TrainingStep:
     @property
     def batches_a_loss(self) -> int:
         """Number of batches that `accumulate` takes at once; fewer at the end of an epoch."""
-        return self.accumulation_steps if self.exact_accumulation else 1
+        return self.options.accumulation_steps if self.options.exact_accumulation else 1
 
     def forward(self, *batches: NetworkBatch) -> tuple[QualityScores[Tensor], Tensor]:
         """Return raw predictions (float32 or wider) of the images of all processes, and their MOS."""
@@ -151,10 +150,10 @@ class TrainingStep:
     def update(self) -> None:
         """Step the optimiser with the accumulated gradient, clear it, and update the average of the weights."""
         scaler = self.precision.scaler
-        if self.clip_grad_norm is not None:
+        if self.options.clip_grad_norm is not None:
             scaler.unscale_(self.optimizer)
             parameters = (parameter for group in self.optimizer.param_groups for parameter in group["params"])
-            torch.nn.utils.clip_grad_norm_(parameters, self.clip_grad_norm)
+            torch.nn.utils.clip_grad_norm_(parameters, self.options.clip_grad_norm)
         scaler.step(self.optimizer)
         scale = scaler.get_scale() if self.average is not None else 0.0
         scaler.update()

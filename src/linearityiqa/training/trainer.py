@@ -143,6 +143,7 @@ class Trainer:
         """Train on the remaining batches of the epoch."""
         session, state, config = self.session, self.state, self.session.config
         step, total = session.step, session.batches_per_epoch
+        accumulated = config.optimiser.accumulation_steps
         unread_at_most = STEPS_UNREAD_ON_GPU if session.device.type == "cuda" else 1
         step.network.train()
         session.batches.start_at(state.epoch, state.step)
@@ -162,8 +163,8 @@ class Trainer:
             while group := list(itertools.islice(batches, step.batches_a_loss)):
                 number = group[-1][0]
                 session.schedule.set(state.epoch, state.step)
-                last = number % step.accumulation_steps == 0 or number == total
-                in_update = min(step.accumulation_steps, total - state.step)  # fewer batches at the end of an epoch
+                last = number % accumulated == 0 or number == total
+                in_update = min(accumulated, total - state.step)  # fewer batches at the end of an epoch
                 losses = math.ceil(in_update / step.batches_a_loss)
                 self._accumulate(number, [batch for _, batch in group], losses=losses, last=last)
                 if last:
