@@ -70,12 +70,6 @@ def test_exif_orientation_is_off_unless_asked_for(tmp_path):
         assert dataset.sizes() == [size]
 
 
-def test_an_unreadable_image_is_named(table):
-    table.path(2).write_bytes(table.path(2).read_bytes()[:100])
-    with pytest.raises(UnreadableImageError, match=r"photo02\.png"):
-        ImageDataset(table, ImageTransform())[SampleKey(0, 2)]
-
-
 def test_an_image_smaller_than_the_crop_is_named(table):
     dataset = ImageDataset(table, ImageTransform((20, 20)), augmentation=Augmentation(CROP))
     with pytest.raises(DataError, match=r"photo07\.png: .*smaller than the crop"):

@@ -75,7 +75,7 @@ def test_the_reader_of_any_users_database_reads_it(database):
     assert sum(map(len, sides.values())) == len(set.union(*sides.values())) == 10
 
 
-def test_severities_stand_in_the_labels(database):
+def test_severities_are_in_the_labels(database):
     lines = [line.split(",") for line in database.read_text().splitlines()]
     assert lines[0] == list(make.COLUMNS)
     for cells in lines[1:]:

@@ -33,11 +33,6 @@ class Label(NamedTuple):
     mos: float
     mos_std: float
 
-    @property
-    def cells(self) -> tuple[str, str]:
-        """Both as written in the CSV file."""
-        return f"{self.mos:.4f}", f"{self.mos_std:.4f}"
-
 
 PRISTINE = Label(BEST, SMALLEST_SPREAD)
 
@@ -138,10 +133,6 @@ def ladder_scores(original: ByteImage, pristine: Views, step: Severity) -> NDArr
     return np.asarray(least[lower] + (position - lower) * (least[upper] - least[lower]))
 
 
-def _label_of(each: NDArray[np.float64]) -> Label:
-    return Label(float(each.mean()), max(SMALLEST_SPREAD, float(each.std())))
-
-
 def label(original: ByteImage, steps: tuple[Severity, ...], distorted: ByteImage) -> Label:
     """Return the label of a pristine image that went through `steps`.
 
@@ -154,7 +145,8 @@ def label(original: ByteImage, steps: tuple[Severity, ...], distorted: ByteImage
     each = [ladder_scores(original, pristine, step) for step in steps]
     if len(steps) > 1:
         each.append(scores(pristine, distorted))
-    return _label_of(np.min(each, axis=0))
+    least = np.min(each, axis=0)
+    return Label(float(least.mean()), max(SMALLEST_SPREAD, float(least.std())))
 
 
 def _ssim(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:

@@ -247,7 +247,8 @@ def _make_images(task: Task, *, config: SyntheticConfig, images: Path) -> list[R
             break
         sample = make_sample(pristine, number, config)
         name = write_image(images / f"{number:05d}.png", sample.pixels).name
+        label_cells = [f"{value:.4f}" for value in sample.label]
         steps = [cell for step in sample.steps for cell in (step.name, f"{step.severity:.4f}")]
         padding = [""] * (4 - len(steps))
-        rows.append((number, (name, *sample.label.cells, task.reference.split, task.reference.name, *steps, *padding)))
+        rows.append((number, (name, *label_cells, task.reference.split, task.reference.name, *steps, *padding)))
     return rows
