@@ -190,15 +190,15 @@ def test_the_demo_prints_the_papers_sentence(
     assert len(value.split(".")[1]) == 6
 
 
-PROGRAM = """
-import signal, sys
+PRELUDE = """
+import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
 from pixel_runtime import PixelRuntime
 from linearityiqa.cli import main
 from linearityiqa.scoring import scorer
 scorer.open_runtime = lambda *_, **__: PixelRuntime()
-sys.exit(main(["score", "--model", "m", "-", "--json"]))
 """
+PROGRAM = PRELUDE + 'sys.exit(main(["score", "--model", "m", "-", "--json"]))'
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-"])
@@ -255,13 +255,7 @@ def end_of(folder: Path, stop: str) -> tuple[int, str]:
     return process.returncode, error
 
 
-SLOW_PROGRAM = """
-import signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from pixel_runtime import PixelRuntime
-from linearityiqa.cli import main
-from linearityiqa.scoring import scorer
-scorer.open_runtime = lambda *_, **__: PixelRuntime()
+SLOW_PROGRAM = f"""{PRELUDE}
 prepare = scorer.prepare
 def slow(image, *words, **options):
     if str(image) == "b.png":

@@ -10,7 +10,7 @@ from PIL import Image
 from linearityiqa.errors import ConfigError, OutputError
 from linearityiqa.quality import QualityScale
 from linearityiqa.scoring import Details, ImageScore, QualityMap, Scorer
-from linearityiqa.scoring.pictures import STRONGEST, TINT
+from linearityiqa.scoring.pictures import STRONGEST, TINT, key_height
 from linearityiqa.scoring.results import map_name, write_map
 from pixel_runtime import MAPPING, PixelRuntime, make_record
 
@@ -120,6 +120,6 @@ def test_written_maps_stand_in_the_result(tmp_path: Path) -> None:
 def test_the_picture_has_the_shape_of_the_photograph_whatever_the_network_saw(native):
     squeezed = Image.new("RGB", (128, 96))
     seen = QualityMap(np.zeros((3, 4), dtype=np.float32), squeezed, native=native).picture()
-    key = QualityMap(np.zeros((3, 4), dtype=np.float32), squeezed)._key(seen.width).height
+    key = key_height(seen.width)
     assert (seen.height - key) / seen.width == pytest.approx(native[0] / native[1], rel=0.02)
     assert max(seen.width, seen.height - key) == 128
