@@ -193,6 +193,23 @@ def test_eight_bits(
 
 
 @pytest.mark.usefixtures("no_exporter")
+@pytest.mark.parametrize(("least", "in_float"), [(-1.0, 0), (1.1, 6)])
+def test_where_eight_bits_rank_otherwise_the_first_convolutions_stay_in_float(
+    model_file: Path, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, least: float, in_float: int
+) -> None:
+    """Oracle: the weights of the file, of which only those in 8 bits are made float32 by an operator."""
+    monkeypatch.setattr(export_check, "FEWEST_TO_RANK", 2)
+    monkeypatch.setattr(export, "INT8_SROCC", least)
+    output = tmp_path / "int8.onnx"
+    config = ExportConfig(trained_model_file=model_file, output=output, with_map=True)
+    export_model(replace(config, int8=True, calibration=photographs, calibration_images=4))
+    nodes = onnx.load(output).graph.node
+    quantised_weights = {name for node in nodes if node.op_type == "DequantizeLinear" for name in node.output}
+    kinds = [node.input[1] in quantised_weights for node in nodes if node.op_type == "Conv"]
+    assert kinds == [number >= in_float for number in range(len(kinds))]
+
+
+@pytest.mark.usefixtures("no_exporter")
 def test_only_the_backbone_is_in_eight_bits(exported: ExportReport) -> None:
     rng = np.random.default_rng(4)
     model = quantised(onnx.load(exported.output), [rng.standard_normal((1, 3, 112, 128), dtype=np.float32)])

@@ -231,13 +231,14 @@ def _quietly() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def quantised(model: ModelProto, batches: Iterable[NDArray[np.float32]]) -> ModelProto:
+def quantised(model: ModelProto, batches: Iterable[NDArray[np.float32]], *, first_in_float: int = 0) -> ModelProto:
     """Quantise the backbone of a model to 8-bit integers (quantise-dequantise pairs around the operators of ONNX).
 
     Activations have 8 bits and a zero point; weights have 7 bits and a scale a channel. With 7 bits the sums of two
     products fit into the 16 bits that processors without VNNI add them in: with 8, they saturate. Pooling and heads
     stay in float32: they are a thousandth of the arithmetic, and their outputs would come in steps of a 256th. The
-    ranges are those of `batches`: normalised photographs, shape (1, 3, H, W).
+    ranges are those of `batches`: normalised photographs, shape (1, 3, H, W). The first convolutions stay in float32
+    where `first_in_float` says so.
     """
     with tempfile.TemporaryDirectory() as folder, _without_advice():
         before, after = Path(folder, "float32.onnx"), Path(folder, "int8.onnx")
@@ -248,7 +249,7 @@ def quantised(model: ModelProto, batches: Iterable[NDArray[np.float32]]) -> Mode
             _Reader(batches),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=sorted(_ON_MAPS),
-            nodes_to_exclude=[node.name for node in _behind_the_maps(model)],
+            nodes_to_exclude=[node.name for node in (*_first(model, first_in_float), *_behind_the_maps(model))],
             per_channel=True,
             reduce_range=True,
             activation_type=QuantType.QUInt8,
@@ -267,6 +268,16 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
     def get_next(self) -> dict[str, Any] | None:
         batch = next(self._batches, None)
         return None if batch is None else {IMAGES: batch}
+
+
+def _first(model: ModelProto, convolutions: int) -> Iterator[NodeProto]:
+    """Yield the nodes before the convolution that follows so many others."""
+    seen = 0
+    for node in model.graph.node:
+        seen += node.op_type == "Conv"
+        if seen > convolutions:
+            return
+        yield node
 
 
 def _behind_the_maps(model: ModelProto) -> Iterator[NodeProto]:
