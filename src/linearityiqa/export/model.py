@@ -174,7 +174,8 @@ def _write_int8(
         ]
         if not rows:
             raise _no_photographs(folder)
-        return agreement(*note.record.mapping.fused(rows).T, note.record)
+        of_int8, of_float32 = note.record.mapping.fused(rows).T
+        return agreement(of_int8, of_float32, note.record)
 
     for convolutions in FIRST_IN_FLOAT:
         ranges = photographs(for_ranges, "calibrating")
