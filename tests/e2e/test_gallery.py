@@ -1,11 +1,11 @@
 """The page of `score --report` in a real browser, opened from the disk. Oracle: the results that it was made of."""
 
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from e2e.conftest import PATIENCE
 from linearityiqa.images.thumbnails import thumbnail
 from linearityiqa.scoring import Details, ImageScore, Scorer
 from linearityiqa.scoring.bursts import Place
@@ -15,41 +15,8 @@ from pixel_runtime import PixelRuntime, make_record
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = playwright.expect
-PATIENCE = 120_000
-"""Milliseconds that a busy machine may take for anything."""
 HOSTILE = "</script><img src=x onerror=alert(1)>.jpg"
 expect.set_options(timeout=PATIENCE)
-
-
-@pytest.fixture
-def visit(browser) -> Iterator[Callable[..., playwright.Page]]:
-    """Opens a page from the disk; whatever it complains of, opens or fetches from elsewhere fails the test."""
-    pages, complaints = [], []
-
-    def open_page(path: Path, **options: object) -> playwright.Page:
-        page = browser.new_page(**options)
-        page.set_default_timeout(PATIENCE)
-        pages.append(page)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.append(message.text) if _is_fault(message) else None)
-        page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: complaints.append(request.url) if _is_outside(request.url) else None)
-        page.goto(path.as_uri())
-        return page
-
-    yield open_page
-    for page in pages:
-        page.close()
-    assert complaints == []
-
-
-def _is_fault(message: playwright.ConsoleMessage) -> bool:
-    # a photograph that is no longer where it was is looked for all the same
-    return message.type == "error" and "ERR_FILE_NOT_FOUND" not in message.text
-
-
-def _is_outside(url: str) -> bool:
-    return not url.startswith(("file:", "data:"))
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +54,7 @@ def names(page: playwright.Page) -> list[str]:
 
 
 def test_only_what_is_in_sight_exists_and_all_can_be_reached(many, visit) -> None:
-    page = visit(many)
+    page = visit(many.as_uri())
     expect(page.locator("#count")).to_have_text("3,000 photographs")
     assert names(page)[:2] == ["0.jpg", "1.jpg"]
     assert page.locator(".card").count() < 100
@@ -112,7 +79,7 @@ def test_bursts_are_together_best_first_and_say_the_lead(tmp_path, visit) -> Non
         }
     )
     page.close()
-    page = visit(tmp_path / "page.html")
+    page = visit((tmp_path / "page.html").as_uri())
     expect(page.locator("#sort")).to_have_value("bursts")
     assert names(page) == ["b.jpg", "a.jpg", "d.jpg", "c.jpg", "alone.jpg"]
     assert page.locator(".card .detail").all_text_contents() == [
@@ -127,7 +94,7 @@ def test_bursts_are_together_best_first_and_say_the_lead(tmp_path, visit) -> Non
 
 
 def test_sorting_filtering_and_going_back(many, visit) -> None:
-    page = visit(many)
+    page = visit(many.as_uri())
     page.select_option("#sort", "best")
     expect(page.locator(".card .name").first).to_have_text("2999.jpg")
     page.select_option("#sort", "name")
@@ -150,7 +117,7 @@ def test_sorting_filtering_and_going_back(many, visit) -> None:
 
 
 def test_failures_are_listed_with_their_reason_and_names_are_text(many, visit) -> None:
-    page = visit(many)
+    page = visit(many.as_uri())
     page.click(".chip[value=failed]")
     expect(page.locator("#count")).to_have_text("1 photograph")
     expect(page.locator(".card .detail")).to_have_text(f"{HOSTILE} is empty")
@@ -160,7 +127,7 @@ def test_failures_are_listed_with_their_reason_and_names_are_text(many, visit) -
 
 
 def test_a_click_shows_the_photograph_itself_and_where_quality_is_lost(few, visit) -> None:
-    page = visit(few)
+    page = visit(few.as_uri())
     page.locator(".card", has_text="ä %20#?.png").locator("button").click()
     page.wait_for_function("document.getElementById('photo').src.startsWith('file:')")  # not only the small copy
     assert page.evaluate("document.getElementById('photo').naturalWidth") == 500
@@ -175,14 +142,14 @@ def test_a_click_shows_the_photograph_itself_and_where_quality_is_lost(few, visi
 
 def test_a_page_without_its_photographs_shows_the_copies_inside(few, visit, tmp_path) -> None:
     shutil.rmtree(tmp_path / "photos")
-    page = visit(few)
+    page = visit(few.as_uri())
     page.locator(".card button").first.click()
     page.wait_for_function("document.getElementById('photo').naturalWidth == 500")  # the larger copy: of all its pixels
     assert page.evaluate("document.getElementById('photo').src").startswith("data:image/webp;base64,")
 
 
 def test_the_keyboard_is_enough(many, visit) -> None:
-    page = visit(many, viewport={"width": 820, "height": 900})
+    page = visit(many.as_uri(), viewport={"width": 820, "height": 900})
     columns = page.evaluate("grid.columns")
     page.locator("#sort").focus()
     page.keyboard.press("Tab")
@@ -203,7 +170,7 @@ def test_the_keyboard_is_enough(many, visit) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 820, 1440])
 def test_nothing_is_wider_than_the_window(many, visit, width, scheme) -> None:
-    page = visit(many, viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page = visit(many.as_uri(), viewport={"width": width, "height": 844}, color_scheme=scheme)
     expect(page.locator("#count")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.locator(".card button").first.click()
@@ -219,7 +186,7 @@ def test_on_paper_every_photograph_is_there_and_no_card_is_cut(tmp_path, visit) 
         gallery.add(ImageScore(f"{i}.jpg", score=1 + i, thumbnail=thumbnail(make_picture(i % 5))))
     gallery.write()
     gallery.close()
-    page = visit(tmp_path / "page.html", viewport={"width": 700, "height": 400})
+    page = visit((tmp_path / "page.html").as_uri(), viewport={"width": 700, "height": 400})
     assert page.locator(".card").count() < 60
     page.evaluate(
         "addEventListener('beforeprint', () => { window.printed = document.querySelectorAll('.card').length; })"

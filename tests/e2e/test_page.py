@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from e2e.conftest import PATIENCE
 from linearityiqa.config import LimitsConfig
 from linearityiqa.scoring import Scorer
 from live_service import GatedRuntime, Live, encoded, grey, live
@@ -16,46 +17,23 @@ from pixel_runtime import PixelRuntime
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = playwright.expect
-PATIENCE = 120_000
-"""Milliseconds that a busy machine may take for anything."""
 SECOND = 1000
 TOKEN = "correct-horse-battery-staple"
 expect.set_options(timeout=PATIENCE)
 RAMP = np.repeat(np.linspace(0, 255, 60, dtype=np.uint8)[None, :, None], 40, axis=0).repeat(3, axis=2)
 
 
-@pytest.fixture
-def visit(browser) -> Iterator[Callable[..., playwright.Page]]:
-    """Opens the page of a service; whatever the page complains of, or fetches elsewhere, fails the test."""
-    pages, complaints = [], []
-
-    def open_page(service: Live, *, ready: bool = True, **options: object) -> playwright.Page:
-        page = browser.new_page(**options)
-        page.set_default_timeout(PATIENCE)
-        pages.append(page)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request", lambda request: complaints.append(request.url) if _is_outside(request.url, service) else None
-        )
-        page.goto(service.url)
-        if ready:
-            expect(page.locator("#model dd")).not_to_have_count(0)
-        return page
-
-    yield open_page
-    for page in pages:
-        page.close()
-    assert complaints == []
-
-
-def _is_outside(url: str, service: Live) -> bool:
-    return not url.startswith((f"{service.url}/", "blob:", "data:"))
-
-
 @pytest.fixture(scope="module")
 def service() -> Iterator[Live]:
     with live() as running:
         yield running
+
+
+def open_page(visit, service: Live, **options: object) -> playwright.Page:
+    """Return the page, once it knows the model."""
+    page = visit(service.url, **options)
+    expect(page.locator("#model dd")).not_to_have_count(0)
+    return page
 
 
 def bring(page: playwright.Page, files: dict[str, bytes], event: str = "drop") -> None:
@@ -93,7 +71,7 @@ def names(page: playwright.Page) -> list[str]:
 
 def test_two_dropped_files_are_scored_sorted_and_exported(service, visit, tmp_path) -> None:
     files = {"dark.png": grey(20), "=bright.png": grey(230)}
-    page = visit(service)
+    page = open_page(visit, service)
     bring(page, files)
     expect(page.locator("#summary")).to_have_text("2 of 2 scored")
     scorer = Scorer(PixelRuntime())
@@ -122,7 +100,7 @@ def test_two_dropped_files_are_scored_sorted_and_exported(service, visit, tmp_pa
 
 
 def test_failures_stand_in_their_place_and_names_are_text(service, visit) -> None:
-    page = visit(service)
+    page = open_page(visit, service)
     bring(
         page,
         {"<img src=x onerror=alert(1)>.png": grey(), "cut.png": encoded(RAMP)[:80], "small.png": grey(size=(4, 4))},
@@ -138,7 +116,7 @@ def test_failures_stand_in_their_place_and_names_are_text(service, visit) -> Non
 
 
 def test_a_pasted_photograph_gets_its_map_on_request(service, visit) -> None:
-    page = visit(service)
+    page = open_page(visit, service)
     bring(page, {"image.png": encoded(RAMP)}, event="paste")
     expect(page.locator("#summary")).to_have_text("1 of 1 scored")
     expect(page.locator(".map")).to_be_hidden()
@@ -154,7 +132,7 @@ def test_a_pasted_photograph_gets_its_map_on_request(service, visit) -> None:
 def test_the_keyboard_is_enough(service, visit, tmp_path) -> None:
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(grey())
-    page = visit(service)
+    page = open_page(visit, service)
     choosers: list[playwright.FileChooser] = []
     page.on("filechooser", lambda chooser: choosers.append(chooser))  # asked for long before the key that opens one
     press(page, "Tab", until=lambda: page.evaluate("document.activeElement.id") == "files")
@@ -171,7 +149,7 @@ def test_the_keyboard_is_enough(service, visit, tmp_path) -> None:
 def test_stopping_leaves_what_can_be_scored_later(visit) -> None:
     runtime = GatedRuntime()
     with live(runtime) as gated:
-        page = visit(gated)
+        page = open_page(visit, gated)
         runtime.close()
         bring(page, {f"{i}.png": grey(i) for i in range(12)})
         runtime.reached.wait(60)
@@ -190,7 +168,7 @@ def test_the_page_asks_for_the_token(visit, tmp_path) -> None:
     path.write_text(TOKEN)
     path.chmod(0o600)
     with live(token_file=path, limits=LimitsConfig(max_body_mb=0.1)) as closed:
-        page = visit(closed, ready=False)
+        page = visit(closed.url)
         expect(page.locator("#access")).to_be_visible()
         page.keyboard.press("Escape")
         page.keyboard.press("Escape")
@@ -209,7 +187,7 @@ def test_the_page_asks_for_the_token(visit, tmp_path) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_shows_all_of_it_and_text_stands_out(service, visit, scheme) -> None:
     # oracle: WCAG 2's contrast ratio, of the colours that the browser computed
-    page = visit(service, viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    page = open_page(visit, service, viewport={"width": 390, "height": 844}, color_scheme=scheme)
     bring(page, {"a-rather-long-file-name-that-does-not-fit-on-a-telephone-at-all.png": grey(), "cut.png": grey()[:50]})
     expect(page.locator("#summary")).to_have_text("1 of 2 scored, 1 without a score")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -249,6 +227,6 @@ def luminance(colour: str) -> float:
 
 
 def test_the_interface_is_described_without_the_internet(service, visit) -> None:
-    page = visit(service)
+    page = open_page(visit, service)
     page.goto(f"{service.url}/docs")
     expect(page.locator(".opblock-summary-path").first).to_contain_text("/v1/score")
