@@ -1,7 +1,16 @@
 """Agreement of predictions with mean opinion scores. Needs the extra `metrics`, and no torch."""
 
 from linearityiqa.config import MappingName
-from linearityiqa.metrics.agreement import CONFIDENCE, RESAMPLES, Agreement, MappedAgreement, agreement
+from linearityiqa.metrics.agreement import (
+    CONFIDENCE,
+    RESAMPLES,
+    Agreement,
+    GroupAgreement,
+    MappedAgreement,
+    agreement,
+    agreement_by_group,
+    label_ranges,
+)
 from linearityiqa.metrics.comparison import (
     LEVEL,
     Difference,
@@ -12,7 +21,6 @@ from linearityiqa.metrics.comparison import (
     is_error,
 )
 from linearityiqa.metrics.correlation import krocc, mae, outlier_ratio, plcc, rmse, srocc
-from linearityiqa.metrics.groups import GroupAgreement, agreement_by_group, label_ranges
 from linearityiqa.metrics.mappings import MAPPINGS, FittedMapping, fit_mapping
 from linearityiqa.metrics.pairs import PairAnalysis, analyse_pairs
 from linearityiqa.metrics.resampling import Interval
