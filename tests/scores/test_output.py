@@ -146,6 +146,14 @@ def test_files_that_changed_are_scored_again(
         assert not any(rows.claim(result.path) for result in changed)
 
 
+def test_a_row_that_someone_took_out_is_scored_again(tmp_path: Path, append: Callable[..., object]) -> None:
+    output = tmp_path / "s.jsonl"
+    append(output, GOOD)
+    output.write_bytes(b"".join(output.read_bytes().splitlines(keepends=True)[1:]))
+    assert append(output, GOOD) == (1, len(GOOD), 0)
+    assert [row["path"] for row in read_scores(output)] == [*(one.path for one in GOOD[1:]), GOOD[0].path]
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
 def test_a_kill_before_earlier_rows_are_removed_leaves_them_to_the_next_run(
     tmp_path: Path, append: Callable[..., object], suffix: str
