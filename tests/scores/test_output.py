@@ -333,6 +333,19 @@ def test_leftovers_and_damage_in_a_parquet_folder(tmp_path: Path, append: Callab
     assert append(output) == (2, 7, 1)
 
 
+@pytest.mark.parametrize("fresh", [True, False])
+def test_parquet_files_of_others_are_left_alone(tmp_path: Path, append: Callable[..., object], fresh: bool) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    output = tmp_path / "parts"
+    append(output)
+    (output / "labels.parquet").write_bytes(b"of someone else")
+    before = content(output)
+    with pytest.raises(OutputError, match=r"labels\.parquet is not a file of this output. Move it"):
+        append(output, fresh=fresh)
+    assert (output / "labels.parquet").read_bytes() == b"of someone else"
+    assert content(output) == before
+
+
 def test_places_that_cannot_be_written(tmp_path: Path, append: Callable[..., object]) -> None:
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "file").touch()

@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ PART_ROWS = 10_000
 """Most rows of a Parquet file."""
 PART_SECONDS = 300.0
 """A Parquet file is written at least this often; a kill costs no more."""
+_PART = re.compile(r"part-\d{6,}\.parquet")
 _RECENT = 1 << 16
 
 logger = logging.getLogger(__name__)
@@ -271,6 +273,9 @@ class ParquetOutput(Output):
     def _start(self, provenance: Provenance, *, fresh: bool) -> None:
         self._rows: list[dict[str, Any]] = []
         self._written, self.next_part = time.monotonic(), 0
+        for part in parts_of(self._path):  # --fresh must not delete them
+            if not _PART.fullmatch(part.name):
+                raise OutputError(f"{part} is not a file of this output. Move it, or choose another --output.")
         for leftover in self._path.glob(".part-*.parquet*"):  # of a file that a kill interrupted
             leftover.unlink()
         if fresh:
