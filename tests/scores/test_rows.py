@@ -53,6 +53,7 @@ def test_files_of_other_methods(tmp_path: Path, name: str, content: str) -> None
     ("name", "content", "sentence"),
     [
         ("s.csv", "path,value\na.png,1\n", "no column score or prediction; its columns are path, value"),
+        ("s.csv", "path,score,Score\na.jpg,1,2\n", "line 1 names the column score twice"),
         ("s.csv", "path,score\na.jpg,much\n", "line 2: score is 'much', not a finite number"),
         ("s.csv", "path,score\na.jpg,1_0\n", "line 2: score is '1_0'"),
         ("s.csv", "path,score,on_scale,notes,error\na.jpg,nan,true,,\n", "line 2: score is nan"),

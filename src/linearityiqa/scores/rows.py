@@ -116,6 +116,8 @@ def _csv_rows(stream: BinaryIO) -> Iterator[tuple[str, Row]]:
     separator = max(SEPARATORS, key=first.count)
     reader = csv.reader(itertools.chain([first], lines), delimiter=separator, strict=True)
     header = [name.strip().lower() for name in next(reader, [])]
+    if twice := [name for name in (*TEXTS, *NUMBERS, *OTHER_NAMES) if header.count(name) > 1]:
+        raise ValueError(f"line 1 names the column {twice[0]} twice")
     for cells in reader:
         if not any(cells):
             continue
