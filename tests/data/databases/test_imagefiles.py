@@ -124,6 +124,15 @@ def test_a_name_without_ending_that_fits_several_images_is_an_error_that_names_t
         find_images(labels_of("a", "images/b"), [tree], "")
 
 
+def test_names_without_ending_whose_files_differ_in_case_alone(tmp_path):
+    for name in ("a.png", "A.png", "b.png", "B.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+    if len(list(tmp_path.iterdir())) < 4:
+        pytest.skip("the file system ignores case")
+    found = ("A.png", "a.png", "b.png", "B.jpg")
+    assert find_images(labels_of("A", "a", "b", "B.jpg"), [tmp_path], "") == (tmp_path, found)
+
+
 def test_a_name_that_fits_two_files_or_one_that_has_a_row_stays_missing(tree):
     if (tree / "A.PNG").exists():
         pytest.skip("the file system does not tell the case of letters")

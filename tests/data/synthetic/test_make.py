@@ -155,7 +155,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from linearityiqa.config import SyntheticConfig
-from linearityiqa.data.synthetic.make import make_database
+from linearityiqa.data.synthetic import make_database
 
 if __name__ == "__main__":
     if "torch" not in sys.modules:  # the database is made without it

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from linearityiqa.data.databases.labels import Fault, Labels, OnFault, folded, is_name, refuse
+from linearityiqa.data.databases.labels import Fault, Labels, OnFault, composed, folded, is_name, refuse
 from linearityiqa.errors import DataError
 from linearityiqa.images.opening import ALL_SUFFIXES
 
@@ -78,6 +78,9 @@ def find_places(labels: Labels, folder: Path, on_fault: OnFault) -> Places:
         fitting = files.get(folded(file.name), [])
         if file.name in fitting:
             fitting = [file.name]
+        else:  # a name without its ending first fits the images whose names agree in case, too
+            stem = composed(file.name)
+            fitting = [other for other in fitting if composed(PurePosixPath(other).stem) == stem] or fitting
         # a file with a row is another image, unless the two rows differ by the ending
         places = [(other, str(home / other)) for other in fitting]
         found[name] = [path for other, path in places if path not in rows or folded(other) != folded(file.name)]
