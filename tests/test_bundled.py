@@ -57,6 +57,27 @@ def test_it_is_small_and_complete() -> None:
     assert not is_bundled(Path("model.onnx"))
 
 
+def test_the_fast_file_is_the_same_model_in_8_bits(
+    scorer: Scorer, scene: Image.Image, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Oracle: the file in float32. A change of 5 is seven times the mean one."""
+    fast = bundled_model(fast=True)
+    assert fast.stat().st_size <= 5_000_000
+    assert OnnxRuntime(fast).precision == "int8"
+    assert OnnxRuntime(fast).record == scorer.record
+    assert is_bundled(fast)
+    assert b"/work" not in fast.read_bytes()
+    degraded = [scene, scene.filter(ImageFilter.GaussianBlur(2)), noisy(scene), compressed(scene, tmp_path / "a.jpg")]
+    in_8_bits, in_float32 = ([one.score(image) for image in degraded] for one in (Scorer(fast), scorer))
+    assert in_8_bits == pytest.approx(in_float32, abs=5)
+    assert np.argsort(in_8_bits).tolist() == np.argsort(in_float32).tolist()
+    scene.save(tmp_path / "scene.png")
+    assert main(["score", "--fast", str(tmp_path / "scene.png"), "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["score"] == pytest.approx(in_8_bits[0])
+    assert "model in the package, in 8 bits" in captured.err
+
+
 def test_degraded_copies_score_lower(scorer: Scorer, scene: Image.Image, tmp_path: Path) -> None:
     pristine = scorer.score(scene)
     assert scorer.score(scene.filter(ImageFilter.GaussianBlur(4))) < pristine - 10

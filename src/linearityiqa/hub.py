@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 BUNDLED = "bundled"
 """Name of the model in the package, in place of a model file."""
 _FOLDER = Path(str(importlib.resources.files("linearityiqa"))) / "bundled"
+_USUAL, _FAST = "model.onnx", "model-int8.onnx"
 
 MAX_MODEL_BYTES = 2**31 - 1
 """Larger files are refused before they are fetched; no ONNX file can be larger."""
@@ -202,9 +203,13 @@ def local_model(name: str | os.PathLike[str], *, for_torch: bool = False) -> Pat
     return path if model is None else model.fetch()
 
 
-def bundled_model() -> Path:
-    """Return the ONNX file of the model in the package; ModelFileError where the installation lacks it."""
-    return _in_package("model.onnx")
+def bundled_model(*, fast: bool = False) -> Path:
+    """Return the ONNX file of the model in the package, that in 8 bits if `fast`.
+
+    Raises:
+        ModelFileError: the installation lacks it.
+    """
+    return _in_package(_FAST if fast else _USUAL)
 
 
 def bundled_weights() -> Path:
@@ -219,7 +224,7 @@ def bundled_card() -> Path:
 
 def is_bundled(path: Path) -> bool:
     """Return whether a path is that of the model in the package."""
-    return path.resolve() == (_FOLDER / "model.onnx").resolve()
+    return path.resolve() in ((_FOLDER / name).resolve() for name in (_USUAL, _FAST))
 
 
 def _in_package(name: str) -> Path:

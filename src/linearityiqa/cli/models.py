@@ -25,13 +25,15 @@ class ChosenModel(NamedTuple):
     name: str
 
 
-def chosen_model(name: Path | None) -> ChosenModel:
+def chosen_model(name: Path | None, *, fast: bool = False) -> ChosenModel:
     """Find the file of a model named by a path, `hf://OWNER/NAME`, or `bundled`, which is the default.
+
+    Of the model in the package, take the file in 8 bits if `fast`.
 
     Call once per command: the content of the hub may change between two calls.
     """
     if name is None or (str(name) == BUNDLED and not name.exists()):
-        return ChosenModel(bundled_model(), BUNDLED)
+        return ChosenModel(bundled_model(fast=fast), BUNDLED)
     if (on_hub := HubModel.of(name)) is not None:
         return ChosenModel(on_hub.fetch(), on_hub.folder)
     return ChosenModel(name, "")
@@ -81,7 +83,8 @@ def headline(scorer: Scorer, path: Path) -> str:
     labels = f" ({record.labels})" if record.labels else ""
     scale = f"{record.scale.low:g}..{record.scale.high:g}, higher is better" if record.scale else "scale not recorded"
     bundled = is_bundled(path)
-    model = f"{'model in the package' if bundled else path}, trained on {record.database}{labels}: {scale}"
+    packaged = "model in the package" + (", in 8 bits" if bundled and path == bundled_model(fast=True) else "")
+    model = f"{packaged if bundled else path}, trained on {record.database}{labels}: {scale}"
     return f"{model} (more: linearityiqa score --model_card)" if bundled else model
 
 

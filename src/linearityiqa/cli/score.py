@@ -48,7 +48,7 @@ def score(config: ScoreConfig) -> int:
         paths = _expanded(config, config.words)
         paths = itertools.chain([next(paths)], paths)  # find the first before a model is opened
     keep_freed_memory()
-    model_file = chosen_model(config.trained_model_file).file
+    model_file = chosen_model(config.trained_model_file, fast=config.fast).file
     scorer = open_scorer(config, model_file)  # also for a cluster: a model that cannot be used ends it at once
     say(headline(scorer, model_file), file=sys.stderr)
     if config.xmp and config.xmp_thresholds is None and not (scorer.record.scale and scorer.record.opinions):
@@ -68,7 +68,7 @@ def score_one(config: ScoreConfig) -> int:
     images = config.words
     if len(images) != 1:
         raise ConfigError(f"this scores one image, got {len(images)}: name it with --img_path FILE")
-    score = open_scorer(config, chosen_model(config.trained_model_file).file).score(images[0])
+    score = open_scorer(config, chosen_model(config.trained_model_file, fast=config.fast).file).score(images[0])
     print(f"The image quality score is {score:.6f}")
     return 0
 
