@@ -35,7 +35,7 @@ class ScoreConfig(ScorerConfig):
     img_path: Path | None = None
     """One more image file (the option of test_demo.py)."""
     fast: bool = False
-    """Use the model in the package in 8 bits: about half the processor time, slightly different scores."""
+    """Use the model in the package in 8 bits: a third less processor time, slightly different scores."""
     model_card: bool = False
     """Print what the model in the package was trained on, its figures and what it is not for, and score nothing."""
     json: bool = False
