@@ -3,7 +3,8 @@
     python benchmarks/large.py biq2021/images [--sections parts runs]
 
 Photographs of the folder are enlarged, get grain (without it they would decode too fast), and are saved as phones do;
-they stay in --folder. "Whole" is without decoding at a reduced scale.
+they stay in --folder. "Whole" is without decoding at a reduced scale. Peak memory counts from the second call on: a
+process inherits that of the one which has just made the photographs.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from PIL import AvifImagePlugin, Image, ImageChops
 from linearityiqa.hub import bundled_model
 from linearityiqa.images import ImageTransform, opened, to_rgb
 from linearityiqa.reporting import Table
-from linearityiqa.scores.output import open_output
+from linearityiqa.scores import open_output
 from linearityiqa.scores.provenance import provenance_of
 from linearityiqa.scoring import Details, columns, expand
 from linearityiqa.scoring.inference import Inference

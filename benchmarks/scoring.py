@@ -36,7 +36,7 @@ from linearityiqa.models import LinearityIQA, open_model, save_model
 from linearityiqa.quality import QualityScale, QualityScores
 from linearityiqa.record import ModelRecord
 from linearityiqa.reporting import Table
-from linearityiqa.scores.output import open_output
+from linearityiqa.scores import open_output
 from linearityiqa.scores.provenance import provenance_of
 from linearityiqa.scoring import Scorer, columns, expand
 

@@ -161,6 +161,8 @@ def test_words_without_an_option_stand_anywhere_in_every_command() -> None:
         (["score", "a.png", "--below", "abc"], "--below takes a number, got 'abc'"),
         (["score", "a.png", "--best", "3", "--worst", "3"], "--worst and --best exclude each other"),
         (["score", "a.png", "--csv", "--json"], "--json and --csv exclude each other"),
+        (["score", "a.png", "--fast", "--model", "m.onnx"],
+         "leave out --model, or make one of yours with linearityiqa export --int8"),
         (["score", "a.png", "--csv=yes"],
          "--csv is a switch and takes no value, got 'yes': --csv turns it on, --no_csv turns it off"),
         (["score", "--csv", "true", "a.png"],

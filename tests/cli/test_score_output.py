@@ -53,7 +53,7 @@ def test_a_full_disk_is_no_success_first(score: Score, monkeypatch: pytest.Monke
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("linearityiqa.scores.output.write_part", full)
+    monkeypatch.setattr("linearityiqa.scores.parquet.write_part", full)
     status, _, err = score("photos", "--output", "scores")
     assert status == 1
     assert "error: cannot write scores: No space left on device" in err

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from linearityiqa.errors import MissingExtraError, OutputError
-from linearityiqa.scores import output as outputs
-from linearityiqa.scores.output import PathSet, open_output
+from linearityiqa.scores import open_output, parquet
+from linearityiqa.scores.output import PathSet
 from linearityiqa.scores.provenance import Provenance, provenance_of
 from linearityiqa.scores.rows import read_scores
 from linearityiqa.scoring import COLUMNS, ImageScore
@@ -79,7 +79,7 @@ def test_parquet_has_bounded_parts(
     tmp_path: Path, append: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
-    monkeypatch.setattr(outputs, "PART_ROWS", 3)
+    monkeypatch.setattr(parquet, "PART_ROWS", 3)
     append(tmp_path / "s")
     assert [table.read_metadata(part).num_rows for part in sorted((tmp_path / "s").glob("part-*"))] == [3, 3, 1]
 
@@ -88,7 +88,7 @@ def test_parquet_has_bounded_parts(
 def test_going_on_gives_what_one_run_gives(
     tmp_path: Path, append: Callable[..., object], suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outputs, "PART_ROWS", 1)
+    monkeypatch.setattr(parquet, "PART_ROWS", 1)
     whole, parts = tmp_path / f"whole{suffix}", tmp_path / f"parts{suffix}"
     append(whole, GOOD)
     assert append(parts, GOOD[:4]) == (4, 4, 0)
@@ -105,7 +105,7 @@ def paths_in(output: Path) -> list[tuple[str, bool]]:
 def test_what_had_failed_is_tried_again_and_has_one_row(
     tmp_path: Path, append: Callable[..., object], suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outputs, "PART_ROWS", 3)
+    monkeypatch.setattr(parquet, "PART_ROWS", 3)
     output = tmp_path / f"s{suffix}"
     plain = [replace(result, path=f"{number}.jpg") for number, result in enumerate(RESULTS)]
     assert append(output, plain) == (7, 7, 1)
@@ -301,8 +301,8 @@ def test_a_full_disk_leaves_whole_parquet_parts(
     tmp_path: Path, append: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-    monkeypatch.setattr(outputs, "PART_ROWS", 2)
-    original, parts = outputs.write_part, 0
+    monkeypatch.setattr(parquet, "PART_ROWS", 2)
+    original, parts = parquet.write_part, 0
 
     def full(*arguments: object) -> None:
         nonlocal parts
@@ -311,10 +311,10 @@ def test_a_full_disk_leaves_whole_parquet_parts(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         original(*arguments)
 
-    monkeypatch.setattr(outputs, "write_part", full)
+    monkeypatch.setattr(parquet, "write_part", full)
     with pytest.raises(OutputError, match="No space left"):
         append(tmp_path / "s")
-    monkeypatch.setattr(outputs, "write_part", original)
+    monkeypatch.setattr(parquet, "write_part", original)
     assert append(tmp_path / "s") == (5, 7, 1)
 
 
@@ -360,7 +360,7 @@ def test_parquet_needs_its_extra(
     def missing(module: str, extra: str) -> None:
         raise MissingExtraError(f"{module} {extra}")
 
-    monkeypatch.setattr(outputs, "require", missing)
+    monkeypatch.setattr(parquet, "require", missing)
     with pytest.raises(MissingExtraError, match="pyarrow"):
         append(tmp_path / "s")
     assert not (tmp_path / "s").exists()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from linearityiqa.errors import DataError
-from linearityiqa.scores.output import open_output
+from linearityiqa.scores import open_output
 from linearityiqa.scores.provenance import provenance_of
 from linearityiqa.scores.rows import read_scores
 from linearityiqa.scoring import Details, ImageScore, columns

@@ -15,7 +15,7 @@ from ray.cluster_utils import Cluster
 
 from linearityiqa.config import ScoringDeviceConfig
 from linearityiqa.errors import ConfigError
-from linearityiqa.scores.output import ParquetOutput
+from linearityiqa.scores.parquet import ParquetOutput
 from linearityiqa.scores.provenance import provenance_of
 from linearityiqa.scoring import COLUMNS, Scorer
 from linearityiqa.scoring.ray_job import Resources, ScoringJob, resources_of, score_on_ray

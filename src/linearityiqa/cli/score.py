@@ -19,7 +19,7 @@ from linearityiqa.extras import connect
 from linearityiqa.hub import bundled_card
 from linearityiqa.machine import in_threads, keep_freed_memory
 from linearityiqa.quality import GRADES
-from linearityiqa.scores.output import ParquetOutput, open_output
+from linearityiqa.scores import ParquetOutput, open_output
 from linearityiqa.scores.provenance import provenance_of
 from linearityiqa.scores.rows import read_scores
 from linearityiqa.scoring import Details, ImageScore, Scorer, columns, expand

@@ -1,11 +1,10 @@
-"""Outputs of scores that the same command resumes after a stop."""
+"""Outputs of scores as text, which the same command resumes after a stop."""
 
 import contextlib
 import hashlib
 import json
 import logging
 import os
-import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,38 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linearityiqa.errors import DataError, OutputError
-from linearityiqa.extras import require
 from linearityiqa.files import atomic_path, try_lock, write_text, writing
 from linearityiqa.scores.provenance import REMEDY, Provenance, common_columns
-from linearityiqa.scores.rows import MAX_ROW_BYTES, csv_line, csv_row, escaped, parts_of, read_scores, write_part
+from linearityiqa.scores.rows import MAX_ROW_BYTES, csv_line, csv_row, read_scores
 
 SYNC_SECONDS = 5.0
 """Rows of a text file are synced to disk at least this often; a loss of power costs no more."""
-PART_ROWS = 10_000
-"""Most rows of a Parquet file."""
-PART_SECONDS = 300.0
-"""A Parquet file is written at least this often; a kill costs no more."""
-_PART = re.compile(r"part-\d{6,}\.parquet")
 _RECENT = 1 << 16
 
 logger = logging.getLogger(__name__)
-
-
-def open_output(path: Path, provenance: Provenance, *, fresh: bool = False) -> "Output":
-    """Open an output to resume it, or to start it; a context manager.
-
-    Args:
-        path: a file (.csv, .jsonl), else a folder of Parquet files.
-        provenance: what the rows are made with, and their columns.
-        fresh: start it over, even where it holds rows.
-
-    Raises:
-        OutputError: the output cannot be written, is in use, or was made with another model or other options.
-        DataError: it was changed in a way that leaves it unreadable.
-        MissingExtraError: Parquet without pyarrow.
-    """
-    kind = Output if path.suffix.lower() in (".csv", ".jsonl") else ParquetOutput
-    return kind(path, provenance, fresh=fresh)
 
 
 class Output:
@@ -247,79 +223,6 @@ class Output:
                 if last.get(row["path"], number) == number:
                     chosen = {name: row[name] for name in self._columns}
                     stream.write(self._line(chosen).encode("utf-8", "surrogateescape"))
-
-
-class ParquetOutput(Output):
-    """Rows of scores in a folder of files ``part-000000.parquet``, ..., each written atomically.
-
-    Attributes:
-        next_part: number of the next file.
-    """
-
-    def count(self, images: int, failed: int) -> None:
-        """Count rows of files that others have written."""
-        self.total += images
-        self.failed += failed
-
-    @property
-    def _companion(self) -> Path:
-        return self._path / "_provenance.json"  # readers of Parquet folders skip names that start with an underscore
-
-    def _open(self) -> int:
-        require("pyarrow.parquet", "parquet")
-        self._path.mkdir(parents=True, exist_ok=True)
-        return os.open(self._path, os.O_RDONLY)
-
-    def _start(self, provenance: Provenance, *, fresh: bool) -> None:
-        self._rows: list[dict[str, Any]] = []
-        self._written, self.next_part = time.monotonic(), 0
-        for part in parts_of(self._path):  # --fresh must not delete them
-            if not _PART.fullmatch(part.name):
-                raise OutputError(f"{part} is not a file of this output. Move it, or choose another --output.")
-        for leftover in self._path.glob(".part-*.parquet*"):  # of a file that a kill interrupted
-            leftover.unlink()
-        if fresh:
-            for part in parts_of(self._path):
-                part.unlink()
-        if parts := parts_of(self._path):
-            self._columns = common_columns(provenance, self._companion, self._path)
-            self._count_stored()
-            self.next_part = 1 + int(parts[-1].stem.removeprefix("part-"))
-        else:
-            write_text(self._companion, json.dumps(provenance, indent=2) + "\n")
-
-    def _key(self, path: str) -> str:
-        return escaped(path)
-
-    def _append(self, row: dict[str, Any]) -> None:
-        self._rows.append(row)
-        if len(self._rows) >= PART_ROWS or time.monotonic() - self._written >= PART_SECONDS:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._rows:
-            write_part(self._path / part_name(self.next_part), self._rows, self._columns)
-            self.next_part += 1
-            self._rows = []
-        self._written = time.monotonic()
-
-    def _keep_last_rows(self) -> None:
-        pyarrow, parquet = require("pyarrow", "parquet"), require("pyarrow.parquet", "parquet")
-        found: set[str] = set()
-        for part in reversed(parts_of(self._path)):
-            names = parquet.read_table(part, columns=["path"])["path"].to_pylist()
-            kept = [name not in found for name in names]  # a part holds no path twice
-            found |= self._superseded & set(names)
-            if not any(kept):
-                part.unlink()
-            elif not all(kept):
-                with atomic_path(part) as temporary:
-                    parquet.write_table(parquet.read_table(part).filter(pyarrow.array(kept)), temporary)
-
-
-def part_name(number: int) -> str:
-    """Return the name of a file of a folder of Parquet files."""
-    return f"part-{number:06d}.parquet"
 
 
 class PathSet:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from linearityiqa.config import ScoringDeviceConfig
 from linearityiqa.errors import ConfigError, OutputError
-from linearityiqa.scores.output import ParquetOutput, part_name
+from linearityiqa.scores.parquet import ParquetOutput, part_name
 from linearityiqa.scores.rows import write_part
 from linearityiqa.scoring.inputs import is_url, read_url
 from linearityiqa.scoring.results import Details, columns
