@@ -18,13 +18,14 @@ from linearityiqa.config import (
     run_folder,
 )
 from linearityiqa.errors import ConfigError, did_you_mean
-from linearityiqa.reproduce.agreement import FIG6, FIG7, TAB1, TAB2, TABA1, TABA2, TTEST
+from linearityiqa.reproduce.agreement import FIG6, FIG7, TAB1, TAB2, TABA1, TABA2
 from linearityiqa.reproduce.arms import SETTINGS
 from linearityiqa.reproduce.curves import FIG1, FIG4, FIG5, FIGA1, FIGA2
 from linearityiqa.reproduce.item import Item, PredictionsNeed
 from linearityiqa.reproduce.job import Job
 from linearityiqa.reproduce.losses import LOSSES_OVER_SEEDS
 from linearityiqa.reproduce.paper import Run, Scale
+from linearityiqa.reproduce.ttest import TTEST
 
 PAPER = Scale()
 ALL = "all"
